@@ -1,0 +1,63 @@
+"""The `tsva` command: one subcommand a stage, each loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from tsva.errors import UserError
+
+COMMANDS = {
+    "simulate": "tsva.cli.simulate",
+    "ingest": "tsva.cli.ingest",
+    "focus": "tsva.cli.focus",
+    "pairs": "tsva.cli.pairs",
+    "split": "tsva.cli.split",
+    "train": "tsva.cli.train",
+    "refocus": "tsva.cli.refocus",
+    "refocus-slide": "tsva.cli.refocus_slide",
+    "count": "tsva.cli.count",
+    "report": "tsva.cli.report",
+}
+
+
+class _Lazy(click.Group):
+    """Imports a subcommand's module when it is asked for, so that `tsva focus` never waits for torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+@click.group(cls=_Lazy)
+@click.option("--log", type=click.Path(path_type=Path), help="Write the log here instead of to the terminal.")
+def cli(log: Path | None) -> None:
+    """Two-shot virtual autofocusing, stage by stage."""
+    handler: logging.Handler = logging.StreamHandler()
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(log, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends in one line and status 1, a bug in a traceback."""
+    try:
+        cli()
+    except UserError as error:
+        logging.error("%s", error)
+        click.secho(f"tsva: {error}", fg="red", err=True)
+        sys.exit(1)
+    except Exception:
+        logging.exception("unexpected error")
+        raise

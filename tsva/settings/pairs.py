@@ -1,0 +1,38 @@
+"""Patches, absolute focal offsets and splits."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from tsva.settings.base import Section
+
+
+class PairsSettings(Section):
+    """How z-stacks become pairs of shots (paper, section IV.B)."""
+
+    patch_px: int = Field(224, ge=32, le=2048, multiple_of=16)
+    """Edge of a square patch."""
+    delta_um: float = Field(0.5, gt=0, le=10)
+    """The two shots are taken at F - delta_um and F + delta_um."""
+    offset_sd_um: float = Field(1.0, gt=0, le=10)
+    """Standard deviation of the offset n of F from the true focus."""
+    offset_max_um: float = Field(3.0, gt=0, le=20)
+    """Offsets run from minus to plus this, on the stack's grid."""
+    z_step_um: float = Field(0.5, gt=0, le=10)
+    """Distance between the planes of every stack that pairs are cut from."""
+    verification_fraction: float = Field(0.15, gt=0, lt=0.9)
+    """Share of the training data that chooses the best model and is not trained on."""
+    split_by: Literal["patient", "patch"] = "patient"
+    """The paper splits patches at random, which puts pieces of one slide on both sides."""
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        for key in ("delta_um", "offset_max_um"):
+            steps = getattr(self, key) / self.z_step_um
+            if abs(steps - round(steps)) > 1e-6:
+                raise ValueError(
+                    f"{key} is {getattr(self, key)}; wanted a whole number of z_step_um ({self.z_step_um})"
+                )
+        return self
