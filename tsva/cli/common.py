@@ -33,7 +33,9 @@ def settings_option(section: type[Section], name: str | None = None) -> Callable
                 do="Mend the settings.",
             ) from None
 
-    return click.option(f"--{flag}", flag.replace("-", "_"), callback=parse, default="{}", help="Settings section, JSON.")
+    return click.option(
+        f"--{flag}", flag.replace("-", "_"), callback=parse, default="{}", help="Settings section, JSON."
+    )
 
 
 @contextmanager

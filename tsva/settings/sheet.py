@@ -1,0 +1,150 @@
+"""The slide sheet: one row a slide, checked cell by cell before anything runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from tsva.errors import UserError
+from tsva.settings.base import Section
+
+Role = Literal["train", "dataset1", "dataset2", "refocus"]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+
+class SlideRow(Section):
+    """One slide."""
+
+    slide: str = Field(pattern=NAME)
+    """Its name; unique; becomes a folder's name."""
+    patient: str = Field(pattern=NAME)
+    """Whom it comes from: splits never divide a patient."""
+    sample: str = Field(pattern=NAME)
+    """The tissue category of the report's tables, e.g. Sample1."""
+    role: Role
+    """train, dataset1, dataset2 (both tests), or refocus (only use a trained network on it)."""
+    source: Literal["simulated", "image", "planes", "stack", "jiang2018"]
+    """What the path holds: nothing (digital tissue), a sharp image or slide, a folder of planes, a z-stack, the Jiang layout."""
+    path: str = ""
+    """File or folder, relative to the sheet; `stack` and `image` take a glob (each file is a field)."""
+    pixel_um: float | None = Field(None, gt=0.01, le=20)
+    """Pixel size in the specimen; empty: the file says it."""
+    z_step_um: float | None = Field(None, gt=0, le=100)
+    """Distance between planes; empty: the file or the planes' names say it."""
+    pattern: str = ""
+    """For `planes`: the planes' names, with {z} or {z_nm} or {z_index}, and {field} where a folder holds several fields."""
+    tissue: str = ""
+    """For `simulated`: the kind of digital tissue."""
+    stain: str = ""
+    """For `simulated`: the stain protocol; empty: the first one."""
+    microscope: str = ""
+    """For `simulated` and `image`: the microscope of the settings that takes the stack; empty: the first one."""
+
+    @field_validator("pixel_um", "z_step_um", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _source_has_what_it_needs(self) -> Self:
+        if self.source == "simulated":
+            _require(not self.path, "path", self.path, "nothing for source simulated")
+            _require(bool(self.tissue), "tissue", "", "a kind of digital tissue for source simulated")
+        else:
+            _require(bool(self.path), "path", "", f"a file or folder for source {self.source}")
+        if self.source == "planes":
+            found = [key for key in ("{z}", "{z_nm}", "{z_index}") if key in self.pattern]
+            _require(len(found) == 1, "pattern", self.pattern, "a name with {z} (µm), {z_nm} or {z_index} in it")
+            needs_step = found == ["{z_index}"] and self.z_step_um is None
+            _require(not needs_step, "z_step_um", "", "the step in µm, as the names carry an index alone")
+        return self
+
+
+def _require(holds: bool, column: str, got: str, wanted: str) -> None:
+    if not holds:
+        raise ValueError(f"{column}|{got}|{wanted}")
+
+
+def parse_sheet(text: str, name: str) -> list[SlideRow]:
+    """Check a slide sheet.
+
+    Parameters
+    ----------
+    text : str
+        Tab-separated, with a header line.
+    name : str
+        The sheet's path, for messages.
+
+    Returns
+    -------
+    list of SlideRow
+        In the sheet's order, at least one.
+
+    Raises
+    ------
+    UserError
+        With the row (the header is row 1) and the column.
+    """
+    reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), delimiter="\t")
+    known = set(SlideRow.model_fields)
+    header = reader.fieldnames or []
+    missing = [key for key, field in SlideRow.model_fields.items() if field.is_required() and key not in header]
+    if missing or (unknown := [key for key in header if key not in known]):
+        what = f"no column {missing[0]}" if missing else f"an unknown column {unknown[0]!r}"
+        raise UserError(
+            f"{name}, row 1", got=what, wanted=f"tab-separated columns among {', '.join(SlideRow.model_fields)}",
+            do="Mend the header line.",
+        )  # fmt: skip
+    rows: list[SlideRow] = []
+    for number, cells in enumerate(reader, start=2):
+        if not any(cells.values()):
+            continue
+        rows.append(_row(cells, number, name))
+    if not rows:
+        raise UserError(name, got="no slides", wanted="at least one row", do="Add a slide.")
+    _check_across(rows, name)
+    return rows
+
+
+def _row(cells: dict[str, str], number: int, name: str) -> SlideRow:
+    if None in cells or None in cells.values():
+        raise UserError(
+            f"{name}, row {number}", got="more or fewer cells than the header has", wanted="one cell a column",
+            do="Separate cells by single tabs.",
+        )  # fmt: skip
+    try:
+        return SlideRow.model_validate({key: value.strip() for key, value in cells.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        column, got, wanted = str(first["loc"][0]) if first["loc"] else "", repr(first["input"]), first["msg"]
+        if first["type"] == "value_error" and "|" in first["msg"]:
+            column, got, wanted = first["msg"].removeprefix("Value error, ").split("|")
+            got = repr(got)
+        raise UserError(
+            f"{name}, row {number}, column {column}", got=got, wanted=wanted, do="Mend this cell."
+        ) from None
+
+
+def _check_across(rows: list[SlideRow], name: str) -> None:
+    """Slides are unique, and no patient is in both training and test."""
+    seen: dict[str, int] = {}
+    roles: dict[str, tuple[str, int]] = {}
+    for number, row in enumerate(rows, start=2):
+        if row.slide in seen:
+            raise UserError(
+                f"{name}, row {number}, column slide", got=f"{row.slide!r} again (first in row {seen[row.slide]})",
+                wanted="a name of its own for every slide", do="Rename one of them.",
+            )  # fmt: skip
+        seen[row.slide] = number
+        if row.role == "refocus":
+            continue
+        side = "training" if row.role == "train" else "test"
+        other, where = roles.setdefault(row.patient, (side, number))
+        if other != side:
+            raise UserError(
+                f"{name}, row {number}, column patient", got=f"{row.patient!r} in {side}, and in {other} in row {where}",
+                wanted="each patient in training or in test alone", do="Move all slides of this patient to one side.",
+            )  # fmt: skip
