@@ -1,0 +1,17 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real images and reference numbers beside the checkout; tests that want it skip where it is absent."""
+    folder = Path(os.environ.get("TSVA_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip("the folder of real images and reference numbers is not beside the checkout (or set TSVA_SHARED)")
+    return folder
