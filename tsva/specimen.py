@@ -16,7 +16,8 @@ class Specimen:
     transmittance : (Y, X, 3) float32 array
         Transmitted over incident intensity, 0 to 1 (Beer-Lambert is already applied), red, green, blue.
     depth_um : (Y, X) float32 array
-        Mean depth of what absorbs at this place, relative to the middle of the section; positive is nearer the objective.
+        Mean depth of what absorbs at this place, relative to the middle of the section; positive is
+        nearer the objective.
     thickness_um : (Y, X) float32 array
         Full depth over which the matter at this place is spread, evenly.
     pixel_um : float

@@ -21,7 +21,7 @@ def settings_option(section: type[Section], name: str | None = None) -> Callable
     """Option `--<name>` (default: settings) that takes one settings section as JSON."""
     flag = name or "settings"
 
-    def parse(ctx: click.Context, param: click.Parameter, value: str) -> Section:
+    def parse(_ctx: click.Context, _param: click.Parameter, value: str) -> Section:
         try:
             return section.model_validate_json(value)
         except ValidationError as error:

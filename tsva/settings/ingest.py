@@ -9,4 +9,4 @@ class IngestSettings(Section):
     """What a stack has to be like to be taken in."""
 
     require_regular_z: bool = True
-    """Refuse stacks whose planes are not evenly spaced; patch pairs need even steps. False reads them for focus alone."""
+    """Refuse stacks whose planes are not evenly spaced, as pairs need even steps. False reads them for focus alone."""

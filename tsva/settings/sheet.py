@@ -27,7 +27,8 @@ class SlideRow(Section):
     role: Role
     """train, dataset1, dataset2 (both tests), or refocus (only use a trained network on it)."""
     source: Literal["simulated", "image", "planes", "stack", "jiang2018"]
-    """What the path holds: nothing (digital tissue), a sharp image or slide, a folder of planes, a z-stack, the Jiang layout."""
+    """What the path holds: nothing (digital tissue), a sharp image or slide, a folder of planes, a z-stack, or the layout
+    of Jiang et al. 2018."""
     path: str = ""
     """File or folder, relative to the sheet; `stack` and `image` take a glob (each file is a field)."""
     pixel_um: float | None = Field(None, gt=0.01, le=20)
@@ -35,7 +36,7 @@ class SlideRow(Section):
     z_step_um: float | None = Field(None, gt=0, le=100)
     """Distance between planes; empty: the file or the planes' names say it."""
     pattern: str = ""
-    """For `planes`: the planes' names, with {z} or {z_nm} or {z_index}, and {field} where a folder holds several fields."""
+    """For `planes`: the planes' names, with {z} or {z_nm} or {z_index}, and {field} where a folder has several fields."""
     tissue: str = ""
     """For `simulated`: the kind of digital tissue."""
     stain: str = ""
@@ -68,7 +69,7 @@ def _require(holds: bool, column: str, got: str, wanted: str) -> None:
         raise ValueError(f"{column}|{got}|{wanted}")
 
 
-def parse_sheet(text: str, name: str) -> list[SlideRow]:
+def parse_sheet(text: str, name: str) -> dict[int, SlideRow]:
     """Check a slide sheet.
 
     Parameters
@@ -80,13 +81,13 @@ def parse_sheet(text: str, name: str) -> list[SlideRow]:
 
     Returns
     -------
-    list of SlideRow
-        In the sheet's order, at least one.
+    dict of int to SlideRow
+        Rows by their number (the header is row 1), in the sheet's order, at least one.
 
     Raises
     ------
     UserError
-        With the row (the header is row 1) and the column.
+        With the row and the column.
     """
     reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), delimiter="\t")
     known = set(SlideRow.model_fields)
@@ -98,11 +99,7 @@ def parse_sheet(text: str, name: str) -> list[SlideRow]:
             f"{name}, row 1", got=what, wanted=f"tab-separated columns among {', '.join(SlideRow.model_fields)}",
             do="Mend the header line.",
         )  # fmt: skip
-    rows: list[SlideRow] = []
-    for number, cells in enumerate(reader, start=2):
-        if not any(cells.values()):
-            continue
-        rows.append(_row(cells, number, name))
+    rows = {number: _row(cells, number, name) for number, cells in enumerate(reader, start=2) if any(cells.values())}
     if not rows:
         raise UserError(name, got="no slides", wanted="at least one row", do="Add a slide.")
     _check_across(rows, name)
@@ -128,11 +125,11 @@ def _row(cells: dict[str, str], number: int, name: str) -> SlideRow:
         ) from None
 
 
-def _check_across(rows: list[SlideRow], name: str) -> None:
+def _check_across(rows: dict[int, SlideRow], name: str) -> None:
     """Slides are unique, and no patient is in both training and test."""
     seen: dict[str, int] = {}
     roles: dict[str, tuple[str, int]] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows.items():
         if row.slide in seen:
             raise UserError(
                 f"{name}, row {number}, column slide", got=f"{row.slide!r} again (first in row {seen[row.slide]})",
@@ -145,6 +142,8 @@ def _check_across(rows: list[SlideRow], name: str) -> None:
         other, where = roles.setdefault(row.patient, (side, number))
         if other != side:
             raise UserError(
-                f"{name}, row {number}, column patient", got=f"{row.patient!r} in {side}, and in {other} in row {where}",
-                wanted="each patient in training or in test alone", do="Move all slides of this patient to one side.",
+                f"{name}, row {number}, column patient",
+                got=f"{row.patient!r} in {side}, and in {other} in row {where}",
+                wanted="each patient in training or in test alone",
+                do="Move all slides of this patient to one side.",
             )  # fmt: skip
