@@ -1,0 +1,58 @@
+"""Networks and how they are fitted."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from tsva.settings.base import Section
+
+NetworkName = Literal["tsva", "unet", "unet_residual"]
+
+
+class TrainSettings(Section):
+    """Size of the networks and the recipe that fits them; config/paper.yaml holds the paper's."""
+
+    recipe: str = Field("demo", pattern=r"^[a-z][a-z0-9_-]*$")
+    """Name of this recipe in the report: whoever changes the keys below should change it too."""
+    networks: tuple[NetworkName, ...] = ("tsva", "unet_residual")
+    """What is trained, in the order of the report's rows."""
+    width: int = Field(16, ge=1, le=256)
+    """Channels of the finest level (paper: 64); they double at each level."""
+    levels: int = Field(4, ge=2, le=7)
+    """Resolutions, the full one among them (paper: 5)."""
+    offsets: Literal["drawn", "gaussian", "uniform"] = "uniform"
+    """Each patch's own offset (paper), or a new one of the grid at every visit: Gaussian quotas, or all alike."""
+    crop_px: int | None = Field(96, ge=16)
+    """Edge of the random crop taken of a patch at every visit; None: the whole patch (paper)."""
+    flips: bool = True
+    """Mirror images beside rotations by 90 degrees (paper: rotations alone)."""
+    batch: int = Field(8, ge=1, le=4096)
+    """Pairs a step (paper: 20)."""
+    epochs: int | None = Field(None, ge=1)
+    """Visits of every patch (paper: 50); None: `steps` counts."""
+    steps: int | None = Field(600, ge=1)
+    """Optimiser's steps, whatever the number of patches; None: `epochs` counts."""
+    learning_rate: float = Field(2e-3, gt=0, lt=1)
+    """Adam's; the highest one where a schedule moves it (paper: 5e-4)."""
+    schedule: Literal["constant", "one_cycle"] = "one_cycle"
+    """Constant (paper), or risen over a tenth of the steps and lowered to nothing along a cosine."""
+    loss: Literal["mse", "log_mse"] = "log_mse"
+    """Mean squared error (paper), or the mean of its logarithm pair by pair, which is PSNR and weighs all offsets alike."""
+    ema_decay: float = Field(0.98, ge=0, lt=1)
+    """Exponential moving average of weights over steps, which is the network that is kept; 0: the weights themselves."""
+    verifications: int = Field(10, ge=1, le=1000)
+    """How often along the way the verification split is scored to choose the best model."""
+    verification_pairs: int = Field(150, ge=1)
+    """At most so many verification pairs are scored at a time, spread over patches and offsets."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError(f"epochs is {self.epochs} and steps is {self.steps}; wanted a number for exactly one of them")
+        if self.crop_px is not None and self.crop_px % 2 ** (self.levels - 1):
+            raise ValueError(f"crop_px is {self.crop_px}; wanted a multiple of 2 ** (levels - 1) = {2 ** (self.levels - 1)}")
+        if not self.networks or len(set(self.networks)) != len(self.networks):
+            raise ValueError(f"networks are {list(self.networks)}; wanted at least one, each once")
+        return self
