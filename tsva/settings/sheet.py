@@ -37,6 +37,8 @@ class SlideRow(Section):
     """Distance between planes; empty: the file or the planes' names say it."""
     pattern: str = ""
     """For `planes`: the planes' names, with {z} or {z_nm} or {z_index}, and {field} where a folder has several fields."""
+    fields: int | None = Field(None, ge=1, le=10_000)
+    """For `simulated` and `image`: how many fields; empty: what the settings say for its role."""
     tissue: str = ""
     """For `simulated`: the kind of digital tissue."""
     stain: str = ""
@@ -44,7 +46,7 @@ class SlideRow(Section):
     microscope: str = ""
     """For `simulated` and `image`: the microscope of the settings that takes the stack; empty: the first one."""
 
-    @field_validator("pixel_um", "z_step_um", mode="before")
+    @field_validator("pixel_um", "z_step_um", "fields", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
@@ -99,7 +101,8 @@ def parse_sheet(text: str, name: str) -> dict[int, SlideRow]:
             f"{name}, row 1", got=what, wanted=f"tab-separated columns among {', '.join(SlideRow.model_fields)}",
             do="Mend the header line.",
         )  # fmt: skip
-    rows = {number: _row(cells, number, name) for number, cells in enumerate(reader, start=2) if any(cells.values())}
+    # line_num, as the reader skips blank lines
+    rows = {reader.line_num: _row(cells, reader.line_num, name) for cells in reader if any(cells.values())}
     if not rows:
         raise UserError(name, got="no slides", wanted="at least one row", do="Add a slide.")
     _check_across(rows, name)

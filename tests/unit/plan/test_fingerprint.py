@@ -1,0 +1,60 @@
+"""What changes a stage's fingerprint, and what must not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tsva import fingerprint
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of this package whose files the test may edit."""
+    copy = tmp_path / "tsva"
+    shutil.copytree(fingerprint.ROOT, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(fingerprint, "ROOT", copy)
+    fingerprint.code_digest.cache_clear()
+    return copy
+
+
+def edited(path: Path, edit: Callable[[str], str], module: str) -> tuple[str, str]:
+    """Digests before and after an edit."""
+    before = fingerprint.code_digest(module)
+    path.write_text(edit(path.read_text()))
+    fingerprint.code_digest.cache_clear()
+    return before, fingerprint.code_digest(module)
+
+
+def test_comment_docstring_and_layout_change_nothing(package: Path) -> None:
+    def edit(text: str) -> str:
+        return "# a comment\n" + text.replace('"""Brenner gradient', '"""The Brenner gradient') + "\n\n# the end\n"
+
+    before, after = edited(package / "sharpness.py", edit, "tsva.cli.focus")
+    assert before == after
+
+
+def test_code_of_an_imported_module_changes_it(package: Path) -> None:
+    before, after = edited(package / "sharpness.py", lambda text: text + "\nEXTRA = 1\n", "tsva.cli.focus")
+    assert before != after
+
+
+def test_code_imported_inside_a_function_changes_it(package: Path) -> None:
+    before, after = edited(package / "networks" / "tsva.py", lambda text: text + "\nEXTRA = 1\n", "tsva.cli.train")
+    assert before != after
+
+
+def test_another_stage_changes_nothing(package: Path) -> None:
+    before, after = edited(package / "cli" / "report.py", lambda text: text + "\nEXTRA = 1\n", "tsva.cli.focus")
+    assert before == after
+
+
+def test_template_changes_the_report_alone(package: Path) -> None:
+    template = next(path for path in (package / "report" / "templates").iterdir() if path.is_file())
+    focus = fingerprint.code_digest("tsva.cli.focus")
+    before, after = edited(template, lambda text: text + "<!-- more -->", "tsva.cli.report")
+    assert before != after
+    assert fingerprint.code_digest("tsva.cli.focus") == focus

@@ -1,0 +1,84 @@
+"""The slide sheet names the row and the column of what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tsva.errors import UserError
+from tsva.settings.sheet import SlideRow, parse_sheet
+
+HEADER = "slide\tpatient\tsample\trole\tsource\tpath\tpixel_um\tz_step_um\tpattern\ttissue"
+GOOD = "A\tP1\tSample1\ttrain\tsimulated\t\t\t\t\tglandular"
+
+
+def sheet(*lines: str) -> str:
+    return "\n".join([HEADER, *lines]) + "\n"
+
+
+def test_good_rows_keep_their_numbers_and_order() -> None:
+    rows = parse_sheet(sheet(GOOD, "", "B\tP2\tS\tdataset1\tplanes\tfolder\t0.345\t\tz{z}.tif\t"), "s.tsv")
+    assert list(rows) == [2, 4]
+    row = list(rows.values())[1]
+    assert (row.slide, row.pixel_um, row.z_step_um, row.pattern) == ("B", 0.345, None, "z{z}.tif")
+
+
+def test_columns_that_nobody_needs_may_be_absent() -> None:
+    text = "slide\tpatient\tsample\trole\tsource\tpath\nA\tP\tS\ttrain\tstack\ta.tif\n"
+    assert parse_sheet(text, "s.tsv")[2] == SlideRow(
+        slide="A", patient="P", sample="S", role="train", source="stack", path="a.tif"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "says"),
+    [
+        ("A\tP\tS\tteach\tsimulated\t\t\t\t\tfat", "column role", "'teach'"),
+        ("A\tP\tS\ttrain\tvideo\tx\t\t\t\t", "column source", "'video'"),
+        ("../A\tP\tS\ttrain\tsimulated\t\t\t\t\tfat", "column slide", "'../A'"),
+        ("A\tP\tS\ttrain\tstack\t\t\t\t\t", "column path", "a file or folder"),
+        ("A\tP\tS\ttrain\tsimulated\tx.tif\t\t\t\tfat", "column path", "nothing for source simulated"),
+        ("A\tP\tS\ttrain\tsimulated\t\t\t\t\t", "column tissue", "digital tissue"),
+        ("A\tP\tS\ttrain\tstack\tx.tif\t-1\t\t\t", "column pixel_um", "greater than 0"),
+        ("A\tP\tS\ttrain\tstack\tx.tif\t\thalf\t\t", "column z_step_um", "'half'"),
+        ("A\tP\tS\ttrain\tplanes\tx\t\t\tplane.tif\t", "column pattern", "{z}"),
+        ("A\tP\tS\ttrain\tplanes\tx\t\t\t{z}_{z_nm}.tif\t", "column pattern", "{z}"),
+        ("A\tP\tS\ttrain\tplanes\tx\t\t\tp{z_index}.tif\t", "column z_step_um", "step"),
+        ("A\tP\tS\ttrain", "row 2", "cell"),
+    ],
+)
+def test_bad_cell(line: str, where: str, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_sheet(sheet(line), "s.tsv")
+    assert "s.tsv, row 2" in str(caught.value)
+    assert where in str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_duplicate_slide_names_both_rows() -> None:
+    with pytest.raises(UserError, match=r"row 3, column slide: got 'A' again \(first in row 2\)"):
+        parse_sheet(sheet(GOOD, GOOD), "s.tsv")
+
+
+@pytest.mark.parametrize("role", ["dataset1", "dataset2"])
+def test_patient_in_training_and_test(role: str) -> None:
+    other = f"B\tP1\tSample1\t{role}\tsimulated\t\t\t\t\tfatty"
+    with pytest.raises(UserError, match="row 3, column patient: got 'P1' in test, and in training in row 2"):
+        parse_sheet(sheet(GOOD, other), "s.tsv")
+
+
+def test_patient_of_a_training_slide_may_be_refocused() -> None:
+    assert len(parse_sheet(sheet(GOOD, "B\tP1\tS\trefocus\tstack\tx.tif\t\t\t\t"), "s.tsv")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("slide\tpatient\n", "no column sample"),
+        (HEADER + "\tcolour\n", "unknown column 'colour'"),
+        (HEADER + "\n", "no slides"),
+        ("", "no column slide"),
+    ],
+)
+def test_bad_header_or_empty(text: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        parse_sheet(text, "s.tsv")

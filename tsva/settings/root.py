@@ -1,0 +1,79 @@
+"""All settings together, as config/config.yaml holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from tsva.errors import UserError
+from tsva.settings.base import Section
+from tsva.settings.count import CountSettings
+from tsva.settings.focus import FocusSettings
+from tsva.settings.ingest import IngestSettings
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.refocus import RefocusSettings
+from tsva.settings.report import ReportSettings
+from tsva.settings.simulate import SimulateSettings
+from tsva.settings.train import TrainSettings
+
+
+class Settings(Section):
+    """An experiment. Threads, memory and queues are no part of it: they belong to profiles."""
+
+    slides: str = "config/slides.tsv"
+    """The slide sheet; relative to the working directory."""
+    seed: int = Field(1, ge=0, lt=2**32)
+    """Where every draw begins."""
+    checkpoint: str | None = None
+    """A trained network (model.ckpt) for slides of role refocus; none: the first network trained here."""
+    optics: OpticsSettings = OpticsSettings()
+    simulate: SimulateSettings = SimulateSettings()
+    ingest: IngestSettings = IngestSettings()
+    focus: FocusSettings = FocusSettings()
+    pairs: PairsSettings = PairsSettings()
+    train: TrainSettings = TrainSettings()
+    refocus: RefocusSettings = RefocusSettings()
+    count: CountSettings = CountSettings()
+    report: ReportSettings = ReportSettings()
+
+    @model_validator(mode="after")
+    def _patches_fit_fields(self) -> Self:
+        if min(self.simulate.field_px) < self.pairs.patch_px:
+            raise ValueError(
+                f"simulate.field_px is {list(self.simulate.field_px)}; wanted at least pairs.patch_px"
+                f" ({self.pairs.patch_px}) both ways"
+            )
+        return self
+
+
+def parse_settings(config: Mapping[str, Any], name: str) -> Settings:
+    """Check settings.
+
+    Parameters
+    ----------
+    config : mapping
+        As read from YAML.
+    name : str
+        Where they come from, for messages.
+
+    Raises
+    ------
+    UserError
+        Names the key.
+    """
+    try:
+        return Settings.model_validate(dict(config))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "(across keys)"
+        if first["type"] == "extra_forbidden":
+            raise UserError(
+                f"{name}, key {key}", got="an unknown key", wanted="one that docs/settings.md lists", do="Check its spelling."
+            ) from None
+        got = repr(first["input"]) if first["loc"] and not isinstance(first["input"], dict) else "values that don't fit"
+        raise UserError(
+            f"{name}, key {key}", got=got, wanted=first["msg"].removeprefix("Value error, "), do="Mend this key."
+        ) from None

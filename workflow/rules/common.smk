@@ -1,0 +1,48 @@
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+
+from tsva.errors import UserError
+from tsva.plan import Plan
+
+
+report: "../report/workflow.rst"
+
+
+ENV = "../../envs/tsva.yaml"
+
+try:
+    plan = Plan(config, memory=Path(".snakemake/tsva/contents.json"))
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    slide="|".join(map(re.escape, plan.slides)),
+    dataset="dataset1|dataset2",
+    method="|".join(plan.methods),
+    network="|".join(plan.networks) or "none",
+
+
+def everything():
+    """The report where there is something to compare, and the slides of role refocus."""
+    return [
+        *(["results/report/index.html"] if plan.datasets else []),
+        *per_slide("results/refocused/{slide}/fields.tsv", "refocus"),
+        *expand("results/train/{network}/model.ckpt", network=plan.networks),
+    ]
+
+
+def per_slide(pattern, *roles):
+    """A file for each slide of these roles (of all roles, without)."""
+    return expand(pattern, slide=plan.with_role(*roles) if roles else list(plan.slides))
+
+
+def code(stage):
+    """The fingerprint of a stage's code, which Snakemake compares as a parameter."""
+    return plan.code(stage)
+
+
+if "-n" in sys.argv or "--dry-run" in sys.argv or "--dryrun" in sys.argv:
+    logger.info(f"About {plan.disk_bytes() / 1e9:.1f} GB of disk will hold the stacks and patches under results/.")

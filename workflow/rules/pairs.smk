@@ -1,0 +1,55 @@
+rule pairs:
+    input:
+        table="results/ingest/{slide}/fields.tsv",
+        stacks="results/ingest/{slide}/stacks",
+        simulated=simulated_table,
+        fields="results/focus/{slide}/fields.tsv",
+        patches="results/focus/{slide}/patches.tsv",
+    output:
+        table="results/pairs/{slide}/patches.tsv",
+        excluded="results/pairs/{slide}/excluded.tsv",
+        patches="results/pairs/{slide}/patches.npy",
+    params:
+        slide=lambda wildcards: plan.row(wildcards.slide),
+        simulated=simulated_option,
+        settings=plan.section("pairs", "patch_px", "delta_um", "offset_sd_um", "offset_max_um", "z_step_um"),
+        seed=plan.settings.seed,
+        code=code("pairs"),
+    log:
+        "logs/pairs/{slide}.log",
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    conda:
+        ENV
+    shell:
+        "tsva --log {log} pairs --slide {params.slide:q} --settings {params.settings:q} --seed {params.seed}"
+        " --ingest results/ingest/{wildcards.slide} --focus results/focus/{wildcards.slide} {params.simulated}"
+        " --results results --out results/pairs/{wildcards.slide}"
+
+
+rule split:
+    input:
+        tables=expand("results/pairs/{slide}/patches.tsv", slide=plan.paired),
+        excluded=expand("results/pairs/{slide}/excluded.tsv", slide=plan.paired),
+    output:
+        train="results/pairs/train.tsv",
+        dataset1="results/pairs/dataset1.tsv",
+        dataset2="results/pairs/dataset2.tsv",
+        excluded="results/pairs/excluded.tsv",
+    params:
+        settings=plan.section("pairs", "verification_fraction", "split_by"),
+        seed=plan.settings.seed,
+        roles=plan.roles(),
+        code=code("split"),
+    log:
+        "logs/split.log",
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    conda:
+        ENV
+    shell:
+        "tsva --log {log} split --settings {params.settings:q} --seed {params.seed} --table {input.tables:q}"
+        " --excluded {input.excluded:q} --out-train {output.train} --out-dataset1 {output.dataset1}"
+        " --out-dataset2 {output.dataset2} --out-excluded {output.excluded}"

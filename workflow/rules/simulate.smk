@@ -1,0 +1,25 @@
+rule simulate:
+    output:
+        table="results/simulate/{slide}/fields.tsv",
+        stacks=directory("results/simulate/{slide}/stacks"),
+        truth=directory("results/simulate/{slide}/truth"),
+    params:
+        slide=lambda wildcards: plan.row(wildcards.slide),
+        data=lambda wildcards: plan.data(wildcards.slide),
+        settings=plan.section("simulate"),
+        pairs=plan.section("pairs", "z_step_um", "delta_um", "offset_sd_um"),
+        optics=plan.section("optics"),
+        seed=plan.settings.seed,
+        sheet_folder=plan.sheet.parent,
+        code=code("simulate"),
+    log:
+        "logs/simulate/{slide}.log",
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    conda:
+        ENV
+    shell:
+        "tsva --log {log} simulate --slide {params.slide:q} --settings {params.settings:q} --pairs {params.pairs:q}"
+        " --optics {params.optics:q} --seed {params.seed} --sheet-folder {params.sheet_folder:q} --threads {threads}"
+        " --out results/simulate/{wildcards.slide}"
