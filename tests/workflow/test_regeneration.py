@@ -1,0 +1,137 @@
+"""Which jobs run again after which change; content decides, not time stamps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Workflow
+
+pytestmark = pytest.mark.workflow
+
+TESTS = [f"{stage}:{data}:{method}" for stage in ("refocus", "count") for data in ("dataset1", "dataset2") for method in ("y1", "tsva", "unet")]
+TRAINED = [job for job in TESTS if not job.endswith("y1")]
+TRAIN = ["train:tsva", "train:unet"]
+USE = ["refocus_slide:E1"]
+PAIRED = ["A1", "B1", "C1", "D1"]
+
+
+def each(stage: str, *slides: str) -> list[str]:
+    return [f"{stage}:{slide}" for slide in slides]
+
+
+def test_second_run_plans_nothing(workflow: Workflow) -> None:
+    assert not workflow.planned()
+
+
+def test_touched_files_run_nothing(workflow: Workflow) -> None:
+    for file in (workflow.folder / "scans").rglob("*.*"):
+        os.utime(file)
+    (workflow.folder / "slides.tsv").touch()
+    assert not workflow.planned()
+
+
+def test_equal_replacement_runs_nothing(workflow: Workflow) -> None:
+    file = workflow.folder / "scans/E1.ome.tif"
+    shutil.copy(file, file.with_suffix(".copy"))
+    file.unlink()
+    file.with_suffix(".copy").rename(file)
+    assert not workflow.planned()
+
+
+def replace_plane(folder: Path) -> None:
+    """Another picture under the old name and an old time stamp, as `cp -p` leaves it."""
+    planes = sorted((folder / "scans/B1").iterdir())
+    stamp = planes[3].stat().st_mtime_ns - 10**12
+    shutil.copy(planes[4], planes[3])
+    os.utime(planes[3], ns=(stamp, stamp))
+
+
+def test_edited_plane_runs_its_slide_and_what_depends_on_it(workflow: Workflow) -> None:
+    replace_plane(workflow.folder)
+    wanted = [*each("ingest", "B1"), *each("focus", "B1"), *each("pairs", "B1"), "split", *TRAIN, *TESTS, *USE, "report"]
+    assert sorted(workflow.planned()) == sorted(wanted)
+
+
+def test_refocus_slide_alone(workflow: Workflow) -> None:
+    file = workflow.folder / "scans/E1.ome.tif"
+    data = bytearray(file.read_bytes())
+    data[-1000] ^= 1
+    file.write_bytes(data)
+    assert sorted(workflow.planned()) == ["ingest:E1", *USE]
+
+
+SETTINGS = [
+    ("report", {"confidence": 0.9}, ["report"]),
+    ("count", {"threshold": "default"}, [*(job for job in TESTS if job.startswith("count")), "report"]),
+    ("train", {"steps": 7}, [*TRAIN, *TRAINED, *USE, "report"]),
+    ("refocus", {"batch": 3}, [*TESTS, *USE, "report"]),
+    ("pairs", {"verification_fraction": 0.4}, ["split", *TRAIN, *TESTS, "report", *USE]),
+    (
+        "focus",
+        {"min_tissue_fraction": 0.06},
+        [*each("focus", *PAIRED), *each("pairs", *PAIRED), "split", *TRAIN, *TESTS, *USE, "report"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("section", "values", "wanted"), SETTINGS, ids=lambda value: value if isinstance(value, str) else "")
+def test_setting_runs_the_stages_that_use_it(workflow: Workflow, section: str, values: dict, wanted: list[str]) -> None:
+    workflow.edit_settings(section, **values)
+    assert sorted(workflow.planned()) == sorted(wanted)
+
+
+CODE = [
+    ("tsva/cli/report.py", ["report"]),
+    ("tsva/cli/count.py", [*(job for job in TESTS if job.startswith("count")), "report"]),
+    ("tsva/networks/tsva.py", [*TRAIN, *TESTS, *USE, "report"]),
+    ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, "report"]),
+]
+
+
+@pytest.mark.parametrize(("file", "wanted"), CODE, ids=lambda value: value if isinstance(value, str) else "")
+def test_code_runs_its_stage(workflow: Workflow, file: str, wanted: list[str]) -> None:
+    append(workflow.folder / file, "\nCHANGED = True\n")
+    assert sorted(workflow.planned()) == sorted(wanted)
+
+
+@pytest.mark.parametrize("file", ["tsva/sharpness.py", "tsva/networks/tsva.py", "tsva/cli/focus.py"])
+def test_comment_runs_nothing(workflow: Workflow, file: str) -> None:
+    append(workflow.folder / file, "\n# a remark\n")
+    assert not workflow.planned()
+
+
+def append(path: Path, text: str) -> None:
+    time.sleep(0.01)
+    path.write_text(path.read_text() + text)
+
+
+def test_added_slide_leaves_the_others_alone(workflow: Workflow) -> None:
+    row = "F1\tF\tSample2\tdataset1\tsimulated\t\t\t\tglandular\n"
+    append(workflow.folder / "slides.tsv", row)
+    planned = workflow.planned()
+    made = [job for job in planned if job.split(":")[0] in ("simulate", "ingest", "focus", "pairs")]
+    assert sorted(made) == sorted(f"{stage}:F1" for stage in ("simulate", "ingest", "focus", "pairs"))
+
+
+def test_changed_slide_leaves_other_slides_equal_bit_for_bit(workflow: Workflow) -> None:
+    def arrays() -> dict[str, bytes]:
+        return {slide: (workflow.folder / f"results/pairs/{slide}/patches.npy").read_bytes() for slide in PAIRED}
+
+    before = arrays()
+    replace_plane(workflow.folder)
+    workflow.run("results/pairs/B1/patches.npy")
+    after = arrays()
+    assert {slide for slide in PAIRED if before[slide] != after[slide]} == {"B1"}
+
+
+
+
+def test_run_after_a_change_settles(workflow: Workflow) -> None:
+    """What a change set going ends: the run after it plans nothing."""
+    workflow.edit_settings("count", threshold="default")
+    workflow.run()
+    assert not workflow.planned()
