@@ -36,3 +36,24 @@ class PairsSettings(Section):
                     f"{key} is {getattr(self, key)}; wanted a whole number of z_step_um ({self.z_step_um})"
                 )
         return self
+
+    @property
+    def delta_planes(self) -> int:
+        """Planes from F to either shot."""
+        return round(self.delta_um / self.z_step_um)
+
+    @property
+    def reach_planes(self) -> int:
+        """Planes on either side of the in-focus plane that a shot can fall on."""
+        return round((self.offset_max_um + self.delta_um) / self.z_step_um)
+
+    @property
+    def offsets_um(self) -> tuple[float, ...]:
+        """The grid's offsets, rising (thirteen in the paper)."""
+        steps = round(self.offset_max_um / self.z_step_um)
+        return tuple(round(step * self.z_step_um, 6) for step in range(-steps, steps + 1))
+
+    @property
+    def strict_offsets_um(self) -> tuple[float, ...]:
+        """Offsets at which neither shot is the in-focus plane itself."""
+        return tuple(n for n in self.offsets_um if abs(abs(n) - self.delta_um) > 1e-6)

@@ -1,0 +1,109 @@
+"""tsva pairs: the patches of one slide, cut out of its z-stacks."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+from numpy.lib.format import open_memmap
+from tqdm import tqdm
+
+from tsva.cli.common import fresh_folder, settings_option
+from tsva.io import read_stack, read_table, write_table
+from tsva.pairs import cut, plan, plane_at, reachable_planes
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.sheet import SlideRow
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@settings_option(SlideRow, "slide")
+@settings_option(PairsSettings)
+@click.option("--seed", type=int, required=True, help="Of the patches' offsets.")
+@click.option("--ingest", type=click.Path(path_type=Path), required=True, help="The slide's folder of z-stacks.")
+@click.option("--focus", type=click.Path(path_type=Path), required=True, help="The slide's folder of verdicts.")
+@click.option("--simulated", type=click.Path(path_type=Path), help="The slide's folder of simulated truth.")
+@click.option("--results", type=click.Path(path_type=Path), required=True, help="Folder that tables' paths start from.")
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def command(
+    slide: SlideRow, settings: PairsSettings, seed: int, ingest: Path, focus: Path, simulated: Path | None,
+    results: Path, out: Path,
+) -> None:  # fmt: skip
+    """Cut a slide's patches, with every plane that offsets can reach, and list what was left out."""
+    ingested = read_table(ingest / "fields.tsv")
+    used, excluded = plan(
+        slide, ingested, read_table(focus / "fields.tsv"), read_table(focus / "patches.tsv"), settings,
+        seed=seed, array=(out.absolute().relative_to(results.absolute()) / "patches.npy").as_posix(),
+    )  # fmt: skip
+    files = dict(zip(ingested["field"].astype(str), ingested["file"], strict=True))
+    with fresh_folder(out) as folder:
+        channels = int(used["channels"].iloc[0]) if len(used) else 3
+        shape = (2 * settings.reach_planes + 1, settings.patch_px, settings.patch_px, channels)
+        array = _Rows(folder / "patches.npy", len(used), shape)
+        for field, rows in tqdm(used.groupby("field", sort=False), desc=f"pairs {slide.slide}", disable=None):
+            stack = read_stack(ingest / str(files[str(field)]))
+            planes = reachable_planes(stack, int(rows["focus_plane"].iloc[0]), settings)
+            array.write(rows.index, cut(planes, rows, settings.patch_px))
+        if simulated is not None and len(used):
+            used = _cut_truth(used, simulated, folder, settings.patch_px)
+        write_table(used, folder / "patches.tsv")
+        write_table(excluded, folder / "excluded.tsv")
+    log.info("%s: %d patches, %d fields or patches left out", slide.slide, len(used), len(excluded))
+
+
+def _cut_truth(used: pd.DataFrame, simulated: Path, folder: Path, patch_px: int) -> pd.DataFrame:
+    """Cut the noise-free targets and the shots at continuous offsets; say in the table which patches have them."""
+    truth = read_table(simulated / "fields.tsv").set_index("field").to_dict("index")
+    draws = max(len(_positions_um(row)) for row in truth.values())
+    channels = int(used["channels"].iloc[0])
+    clean = _Rows(folder / "clean.npy", len(used), (patch_px, patch_px, channels))
+    continuous = (
+        _Rows(folder / "continuous.npy", len(used), (draws, 2, patch_px, patch_px, channels)) if draws else None
+    )
+    used, offsets = used.copy(), []
+    for field, rows in used.groupby("field", sort=False):
+        row, focus_z_um = truth[str(field)], float(rows["focus_z_um"].iloc[0])
+        plane = plane_at(read_stack(simulated / row["clean_file"]), focus_z_um) if _named(row["clean_file"]) else None
+        if plane is not None:
+            clean.write(rows.index, cut(plane, rows, patch_px))
+            used.loc[rows.index, "has_clean"] = 1
+        if continuous is not None and _named(row["continuous_file"]):
+            shots = np.load(simulated / row["continuous_file"], mmap_mode="r")
+            continuous.write(rows.index, cut(shots, rows, patch_px))
+            used.loc[rows.index, "draws"] = len(shots)
+            n_um = np.array(_positions_um(row)) - focus_z_um
+            offsets += [(index, draw, n) for index in rows.index for draw, n in enumerate(n_um)]
+    if continuous is not None:
+        write_table(pd.DataFrame(offsets, columns=["index", "draw", "n_um"]), folder / "continuous.tsv")
+    return used
+
+
+def _positions_um(row: dict) -> list[float]:
+    """Middle positions of the continuous draws of a field; none where there are no draws."""
+    cell = row["continuous_z_um"]
+    return [float(part) for part in str(cell).split(",")] if _named(row["continuous_file"]) else []
+
+
+def _named(cell: object) -> bool:
+    return isinstance(cell, str) and cell != ""
+
+
+class _Rows:
+    """A `.npy` array that is written some rows at a time and never held in memory."""
+
+    def __init__(self, path: Path, rows: int, shape: tuple[int, ...]) -> None:
+        self._path = path
+        if rows:
+            open_memmap(path, mode="w+", dtype=np.uint8, shape=(rows, *shape)).flush()
+        else:  # an empty file can't be mapped
+            np.save(path, np.zeros((0, *shape), np.uint8))
+
+    def write(self, index: pd.Index, values: np.ndarray) -> None:
+        """Write rows; the file is closed again, so that its pages don't count as this process's memory."""
+        array = open_memmap(self._path, mode="r+")
+        array[index.to_numpy()] = values
+        array.flush()
