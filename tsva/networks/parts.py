@@ -1,0 +1,135 @@
+"""What the U-shaped networks are made of."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def unit(inputs: int, outputs: int) -> nn.Sequential:
+    """3×3 convolution, batch normalisation (which has the bias), ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+class ContractingPath(nn.Module):
+    """Two units a level, 2×2 max pooling between levels.
+
+    Parameters
+    ----------
+    channels : int
+        Of the image.
+    widths : sequence of int
+        Channels at each level, the finest first.
+    """
+
+    def __init__(self, channels: int, widths: list[int]) -> None:
+        super().__init__()
+        inputs = [channels, *widths[:-1]]
+        self.levels = nn.ModuleList(
+            nn.Sequential(unit(before, width), unit(width, width)) for before, width in zip(inputs, widths, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Features of every level, the finest first: (B, widths[i], Y / 2**i, X / 2**i)."""
+        features = []
+        for level in self.levels:
+            x = level(F.max_pool2d(x, 2) if features else x)
+            features.append(x)
+        return features
+
+
+class UpConvolution(nn.Module):
+    """Upsampling by two (nearest) and a 2×2 convolution, as U-Net's and the paper's text have it.
+
+    A transposed 2×2 convolution of stride 2 has the same weights and a quarter of the arithmetic, but is another layer.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, Y, X) -> (B, outputs, 2Y, 2X); zeros beyond the lower and right edges."""
+        convolved: Tensor = self.convolution(F.pad(F.interpolate(x, scale_factor=2.0), (0, 1, 0, 1)))
+        return convolved
+
+
+class ExpansivePath(nn.Module):
+    """At each level an up-convolution, concatenation with the contracting features, and units.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Channels at each level, the finest first.
+    paths : int
+        Contracting paths whose features come in, concatenated.
+    units : int
+        3×3 convolutions at each level.
+    """
+
+    def __init__(self, widths: list[int], *, paths: int, units: int) -> None:
+        super().__init__()
+        self.ups, self.levels = nn.ModuleList(), nn.ModuleList()
+        inputs = paths * widths[-1]
+        for width in reversed(widths[:-1]):
+            self.ups.append(UpConvolution(inputs, width))
+            first = unit(width + paths * width, width)
+            self.levels.append(nn.Sequential(first, *(unit(width, width) for _ in range(units - 1))))
+            inputs = width
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """(B, widths[0], Y, X) from the features of every level, the finest first."""
+        *finer, x = features
+        for up, level, skipped in zip(self.ups, self.levels, reversed(finer), strict=True):
+            x = level(torch.cat([up(x), skipped], dim=1))
+        return x
+
+
+def zero_started(convolution: nn.Conv2d) -> nn.Conv2d:
+    """The convolution with weights and bias set to zero, so that a residual begins as nothing."""
+    nn.init.zeros_(convolution.weight)
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.bias)
+    return convolution
+
+
+def reflected_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Images grown at their lower and right edges, by reflection, to whole multiples; even one pixel is enough.
+
+    Parameters
+    ----------
+    images : (B, C, Y, X) tensor
+    multiple : int
+
+    Returns
+    -------
+    (B, C, Y', X') tensor
+        ``images`` itself where nothing is to be added.
+    """
+    for axis in (-2, -1):
+        size = images.shape[axis]
+        if extra := -size % multiple:
+            images = images.index_select(axis, _reflected(size, size + extra, images.device))
+    return images
+
+
+def halo_px(levels: int, units: int) -> int:
+    """How far a pixel of the output can see, at most: what tiles have to overlap by.
+
+    A 3×3 convolution on level i reaches 2**i pixels further, as do a pooling from it, the upsampling to it and the 2×2
+    convolution after that. Rounded up to a multiple of the coarsest cell, so that tiles keep the pooling grid.
+    """
+    contracting = sum(2 * 2**i for i in range(levels)) + sum(2**i for i in range(levels - 1))
+    expansive = sum((units + 2) * 2**i for i in range(levels - 1))
+    cell = 2 ** (levels - 1)
+    return -(-(contracting + expansive) // cell) * cell
+
+
+def _reflected(size: int, wanted: int, device: torch.device) -> Tensor:
+    """Indices 0 … size - 1, back to 0, and so on, as many as wanted."""
+    period = max(2 * (size - 1), 1)
+    index = torch.arange(wanted, device=device) % period
+    return torch.minimum(index, period - index) if size > 1 else torch.zeros_like(index)
