@@ -1,0 +1,145 @@
+"""The Lightning module: loss, optimiser, averaged weights, verification."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from tsva.networks.sharper import sharper_first
+from tsva.offsets import bin_weights
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.train import TrainSettings
+
+ROUNDING_MSE = 1 / 12 / 255**2
+"""Mean squared error of rounding to 8 bits: no image of ours can be nearer to the truth."""
+
+
+class DivergedError(Exception):
+    """The loss is no longer a number."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"the loss is no finite number at step {step}")
+        self.step = step
+
+
+class Fitting(lightning.LightningModule):
+    """A network on its way.
+
+    Parameters
+    ----------
+    network : nn.Module
+        ``forward(low, high)``.
+    settings : TrainSettings
+    pairs : PairsSettings
+        Weights of the offsets in the verification score.
+    steps : int
+        Of the optimiser.
+    patches : int
+        An epoch's visits.
+
+    Attributes
+    ----------
+    log_rows : list of dict
+        ``train/<network>/log.csv``.
+    best : dict or None
+        Weights with the best verification PSNR so far, and their step.
+    """
+
+    def __init__(
+        self, network: nn.Module, settings: TrainSettings, pairs: PairsSettings, *, steps: int, patches: int
+    ) -> None:
+        super().__init__()
+        self.network, self._settings, self._pairs = network, settings, pairs
+        self._steps, self._patches = steps, patches
+        average = get_ema_multi_avg_fn(settings.ema_decay) if settings.ema_decay else None
+        self.averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True) if average else None
+        self.log_rows: list[dict[str, float | int]] = []
+        self.best: dict[str, Any] | None = None
+        self._losses: list[float] = []
+        self._scores: list[tuple[float, float, float]] = []
+        self._began = time.monotonic()
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that is verified and kept."""
+        return self.averaged.module if self.averaged else self.network
+
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        low, high, target = (to_network(shots) for shots in batch[:3])
+        restored = self.network(low, high).float()
+        errors = (restored - target).square().mean(dim=(1, 2, 3))
+        loss = errors.mean() if self._settings.loss == "mse" else (errors + ROUNDING_MSE).log().mean()
+        if not torch.isfinite(loss):
+            raise DivergedError(self.global_step)
+        self._losses.append(float(loss.detach()))
+        return loss
+
+    def on_train_batch_end(self, *_: object) -> None:
+        if self.averaged:
+            self.averaged.update_parameters(self.network)
+
+    def on_validation_epoch_start(self) -> None:
+        self.kept.eval()
+        self._scores = []
+
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        low, high, target = (to_network(shots) for shots in batch[:3])
+        restored = eight_bits(self.kept(low, high).float())
+        y1, _ = sharper_first(low, high)
+        errors, before = ((image - target).square().mean(dim=(1, 2, 3)) for image in (restored, y1))
+        self._scores += zip(batch[3].tolist(), errors.tolist(), before.tolist(), strict=True)
+
+    def on_validation_epoch_end(self) -> None:
+        n_um, errors, before = torch.tensor(self._scores, dtype=torch.float64).T
+        weights = self._pair_weights(n_um)
+        row = {
+            "step": self.global_step,
+            "epoch": self.global_step * self._settings.batch // self._patches,
+            "training_loss": sum(self._losses) / max(len(self._losses), 1),
+            "verification_loss": float(errors.mean()),
+            "verification_psnr_db": float(weights @ psnr_db(errors)),
+            "verification_y1_psnr_db": float(weights @ psnr_db(before)),
+            "learning_rate": self.optimizers().param_groups[0]["lr"],  # type: ignore[union-attr]
+            "seconds": round(time.monotonic() - self._began, 1),
+        }
+        self.log_rows.append(row)
+        self._losses = []
+        if self.best is None or row["verification_psnr_db"] > self.best["psnr_db"]:
+            weights_now = {name: value.detach().cpu().clone() for name, value in self.kept.state_dict().items()}
+            self.best = {"psnr_db": row["verification_psnr_db"], "step": self.global_step, "weights": weights_now}
+
+    def configure_optimizers(self) -> Any:
+        optimiser = torch.optim.Adam(self.network.parameters(), lr=self._settings.learning_rate)
+        if self._settings.schedule == "constant":
+            return optimiser
+        schedule: LRScheduler = OneCycleLR(
+            optimiser, self._settings.learning_rate, total_steps=self._steps, pct_start=0.1, cycle_momentum=False
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _pair_weights(self, n_um: Tensor) -> Tensor:
+        """Gaussian weight of each pair: its offset's, shared among the pairs there."""
+        offsets, where, counts = torch.unique(n_um, return_inverse=True, return_counts=True)
+        share = torch.from_numpy(bin_weights(offsets.numpy(), self._pairs.offset_sd_um, self._pairs.z_step_um))
+        return (share / counts)[where]
+
+
+def to_network(shots: Tensor) -> Tensor:
+    """(B, C, Y, X) uint8 to float in [0, 1], channels last in memory."""
+    return shots.to(memory_format=torch.channels_last).float() / 255
+
+
+def eight_bits(images: Tensor) -> Tensor:
+    """Clipped to [0, 1] and rounded to 8 bits, still in [0, 1]."""
+    return (images.clamp(0, 1) * 255).round() / 255
+
+
+def psnr_db(errors: Tensor) -> Tensor:
+    """PSNR of mean squared errors in units of the full range; identical images count as rounding's."""
+    return -10 * torch.log10(errors.clamp_min(ROUNDING_MSE))

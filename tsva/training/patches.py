@@ -1,0 +1,77 @@
+"""Patches by index, left where they are: on disk, behind memory maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tsva.settings.pairs import PairsSettings
+
+
+@dataclass(frozen=True)
+class PatchStacks:
+    """Stacks of patches of several slides.
+
+    Attributes
+    ----------
+    arrays : tuple of (patch, Z, Y, X, C) uint8 arrays
+        One a slide, usually memory maps; the middle plane is the target.
+    array, index : (N,) int arrays
+        Where patch i lies: ``arrays[array[i]][index[i]]``.
+    n_um : (N,) float array
+        The offset drawn for each patch.
+    pairs : PairsSettings
+        Says which planes are the shots.
+
+    Raises
+    ------
+    ValueError
+        If an array doesn't hold the planes that offsets can reach, or channel counts differ.
+    """
+
+    arrays: tuple[np.ndarray, ...]
+    array: np.ndarray
+    index: np.ndarray
+    n_um: np.ndarray
+    pairs: PairsSettings
+
+    def __post_init__(self) -> None:
+        planes = 2 * self.pairs.reach_planes + 1
+        for array in self.arrays:
+            if array.ndim != 5 or array.shape[1] != planes or array.dtype != np.uint8:
+                raise ValueError(f"patches are {array.dtype} {array.shape}, not uint8 (patch, {planes}, Y, X, C)")
+        if len({array.shape[4] for array in self.arrays}) != 1:
+            raise ValueError("patches of one and of three channels are mixed, or there are none")
+        if not len(self.array) == len(self.index) == len(self.n_um):
+            raise ValueError("array, index and n_um differ in length")
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def channels(self) -> int:
+        """1 (grey) or 3."""
+        return int(self.arrays[0].shape[4])
+
+    def views(self, patch: int, n_um: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Both shots and the target of a patch at an offset; nothing is read before the views are.
+
+        Parameters
+        ----------
+        patch : int
+            0 … N - 1.
+        n_um : float
+            Offset, on the grid.
+
+        Returns
+        -------
+        low, high, target : (Y, X, C) uint8 arrays
+        """
+        stack, middle = self.arrays[self.array[patch]][self.index[patch]], self.pairs.reach_planes
+        f = middle + round(n_um / self.pairs.z_step_um)
+        return stack[f - self.pairs.delta_planes], stack[f + self.pairs.delta_planes], stack[middle]
+
+    def subset(self, chosen: np.ndarray) -> PatchStacks:
+        """The patches where `chosen`, an (N,) bool array, is true."""
+        return PatchStacks(self.arrays, self.array[chosen], self.index[chosen], self.n_um[chosen], self.pairs)

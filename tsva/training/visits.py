@@ -1,0 +1,103 @@
+"""What the network sees, visit by visit: every draw is a function of the seed and the visit's number."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tsva.offsets import bin_weights
+from tsva.seeds import rng
+from tsva.settings.train import TrainSettings
+from tsva.training.patches import PatchStacks
+
+Sample = tuple[Tensor, Tensor, Tensor, float]
+"""low, high, target: (C, Y, X) uint8; n_um."""
+
+
+class Visits(Dataset[Sample]):
+    """Training pairs: all patches in a new order each epoch, each turned, cropped and given an offset.
+
+    Parameters
+    ----------
+    patches : PatchStacks
+    settings : TrainSettings
+    seed : int
+    """
+
+    def __init__(self, patches: PatchStacks, settings: TrainSettings, seed: int) -> None:
+        self._patches, self._settings, self._seed = patches, settings, seed
+        self._order = lru_cache(maxsize=2)(self._new_order)
+        if settings.offsets == "gaussian":
+            self._offsets_um = patches.pairs.offsets_um
+            self._cumulated = np.cumsum(bin_weights(self._offsets_um, patches.pairs.offset_sd_um, patches.pairs.z_step_um))
+        elif settings.offsets == "uniform":
+            self._offsets_um = patches.pairs.strict_offsets_um
+            self._cumulated = np.arange(1, len(self._offsets_um) + 1) / len(self._offsets_um)
+
+    @property
+    def steps(self) -> int:
+        """Of the optimiser."""
+        settings = self._settings
+        return settings.steps or -(-settings.epochs * len(self._patches) // settings.batch)  # type: ignore[operator]
+
+    def __len__(self) -> int:
+        settings = self._settings
+        return settings.epochs * len(self._patches) if settings.epochs else self.steps * settings.batch
+
+    def __getitem__(self, visit: int) -> Sample:
+        if visit >= len(self):
+            raise IndexError(visit)
+        epoch, place = divmod(visit, len(self._patches))
+        patch, random = int(self._order(epoch)[place]), rng(self._seed, "visit", visit)
+        n_um = self._offset_um(patch, visit, random)
+        low, high, target = self._patches.views(patch, n_um)
+        where = self._crop(target.shape[:2], random)
+        turns, mirror = int(random.integers(4)), self._settings.flips and bool(random.integers(2))
+        return (*(_turned(view[where], turns, mirror) for view in (low, high, target)), n_um)
+
+    def _new_order(self, epoch: int) -> np.ndarray:
+        return rng(self._seed, "order", epoch).permutation(len(self._patches))
+
+    def _offset_um(self, patch: int, visit: int, random: np.random.Generator) -> float:
+        if self._settings.offsets == "drawn":
+            return float(self._patches.n_um[patch])
+        # Multiples of the golden ratio fill [0, 1) evenly, so that any run of visits holds the offsets' quotas.
+        u = (visit * 0.6180339887498949 + 0.01 * random.random()) % 1
+        return self._offsets_um[min(int(np.searchsorted(self._cumulated, u, side="right")), len(self._offsets_um) - 1)]
+
+    def _crop(self, size: tuple[int, int], random: np.random.Generator) -> tuple[slice, slice]:
+        edge = self._settings.crop_px
+        if edge is None:
+            return slice(None), slice(None)
+        corners = [int(random.integers(max(length - edge, 0) + 1)) for length in size]
+        return slice(corners[0], corners[0] + edge), slice(corners[1], corners[1] + edge)
+
+
+class VerificationPairs(Dataset[Sample]):
+    """Whole patches at fixed offsets: at most so many, spread evenly over patches and over the strict offsets."""
+
+    def __init__(self, patches: PatchStacks, most: int) -> None:
+        self._patches, self._offsets_um = patches, patches.pairs.strict_offsets_um
+        self._pairs = min(most, len(patches) * len(self._offsets_um))
+
+    def __len__(self) -> int:
+        return self._pairs
+
+    def __getitem__(self, pair: int) -> Sample:
+        if pair >= self._pairs:
+            raise IndexError(pair)
+        patch, turn = pair % len(self._patches), pair // len(self._patches)
+        n_um = self._offsets_um[(patch + turn) % len(self._offsets_um)]
+        return (*(_turned(view, 0, False) for view in self._patches.views(patch, n_um)), n_um)
+
+
+def _turned(view: np.ndarray, turns: int, mirror: bool) -> Tensor:
+    """A copy as (C, Y, X), turned by quarters and perhaps mirrored."""
+    image = np.rot90(view, turns)
+    if mirror:
+        image = image[:, ::-1]
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
