@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
 
+ThresholdMethod = Literal[
+    "default", "otsu", "isodata", "li", "triangle", "huang", "intermodes", "max_entropy", "mean", "minimum",
+    "moments", "percentile", "yen",
+]  # fmt: skip
+
 
 class CountSettings(Section):
-    """ImageJ's four steps: grey, brightness and contrast, threshold, particles."""
+    """ImageJ's four steps: grey, brightness and contrast, threshold, particles. The paper names no values."""
 
-    contrast: Literal["none", "minmax", "saturation"] = "saturation"
+    contrast: Literal["none", "minmax", "saturation", "normalize"] = "saturation"
+    """Stretch from the darkest to the lightest pixel, or between saturated ends ("Enhance Contrast", then "Apply" or with
+    "Normalize")."""
     saturated_percent: float = Field(0.35, ge=0, lt=100)
-    threshold: Literal["default", "otsu"] = "otsu"
+    """Pixels that end up black or white, half of them at either end."""
+    threshold: ThresholdMethod = "otsu"
+    """ImageJ's automatic threshold of that name; nuclei are what is darker."""
     fill_holes: bool = True
+    """Fill what lies wholly inside nuclei."""
+    watershed: bool = False
+    """Part touching nuclei at their necks."""
     min_area_um2: float = Field(12.0, ge=0)
+    """Smaller particles are not counted."""
     max_area_um2: float = Field(2000.0, gt=0)
+    """Larger particles are not counted."""
     exclude_edges: bool = False
+    """Leave out particles that touch the patch's border."""
+    include_holes: bool = False
+    """Holes belong to a particle's area, and what lies in them is not counted on its own."""
+
+    @model_validator(mode="after")
+    def _areas_rise(self) -> Self:
+        if self.min_area_um2 > self.max_area_um2:
+            raise ValueError(f"min_area_um2 is {self.min_area_um2}; wanted at most max_area_um2 ({self.max_area_um2})")
+        return self

@@ -1,0 +1,1 @@
+"""Counting nuclei as ImageJ does: grey, brightness and contrast, threshold, particles."""
