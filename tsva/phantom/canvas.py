@@ -1,0 +1,64 @@
+"""The section while it is drawn: amounts of stain, and where in depth they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tsva.phantom.noise import fractal
+
+
+@dataclass
+class Canvas:
+    """Amounts of stain on a grid of pixels.
+
+    Amounts are optical densities (base ten) of a section of usual thickness. Lengths are in micrometres from the upper
+    left pixel's centre.
+
+    Attributes
+    ----------
+    shape : (Y, X)
+        Size in pixels.
+    pixel_um : float
+        Pixel size.
+    section_um : float
+        Thickness of the section.
+    rng : numpy.random.Generator
+        Where all draws come from.
+    haematoxylin, eosin : (Y, X) float32 arrays
+        Everything but nuclei.
+    nuclear : (Y, X) float32 array
+        Haematoxylin in nuclei.
+    occupied : (Y, X) float32 array
+        Share of the section's thickness that nuclei fill; above 1 where drawn nuclei would not fit.
+    nuclear_depth, nuclear_thickness : (Y, X) float32 arrays
+        Depth and thickness of the nuclei, times `nuclear`, summed.
+    nuclei : list of tuples
+        y_um, x_um, depth_um, area_um2 of every nucleus drawn, those centred outside included.
+    """
+
+    shape: tuple[int, int]
+    pixel_um: float
+    section_um: float
+    rng: np.random.Generator
+    nuclei: list[tuple[float, float, float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        maps = np.zeros((6, *self.shape), np.float32)
+        self.haematoxylin, self.eosin, self.nuclear, self.occupied, self.nuclear_depth, self.nuclear_thickness = maps
+        self.y_um = (np.arange(self.shape[0], dtype=np.float32) * np.float32(self.pixel_um))[:, None]
+        self.x_um = (np.arange(self.shape[1], dtype=np.float32) * np.float32(self.pixel_um))[None, :]
+        self.height_um, self.width_um = self.shape[0] * self.pixel_um, self.shape[1] * self.pixel_um
+        # Shared textures: cytoplasm and ground substance are granular at all scales; chromatin is clumped near 1 µm.
+        self.grain, self.other_grain = fractal(self.shape, self.pixel_um, self.rng, long_um=3.0, slope=1.2)
+        self.chromatin = fractal((512, 512), self.pixel_um, self.rng, long_um=0.9, slope=1.9)
+        self.outline = fractal((512, 512), self.pixel_um, self.rng, long_um=6.0, slope=3.0)[0]
+
+    def window(self, y_um: float, x_um: float, reach_um: float) -> tuple[slice, slice] | None:
+        """Pixels within a square around a place, or None where that lies outside."""
+        top, left = int((y_um - reach_um) / self.pixel_um), int((x_um - reach_um) / self.pixel_um)
+        bottom, right = int((y_um + reach_um) / self.pixel_um) + 2, int((x_um + reach_um) / self.pixel_um) + 2
+        if bottom <= 0 or right <= 0 or top >= self.shape[0] or left >= self.shape[1]:
+            return None
+        return slice(max(top, 0), min(bottom, self.shape[0])), slice(max(left, 0), min(right, self.shape[1]))

@@ -1,0 +1,1 @@
+"""Kinds of tissue: each module draws one on a canvas."""

@@ -1,0 +1,91 @@
+"""Dense irregular connective tissue: woven bundles of wavy collagen, spindle nuclei, clefts, capillaries."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tsva.phantom.canvas import Canvas
+from tsva.phantom.cells import step
+from tsva.phantom.fibres import BANK, Bank, Course, course
+from tsva.phantom.looks import FIBROBLAST, LYMPHOCYTE
+from tsva.phantom.noise import smooth
+from tsva.phantom.nuclei import Nuclei, paint
+from tsva.phantom.scatter import scatter, uniform
+from tsva.phantom.vessels import vessel
+
+FIBROBLASTS_PER_MM2 = 900
+LYMPHOCYTES_PER_MM2 = 120
+
+
+def draw(canvas: Canvas) -> None:
+    """Draw the tissue on an empty canvas."""
+    rng = canvas.rng
+    courses, tops = collagen(canvas, rng.uniform(0, np.pi), layers=4, density=0.34, spread=0.6)
+    spindles(canvas, courses, tops, FIBROBLASTS_PER_MM2)
+    wanderers(canvas, LYMPHOCYTES_PER_MM2)
+    for _ in range(rng.poisson(2.0 * canvas.height_um * canvas.width_um / 190**2)):
+        place = uniform(rng, canvas.height_um, canvas.width_um, 1)[0]
+        vessel(canvas, *place, rng.uniform(3.5, 8), stretch=rng.uniform(1, 2.5), angle=rng.uniform(0, np.pi), filled=rng.uniform(0, 1))
+
+
+def collagen(
+    canvas: Canvas, angle: float, *, layers: int, density: float, spread: float, cleft: float = 1.5
+) -> tuple[list[Course], np.ndarray]:
+    """Weave bundles; return the layers' courses and the index of the uppermost layer at each place."""
+    rng = canvas.rng
+    fine = Bank(rng, step_um=(0.08, 0.5), long_um=(2.5, 40), slope=1.0)
+    broad = Bank(rng, step_um=(0.4, 2.0), long_um=(9, 60), slope=2.2)
+    tops = np.zeros(canvas.shape, np.int8)
+    courses = []
+    for layer in range(layers):
+        way = course(
+            canvas, angle + rng.normal(0, spread) * (layer > 0),
+            wander_um=9.0, wander_length_um=45.0, crimp_um=rng.uniform(0.8, 2.0), crimp_period_um=rng.uniform(14, 26),
+        )  # fmt: skip
+        courses.append(way)
+        shift = (int(rng.integers(BANK)), int(rng.integers(BANK)))
+        fibres, bundles = fine.look(way, layer % 2, shift), broad.look(way, layer % 2, shift)
+        amount = np.float32(density) * np.exp(np.float32(0.3) * fibres + np.float32(0.22) * bundles)
+        gap = step(bundles, -cleft, 0.5)
+        if layer == 0:
+            canvas.eosin += amount * gap
+            continue
+        cover = step(bundles + np.float32(0.1) * fibres, 0.3, 0.35)
+        rest = 1 - cover
+        canvas.eosin *= rest
+        canvas.eosin += amount * cover
+        tops[cover > 0.5] = layer
+    canvas.eosin *= np.exp(np.float32(0.12) * canvas.grain)
+    canvas.haematoxylin += np.float32(0.13) * canvas.eosin + np.float32(0.015) * np.exp(np.float32(0.5) * canvas.other_grain) * step(canvas.eosin, 0.1, 0.1)
+    canvas.eosin *= np.exp(np.float32(0.15) * smooth(canvas.shape, canvas.pixel_um, rng, 40.0))
+    return courses, tops
+
+
+def spindles(canvas: Canvas, courses: list[Course], tops: np.ndarray, per_mm2: float) -> None:
+    """Fibroblast nuclei along the fibres they lie on."""
+    rng, margin_um = canvas.rng, 10.0
+    area_mm2 = (canvas.height_um + 2 * margin_um) * (canvas.width_um + 2 * margin_um) * 1e-6
+    count = int(rng.poisson(per_mm2 * area_mm2))
+    places = uniform(rng, canvas.height_um, canvas.width_um, 4 * count + 10, margin_um)
+    places = places[scatter(places, np.full(len(places), 7.0), count)]
+    count = len(places)
+    rows = np.clip((places[:, 0] / canvas.pixel_um).astype(int), 0, canvas.shape[0] - 1)
+    columns = np.clip((places[:, 1] / canvas.pixel_um).astype(int), 0, canvas.shape[1] - 1)
+    angle = np.array([courses[tops[row, column]].angle(row, column) for row, column in zip(rows, columns, strict=True)])
+    paint(
+        canvas,
+        Nuclei(
+            places[:, 0], places[:, 1], rng.uniform(4.0, 8.5, count), rng.uniform(1.1, 2.2, count),
+            angle.reshape(count) + rng.normal(0, 0.12, count), rng.normal(0, 0.9, count),
+        ),
+        FIBROBLAST,
+    )  # fmt: skip
+
+
+def wanderers(canvas: Canvas, per_mm2: float) -> None:
+    """Scattered lymphocytes."""
+    rng = canvas.rng
+    count = int(rng.poisson(per_mm2 * (canvas.height_um + 8) * (canvas.width_um + 8) * 1e-6))
+    places = uniform(rng, canvas.height_um, canvas.width_um, count, 4.0)
+    radius_um = rng.normal(3.2, 0.25, count)
+    paint(canvas, Nuclei(places[:, 0], places[:, 1], radius_um * 1.05, radius_um, rng.uniform(0, np.pi, count)), LYMPHOCYTE)

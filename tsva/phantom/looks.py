@@ -1,0 +1,22 @@
+"""Nuclei of the cell types, shared by the tissue kinds; sources in docs/phantom.md."""
+
+from __future__ import annotations
+
+from tsva.phantom.nuclei import Chromatin
+
+LYMPHOCYTE = Chromatin(density=0.95, clumping=0.42, coarse=0.5, rim=0.18, nucleoli=0.0, irregular=0.05)
+"""Small, round, dark, with blocks of chromatin."""
+PLASMA = Chromatin(density=0.95, clumping=0.5, coarse=1.5, rim=0.25, nucleoli=0.0, irregular=0.04)
+"""Round, chromatin in a clock face."""
+VESICULAR = Chromatin(density=0.5, clumping=0.3, coarse=0.5, rim=0.5, nucleoli=1.6, irregular=0.06)
+"""Large and pale, sharp membrane, nucleoli: centroblasts, intermediate squamous cells."""
+COLUMNAR = Chromatin(density=0.72, clumping=0.32, coarse=0.5, rim=0.3, nucleoli=0.9, irregular=0.06)
+"""Oval nuclei of columnar epithelium."""
+BASAL = Chromatin(density=0.85, clumping=0.3, coarse=0.5, rim=0.25, nucleoli=0.5, irregular=0.07)
+"""Crowded, dark nuclei of a basal layer."""
+PYKNOTIC = Chromatin(density=1.25, clumping=0.12, coarse=0.5, rim=0.1, nucleoli=0.0, irregular=0.08)
+"""Shrunken and structureless: superficial squamous cells."""
+FIBROBLAST = Chromatin(density=0.8, clumping=0.3, coarse=0.5, rim=0.3, nucleoli=0.4, irregular=0.09, variation=0.25)
+"""Spindles between collagen fibres."""
+FLAT = Chromatin(density=1.0, clumping=0.2, coarse=0.5, rim=0.2, nucleoli=0.0, irregular=0.08, variation=0.2)
+"""Thin, dark: endothelium, adipocytes, muscle periphery."""
