@@ -1,0 +1,61 @@
+"""Tables: tab-separated text with a header line; an empty cell means "does not apply"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from tsva.errors import UserError
+
+TEXT_COLUMNS = frozenset(
+    "slide field file reason verdict sample patient role source array method network dataset split protocol target"
+    " clean_file continuous_file continuous_z_um surface_file nuclei_file".split()
+)
+"""Columns that stay text whatever their cells look like: field 007 is not 7, and a column of empty reasons is no number."""
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table that `write_table` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        Tab-separated text.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of `TEXT_COLUMNS` are text with "" for empty cells; in all others pandas finds the type, and an empty
+        cell is NaN. Floats are what was written, to the last bit.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or isn't a table.
+    """
+    try:
+        frame = pd.read_csv(
+            path, sep="\t", dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=[""],
+            float_precision="round_trip", encoding="utf-8",
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise UserError(
+            str(path), got=str(error), wanted="a tab-separated table", do="Delete it, so that its stage runs again."
+        ) from None
+    texts = [column for column in frame.columns if column in TEXT_COLUMNS]
+    frame[texts] = frame[texts].fillna("")
+    return frame
+
+
+def write_table(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table so that `read_table` gives it back: floats in their shortest exact form, NaN as an empty cell.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder exists.
+    frame : pandas.DataFrame
+        The index isn't written. Whole numbers that may be missing should be of type Int64, so that they stay whole.
+    """
+    frame.to_csv(path, sep="\t", index=False, na_rep="", lineterminator="\n", encoding="utf-8")

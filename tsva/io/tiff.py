@@ -1,0 +1,185 @@
+"""TIFF pages, by tifffile: opened only if whole, decoded to 8-bit grey or RGB."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from tifffile import PHOTOMETRIC, TiffFile, TiffFrame, TiffPage, TiffPageSeries
+
+from tsva.errors import UserError
+from tsva.io.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+DAMAGED = (ValueError, RuntimeError, OSError, EOFError, struct.error, IndexError, KeyError, TypeError)
+"""What tifffile and its codecs raise on damaged files."""
+PLANE_AXES = "ZIQ"
+"""Axes that may count planes: Z, or the unnamed ones of plain multi-page files."""
+COARSEST_PIXEL_UM = 20.0
+"""A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
+JPEG = (6, 7)
+"""Compressions whose decoder turns YCbCr into RGB."""
+_RESOLUTION_UNIT_UM = {2: 25_400.0, 3: 10_000.0}
+
+
+@contextmanager
+def open_tiff(path: Path) -> Iterator[TiffFile]:
+    """Open a TIFF file after checking that nothing of it is cut off.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, not TIFF, damaged or truncated. (tifffile itself reads a truncated stack as a shorter one.)
+    """
+    where = str(path)
+    try:
+        tif = TiffFile(path)
+    except FileNotFoundError:
+        raise UserError(where, got="no such file", wanted="a TIFF file", do="Mend the path.") from None
+    except DAMAGED as error:
+        raise unreadable(where, error) from None
+    with tif:
+        try:
+            _check_whole(tif)
+        except DAMAGED as error:
+            raise unreadable(where, error) from None
+        yield tif
+
+
+def _check_whole(tif: TiffFile) -> None:
+    """Raise ValueError if the chain of pages breaks off or pixels lie beyond the end of the file."""
+    size = tif.filehandle.size
+    count = len(tif.pages)
+    if count == 0:
+        raise ValueError("no pages")
+    position = tif.pages.next_page_offset
+    if position is not None:
+        tif.filehandle.seek(position)
+        link = tif.filehandle.read(tif.tiff.offsetsize)
+        if any(link):
+            raise ValueError(f"the list of pages breaks off after page {count}")
+    for number, page in enumerate(tif.pages, start=1):
+        ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]
+        if not ends or max(ends) > size or 0 in page.databytecounts:
+            raise ValueError(f"pixels of page {number} of {count} are missing")
+
+
+def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
+    """Decode a page.
+
+    Parameters
+    ----------
+    page : TiffPage or TiffFrame
+        Of a file opened by `open_tiff`.
+    where : str
+        The file, for messages.
+
+    Returns
+    -------
+    (Y, X, C) uint8 array
+        C is 1 or 3. White-is-zero is inverted and palettes are looked up, which loses nothing.
+
+    Raises
+    ------
+    UserError
+        If the page can't be decoded, or has another bit depth or colour space.
+    """
+    key = page.keyframe
+    check_page(key, where)
+    try:
+        pixels = page.asarray()
+    except DAMAGED as error:
+        raise unreadable(where, error) from None
+    if "S" in key.axes:
+        pixels = np.moveaxis(pixels, key.axes.index("S"), -1)
+    return as_shown(pixels, key, where)
+
+
+def check_page(key: TiffPage, where: str) -> None:
+    """Refuse other bit depths and colour spaces before anything is decoded."""
+    if key.bitspersample != 8 or key.dtype != np.uint8:
+        raise wrong_depth(where, f"{key.bitspersample} bits per channel ({key.dtype})")
+    if key.imagedepth > 1:
+        raise UserError(
+            where, got=f"{key.imagedepth} planes within one TIFF page", wanted="one plane a page",
+            do="Save it as a multi-page TIFF.",
+        )  # fmt: skip
+    decoded = key.photometric == PHOTOMETRIC.YCBCR and key.compression in JPEG
+    known = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE)
+    if not decoded and key.photometric not in known:
+        raise wrong_colours(where, getattr(key.photometric, "name", str(key.photometric)))
+
+
+def as_shown(pixels: np.ndarray, key: TiffPage, where: str) -> np.ndarray:
+    """Grey or RGB of stored values: inverts white-is-zero, looks up palettes, drops full opacity."""
+    if key.photometric == PHOTOMETRIC.MINISWHITE:
+        return as_grey_or_rgb(255 - pixels, where)
+    if key.photometric == PHOTOMETRIC.PALETTE and key.colormap is not None:
+        # TIFF palettes are 16-bit; their upper byte is the 8-bit colour
+        return as_grey_or_rgb((key.colormap >> 8).astype(np.uint8).T[pixels], where)
+    return as_grey_or_rgb(pixels, where)
+
+
+def planes_of(series: TiffPageSeries, path: Path) -> Iterator[np.ndarray]:
+    """Planes of a series one by one, in the file's order; channels that are pages of their own are put together.
+
+    Yields
+    ------
+    (Y, X, C) uint8 array
+        C is 1 or 3.
+    """
+    where, key = str(path), series.keyframe
+    check_page(key, where)
+    leading = series.axes[: len(series.axes) - len(key.axes)]
+    shape = series.shape[: len(leading)]
+    z_axis = _plane_axis(series, where)
+    # one row of page numbers a plane: its channels where they are pages of their own
+    pages = np.arange(int(np.prod(shape))).reshape(shape or 1)
+    pages = pages.reshape(1, -1) if z_axis is None else np.moveaxis(pages, z_axis, 0).reshape(shape[z_axis], -1)
+    if series.dataoffset is not None:
+        stored = np.memmap(path, np.uint8, "r", series.dataoffset, (pages.size, *key.shape))
+        for indices in pages:
+            yield _together([_mapped(stored[index], key, where) for index in indices], where)
+        return
+    for indices in pages:
+        yield _together([_page(series, index, where) for index in indices], where)
+
+
+def _mapped(stored: np.ndarray, key: TiffPage, where: str) -> np.ndarray:
+    pixels = np.asarray(stored)
+    return as_shown(np.moveaxis(pixels, key.axes.index("S"), -1) if "S" in key.axes else pixels, key, where)
+
+
+def _page(series: TiffPageSeries, index: int, where: str) -> np.ndarray:
+    page = series.pages[index]
+    if page is None:
+        raise unreadable(where, f"page {index + 1} is not in the file")
+    return read_page(page, where)
+
+
+def _together(channels: list[np.ndarray], where: str) -> np.ndarray:
+    return channels[0] if len(channels) == 1 else as_grey_or_rgb(np.concatenate(channels, axis=-1), where)
+
+
+def _plane_axis(series: TiffPageSeries, where: str) -> int | None:
+    """Which axis counts planes; None if there is a single plane."""
+    counting = [i for i, name in enumerate(series.axes) if name not in "YXSC" and series.shape[i] > 1]
+    if len(counting) > 1 or (counting and series.axes[counting[0]] not in PLANE_AXES):
+        raise UserError(
+            where, got=f"axes {series.axes} of sizes {'×'.join(map(str, series.shape))}",
+            wanted="planes along z alone", do="Save one z-stack a file (Fiji: Image > Hyperstacks > Re-order).",
+        )  # fmt: skip
+    return counting[0] if counting else None
+
+
+def pixel_um_of_page(page: TiffPage) -> float | None:
+    """Pixel size by the resolution tags, where they name a length and can be a microscope's."""
+    unit = _RESOLUTION_UNIT_UM.get(int(page.tags.valueof("ResolutionUnit", 1)))
+    numerator, denominator = page.tags.valueof("XResolution", (0, 1))
+    if unit is None or numerator == 0:
+        return None
+    pixel_um = unit * denominator / numerator
+    return pixel_um if pixel_um < COARSEST_PIXEL_UM else None
