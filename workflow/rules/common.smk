@@ -39,10 +39,39 @@ def per_slide(pattern, *roles):
     return expand(pattern, slide=plan.with_role(*roles) if roles else list(plan.slides))
 
 
+def simulated_table(wildcards):
+    """The simulate stage's table, for slides whose stacks it makes."""
+    return (
+        [f"results/simulate/{wildcards.slide}/fields.tsv"]
+        if plan.is_made_here(wildcards.slide)
+        else []
+    )
+
+
+def simulated_option(wildcards):
+    """The option that names the folder of simulated stacks."""
+    return (
+        f"--simulated results/simulate/{wildcards.slide}"
+        if plan.is_made_here(wildcards.slide)
+        else ""
+    )
+
+
+def checkpoint_input(wildcards):
+    """The checkpoint of a trained method; doing nothing needs none."""
+    return (
+        []
+        if wildcards.method == "y1"
+        else [f"results/train/{wildcards.method}/model.ckpt"]
+    )
+
+
 def code(stage):
     """The fingerprint of a stage's code, which Snakemake compares as a parameter."""
     return plan.code(stage)
 
 
 if "-n" in sys.argv or "--dry-run" in sys.argv or "--dryrun" in sys.argv:
-    logger.info(f"About {plan.disk_bytes() / 1e9:.1f} GB of disk will hold the stacks and patches under results/.")
+    logger.info(
+        f"About {plan.disk_bytes() / 1e9:.1f} GB of disk will hold the stacks and patches under results/."
+    )

@@ -7,17 +7,17 @@ rule focus:
         fields="results/focus/{slide}/fields.tsv",
         patches="results/focus/{slide}/patches.tsv",
         summary="results/focus/{slide}/summary.json",
+    log:
+        "logs/focus/{slide}.log",
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         settings=plan.section("focus"),
         pairs=plan.section("pairs", "patch_px", "offset_sd_um"),
         code=code("focus"),
-    log:
-        "logs/focus/{slide}.log",
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    conda:
-        ENV
     shell:
         "tsva --log {log} focus --settings {params.settings:q} --pairs {params.pairs:q}"
         " --ingest results/ingest/{wildcards.slide} --out results/focus/{wildcards.slide}"

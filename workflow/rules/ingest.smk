@@ -1,13 +1,3 @@
-def simulated_table(wildcards):
-    """The simulate stage's table, for slides whose stacks it makes."""
-    return [f"results/simulate/{wildcards.slide}/fields.tsv"] if plan.is_made_here(wildcards.slide) else []
-
-
-def simulated_option(wildcards):
-    """The option that names the folder of simulated stacks."""
-    return f"--simulated results/simulate/{wildcards.slide}" if plan.is_made_here(wildcards.slide) else ""
-
-
 rule ingest:
     input:
         files=lambda wildcards: ancient(plan.files(wildcards.slide)),
@@ -15,6 +5,13 @@ rule ingest:
     output:
         table="results/ingest/{slide}/fields.tsv",
         stacks=directory("results/ingest/{slide}/stacks"),
+    log:
+        "logs/ingest/{slide}.log",
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         slide=lambda wildcards: plan.row(wildcards.slide),
         data=lambda wildcards: plan.data(wildcards.slide),
@@ -24,13 +21,6 @@ rule ingest:
         optics=plan.section("optics", "pixel_um"),
         sheet_folder=plan.sheet.parent,
         code=code("ingest"),
-    log:
-        "logs/ingest/{slide}.log",
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    conda:
-        ENV
     shell:
         "tsva --log {log} ingest --slide {params.slide:q} --settings {params.settings:q} --pairs {params.pairs:q}"
         " --optics {params.optics:q} --sheet-folder {params.sheet_folder:q} {params.simulated}"

@@ -9,19 +9,26 @@ rule pairs:
         table="results/pairs/{slide}/patches.tsv",
         excluded="results/pairs/{slide}/excluded.tsv",
         patches="results/pairs/{slide}/patches.npy",
-    params:
-        slide=lambda wildcards: plan.row(wildcards.slide),
-        simulated=simulated_option,
-        settings=plan.section("pairs", "patch_px", "delta_um", "offset_sd_um", "offset_max_um", "z_step_um"),
-        seed=plan.settings.seed,
-        code=code("pairs"),
     log:
         "logs/pairs/{slide}.log",
+    conda:
+        ENV
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        ENV
+    params:
+        slide=lambda wildcards: plan.row(wildcards.slide),
+        simulated=simulated_option,
+        settings=plan.section(
+            "pairs",
+            "patch_px",
+            "delta_um",
+            "offset_sd_um",
+            "offset_max_um",
+            "z_step_um",
+        ),
+        seed=plan.settings.seed,
+        code=code("pairs"),
     shell:
         "tsva --log {log} pairs --slide {params.slide:q} --settings {params.settings:q} --seed {params.seed}"
         " --ingest results/ingest/{wildcards.slide} --focus results/focus/{wildcards.slide} {params.simulated}"
@@ -37,18 +44,18 @@ rule split:
         dataset1="results/pairs/dataset1.tsv",
         dataset2="results/pairs/dataset2.tsv",
         excluded="results/pairs/excluded.tsv",
+    log:
+        "logs/split.log",
+    conda:
+        ENV
+    resources:
+        mem_mb=1000,
+        runtime=20,
     params:
         settings=plan.section("pairs", "verification_fraction", "split_by"),
         seed=plan.settings.seed,
         roles=plan.roles(),
         code=code("split"),
-    log:
-        "logs/split.log",
-    resources:
-        mem_mb=1000,
-        runtime=20,
-    conda:
-        ENV
     shell:
         "tsva --log {log} split --settings {params.settings:q} --seed {params.seed} --table {input.tables:q}"
         " --excluded {input.excluded:q} --out-train {output.train} --out-dataset1 {output.dataset1}"

@@ -1,30 +1,31 @@
-def checkpoint_input(wildcards):
-    """The checkpoint of a trained method; doing nothing needs none."""
-    return [] if wildcards.method == "y1" else [f"results/train/{wildcards.method}/model.ckpt"]
-
-
 rule refocus:
     input:
         table="results/pairs/{dataset}.tsv",
-        patches=lambda wildcards: per_slide("results/pairs/{slide}/patches.npy", wildcards.dataset),
+        patches=lambda wildcards: per_slide(
+            "results/pairs/{slide}/patches.npy", wildcards.dataset
+        ),
         checkpoint=checkpoint_input,
     output:
         restored="results/refocus/{dataset}/{method}/restored.npy",
         scores="results/refocus/{dataset}/{method}/scores.tsv",
-    params:
-        settings=plan.section("refocus"),
-        pairs=plan.section("pairs", "patch_px", "delta_um", "offset_max_um", "z_step_um"),
-        optics=plan.section("optics"),
-        checkpoint=lambda wildcards, input: f"--checkpoint {input.checkpoint}" if input.checkpoint else "",
-        code=code("refocus"),
     log:
         "logs/refocus/{dataset}_{method}.log",
+    conda:
+        ENV
     threads: workflow.cores or 4
     resources:
         mem_mb=4000,
         runtime=240,
-    conda:
-        ENV
+    params:
+        settings=plan.section("refocus"),
+        pairs=plan.section(
+            "pairs", "patch_px", "delta_um", "offset_max_um", "z_step_um"
+        ),
+        optics=plan.section("optics"),
+        checkpoint=lambda wildcards, input: (
+            f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
+        ),
+        code=code("refocus"),
     shell:
         "tsva --log {log} refocus --method {wildcards.method} {params.checkpoint} --settings {params.settings:q}"
         " --pairs {params.pairs:q} --optics {params.optics:q} --table {input.table} --results results"
@@ -33,26 +34,28 @@ rule refocus:
 
 rule refocus_slide:
     input:
-        checkpoint=lambda wildcards: ancient(plan.checkpoint) if plan.settings.checkpoint else plan.checkpoint,
+        checkpoint=lambda wildcards: (
+            ancient(plan.checkpoint) if plan.settings.checkpoint else plan.checkpoint
+        ),
         table="results/ingest/{slide}/fields.tsv",
         stacks="results/ingest/{slide}/stacks",
     output:
         table="results/refocused/{slide}/fields.tsv",
         images=directory("results/refocused/{slide}/images"),
+    log:
+        "logs/refocus_slide/{slide}.log",
+    conda:
+        ENV
+    threads: workflow.cores or 4
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         settings=plan.section("refocus"),
         pairs=plan.section("pairs", "delta_um"),
         optics=plan.section("optics"),
         weights=plan.checkpoint_digest(),
         code=code("refocus_slide"),
-    log:
-        "logs/refocus_slide/{slide}.log",
-    threads: workflow.cores or 4
-    resources:
-        mem_mb=4000,
-        runtime=240,
-    conda:
-        ENV
     shell:
         "tsva --log {log} refocus-slide --checkpoint {input.checkpoint} --ingest results/ingest/{wildcards.slide}"
         " --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q} --threads {threads}"

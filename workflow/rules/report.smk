@@ -1,15 +1,40 @@
 rule report:
     input:
-        tables=expand("results/pairs/{table}.tsv", table=["train", "excluded", *plan.datasets]),
+        tables=expand(
+            "results/pairs/{table}.tsv", table=["train", "excluded", *plan.datasets]
+        ),
         ingest=expand("results/ingest/{slide}/fields.tsv", slide=plan.paired),
         focus=expand("results/focus/{slide}/summary.json", slide=plan.paired),
         patches=expand("results/pairs/{slide}/patches.npy", slide=plan.paired),
         training=expand("results/train/{network}/summary.json", network=plan.networks),
-        scores=expand("results/refocus/{dataset}/{method}/scores.tsv", dataset=plan.datasets, method=plan.methods),
-        counts=expand("results/count/{dataset}/{method}.tsv", dataset=plan.datasets, method=plan.methods),
+        scores=expand(
+            "results/refocus/{dataset}/{method}/scores.tsv",
+            dataset=plan.datasets,
+            method=plan.methods,
+        ),
+        counts=expand(
+            "results/count/{dataset}/{method}.tsv",
+            dataset=plan.datasets,
+            method=plan.methods,
+        ),
     output:
-        page=report("results/report/index.html", caption="../report/page.rst", category="Report"),
-        numbers=report("results/report/summary.json", caption="../report/numbers.rst", category="Report"),
+        page=report(
+            "results/report/index.html",
+            caption="../report/page.rst",
+            category="Report",
+        ),
+        numbers=report(
+            "results/report/summary.json",
+            caption="../report/numbers.rst",
+            category="Report",
+        ),
+    log:
+        "logs/report.log",
+    conda:
+        ENV
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         settings=plan.section("report"),
         pairs=plan.section("pairs"),
@@ -17,15 +42,11 @@ rule report:
         train=plan.section("train"),
         run=plan.facts(),
         seed=plan.settings.seed,
-        choice=" ".join([f"--dataset {d}" for d in plan.datasets] + [f"--method {m}" for m in plan.methods]),
+        choice=" ".join(
+            [f"--dataset {d}" for d in plan.datasets]
+            + [f"--method {m}" for m in plan.methods]
+        ),
         code=code("report"),
-    log:
-        "logs/report.log",
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    conda:
-        ENV
     shell:
         "tsva --log {log} report --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q}"
         " --train {params.train:q} --run {params.run:q} --seed {params.seed} --results results {params.choice}"

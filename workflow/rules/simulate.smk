@@ -3,6 +3,13 @@ rule simulate:
         table="results/simulate/{slide}/fields.tsv",
         stacks=directory("results/simulate/{slide}/stacks"),
         truth=directory("results/simulate/{slide}/truth"),
+    log:
+        "logs/simulate/{slide}.log",
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         slide=lambda wildcards: plan.row(wildcards.slide),
         data=lambda wildcards: plan.data(wildcards.slide),
@@ -12,13 +19,6 @@ rule simulate:
         seed=plan.settings.seed,
         sheet_folder=plan.sheet.parent,
         code=code("simulate"),
-    log:
-        "logs/simulate/{slide}.log",
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    conda:
-        ENV
     shell:
         "tsva --log {log} simulate --slide {params.slide:q} --settings {params.settings:q} --pairs {params.pairs:q}"
         " --optics {params.optics:q} --seed {params.seed} --sheet-folder {params.sheet_folder:q} --threads {threads}"

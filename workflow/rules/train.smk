@@ -1,25 +1,34 @@
 rule train:
     input:
         table="results/pairs/train.tsv",
-        patches=expand("results/pairs/{slide}/patches.npy", slide=plan.with_role("train")),
+        patches=expand(
+            "results/pairs/{slide}/patches.npy", slide=plan.with_role("train")
+        ),
     output:
         model="results/train/{network}/model.ckpt",
         log="results/train/{network}/log.csv",
         summary="results/train/{network}/summary.json",
-    params:
-        settings=plan.train_section(),
-        pairs=plan.section("pairs", "patch_px", "delta_um", "offset_sd_um", "offset_max_um", "z_step_um"),
-        optics=plan.section("optics"),
-        seed=plan.settings.seed,
-        code=code("train"),
     log:
         "logs/train/{network}.log",
+    conda:
+        ENV
     threads: workflow.cores or 4
     resources:
         mem_mb=8000,
         runtime=1440,
-    conda:
-        ENV
+    params:
+        settings=plan.train_section(),
+        pairs=plan.section(
+            "pairs",
+            "patch_px",
+            "delta_um",
+            "offset_sd_um",
+            "offset_max_um",
+            "z_step_um",
+        ),
+        optics=plan.section("optics"),
+        seed=plan.settings.seed,
+        code=code("train"),
     shell:
         "tsva --log {log} train --network {wildcards.network} --settings {params.settings:q} --pairs {params.pairs:q}"
         " --optics {params.optics:q} --seed {params.seed} --table {input.table} --results results --threads {threads}"
