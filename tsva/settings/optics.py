@@ -18,8 +18,10 @@ class OpticsSettings(Section):
     """Of the immersion medium."""
     wavelengths_um: tuple[float, float, float] = (0.62, 0.54, 0.46)
     """Vacuum wavelengths at the middle of the camera's red, green and blue."""
+    bandwidth_um: float = Field(0.08, ge=0, le=0.3)
+    """Full width at half maximum of each colour's (Gaussian) spectral response; 0 is one wavelength a colour."""
     pixel_um: float = Field(0.345, gt=0.01, le=5)
-    """Camera pixel in the specimen; real images are resampled to it."""
+    """Camera pixel in the specimen (the sensor's pixel over the magnification); real images are resampled to it."""
     model: Literal["born_wolf", "debye"] = "born_wolf"
     """Born & Wolf is the paper's eq. 1 (paraxial); scalar Debye is for high apertures."""
 
@@ -29,4 +31,6 @@ class OpticsSettings(Section):
             raise ValueError(f"na is {self.na}; wanted less than refractive_index ({self.refractive_index})")
         if any(not 0.2 <= wavelength <= 2 for wavelength in self.wavelengths_um):
             raise ValueError(f"wavelengths_um are {self.wavelengths_um}; wanted micrometres between 0.2 and 2")
+        if self.bandwidth_um > min(self.wavelengths_um) / 2:
+            raise ValueError(f"bandwidth_um is {self.bandwidth_um}; wanted at most half the shortest of wavelengths_um")
         return self

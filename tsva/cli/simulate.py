@@ -1,0 +1,88 @@
+"""tsva simulate: z-stacks of a slide that no real microscope has taken, and the truth behind them."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from tsva.cli.common import fresh_folder, settings_option
+from tsva.io import read_sharp_fields, write_stack, write_table
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.sheet import SlideRow
+from tsva.settings.simulate import SimulateSettings
+from tsva.simulate import SimulatedField, sharp_sampling, simulate_slide
+
+log = logging.getLogger(__name__)
+
+COLUMNS = (
+    "slide field file planes height_px width_px channels pixel_um z_first_um z_last_um z_step_um reason"
+    " clean_file continuous_file continuous_z_um surface_file nuclei_file focus_z_um"
+).split()
+
+
+@click.command()
+@settings_option(SlideRow, "slide")
+@settings_option(SimulateSettings)
+@settings_option(PairsSettings, "pairs")
+@settings_option(OpticsSettings, "optics")
+@click.option("--seed", type=int, required=True, help="Of every draw.")
+@click.option(
+    "--sheet-folder", type=click.Path(path_type=Path), required=True, help="What paths in the sheet start from."
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def command(
+    slide: SlideRow, settings: SimulateSettings, pairs: PairsSettings, optics: OpticsSettings, seed: int,
+    sheet_folder: Path, threads: int, out: Path,
+) -> None:  # fmt: skip
+    """Simulate a slide: digital tissue, or sharp real fields, at every stage position."""
+    count = settings.fields[slide.role]
+    sharp = ()
+    if slide.source == "image":
+        pixel_um, shape = sharp_sampling(settings, optics)
+        sharp = read_sharp_fields(sheet_folder / slide.path, slide.pixel_um, pixel_um, shape, count)
+    rows = []
+    with fresh_folder(out) as folder:
+        (folder / "stacks").mkdir()
+        (folder / "truth").mkdir()
+        fields = simulate_slide(slide, settings, pairs, optics, seed=seed, sharp=sharp, threads=threads)
+        for field in tqdm(fields, desc=f"simulate {slide.slide}", total=count, disable=None):
+            rows.append({"slide": slide.slide, **_write(field, folder)})
+        table = pd.DataFrame(rows, columns=COLUMNS)
+        table = table.astype({column: "Int64" for column in ("planes", "height_px", "width_px", "channels")})
+        write_table(folder / "fields.tsv", table)
+    usable = int((table["reason"] == "").sum())
+    log.info("%s: %d fields simulated, %d left out", slide.slide, usable, len(table) - usable)
+
+
+def _write(field: SimulatedField, folder: Path) -> dict[str, object]:
+    """Write a field's files; its cells of the table."""
+    if field.stack is None:
+        return {"field": field.name, "reason": field.reason}
+    stack, truth = field.stack, f"truth/{field.name}_"
+    planes, height, width, channels = stack.planes.shape
+    cells: dict[str, object] = {
+        "field": field.name, "file": f"stacks/{field.name}.ome.tif", "planes": planes, "height_px": height,
+        "width_px": width, "channels": channels, "pixel_um": stack.pixel_um, "z_first_um": stack.z_um[0],
+        "z_last_um": stack.z_um[-1], "z_step_um": stack.z_step_um, "reason": "", "focus_z_um": field.focus_z_um,
+    }  # fmt: skip
+    write_stack(folder / str(cells["file"]), stack)
+    if field.clean is not None:
+        cells["clean_file"] = f"{truth}clean.ome.tif"
+        write_stack(folder / str(cells["clean_file"]), field.clean)
+    if field.continuous is not None and field.continuous_z_um is not None and len(field.continuous):
+        cells["continuous_file"] = f"{truth}continuous.npy"
+        cells["continuous_z_um"] = ",".join(f"{z:.6f}" for z in field.continuous_z_um)
+        np.save(folder / str(cells["continuous_file"]), field.continuous)
+    cells["surface_file"] = f"{truth}surface.npy"
+    np.save(folder / str(cells["surface_file"]), field.surface_um)
+    if field.nuclei is not None:
+        cells["nuclei_file"] = f"{truth}nuclei.tsv"
+        write_table(folder / str(cells["nuclei_file"]), field.nuclei)
+    return cells

@@ -1,0 +1,62 @@
+"""From transmitted light to 8-bit numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tsva.settings.simulate import MicroscopeSettings
+
+FULL_SCALE = 255
+
+
+def illumination(microscope: MicroscopeSettings, height_px: int, width_px: int) -> np.ndarray:
+    """Light that reaches each pixel through empty glass, (Y, X) float32, 1 where the lamp is brightest."""
+    centre_y, centre_x = microscope.lamp_centre[0] * height_px, microscope.lamp_centre[1] * width_px
+    y = np.arange(height_px)[:, None] + 0.5 - centre_y
+    x = np.arange(width_px)[None, :] + 0.5 - centre_x
+    farthest = max(centre_y, height_px - centre_y) ** 2 + max(centre_x, width_px - centre_x) ** 2
+    return (1 - microscope.falloff * (y**2 + x**2) / farthest).astype(np.float32)
+
+
+def expose(
+    transmitted: np.ndarray, microscope: MicroscopeSettings, rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """Take one picture.
+
+    Parameters
+    ----------
+    transmitted : (Y, X, 3) float array
+        Transmitted over incident intensity at the camera.
+    microscope : MicroscopeSettings
+        Lamp, exposure and noise.
+    rng : numpy Generator, optional
+        Source of the noise; without it the picture is free of noise (still rounded to 8 bits).
+
+    Returns
+    -------
+    (Y, X, 3) uint8 array
+        Linear response. Photon noise is drawn from the normal distribution of the Poisson's mean and variance,
+        which at hundreds of electrons and more is indistinguishable after rounding.
+    """
+    height, width, _ = transmitted.shape
+    lamp = illumination(microscope, height, width)[:, :, None] * np.asarray(microscope.white_level, np.float32)
+    signal = np.maximum(transmitted * lamp, 0, dtype=np.float32)
+    if rng is not None:
+        variance = signal / np.float32(microscope.full_well_e)
+        variance += np.float32((microscope.read_noise_e / microscope.full_well_e) ** 2)
+        signal += np.sqrt(variance) * rng.standard_normal(signal.shape, dtype=np.float32)
+    return np.rint(np.clip(signal, 0, 1) * FULL_SCALE).astype(np.uint8)
+
+
+def noise_sd(level: np.ndarray, microscope: MicroscopeSettings) -> np.ndarray:
+    """Standard deviation of a pixel, as a share of full scale: photons, read-out and rounding to 8 bits.
+
+    Parameters
+    ----------
+    level : float array
+        Signal as a share of full scale.
+    microscope : MicroscopeSettings
+        Full well and read noise.
+    """
+    photons = np.asarray(level) / microscope.full_well_e
+    return np.sqrt(photons + (microscope.read_noise_e / microscope.full_well_e) ** 2 + 1 / (12 * FULL_SCALE**2))

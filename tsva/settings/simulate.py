@@ -1,0 +1,98 @@
+"""Digital slides and simulated defocus: microscopes, topography, sampling in depth."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from tsva.settings.base import Section
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.sheet import NAME, Role
+
+FIELDS: dict[Role, int] = {"train": 3, "dataset1": 1, "dataset2": 1, "refocus": 2}
+Share = Annotated[float, Field(gt=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class MicroscopeSettings(Section):
+    """One microscope with its camera. The defaults and where they come from: docs/optics.md."""
+
+    optics: OpticsSettings | None = None
+    """Its true optics; none: the nominal ones (section optics). Methods are told the nominal ones in any case."""
+    spherical_um: float = Field(0.0, ge=-0.2, le=0.2)
+    """Primary spherical aberration, root mean square path difference; positive for too thick a cover glass."""
+    full_well_e: float = Field(27_000, ge=100, le=10_000_000)
+    """Electrons that one colour of a camera pixel holds at full scale: sets the photon noise."""
+    read_noise_e: float = Field(4.0, ge=0, le=1000)
+    """Noise of reading out, electrons."""
+    white_level: tuple[Share, Share, Share] = (0.92, 0.92, 0.92)
+    """Empty glass at the brightest place, red, green, blue, as a share of full scale (exposure and white balance)."""
+    falloff: float = Field(0.05, ge=0, lt=1)
+    """Share of the light that is missing in the corner farthest from the lamp's centre (falls with the distance's square)."""
+    lamp_centre: tuple[Fraction, Fraction] = (0.5, 0.5)
+    """Where the lamp is brightest, as shares of the field's height and width."""
+    z_error_sd_um: float = Field(0.03, ge=0, le=1)
+    """How far a plane's true position scatters about the one that the stage reports."""
+
+
+class TopographySettings(Section):
+    """The focal surface (paper, section III and Fig. 5)."""
+
+    field_sd_um: float = Field(1.0, ge=0, le=20)
+    """Standard deviation of the focal position between a slide's fields."""
+    tilt_sd_um_per_mm: float = Field(2.0, ge=0, le=50)
+    """Standard deviation of the slope, along each axis, from slide to slide."""
+    waviness_sd_um: float = Field(0.15, ge=0, le=20)
+    """Standard deviation of the slow waves within a field."""
+    waviness_period_um: float = Field(150.0, ge=10, le=100_000)
+    """Typical distance between their crests."""
+
+
+class SimulateSettings(Section):
+    """Which fields are simulated, how they lie, and which microscopes take them."""
+
+    fields: dict[Role, Annotated[int, Field(ge=1, le=1000)]] = Field(default=FIELDS, validate_default=True)
+    """Fields of a slide, by role; roles that are left out keep their defaults. Of real images: at most so many."""
+    field_px: tuple[Annotated[int, Field(ge=64, le=4096)], Annotated[int, Field(ge=64, le=4096)]] = (448, 448)
+    """Height and width of a field, camera pixels."""
+    z_first_um: float = Field(-6.5, ge=-50, lt=0)
+    """Lowest plane of a stack; the planes are pairs.z_step_um apart."""
+    z_last_um: float = Field(6.5, gt=0, le=50)
+    """Highest plane of a stack."""
+    clean_within_um: float = Field(1.5, ge=0, le=20)
+    """Planes this near the true focus are written without noise, too."""
+    draws: int = Field(3, ge=0, le=100)
+    """Pairs of shots a field at continuous offsets."""
+    layer_spacing_um: float = Field(0.5, ge=0.05, le=5)
+    """Distance between the depth layers of eqs. 2 and 3."""
+    image_thickness_um: float = Field(2.0, ge=0, le=20)
+    """Source image: depth over which the picture's matter is spread."""
+    topography: TopographySettings = TopographySettings()
+    microscopes: dict[Annotated[str, Field(pattern=NAME)], MicroscopeSettings] = Field(
+        default={
+            "nominal": MicroscopeSettings(),
+            "other_lab": MicroscopeSettings(
+                optics=OpticsSettings(model="debye"), spherical_um=0.022, full_well_e=15_000, read_noise_e=10.0,
+                white_level=(0.90, 0.87, 0.93), falloff=0.08, lamp_centre=(0.45, 0.6), z_error_sd_um=0.05,
+            ),
+        },
+        min_length=1,
+    )  # fmt: skip
+    """Microscopes by name, for the slide sheet's column; the first one is used where that is empty."""
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _defaults_for_other_roles(cls, value: Any) -> Any:
+        return {**FIELDS, **value} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _layers_fit_the_optics(self) -> Self:
+        for name, microscope in self.microscopes.items():
+            optics = microscope.optics
+            if optics is not None and self.layer_spacing_um > 2 * optics.refractive_index / optics.na**2:
+                raise ValueError(
+                    f"layer_spacing_um is {self.layer_spacing_um}; wanted at most twice n/NA² of microscope {name}"
+                    f" ({2 * optics.refractive_index / optics.na**2:.2f})"
+                )
+        return self
