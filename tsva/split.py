@@ -41,7 +41,8 @@ def split(
         If a role has slides but no usable patch, if grey and colour are mixed in a role, or if the training data
         can't be parted.
     """
-    whole, left_out = _gather(patches, ["slide", "index"]), _gather(excluded, ["slide"])
+    whole = _gather(patches, ["slide", "index"])
+    left_out = _gather(excluded, ["slide"]).astype({"row": "Int64", "column": "Int64"})
     tables: dict[str, pd.DataFrame] = {}
     for role in ROLES:
         table = whole[whole["role"] == role].reset_index(drop=True)

@@ -50,8 +50,8 @@ def command(
             array.write(rows.index, cut(planes, rows, settings.patch_px))
         if simulated is not None and len(used):
             used = _cut_truth(used, simulated, folder, settings.patch_px)
-        write_table(used, folder / "patches.tsv")
-        write_table(excluded, folder / "excluded.tsv")
+        write_table(folder / "patches.tsv", used)
+        write_table(folder / "excluded.tsv", excluded)
     log.info("%s: %d patches, %d fields or patches left out", slide.slide, len(used), len(excluded))
 
 
@@ -78,7 +78,7 @@ def _cut_truth(used: pd.DataFrame, simulated: Path, folder: Path, patch_px: int)
             n_um = np.array(_positions_um(row)) - focus_z_um
             offsets += [(index, draw, n) for index in rows.index for draw, n in enumerate(n_um)]
     if continuous is not None:
-        write_table(pd.DataFrame(offsets, columns=["index", "draw", "n_um"]), folder / "continuous.tsv")
+        write_table(folder / "continuous.tsv", pd.DataFrame(offsets, columns=["index", "draw", "n_um"]))
     return used
 
 

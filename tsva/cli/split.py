@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tsva.cli.common import fresh_file, settings_option
-from tsva.io import read_table, write_table
+from tsva.io.tables import read_table, write_table
 from tsva.settings.pairs import PairsSettings
 from tsva.split import split
 
@@ -61,8 +61,8 @@ def command(
     parts, left_out = split(map(read_table, tables), map(read_table, excluded), settings, seed=seed)
     for role, out in {"train": out_train, "dataset1": out_dataset1, "dataset2": out_dataset2}.items():
         with fresh_file(out) as path:
-            write_table(parts[role], path)
+            write_table(path, parts[role])
         log.info("%s: %s", role, parts[role]["split"].value_counts().to_dict() or "no slides")
     with fresh_file(out_excluded) as path:
-        write_table(left_out, path)
+        write_table(path, left_out)
     log.info("left out: %d fields or patches", len(left_out))

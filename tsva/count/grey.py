@@ -69,7 +69,10 @@ def _limits(counts: np.ndarray, allowed: int) -> tuple[int, int]:
 
 
 def _stretched(low: int, high: int, scale: int) -> np.ndarray:
-    """0 up to `low`, 255 from `high`, int((i - low) / (high - low) · scale) between ("Apply": 256, "Normalize": 255)."""
+    """0 up to `low`, 255 from `high`, between them int((i - low) / (high - low) · scale).
+
+    The scale is 256 with "Apply", and 255 with "Normalize".
+    """
     value = np.arange(256)
     between = ((value - low) / max(high - low, 1) * scale).astype(int)
     return np.where(value <= low, 0, np.where(value >= high, 255, between)).astype(np.uint8)

@@ -74,7 +74,7 @@ def find_maxima(distance: np.ndarray, heights: np.ndarray, inside: np.ndarray) -
             if higher is None:
                 break
             state[found] = 0
-            start = higher  # noqa: PLW2901 - a higher maximum was met: it goes first
+            start = higher  # a higher maximum was met: it goes first
         state[found] = 2
         area[found] |= possible
     return candidates, area.reshape(distance.shape)

@@ -86,7 +86,7 @@ def particles(
     Particles
         In order of their first pixel.
     """
-    # A hole of one particle can't be closed by another (8-connected particles, 4-connected holes): one fill does for all.
+    # Particles are 8-connected and holes 4-connected, so each hole is closed by one particle: one fill does for all.
     labels, found = ndimage.label(fill_holes(mask) if include_holes else mask, EIGHT)
     area = np.bincount(labels.ravel(), minlength=found + 1)
     keep = (area >= min_area_px) & (area <= max_area_px)

@@ -122,8 +122,8 @@ def _huang(counts: np.ndarray) -> int:
         return 0
     weight, moment = np.cumsum(counts), np.cumsum(LEVELS * counts)
     with np.errstate(invalid="ignore", divide="ignore"):
-        dark = np.where(LEVELS >= first, moment / weight, 0)
-        light = np.where(LEVELS < last, (moment[-1] - moment) / (weight[-1] - weight), 0)
+        dark = np.where(first <= LEVELS, moment / weight, 0)
+        light = np.where(last > LEVELS, (moment[-1] - moment) / (weight[-1] - weight), 0)
     is_dark = LEVELS[None, :] <= LEVELS[:, None]
     mean = np.where(is_dark, dark[:, None], light[:, None])
     member = 1 / (1 + np.abs(LEVELS[None, :] - mean) / (last - first))

@@ -1,9 +1,9 @@
 """ImageJ's watershed of binary images: particles parted at their necks.
 
-The Euclidean distance map's maxima grow downhill, level by level, and stop one pixel short of each other. A maximum counts
-if the way to a higher one dips by more than half a pixel, measured on heights that are corrected for ridges that run
-between pixels. The steps and their order are those of ImageJ 1.53 (Find Maxima, "Segmented Particles", on the distance
-map), so that the lines fall on the same pixels.
+The Euclidean distance map's maxima grow downhill, level by level, and stop one pixel short of each other. A maximum
+counts if the way to a higher one dips by more than half a pixel, measured on heights that are corrected for ridges that
+run between pixels. The steps and their order are those of ImageJ 1.53 (Find Maxima, "Segmented Particles", on the
+distance map), so that the lines fall on the same pixels.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _levels(distance: np.ndarray, areas: np.ndarray) -> np.ndarray:
 
 
 def _growth_table() -> np.ndarray:
-    """For each of the 256 neighbourhoods (bit d: neighbour d is grown) the directions of growth that may fill the pixel.
+    """Directions of growth that may fill a pixel, for each of 256 neighbourhoods (bit d: neighbour d is grown).
 
     Growth in a direction fills a pixel whose neighbour behind it is grown, unless the grown neighbours form more than
     one group, which the pixel would join.

@@ -18,8 +18,8 @@ class CountSettings(Section):
     """ImageJ's four steps: grey, brightness and contrast, threshold, particles. The paper names no values."""
 
     contrast: Literal["none", "minmax", "saturation", "normalize"] = "saturation"
-    """Stretch from the darkest to the lightest pixel, or between saturated ends ("Enhance Contrast", then "Apply" or with
-    "Normalize")."""
+    """Stretch from the darkest to the lightest pixel (minmax) or between saturated ends: "Enhance Contrast", then
+    "Apply" (saturation), or with "Normalize" (normalize)."""
     saturated_percent: float = Field(0.35, ge=0, lt=100)
     """Pixels that end up black or white, half of them at either end."""
     threshold: ThresholdMethod = "otsu"
