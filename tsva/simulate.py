@@ -198,14 +198,16 @@ def _microscope(
     if name not in settings.microscopes:
         raise UserError(
             f"slide {row.slide}, column microscope", got=repr(name),
-            wanted=f"one of {', '.join(settings.microscopes)} (settings, key simulate.microscopes)", do="Mend this cell.",
+            wanted=f"one of {', '.join(settings.microscopes)} (settings, key simulate.microscopes)",
+            do="Mend this cell.",
         )  # fmt: skip
     microscope = settings.microscopes[name]
     optics = microscope.optics or nominal
     if optics.pixel_um != nominal.pixel_um:
         raise UserError(
             f"settings, key simulate.microscopes.{name}.optics.pixel_um", got=f"{optics.pixel_um}",
-            wanted=f"{nominal.pixel_um}, as optics.pixel_um: all images of a run have one pixel size", do="Mend one of the two.",
+            wanted=f"{nominal.pixel_um}, as optics.pixel_um: all images of a run have one pixel size",
+            do="Mend one of the two.",
         )  # fmt: skip
     return microscope, optics
 

@@ -20,10 +20,11 @@ from tsva.simulate import SimulatedField, sharp_sampling, simulate_slide
 
 log = logging.getLogger(__name__)
 
-COLUMNS = (
-    "slide field file planes height_px width_px channels pixel_um z_first_um z_last_um z_step_um reason"
-    " clean_file continuous_file continuous_z_um surface_file nuclei_file focus_z_um"
-).split()
+COLUMNS = [
+    "slide", "field", "file", "planes", "height_px", "width_px", "channels", "pixel_um", "z_first_um", "z_last_um",
+    "z_step_um", "reason", "clean_file", "continuous_file", "continuous_z_um", "surface_file", "nuclei_file",
+    "focus_z_um",
+]  # fmt: skip
 
 
 @click.command()
@@ -55,7 +56,7 @@ def command(
         for field in tqdm(fields, desc=f"simulate {slide.slide}", total=count, disable=None):
             rows.append({"slide": slide.slide, **_write(field, folder)})
         table = pd.DataFrame(rows, columns=COLUMNS)
-        table = table.astype({column: "Int64" for column in ("planes", "height_px", "width_px", "channels")})
+        table = table.astype(dict.fromkeys(("planes", "height_px", "width_px", "channels"), "Int64"))
         write_table(folder / "fields.tsv", table)
     usable = int((table["reason"] == "").sum())
     log.info("%s: %d fields simulated, %d left out", slide.slide, usable, len(table) - usable)
@@ -80,8 +81,9 @@ def _write(field: SimulatedField, folder: Path) -> dict[str, object]:
         cells["continuous_file"] = f"{truth}continuous.npy"
         cells["continuous_z_um"] = ",".join(f"{z:.6f}" for z in field.continuous_z_um)
         np.save(folder / str(cells["continuous_file"]), field.continuous)
-    cells["surface_file"] = f"{truth}surface.npy"
-    np.save(folder / str(cells["surface_file"]), field.surface_um)
+    if field.surface_um is not None:
+        cells["surface_file"] = f"{truth}surface.npy"
+        np.save(folder / str(cells["surface_file"]), field.surface_um)
     if field.nuclei is not None:
         cells["nuclei_file"] = f"{truth}nuclei.tsv"
         write_table(folder / str(cells["nuclei_file"]), field.nuclei)

@@ -1,9 +1,9 @@
 """Images of layered specimens at many stage positions, in the Fourier domain (eqs. 2 and 3).
 
 Every layer is transformed once at its own fine sampling. A plane's spectrum is the sum over the layers of spectrum
-times transfer function; because the transfer function depends on the radius alone, frequencies are sorted by radius and
-the sum over layers becomes a small matrix product for each radial bin. The camera's coarser sampling folds the spectrum,
-so that the transform back has the camera's size.
+times transfer function; because the transfer function depends on the radius alone, frequencies are sorted by radius
+and the sum over layers becomes a small matrix product for each radial bin. The camera's coarser sampling folds the
+spectrum, so that the transform back has the camera's size.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def image_layers(
         Transmitted over incident intensity, averaged over each camera pixel: one less what the layers take away.
     """
     z_um = np.atleast_1d(z_um)
-    image = np.ones((len(z_um), *grid.shape_px, 3), dtype)
+    image: np.ndarray = np.ones((len(z_um), *grid.shape_px, 3), dtype)
     if len(heights_um) == 0:
         return image
     defocus = np.subtract.outer(z_um, heights_um)

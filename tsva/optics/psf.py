@@ -36,8 +36,8 @@ def radial_psf(pupil: Pupil, wavelength_um: float, r_um: np.ndarray, z_um: np.nd
 
     Notes
     -----
-    Gauss-Legendre quadrature over the pupil; a node count of half the phase range plus a margin makes the error
-    fall below rounding, because the integrand is entire (Born & Wolf) or analytic well beyond the pupil (Debye, NA < n).
+    Gauss-Legendre quadrature over the pupil; a node count of half the phase range plus a margin brings the error
+    below rounding, because the integrand is entire (Born & Wolf) or analytic well beyond the pupil (Debye, NA < n).
     """
     r_um, z_um = np.atleast_1d(r_um).astype(float), np.atleast_1d(z_um).astype(float)
     rim = np.ones(1)

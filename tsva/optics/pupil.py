@@ -26,7 +26,8 @@ class Pupil:
     na, refractive_index : float
         Aperture of the objective and the medium before it.
     model : str
-        `born_wolf` (eq. 1: defocus phase quadratic in the pupil radius) or `debye` (scalar, exact sphere, uniform in angle).
+        `born_wolf` (eq. 1: defocus phase quadratic in the pupil radius) or `debye` (scalar, exact sphere, uniform in
+        angle).
     spherical_um : float
         Primary spherical aberration as a path difference (Zernike, root mean square), balanced by defocus, so that
         best focus stays at z = 0. Positive: a thicker cover glass than the objective is corrected for.

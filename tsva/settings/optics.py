@@ -12,15 +12,15 @@ from tsva.settings.base import Section
 class OpticsSettings(Section):
     """Objective, light and camera."""
 
-    na: float = Field(0.75, gt=0, lt=1.7)
+    na: float = Field(default=0.75, gt=0, lt=1.7)
     """Numerical aperture of the objective."""
-    refractive_index: float = Field(1.0, ge=1.0, le=1.8)
+    refractive_index: float = Field(default=1.0, ge=1.0, le=1.8)
     """Of the immersion medium."""
     wavelengths_um: tuple[float, float, float] = (0.62, 0.54, 0.46)
     """Vacuum wavelengths at the middle of the camera's red, green and blue."""
-    bandwidth_um: float = Field(0.08, ge=0, le=0.3)
+    bandwidth_um: float = Field(default=0.08, ge=0, le=0.3)
     """Full width at half maximum of each colour's (Gaussian) spectral response; 0 is one wavelength a colour."""
-    pixel_um: float = Field(0.345, gt=0.01, le=5)
+    pixel_um: float = Field(default=0.345, gt=0.01, le=5)
     """Camera pixel in the specimen (the sensor's pixel over the magnification); real images are resampled to it."""
     model: Literal["born_wolf", "debye"] = "born_wolf"
     """Born & Wolf is the paper's eq. 1 (paraxial); scalar Debye is for high apertures."""

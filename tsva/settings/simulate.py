@@ -20,32 +20,32 @@ class MicroscopeSettings(Section):
 
     optics: OpticsSettings | None = None
     """Its true optics; none: the nominal ones (section optics). Methods are told the nominal ones in any case."""
-    spherical_um: float = Field(0.0, ge=-0.2, le=0.2)
+    spherical_um: float = Field(default=0.0, ge=-0.2, le=0.2)
     """Primary spherical aberration, root mean square path difference; positive for too thick a cover glass."""
-    full_well_e: float = Field(27_000, ge=100, le=10_000_000)
+    full_well_e: float = Field(default=27_000, ge=100, le=10_000_000)
     """Electrons that one colour of a camera pixel holds at full scale: sets the photon noise."""
-    read_noise_e: float = Field(4.0, ge=0, le=1000)
+    read_noise_e: float = Field(default=4.0, ge=0, le=1000)
     """Noise of reading out, electrons."""
     white_level: tuple[Share, Share, Share] = (0.92, 0.92, 0.92)
     """Empty glass at the brightest place, red, green, blue, as a share of full scale (exposure and white balance)."""
-    falloff: float = Field(0.05, ge=0, lt=1)
-    """Share of the light that is missing in the corner farthest from the lamp's centre (falls with the distance's square)."""
+    falloff: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the light that is missing in the corner farthest from the lamp's centre (falls as its square)."""
     lamp_centre: tuple[Fraction, Fraction] = (0.5, 0.5)
     """Where the lamp is brightest, as shares of the field's height and width."""
-    z_error_sd_um: float = Field(0.03, ge=0, le=1)
+    z_error_sd_um: float = Field(default=0.03, ge=0, le=1)
     """How far a plane's true position scatters about the one that the stage reports."""
 
 
 class TopographySettings(Section):
     """The focal surface (paper, section III and Fig. 5)."""
 
-    field_sd_um: float = Field(1.0, ge=0, le=20)
+    field_sd_um: float = Field(default=1.0, ge=0, le=20)
     """Standard deviation of the focal position between a slide's fields."""
-    tilt_sd_um_per_mm: float = Field(2.0, ge=0, le=50)
+    tilt_sd_um_per_mm: float = Field(default=2.0, ge=0, le=50)
     """Standard deviation of the slope, along each axis, from slide to slide."""
-    waviness_sd_um: float = Field(0.15, ge=0, le=20)
+    waviness_sd_um: float = Field(default=0.15, ge=0, le=20)
     """Standard deviation of the slow waves within a field."""
-    waviness_period_um: float = Field(150.0, ge=10, le=100_000)
+    waviness_period_um: float = Field(default=150.0, ge=10, le=100_000)
     """Typical distance between their crests."""
 
 
@@ -56,17 +56,17 @@ class SimulateSettings(Section):
     """Fields of a slide, by role; roles that are left out keep their defaults. Of real images: at most so many."""
     field_px: tuple[Annotated[int, Field(ge=64, le=4096)], Annotated[int, Field(ge=64, le=4096)]] = (448, 448)
     """Height and width of a field, camera pixels."""
-    z_first_um: float = Field(-6.5, ge=-50, lt=0)
+    z_first_um: float = Field(default=-6.5, ge=-50, lt=0)
     """Lowest plane of a stack; the planes are pairs.z_step_um apart."""
-    z_last_um: float = Field(6.5, gt=0, le=50)
+    z_last_um: float = Field(default=6.5, gt=0, le=50)
     """Highest plane of a stack."""
-    clean_within_um: float = Field(1.5, ge=0, le=20)
+    clean_within_um: float = Field(default=1.5, ge=0, le=20)
     """Planes this near the true focus are written without noise, too."""
-    draws: int = Field(3, ge=0, le=100)
+    draws: int = Field(default=3, ge=0, le=100)
     """Pairs of shots a field at continuous offsets."""
-    layer_spacing_um: float = Field(0.5, ge=0.05, le=5)
+    layer_spacing_um: float = Field(default=0.5, ge=0.05, le=5)
     """Distance between the depth layers of eqs. 2 and 3."""
-    image_thickness_um: float = Field(2.0, ge=0, le=20)
+    image_thickness_um: float = Field(default=2.0, ge=0, le=20)
     """Source image: depth over which the picture's matter is spread."""
     topography: TopographySettings = TopographySettings()
     microscopes: dict[Annotated[str, Field(pattern=NAME)], MicroscopeSettings] = Field(
