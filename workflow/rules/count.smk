@@ -5,6 +5,7 @@ rule count:
             "results/pairs/{slide}/patches.npy", wildcards.dataset
         ),
         restored="results/refocus/{dataset}/{method}/restored.npy",
+        scores="results/refocus/{dataset}/{method}/scores.tsv",
     output:
         "results/count/{dataset}/{method}.tsv",
     log:
@@ -16,9 +17,8 @@ rule count:
         runtime=60,
     params:
         settings=plan.section("count"),
-        optics=plan.section("optics", "pixel_um"),
         code=code("count"),
     shell:
-        "tsva --log {log} count --settings {params.settings:q} --optics {params.optics:q} --table {input.table}"
+        "tsva --log {log} count --settings {params.settings:q} --table {input.table}"
         " --refocus results/refocus/{wildcards.dataset}/{wildcards.method} --results results --threads {threads}"
         " --out {output}"
