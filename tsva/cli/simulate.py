@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.cli.common import fresh_folder, settings_option
-from tsva.io import read_sharp_fields, write_stack, write_table
+from tsva.io import write_stack, write_table
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
@@ -46,6 +46,8 @@ def command(
     count = settings.fields[slide.role]
     sharp = ()
     if slide.source == "image":
+        from tsva.io import read_sharp_fields  # OpenSlide's library is needed for real images alone
+
         pixel_um, shape = sharp_sampling(settings, optics)
         sharp = read_sharp_fields(sheet_folder / slide.path, slide.pixel_um, pixel_um, shape, count)
     rows = []
