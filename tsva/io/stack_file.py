@@ -20,8 +20,8 @@ UM_PER_CM = 10_000.0
 def write_stack(path: Path, stack: Stack) -> None:
     """Write a stack as OME-TIFF.
 
-    Pixels are not compressed: camera noise leaves Deflate little to gain (to 57 % of the size, at a third of the writing
-    speed), and plain pixels are mapped into memory and read by any program.
+    Pixels are not compressed: camera noise leaves Deflate little to gain (to 57 % of the size, at a third of the
+    writing speed), and plain pixels are mapped into memory and read by any program.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def write_stack(path: Path, stack: Stack) -> None:
 def _digest(stack: Stack) -> bytes:
     digest = hashlib.blake2b(repr((stack.planes.shape, stack.z_um.tolist(), stack.pixel_um)).encode(), digest_size=16)
     for plane in stack.planes:
-        digest.update(np.ascontiguousarray(plane))
+        digest.update(np.ascontiguousarray(plane).data)
     return digest.digest()
 
 

@@ -8,11 +8,12 @@ import pandas as pd
 
 from tsva.errors import UserError
 
-TEXT_COLUMNS = frozenset(
-    "slide field file reason verdict sample patient role source array method network dataset split protocol target"
-    " clean_file continuous_file continuous_z_um surface_file nuclei_file".split()
-)
-"""Columns that stay text whatever their cells look like: field 007 is not 7, and a column of empty reasons is no number."""
+TEXT_COLUMNS = (
+    "slide", "field", "file", "reason", "verdict", "sample", "patient", "role", "source", "array", "method", "network",
+    "dataset", "split", "protocol", "target", "clean_file", "continuous_file", "continuous_z_um", "surface_file",
+    "nuclei_file",
+)  # fmt: skip
+"""Columns that stay text whatever their cells look like: field 007 is not 7, and no reason at all is no number."""
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -32,7 +32,7 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
     Raises
     ------
     UserError
-        If the file is missing, not TIFF, damaged or truncated. (tifffile itself reads a truncated stack as a shorter one.)
+        If the file is missing, not TIFF, damaged or truncated. (tifffile reads a truncated stack as a shorter one.)
     """
     where = str(path)
     try:
@@ -88,6 +88,7 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
         If the page can't be decoded, or has another bit depth or colour space.
     """
     key = page.keyframe
+    assert key is not None  # tifffile sets it when it reads the page
     check_page(key, where)
     try:
         pixels = page.asarray()

@@ -1,0 +1,46 @@
+"""Whole slides in the formats of scanners, by OpenSlide."""
+
+from __future__ import annotations
+
+import numpy as np
+import openslide
+
+from tsva.io.pixels import unreadable
+from tsva.io.regions import Level
+
+
+class SlideRegions:
+    """A `RegionReader` of a slide.
+
+    Parameters
+    ----------
+    where : str
+        The file, for messages.
+    slide : openslide.OpenSlide
+        Open, and closed by the caller.
+    """
+
+    def __init__(self, where: str, slide: openslide.OpenSlide) -> None:
+        self.where, self._slide = where, slide
+        pixel_um = slide.properties.get(openslide.PROPERTY_NAME_MPP_X)
+        self.pixel_um = float(pixel_um) if pixel_um else None
+        self.levels = [
+            Level(height, width, reduction)
+            for (width, height), reduction in zip(slide.level_dimensions, slide.level_downsamples, strict=True)
+        ]
+        colour = slide.properties.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR, "FFFFFF")
+        self._background = np.array(list(bytes.fromhex(colour)), np.uint16)
+
+    def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """(height, width, 3) uint8 pixels; the slide's background colour where the scanner took no picture."""
+        reduction = self.levels[level].reduction
+        try:
+            # OpenSlide counts the corner in pixels of the finest level
+            region = self._slide.read_region((round(left * reduction), round(top * reduction)), level, (width, height))
+        except openslide.OpenSlideError as error:
+            raise unreadable(self.where, error) from None
+        pixels = np.asarray(region)
+        alpha = pixels[..., 3:].astype(np.uint16)
+        if alpha.min() == 255:
+            return pixels[..., :3]
+        return ((pixels[..., :3] * alpha + self._background * (255 - alpha) + 127) // 255).astype(np.uint8)
