@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -44,7 +45,7 @@ def command(
 ) -> None:  # fmt: skip
     """Simulate a slide: digital tissue, or sharp real fields, at every stage position."""
     count = settings.fields[slide.role]
-    sharp = ()
+    sharp: Iterable[tuple[str, np.ndarray, str]] = ()
     if slide.source == "image":
         from tsva.io import read_sharp_fields  # OpenSlide's library is needed for real images alone
 

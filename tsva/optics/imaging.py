@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.fft
@@ -22,6 +23,9 @@ from tsva.specimen import Specimen
 
 PLANES_AT_ONCE = 16
 """Bounds the memory of the spectra on their way back; more is no faster."""
+PRODUCT_SIZE = 200_000
+"""Multiplications in one matrix product. OpenBLAS shares out larger ones among threads, which for products this small
+takes longer than the product, and very much longer where the cores have other work."""
 
 
 def image_layers(
@@ -172,17 +176,16 @@ class _Band:
         """
         planes, layers = len(folded), len(matter)
         real = matter.real.dtype
+        t = self.fraction.astype(real)
+        powers = np.stack((t * t * t, t * t, t, np.ones_like(t)))
         result = np.zeros((planes, matter.shape[1] + 1), matter.dtype)  # the last column stays zero
-        for index in range(len(self.bins) - 1):
-            here = slice(self.bins[index], self.bins[index + 1])
-            count = here.stop - here.start
-            if count == 0:
-                continue
-            t = self.fraction[here].astype(real)
-            powers = np.stack((t * t * t, t * t, t, np.ones_like(t)))
-            terms = (powers[:, None, :] * matter[None, :, here]).reshape(4 * layers, count)
-            product = transfer[index].reshape(planes, 4 * layers) @ terms.view(real)
-            result[:, here] = product.view(matter.dtype)
+        piece = max(8, PRODUCT_SIZE // (8 * planes * layers))
+        for index, (first, last) in enumerate(pairwise(self.bins)):
+            here_transfer = transfer[index].reshape(planes, 4 * layers)
+            for start in range(first, last, piece):
+                here = slice(start, min(start + piece, last))
+                terms = (powers[:, None, here] * matter[:, here]).reshape(4 * layers, -1)
+                result[:, here] = (here_transfer @ terms.view(real)).view(matter.dtype)
         folded.reshape(planes, -1)[...] += result.take(self.back, axis=1)
 
 
