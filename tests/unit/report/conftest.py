@@ -1,0 +1,202 @@
+"""A miniature results folder, consistent from stage to stage, and the report made of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from scipy.ndimage import gaussian_filter
+
+from tsva.cli.report import command
+from tsva.io import write_table
+from tsva.settings.pairs import PairsSettings
+
+PAIRS = PairsSettings(patch_px=32)
+FIELDS = 3
+
+
+@dataclass(frozen=True)
+class World:
+    """What the miniature is to contain. `remaining` is the share of Y1's error that a method leaves, by method."""
+
+    remaining: dict[str, float] = field(default_factory=lambda: {"tsva": 0.5, "unet": 0.7})
+    datasets: tuple[str, ...] = ("dataset1", "dataset2")
+    slides: int = 3
+    patches: int = 2
+    simulated: bool = True
+    slide_name: str = "{dataset}_slide{number}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the command wrote."""
+
+    page: str
+    summary: dict[str, Any]
+    results: Path
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Callable[..., Report]:
+    """Make a miniature and its report."""
+
+    def make(*more: str, **world_facts: Any) -> Report:
+        world = World(**world_facts)
+        write_results(tmp_path / "results", world)
+        return run(tmp_path / "results", world, *more)
+
+    return make
+
+
+def run(results: Path, world: World, *more: str) -> Report:
+    """Call the command on a results folder."""
+    arguments = [
+        "--settings",
+        '{"bootstrap_draws": 100, "examples": 3}',
+        "--pairs",
+        PAIRS.model_dump_json(),
+        "--seed",
+        "1",
+    ]
+    arguments += ["--train", '{"recipe": "miniature"}', "--run", '{"tsva_version": "0.0"}', "--results", str(results)]
+    arguments += [word for name in world.datasets for word in ("--dataset", name)]
+    arguments += [word for name in ("y1", *world.remaining) for word in ("--method", name)]
+    CliRunner().invoke(command, [*arguments, *more, "--out", str(results / "report")], catch_exceptions=False)
+    page = (results / "report" / "index.html").read_text(encoding="utf-8")
+    summary = json.loads((results / "report" / "summary.json").read_text(encoding="utf-8"), parse_constant=_refuse)
+    return Report(page, summary, results)
+
+
+def _refuse(word: str) -> None:
+    raise AssertionError(f"summary.json holds {word}")
+
+
+def write_results(results: Path, world: World) -> None:
+    """Write what the stages before the report write."""
+    rng = np.random.default_rng(3)
+    for dataset in world.datasets:
+        tables = [_slide(results, world, dataset, number, rng) for number in range(world.slides)]
+        table = pd.concat(tables, ignore_index=True).assign(split="test")
+        write_table(results / "pairs" / f"{dataset}.tsv", table)
+        for method in ("y1", *world.remaining):
+            _method(results, world, dataset, method, table)
+    for network in world.remaining:
+        _training(results / "train" / network, network)
+    excluded = [("dataset1_slide0", "dataset1", "f2", None, None, "3 % of the field is tissue; 5 % are wanted")]
+    excluded += [("dataset1_slide0", "dataset1", "f0", 0, column, "blank: no tissue") for column in (3, 4)]
+    table = pd.DataFrame(excluded, columns=["slide", "role", "field", "row", "column", "reason"])
+    (results / "pairs").mkdir(exist_ok=True, parents=True)
+    write_table(results / "pairs" / "excluded.tsv", table.astype({"row": "Int64", "column": "Int64"}))
+
+
+def _slide(results: Path, world: World, dataset: str, number: int, rng: np.random.Generator) -> pd.DataFrame:
+    """One slide's ingest, focus and pairs; returns its patch table."""
+    name = world.slide_name.format(dataset=dataset, number=number)
+    for stage in ("ingest", "focus", "pairs"):
+        (results / stage / name).mkdir(parents=True)
+    names = [f"f{index}" for index in range(FIELDS)]
+    taken = pd.DataFrame({"slide": name, "field": names, "reason": ""})
+    write_table(results / "ingest" / name / "fields.tsv", taken)
+    offsets = [np.nan, *rng.normal(0, 0.8, FIELDS - 1)]
+    verdicts = ["ok", "ok", "blank"] if number == 0 and dataset == "dataset1" else ["ok"] * FIELDS
+    fields = pd.DataFrame(
+        {"slide": name, "field": names, "verdict": verdicts, "reason": "", "focal_offset_um": offsets}
+    )
+    fields["max_shift_px"] = rng.uniform(0, 1.5, FIELDS)
+    write_table(results / "focus" / name / "fields.tsv", fields)
+    facts = {"initial_focal_position_um": 0.5, "fields": FIELDS, "usable": FIELDS, "assumed_sd_um": 1.0}
+    facts |= {
+        "focal_offset_mean_um": float(np.nanmean(offsets)),
+        "focal_offset_sd_um": float(np.nanstd(offsets, ddof=1)),
+    }
+    (results / "focus" / name / "summary.json").write_text(json.dumps(facts))
+
+    stacks, clean = zip(*(_stack(rng) for _ in range(world.patches)), strict=True)
+    np.save(results / "pairs" / name / "patches.npy", np.stack(stacks))
+    if world.simulated:
+        np.save(results / "pairs" / name / "clean.npy", np.stack(clean))
+    rows = {
+        "index": range(world.patches), "sample": f"Sample{number + 1}", "patient": f"p-{name}", "slide": name,
+        "role": dataset, "field": "f0", "row": 0, "column": range(world.patches), "y_px": 0, "x_px": 0, "pixel_um": 0.345,
+        "channels": 3, "focus_z_um": 0.0, "focus_plane": 7, "own_focus_plane": 7,
+        "n_um": rng.choice(PAIRS.offsets_um, world.patches), "array": f"pairs/{name}/patches.npy",
+        "has_clean": int(world.simulated), "draws": 2 * int(world.simulated),
+    }  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _stack(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Planes of noise blurred more the farther they are from focus, with camera noise; and the noise-free target."""
+    sharp = gaussian_filter(rng.normal(size=(32, 32, 3)), (1, 1, 0)) * 90 + 150
+    z = np.arange(-PAIRS.reach_planes, PAIRS.reach_planes + 1) * PAIRS.z_step_um
+    planes = [gaussian_filter(sharp, (0.1 + 0.7 * abs(depth), 0.1 + 0.7 * abs(depth), 0)) for depth in z]
+    noisy = np.stack(planes) + rng.normal(0, 1.5, (len(z), 32, 32, 3))
+    return noisy.clip(0, 255).round().astype(np.uint8), planes[PAIRS.reach_planes].clip(0, 255).round().astype(np.uint8)
+
+
+def _method(results: Path, world: World, dataset: str, method: str, table: pd.DataFrame) -> None:
+    """Restored patches that keep a share of Y1's error, and their true scores."""
+    folder = results / "refocus" / dataset / method
+    folder.mkdir(parents=True)
+    (results / "count" / dataset).mkdir(parents=True, exist_ok=True)
+    share = world.remaining.get(method, 1.0)
+    restored = np.empty((len(table), len(PAIRS.offsets_um), 32, 32, 3), np.uint8)
+    scores, counts = [], []
+    for patch, row in enumerate(table.itertuples()):
+        stack = np.load(results / row.array)[row.index]
+        clean = np.load((results / row.array).with_name("clean.npy"))[row.index] if world.simulated else None
+        target = stack[PAIRS.reach_planes]
+        for place, n_um in enumerate(PAIRS.offsets_um):
+            # the patch's own bit of luck lets intervals have a width
+            image = _restore(stack, n_um, share * (1 + 0.05 * np.sin(9 * patch + place)) if method != "y1" else 1)
+            restored[patch, place] = image
+            common = {"patch": patch, "slide": row.slide, "sample": row.sample, "n_um": n_um}
+            for name, against in (("captured", target), ("clean", clean)):
+                if against is not None:
+                    facts = {"protocol": "grid", "draw": None, "target": name, "seconds": 0.01}
+                    scores.append({**common, **facts, **_score(image, against)})
+            counts.append({**common, "count_restored": 5 + place % 2, "count_truth": 5, "true_nuclei": 6})
+        for draw, n_um in enumerate((-1.23, 0.71) if clean is not None else ()):
+            image = _restore(stack, round(n_um * 2) / 2, 0.9 * share)
+            common = {"patch": patch, "slide": row.slide, "sample": row.sample, "n_um": n_um}
+            for name, against in (("captured", target), ("clean", clean)):
+                facts = {"protocol": "continuous", "draw": draw, "target": name, "seconds": 0.01}
+                scores.append({**common, **facts, **_score(image, against)})
+    np.save(folder / "restored.npy", restored)
+    frame = pd.DataFrame(scores).astype({"draw": "Int64"})
+    write_table(folder / "scores.tsv", frame)
+    areas = pd.DataFrame(counts).assign(area_restored_px=100.0, area_truth_px=101.0)
+    write_table(results / "count" / dataset / f"{method}.tsv", areas)
+
+
+def _restore(stack: np.ndarray, n_um: float, share: float) -> np.ndarray:
+    """The sharper shot with `share` of its error."""
+    planes = [PAIRS.reach_planes + round((n_um + side) / PAIRS.z_step_um) for side in (-PAIRS.delta_um, PAIRS.delta_um)]
+    y1 = stack[min(planes, key=lambda plane: abs(plane - PAIRS.reach_planes))].astype(float)
+    target = stack[PAIRS.reach_planes].astype(float)
+    bias = 0 if share == 1 else 1
+    return np.asarray((target + share * (y1 - target) + bias).clip(0, 255).round(), np.uint8)
+
+
+def _score(image: np.ndarray, target: np.ndarray) -> dict[str, Any]:
+    error = np.mean((image.astype(float) - target) ** 2)
+    psnr = None if error == 0 else 10 * np.log10(255**2 / error)
+    return {"psnr_db": psnr, "ssim": 1 / (1 + error / 100), "identical": int(error == 0)}
+
+
+def _training(folder: Path, network: str) -> None:
+    folder.mkdir(parents=True)
+    facts = {"network": network, "parameters": 1234567, "multiply_accumulates": 7.13e9, "steps": 40, "best_step": 30}
+    facts |= {"verification_psnr_db": 33.21, "seconds": 12.5}
+    (folder / "summary.json").write_text(json.dumps(facts))
+    steps = range(0, 50, 10)
+    log = {"step": steps, "epoch": 0, "training_loss": [None, 0.1, 0.05, 0.03, 0.02], "verification_loss": 0.01}
+    log |= {"verification_psnr_db": [30, 31, 32, 33.21, 33.1], "verification_y1_psnr_db": 30.0}
+    pd.DataFrame(log).assign(learning_rate=1e-3, seconds=1.0).to_csv(folder / "log.csv", index=False)

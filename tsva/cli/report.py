@@ -1,0 +1,143 @@
+"""`tsva report`: gather the stages' tables and write the page and its numbers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+
+from tsva.cli.common import fresh_folder, settings_option
+from tsva.errors import UserError
+from tsva.io import read_table
+from tsva.report.inputs import DataSet, Inputs, Method, Slide, Training
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.report import ReportSettings
+from tsva.settings.sheet import SlideRow, parse_sheet
+
+log = logging.getLogger(__name__)
+
+
+def _facts(ctx: click.Context, param: click.Parameter, value: str) -> dict[str, Any]:
+    try:
+        facts = json.loads(value)
+    except json.JSONDecodeError as error:
+        facts = error
+    if not isinstance(facts, dict):
+        raise UserError(f"--{param.name}", got=repr(value), wanted="a JSON object", do="Mend the option.")
+    return facts
+
+
+@click.command()
+@settings_option(ReportSettings)
+@settings_option(PairsSettings, "pairs")
+@settings_option(OpticsSettings, "optics")
+@click.option("--train", callback=_facts, default="{}", help="Settings of training, JSON; printed as they are.")
+@click.option("--run", callback=_facts, default="{}", help="Further facts of the run, JSON; printed as they are.")
+@click.option("--seed", type=int, required=True, help="Of the bootstrap.")
+@click.option("--results", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--dataset", "datasets", multiple=True, help="Test data sets, in the order of the page.")
+@click.option("--method", "methods", multiple=True, help="Methods, in the order of the tables; y1 among them.")
+@click.option("--sheet", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Slide sheet.")
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def command(
+    settings: ReportSettings, pairs: PairsSettings, optics: OpticsSettings, train: dict[str, Any], run: dict[str, Any],
+    seed: int, results: Path, datasets: tuple[str, ...], methods: tuple[str, ...], sheet: Path | None, out: Path,
+) -> None:  # fmt: skip
+    """Write index.html and summary.json from the tables of the stages before."""
+    from tsva.report.build import build
+
+    if datasets and "y1" not in methods:
+        raise UserError(
+            "--method", got=", ".join(methods) or "none", wanted="y1 among the methods, as all are compared with it",
+            do="Add --method y1.",
+        )  # fmt: skip
+    inputs = Inputs(
+        datasets=[_dataset(results, name, methods) for name in datasets],
+        slides=_slides(results, sheet),
+        training=[_training(results, method) for method in methods if (results / "train" / method).is_dir()],
+        pairs=pairs, optics=optics, report=settings, train=train, run=run, seed=seed,
+    )  # fmt: skip
+    page, summary = build(inputs)
+    with fresh_folder(out) as folder:
+        (folder / "index.html").write_text(page, encoding="utf-8")
+        text = json.dumps(summary, allow_nan=False, ensure_ascii=False, indent=1)
+        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    log.info("wrote %s (%.1f MB)", out / "index.html", len(page) / 1e6)
+
+
+def _dataset(results: Path, name: str, methods: Iterable[str]) -> DataSet:
+    patches = read_table(results / "pairs" / f"{name}.tsv")
+    stacks = {array: _array(results / array) for array in dict.fromkeys(patches["array"])}
+    return DataSet(name, patches, {method: _method(results, name, method, len(patches)) for method in methods}, stacks)
+
+
+def _method(results: Path, dataset: str, method: str, patches: int) -> Method:
+    folder = results / "refocus" / dataset / method
+    counts = results / "count" / dataset / f"{method}.tsv"
+    restored = _array(folder / "restored.npy")
+    if len(restored) != patches:
+        raise UserError(
+            str(folder / "restored.npy"), got=f"{len(restored)} patches", wanted=f"{patches}, as pairs/{dataset}.tsv has",
+            do="Run the refocus stage again.",
+        )  # fmt: skip
+    return Method(read_table(folder / "scores.tsv"), restored, read_table(counts) if counts.exists() else None)
+
+
+def _training(results: Path, network: str) -> Training:
+    folder = results / "train" / network
+    return Training(network, _json(folder / "summary.json"), pd.read_csv(_existing(folder / "log.csv")))
+
+
+def _slides(results: Path, sheet: Path | None) -> list[Slide]:
+    """Slides of the sheet; without one, those that ingest and focus have left something of."""
+    excluded = _excluded(results)
+    if sheet is not None:
+        rows = parse_sheet(sheet.read_text(encoding="utf-8"), str(sheet)).values()
+        return [_slide(results, row.slide, row, excluded) for row in rows]
+    names = {path.parent.name for stage in ("ingest", "focus") for path in results.glob(f"{stage}/*/fields.tsv")}
+    return [_slide(results, name, None, excluded) for name in sorted(names)]
+
+
+def _slide(results: Path, name: str, row: SlideRow | None, excluded: pd.DataFrame | None) -> Slide:
+    ingest, focus = results / "ingest" / name / "fields.tsv", results / "focus" / name
+    return Slide(
+        name=name,
+        role=row.role if row else None,
+        sample=row.sample if row else None,
+        source=row.source if row else None,
+        ingest=read_table(ingest) if ingest.exists() else None,
+        focus=_json(focus / "summary.json") if (focus / "summary.json").exists() else None,
+        fields=read_table(focus / "fields.tsv") if (focus / "fields.tsv").exists() else None,
+        excluded=None if excluded is None else excluded[excluded["slide"] == name],
+    )
+
+
+def _excluded(results: Path) -> pd.DataFrame | None:
+    path = results / "pairs" / "excluded.tsv"
+    return read_table(path) if path.exists() else None
+
+
+def _array(path: Path) -> np.ndarray:
+    """An array as a memory map: a few examples of it are looked at."""
+    found: np.ndarray = np.load(_existing(path), mmap_mode="r")
+    return found
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_existing(path).read_text(encoding="utf-8"))
+    return found
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise UserError(
+            str(path), got="no such file", wanted="what the stage before writes", do="Run that stage first."
+        )
+    return path

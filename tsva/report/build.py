@@ -1,0 +1,36 @@
+"""From the stages' tables to the page and its numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tsva.report import examples, tables
+from tsva.report.inputs import Inputs
+from tsva.report.optics import point_spread
+from tsva.report.page import render
+
+
+def build(inputs: Inputs) -> tuple[str, dict[str, Any]]:
+    """Make the report.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Tables and arrays of the stages before.
+
+    Returns
+    -------
+    page : str
+        HTML that needs no other file.
+    summary : dict
+        Every number of the page, as docs/summary.md lists.
+    """
+    chosen = {d.name: examples.choose(d, inputs.report.examples, inputs.pairs) for d in inputs.datasets}
+    pictures = {d.name: examples.pictures(d, chosen[d.name], inputs.pairs) for d in inputs.datasets}
+    summary = tables.summarise(inputs)
+    summary["examples"] = tables.tidy([
+        {**example, "error_scale_grey_levels": pictures[name]["scale_grey_levels"]}
+        for name, found in chosen.items()
+        for example in found
+    ])  # fmt: skip
+    return render(summary, pictures, point_spread(inputs.optics, inputs.pairs.delta_um)), summary

@@ -1,0 +1,190 @@
+"""Example patches, chosen by a rule and not by their looks, with error maps on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from tsva.report.inputs import DataSet
+from tsva.report.names import NOTHING, lead_of, method_name
+from tsva.report.pictures import palette_uri, png_uri
+from tsva.settings.pairs import PairsSettings
+
+ERROR_MAP = "cividis"
+"""Even steps of lightness, and the same to a colour-blind reader."""
+MAPPED_SHARE = 0.995
+"""The scale's end: this share of all pixels shown lies below it."""
+BARS_UM = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
+RULE = (
+    "The first example is the patch and offset at which {name} gained least over Y1 as captured (or lost most) in all "
+    "strict columns; the others are, at offsets spread over the strict columns, the patches whose gain is the median."
+)
+RULE_NOTHING = (
+    "The first example is the patch and offset at which Y1 as captured scored least in all strict columns; the others "
+    "are, at offsets spread over the strict columns, the patches whose score is the median."
+)
+
+
+def choose(dataset: DataSet, number: int, pairs: PairsSettings) -> list[dict[str, Any]]:
+    """Example patches of a data set: the worst of all, then medians at offsets spread over the strict columns.
+
+    Parameters
+    ----------
+    dataset : DataSet
+        Scores of the methods, and the patches' table.
+    number : int
+        How many examples.
+    pairs : PairsSettings
+        Which offsets there are.
+
+    Returns
+    -------
+    list of dict
+        `patch` (row of the data set's table), its names, `delta_d_um`, `why` (worst, median), `gain_db` (of the lead
+        method over Y1; None without one) and `scores` (a row a method).
+    """
+    lead = lead_of(dataset.methods)
+    tables = {method: _grid(result.scores) for method, result in dataset.methods.items()}
+    if number == 0 or NOTHING not in tables:
+        return []
+    merit = tables[NOTHING] if lead is None else tables[lead] - tables[NOTHING]
+    merit = merit[[delta for delta in merit.columns if _among(delta, pairs.strict_offsets_um)]].dropna(how="all")
+    if merit.empty or merit.isna().all(axis=None):
+        return []
+    chosen = [("worst", *merit.stack().idxmin())]
+    for delta in _spread([delta for delta in merit.columns if merit[delta].notna().any()], number - 1):
+        column = merit[delta].dropna().sort_values(kind="stable")
+        chosen.append(("median", column.index[(len(column) - 1) // 2], delta))
+    return [_example(dataset, tables, why, int(patch), float(delta), lead) for why, patch, delta in chosen]
+
+
+def rule(dataset: DataSet) -> str:
+    """How the examples were chosen, in words."""
+    lead = lead_of(dataset.methods)
+    return RULE_NOTHING if lead is None else RULE.format(name=method_name(lead))
+
+
+def _grid(scores: pd.DataFrame) -> pd.DataFrame:
+    """PSNR against the captured target: a row a patch, a column an offset."""
+    grid = scores[(scores["protocol"] == "grid") & (scores["target"] == "captured")]
+    return grid.assign(n_um=grid["n_um"].round(6)).pivot(index="patch", columns="n_um", values="psnr_db")
+
+
+def _among(delta: float, offsets_um: Sequence[float]) -> bool:
+    return bool(np.isclose(offsets_um, delta).any())
+
+
+def _spread(deltas: Sequence[float], number: int) -> list[float]:
+    """Offsets from all sizes there are, the largest among them, of alternating sign; fewer if there are fewer."""
+    sizes = sorted({abs(delta) for delta in deltas})
+    places = np.unique(np.linspace(0, len(sizes) - 1, number + 1)[1:].round().astype(int))
+    picked = [sizes[place] for place in places] if number > 0 else []
+    signed = [size if index % 2 == 0 else -size for index, size in enumerate(picked)]
+    return [delta if delta in deltas else -delta for delta in signed]
+
+
+def _example(
+    dataset: DataSet, tables: dict[str, pd.DataFrame], why: str, patch: int, delta: float, lead: str | None
+) -> dict[str, Any]:
+    row = dataset.patches.iloc[patch]
+    psnr = {method: _at(table, patch, delta) for method, table in tables.items()}
+    ours, nothing = psnr.get(lead or ""), psnr[NOTHING]
+    return {
+        "dataset": dataset.name,
+        "patch": patch,
+        **{key: str(row[key]) for key in ("slide", "sample", "field")},
+        **{key: int(row[key]) for key in ("row", "column")},
+        "delta_d_um": delta,
+        "why": why,
+        **_scale_bar(dataset, row),
+        "gain_db": None if ours is None or nothing is None else ours - nothing,
+        "scores": [{"method": method, "psnr_db": value} for method, value in psnr.items()],
+    }
+
+
+def _scale_bar(dataset: DataSet, row: pd.Series) -> dict[str, float]:
+    """A round length that takes up at most two fifths of a patch's width, and its share of that width."""
+    width_um = dataset.stacks[str(row["array"])].shape[3] * float(row["pixel_um"])
+    length = max(size for size in BARS_UM if size <= 0.4 * width_um or size == BARS_UM[0])
+    return {"bar_um": length, "bar_share": length / width_um}
+
+
+def _at(table: pd.DataFrame, patch: int, delta: float) -> float | None:
+    value = table.at[patch, delta] if patch in table.index and delta in table.columns else np.nan
+    return None if pd.isna(value) else float(value)
+
+
+def pictures(dataset: DataSet, examples: Sequence[dict[str, Any]], pairs: PairsSettings) -> dict[str, Any]:
+    """Pictures of the examples: the target, what each method made of it, and its errors.
+
+    Parameters
+    ----------
+    dataset : DataSet
+        With stacks and restored patches.
+    examples : sequence of dict
+        As :func:`choose` returns.
+    pairs : PairsSettings
+        The order of the restored patches' offsets.
+
+    Returns
+    -------
+    dict
+        `rule` (how they were chosen), `scale_grey_levels` (where the error maps' scale ends), `colours` (data URI of
+        the scale from 0 to there) and `rows`, one an example: `target` (data URI) and `methods` (`method`, `image`,
+        `error`: data URIs).
+    """
+    shown = [_images(dataset, example, pairs) for example in examples]
+    errors = [_error(image, target) for target, images in shown for image in images.values()]
+    top = (
+        max(1.0, float(np.ceil(np.quantile(np.concatenate([e.ravel() for e in errors]), MAPPED_SHARE))))
+        if errors
+        else 1
+    )
+    colours = (matplotlib.colormaps[ERROR_MAP](np.arange(256), bytes=True))[:, :3]
+    return {
+        "rule": rule(dataset),
+        "scale_grey_levels": top,
+        "colours": palette_uri(np.arange(256, dtype=np.uint8)[None], colours),
+        "rows": [
+            {
+                "target": png_uri(target),
+                "methods": [
+                    {
+                        "method": method,
+                        "image": png_uri(image),
+                        "error": palette_uri(_scaled(image, target, top), colours),
+                    }
+                    for method, image in images.items()
+                ],
+            }
+            for target, images in shown
+        ],
+    }
+
+
+def _images(
+    dataset: DataSet, example: dict[str, Any], pairs: PairsSettings
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The target and the methods' images of one example, each (Y, X, C) uint8."""
+    row = dataset.patches.iloc[example["patch"]]
+    stack = dataset.stacks[str(row["array"])][int(row["index"])]
+    place = int(np.argmin(np.abs(np.asarray(pairs.offsets_um) - example["delta_d_um"])))
+    images = {
+        method: np.asarray(result.restored[example["patch"], place])
+        for method, result in dataset.methods.items()
+        if result.restored is not None
+    }
+    return np.asarray(stack[len(stack) // 2]), images
+
+
+def _error(image: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Mean absolute difference over the channels, (Y, X), in grey levels."""
+    return np.asarray(np.abs(image.astype(np.float32) - target).mean(axis=2))
+
+
+def _scaled(image: np.ndarray, target: np.ndarray, top: float) -> np.ndarray:
+    return np.asarray(np.clip(_error(image, target) / top * 255, 0, 255).round(), np.uint8)

@@ -1,0 +1,101 @@
+"""What the report is made from: tables and arrays of the stages before, as docs/data.md names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.report import ReportSettings
+
+
+@dataclass(frozen=True)
+class Method:
+    """What one method made of one data set.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        `refocus/<dataset>/<method>/scores.tsv`.
+    restored : (patch, offset, Y, X, C) uint8 array or None
+        Restored patches, in the order of the data set's table; offsets rise.
+    counts : DataFrame or None
+        `count/<dataset>/<method>.tsv`.
+    """
+
+    scores: pd.DataFrame
+    restored: np.ndarray | None = None
+    counts: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Test patches and what the methods made of them.
+
+    Attributes
+    ----------
+    patches : DataFrame
+        `pairs/<dataset>.tsv`.
+    stacks : mapping of str to (patch, Z, Y, X, C) uint8 array
+        Patch stacks, under the names that the table's column `array` gives them; the middle plane is the target.
+    """
+
+    name: str
+    patches: pd.DataFrame
+    methods: Mapping[str, Method]
+    stacks: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Training:
+    """`train/<network>/summary.json` and `log.csv`."""
+
+    network: str
+    summary: Mapping[str, Any]
+    log: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Slide:
+    """What the stages say of a slide; None where a stage left nothing (or has not run).
+
+    Attributes
+    ----------
+    ingest : DataFrame or None
+        `ingest/<slide>/fields.tsv`.
+    focus : mapping or None
+        `focus/<slide>/summary.json`.
+    fields : DataFrame or None
+        `focus/<slide>/fields.tsv`.
+    excluded : DataFrame or None
+        `pairs/<slide>/excluded.tsv`.
+    """
+
+    name: str
+    role: str | None = None
+    sample: str | None = None
+    source: str | None = None
+    ingest: pd.DataFrame | None = None
+    focus: Mapping[str, Any] | None = None
+    fields: pd.DataFrame | None = None
+    excluded: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything; `train` and `run` are printed as they come."""
+
+    datasets: Sequence[DataSet]
+    slides: Sequence[Slide]
+    training: Sequence[Training]
+    pairs: PairsSettings
+    optics: OpticsSettings
+    report: ReportSettings
+    train: Mapping[str, Any]
+    run: Mapping[str, Any]
+    seed: int

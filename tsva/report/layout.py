@@ -1,0 +1,131 @@
+"""The summary's rows arranged as the page's tables; nothing is computed here but what stands beside what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tsva.report.names import LEAD, NOTHING, method_name, offset
+from tsva.report.verdict import outcome
+
+Row = Mapping[str, Any]
+Summary = Mapping[str, Any]
+
+BELOW = {"sign": "▼", "words": "does not beat Y1 as captured"}
+UNSURE = {"sign": "○", "words": "ahead of Y1 as captured, but the interval of the difference reaches zero"}
+AVERAGES = (
+    ("strict", "captured", "Strict"),
+    ("continuous", "captured", "Continuous"),
+    ("paper", "captured", "Paper’s thirteen columns"),
+    ("strict", "clean", "Strict, noise-free target"),
+    ("continuous", "clean", "Continuous, noise-free target"),
+    ("paper", "clean", "Paper’s, noise-free target"),
+)
+
+
+def dataset_tables(summary: Summary, dataset: Row) -> dict[str, Any]:
+    """The tables of one data set: Table III's shape, the averages, and sample by sample."""
+    name = dataset["dataset"]
+    rows = _Rows(summary, name)
+    delta_um = summary["settings"]["pairs"]["delta_um"]
+    return {
+        "table3": _table3(
+            rows, dataset, [row for row in summary["paper"]["table3"] if row["dataset"] == name], delta_um
+        ),
+        "averages": _averages(rows, dataset),
+        "by_sample": _samples(rows, dataset),
+    }
+
+
+class _Rows:
+    """Scores and comparisons of one data set, found by what they are about."""
+
+    def __init__(self, summary: Summary, dataset: str) -> None:
+        keys = ("sample", "method", "protocol", "target", "delta_d_um")
+        scores, comparisons = (
+            [row for row in summary[part] if row["dataset"] == dataset] for part in ("scores", "comparisons")
+        )
+        self._scores = {tuple(row[key] for key in keys): row for row in scores}
+        self._comparisons = {tuple(row[key] for key in ("baseline", *keys)): row for row in comparisons}
+        self.offsets = sorted({row["delta_d_um"] for row in self._scores.values()} - {None})
+
+    def cell(
+        self, method: str, protocol: str, target: str, delta: float | None, sample: str | None = None
+    ) -> dict[str, Any] | None:
+        """A score with the difference from Y1 and the mark that goes with it; None where there is none."""
+        score = self._scores.get((sample, method, protocol, target, delta))
+        if score is None:
+            return None
+        nothing = self._scores.get((sample, NOTHING, protocol, target, delta))
+        against = self._comparisons.get((NOTHING, sample, method, protocol, target, delta))
+        return {**score, "against": against, "mark": None if method == NOTHING else _mark(score, nothing, against)}
+
+
+def _mark(score: Row, nothing: Row | None, against: Row | None) -> dict[str, str] | None:
+    """A sign, with its words, where a method is not above doing nothing."""
+    if nothing is not None and nothing["identical_patches"] > score["identical_patches"]:
+        words = f"Y1 equals the target in {nothing['identical_patches']} of {nothing['patches']} patches"
+        return {"sign": BELOW["sign"], "words": words}
+    if against is None or against["difference_db"] is None:
+        return None
+    if against["difference_db"] <= 0:
+        return BELOW
+    return UNSURE if outcome(against) == "level" else None
+
+
+def _table3(rows: _Rows, dataset: Row, printed: Sequence[Row], delta_um: float) -> dict[str, Any]:
+    """Methods by ΔD, each with the paper's row under it where the paper has one."""
+    heads: list[float | None] = [*rows.offsets, None]
+    papers = {(row["method"], row["delta_d_um"]): row for row in printed}
+    plain = "unet" if "unet" in dataset["methods"] else "unet_residual"
+    body = []
+    for method in dataset["methods"]:
+        paper = {LEAD: LEAD, plain: "unet"}.get(method)
+        body.append({
+            "method": method,
+            "cells": [rows.cell(method, "paper", "captured", delta) for delta in heads],
+            "paper": [papers.get((paper, delta)) for delta in heads] if paper and papers else None,
+            "paper_name": f"paper’s {method_name(paper)}" if paper else None,
+        })  # fmt: skip
+    return {
+        "heads": [
+            {
+                "name": "Average" if delta is None else offset(delta),
+                "handed_over": delta is not None and math.isclose(abs(delta), delta_um),
+            }
+            for delta in heads
+        ],
+        "rows": body,
+    }
+
+
+def _averages(rows: _Rows, dataset: Row) -> dict[str, Any]:
+    """Methods by protocol and target: the average over ΔD."""
+    shown = [
+        (protocol, target, head)
+        for protocol, target, head in AVERAGES
+        if any(rows.cell(method, protocol, target, None) for method in dataset["methods"])
+    ]
+    return {
+        "heads": [head for _, _, head in shown],
+        "rows": [
+            {"method": method, "cells": [rows.cell(method, protocol, target, None) for protocol, target, _ in shown]}
+            for method in dataset["methods"]
+        ],
+    }
+
+
+def _samples(rows: _Rows, dataset: Row) -> list[dict[str, Any]]:
+    """Samples by methods: the strict average."""
+    return [
+        {
+            "sample": sample,
+            "cells": [rows.cell(method, "strict", "captured", None, sample) for method in dataset["methods"]],
+        }
+        for sample in dataset["samples"]
+    ]
+
+
+def count_table(summary: Summary, dataset: Row) -> None:
+    return None

@@ -1,0 +1,77 @@
+"""What methods, data sets and offsets are called in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+NOTHING = "y1"
+"""The method that does nothing: the sharper shot as captured."""
+LEAD = "tsva"
+"""The method that the verdict is about, where it was applied."""
+METHODS = {
+    "y1": "Y1 as captured",
+    "unet": "U-Net",
+    "unet_residual": "U-Net (residual)",
+    "burst": "Burst U-Net",
+    "tsva": "TSVA",
+    "fusion": "Fusion",
+}
+DATASETS = {"dataset1": "Dataset 1", "dataset2": "Dataset 2"}
+SOURCES = {
+    "simulated": "digital tissue, imaged by the optical model",
+    "image": "sharp images of real slides, defocus by the optical model",
+    "planes": "real z-stacks",
+    "stack": "real z-stacks",
+    "jiang2018": "real z-stacks of Jiang et al. 2018",
+}
+
+
+def method_name(method: str) -> str:
+    """Name of a method for headings and sentences; one that is not known keeps its own."""
+    return METHODS.get(method, method)
+
+
+def dataset_name(dataset: str) -> str:
+    """Name of a data set for headings and sentences."""
+    return DATASETS.get(dataset, dataset)
+
+
+def lead_of(methods: Iterable[str]) -> str | None:
+    """The method that the verdict is about: TSVA, else the first that does something, else none."""
+    applied = [method for method in methods if method != NOTHING]
+    return LEAD if LEAD in applied else next(iter(applied), None)
+
+
+def offset(delta_d_um: float) -> str:
+    """An offset as the tables head their columns: −0.5, 0, +0.5."""
+    return signed(delta_d_um, 6).rstrip("0").rstrip(".") if delta_d_um else "0"
+
+
+def offsets(deltas_um: Iterable[float]) -> str:
+    """Several offsets in words, opposite ones together: 0, ±1 and +2 µm."""
+    left = sorted(set(deltas_um), key=lambda delta: (abs(delta), -delta))
+    words: list[str] = []
+    for delta in left:
+        if delta > 0 and -delta in left:
+            words.append("±" + offset(delta).removeprefix("+"))
+        elif not (delta < 0 and -delta in left):
+            words.append(offset(delta))
+    return f"{listed(words)} µm"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words with commas, and an "and" before the last."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def plain(value: float, digits: int) -> str:
+    """A number with a real minus sign; what rounds to zero has none."""
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference: with its sign, plus too."""
+    text = plain(value, digits)
+    return text if text.startswith("−") or float(text) == 0 else f"+{text}"

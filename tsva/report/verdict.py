@@ -1,0 +1,163 @@
+"""The verdict in words: what was gained over doing nothing, who wins, and where nothing was refocused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from tsva.report.names import NOTHING, dataset_name, lead_of, listed, method_name, offsets, plain, signed
+
+Row = Mapping[str, Any]
+Outcome = Literal["ahead", "behind", "level", "no interval", "not compared"]
+
+
+def outcome(row: Row | None) -> Outcome:
+    """What a paired difference says: an interval on one side of zero, across it, or no interval at all."""
+    if row is None or row["difference_db"] is None:
+        return "not compared"
+    if row["low_db"] is None or row["high_db"] is None:
+        return "no interval"
+    if row["low_db"] > 0:
+        return "ahead"
+    return "behind" if row["high_db"] < 0 else "level"
+
+
+def verdicts(datasets: Sequence[Row], comparisons: Sequence[Row], confidence: float) -> list[dict[str, Any]]:
+    """A paragraph a data set, the first sentence being the headline.
+
+    Parameters
+    ----------
+    datasets, comparisons : sequences of mappings
+        Those parts of the summary.
+    confidence : float
+        Of the intervals.
+
+    Returns
+    -------
+    list of dict
+        `dataset`, `method` (the one it is about; None where nothing was applied), `outcome`, `headline`, `sentences`.
+    """
+    return [_verdict(dataset, comparisons, f"{confidence:.0%}") for dataset in datasets]
+
+
+def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[str, Any]:
+    name, methods = dataset["dataset"], dataset["methods"]
+    lead = lead_of(methods)
+    if lead is None:
+        headline = f"{dataset_name(name)}: no method was applied. The tables show Y1 as captured alone."
+        return {"dataset": name, "method": None, "outcome": "not compared", "headline": headline, "sentences": []}
+    rows = [
+        row for row in comparisons if row["dataset"] == name and row["sample"] is None and row["target"] == "captured"
+    ]
+    gain = average(rows, lead, NOTHING)
+    sentences = [_columns(rows, lead)]
+    for rival in (method for method in methods if method not in (lead, NOTHING)):
+        sentences += [_against(rows, lead, rival), _columns(rows, rival)]
+    return {
+        "dataset": name,
+        "method": lead,
+        "outcome": outcome(gain),
+        "headline": f"{dataset_name(name)}: {_gain(gain, lead, confidence)}",
+        "sentences": [sentence for sentence in sentences if sentence],
+    }
+
+
+def average(rows: Iterable[Row], method: str, baseline: str, protocol: str = "strict") -> Row | None:
+    """The comparison of two methods over all offsets of a protocol."""
+    found = (row for row in _between(rows, method, baseline, protocol) if row["delta_d_um"] is None)
+    return next(found, None)
+
+
+def columns(rows: Iterable[Row], method: str, baseline: str, protocol: str = "strict") -> list[Row]:
+    """The comparisons of two methods offset by offset, in the order of the offsets."""
+    found = [row for row in _between(rows, method, baseline, protocol) if row["delta_d_um"] is not None]
+    return sorted(found, key=lambda row: float(row["delta_d_um"]))
+
+
+def _between(rows: Iterable[Row], method: str, baseline: str, protocol: str) -> list[Row]:
+    wanted = (method, baseline, protocol)
+    return [row for row in rows if (row["method"], row["baseline"], row["protocol"]) == wanted]
+
+
+def _gain(row: Row | None, method: str, confidence: str) -> str:
+    """Headline: the strict average against Y1 as captured."""
+    name = method_name(method)
+    if row is None or row["difference_db"] is None:
+        return f"{name} cannot be compared with Y1 as captured in the strict average."
+    size, interval = plain(abs(row["difference_db"]), 2), _interval(row, confidence)
+    match outcome(row):
+        case "ahead":
+            return f"{name} gains {size} dB over Y1 as captured in the strict average ({interval})."
+        case "behind":
+            return f"{name} loses {size} dB against Y1 as captured in the strict average ({interval}): it is worse than doing nothing."
+        case "level":
+            return (
+                f"{name} is not told apart from Y1 as captured in the strict average: "
+                f"{signed(row['difference_db'], 2)} dB, and the interval reaches across zero ({interval})."
+            )
+        case _:
+            verb = "gains" if row["difference_db"] > 0 else "loses"
+            return f"{name} {verb} {size} dB against Y1 as captured in the strict average ({interval})."
+
+
+def _interval(row: Row, confidence: str) -> str:
+    if outcome(row) == "no interval":
+        return f"{_slides(row)}, so there is no interval over slides"
+    return f"{confidence} interval {signed(row['low_db'], 2)} to {signed(row['high_db'], 2)} dB, {_slides(row)}"
+
+
+def _slides(row: Row) -> str:
+    return "one slide" if row["slides"] == 1 else f"{row['slides']} slides"
+
+
+def _columns(rows: Sequence[Row], method: str) -> str:
+    """Strict columns in which a method does not beat doing nothing, and those in which one cannot tell."""
+    found = columns(rows, method, NOTHING)
+    lost = [row["delta_d_um"] for row in found if row["difference_db"] is not None and row["difference_db"] <= 0]
+    open_ = [row["delta_d_um"] for row in found if row["delta_d_um"] not in lost and outcome(row) == "level"]
+    name = method_name(method)
+    words = []
+    if lost:
+        where = f"at ΔD = {offsets(lost)}" if len(lost) < len(found) else "in any strict column"
+        words.append(f"{name} does not beat Y1 as captured {where}: it has not refocused anything there.")
+    if open_:
+        words.append(f"At ΔD = {offsets(open_)} {name} is ahead of Y1 as captured, but the interval reaches zero.")
+    if found and not words:
+        words.append(f"{name} beats Y1 as captured in every strict column.")
+    return " ".join(words)
+
+
+def _against(rows: Sequence[Row], lead: str, rival: str) -> str:
+    """The lead method against another: the strict average, then who wins in which column."""
+    mean = average(rows, lead, rival)
+    if mean is None or mean["difference_db"] is None:
+        return ""
+    size = plain(abs(mean["difference_db"]), 2)
+    interval = (
+        "no interval" if mean["low_db"] is None else f"{signed(mean['low_db'], 2)} to {signed(mean['high_db'], 2)} dB"
+    )
+    names = method_name(lead), method_name(rival)
+    match outcome(mean):
+        case "ahead":
+            first = f"{names[0]} wins against {names[1]}: {size} dB ahead in the strict average ({interval})."
+        case "behind":
+            first = f"{names[1]} wins against {names[0]}: {size} dB ahead in the strict average ({names[0]} less {names[1]}: {interval})."
+        case "level":
+            first = (
+                f"{names[0]} and {names[1]} are level in the strict average: {names[0]} less {names[1]} is "
+                f"{signed(mean['difference_db'], 2)} dB, and the interval reaches across zero ({interval})."
+            )
+        case _:
+            front = names[0] if mean["difference_db"] > 0 else names[1]
+            first = f"{front} is {size} dB ahead of the other of {names[0]} and {names[1]} in the strict average, with one slide and so no interval."
+    return " ".join([first, *_winners(columns(rows, lead, rival), *names)])
+
+
+def _winners(found: Sequence[Row], lead: str, rival: str) -> list[str]:
+    wins = {side: [row["delta_d_um"] for row in found if outcome(row) == side] for side in ("ahead", "behind")}
+    clear = [f"{name} at {offsets(wins[side])}" for name, side in ((lead, "ahead"), (rival, "behind")) if wins[side]]
+    if clear:
+        return [f"Column by column, the interval is clear of zero for {listed(clear)}."]
+    return (
+        ["In no single column is the interval clear of zero."] if any(outcome(row) == "level" for row in found) else []
+    )
