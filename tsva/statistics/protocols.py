@@ -1,0 +1,160 @@
+"""The three ways of averaging over the offset: the paper's, the strict and the continuous one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tsva.offsets import bin_weights
+from tsva.seeds import rng
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.report import ReportSettings
+from tsva.statistics.cells import Cells
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A choice of offsets and of their weights.
+
+    Attributes
+    ----------
+    name : str
+        paper: all offsets of the grid, weighted by the Gaussian; strict: those at which neither shot is the target plane;
+        continuous: offsets between the planes, drawn from the Gaussian, each draw alike.
+    rows : str
+        The scores' `protocol` that it works on: grid, continuous.
+    offsets_um : tuple of float
+        Middles of the bins.
+    """
+
+    name: str
+    rows: str
+    offsets_um: tuple[float, ...]
+
+
+def protocols(pairs: PairsSettings) -> tuple[Protocol, ...]:
+    """All protocols, in the order of the tables."""
+    return (
+        Protocol("paper", "grid", pairs.offsets_um),
+        Protocol("strict", "grid", pairs.strict_offsets_um),
+        Protocol("continuous", "continuous", pairs.offsets_um),
+    )
+
+
+def scopes(table: pd.DataFrame) -> Iterator[tuple[str | None, pd.DataFrame]]:
+    """The whole table (None), then the part of each sample, Sample2 before Sample10."""
+    yield None, table
+    names = pd.Series(table["sample"].unique(), dtype=object)
+    for name in names.iloc[names.map(_natural).argsort(kind="stable")]:
+        yield name, table[table["sample"] == name]
+
+
+def _natural(name: str) -> str:
+    return "".join(part.zfill(12) if part.isdigit() else part for part in _runs(name))
+
+
+def _runs(name: str) -> list[str]:
+    runs: list[str] = []
+    for letter in name:
+        if runs and runs[-1][-1].isdigit() == letter.isdigit():
+            runs[-1] += letter
+        else:
+            runs.append(letter)
+    return runs
+
+
+def summaries(
+    table: pd.DataFrame, value: str, others: Sequence[str], pairs: PairsSettings, report: ReportSettings,
+    *, seed: int, key: Sequence[str],
+) -> pd.DataFrame:  # fmt: skip
+    """Means of one value by protocol and offset, with their spread and their interval over slides.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `protocol` (grid, continuous), `patch`, `slide`, `n_um`, and the columns named; NaN is no value.
+    value : str
+        Column that is averaged.
+    others : sequence of str
+        Columns of which means alone are wanted; only rows that have the value count.
+    pairs : PairsSettings
+        Grid and Gaussian.
+    report : ReportSettings
+        Bootstrap.
+    seed : int
+        Of the bootstrap.
+    key : sequence of str
+        What the bootstrap's draws depend on, besides the protocol.
+
+    Returns
+    -------
+    DataFrame
+        A row an offset that occurs, then the protocol's average (`delta_d_um` NaN): `protocol`, `delta_d_um`, `patches`,
+        `slides`, `valued` (rows with a value), `rows`, `mean`, `sd`, `low`, `high`, and `others`.
+    """
+    parts = []
+    for protocol in protocols(pairs):
+        rows = _within(table[table["protocol"] == protocol.rows], protocol, pairs)
+        if len(rows):
+            summary = _summary(
+                rows, protocol, value, others, pairs, report, rng(seed, "bootstrap", *key, protocol.name)
+            )
+            parts.append(summary)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _within(rows: pd.DataFrame, protocol: Protocol, pairs: PairsSettings) -> pd.DataFrame:
+    """The protocol's rows with their `bin`; continuous draws beyond the last bin have -1 and count in the average alone."""
+    steps = {round(n / pairs.z_step_um): number for number, n in enumerate(protocol.offsets_um)}
+    number = np.rint(rows["n_um"].to_numpy(float) / pairs.z_step_um).astype(int)
+    rows = rows.assign(bin=[steps.get(step, -1) for step in number.tolist()])
+    return rows if protocol.rows == "continuous" else rows[rows["bin"] >= 0]
+
+
+def _summary(
+    rows: pd.DataFrame, protocol: Protocol, value: str, others: Sequence[str], pairs: PairsSettings,
+    report: ReportSettings, generator: np.random.Generator,
+) -> pd.DataFrame:  # fmt: skip
+    names, slide = np.unique(rows["slide"].to_numpy(str), return_inverse=True)
+    offsets = np.array(protocol.offsets_um)
+    by_bin, weights = rows["bin"].to_numpy(), bin_weights(offsets, pairs.offset_sd_um, pairs.z_step_um)
+    if protocol.rows == "continuous":
+        # one more bin, which holds every draw once more and alone makes the average
+        slide, by_bin = np.tile(slide, 2), np.concatenate([by_bin, np.full(len(rows), len(offsets))])
+        weights = np.append(np.zeros(len(offsets)), 1.0)
+    inside, shape = by_bin >= 0, (len(names), len(weights))
+    repeats = len(by_bin) // len(rows)
+
+    def gathered(column: pd.Series) -> Cells:
+        values = np.tile(column.to_numpy(float, na_value=np.nan), repeats)
+        return Cells.of(slide[inside], by_bin[inside], values[inside], shape)
+
+    cells = gathered(rows[value])
+    low, high = cells.intervals(weights, generator, report.bootstrap_draws, report.confidence)
+    columns = {
+        "mean": (cells.means(), cells.average(weights)),
+        "sd": (cells.spreads(), cells.spread(weights)),
+        **{name: _both(gathered(rows[name].where(rows[value].notna())), weights) for name in others},
+        "valued": (cells.counts.sum(axis=0), float(rows[value].notna().sum())),
+        "rows": (np.bincount(by_bin[inside], minlength=shape[1]), float(len(rows))),
+        "patches": (_distinct(rows, "patch", len(offsets)), rows["patch"].nunique()),
+        "slides": (_distinct(rows, "slide", len(offsets)), len(names)),
+    }
+    bins = len(offsets)
+    out = {name: np.append(part[:bins], last) for name, (part, last) in columns.items()}
+    out |= {"low": np.append(low[:bins], low[-1]), "high": np.append(high[:bins], high[-1])}
+    frame = pd.DataFrame({"protocol": protocol.name, "delta_d_um": np.append(offsets, np.nan), **out})
+    counts = ["valued", "rows", "patches", "slides"]
+    return frame[frame["rows"] > 0].astype(dict.fromkeys(counts, int))
+
+
+def _both(cells: Cells, weights: np.ndarray) -> tuple[np.ndarray, float]:
+    return cells.means(), cells.average(weights)
+
+
+def _distinct(rows: pd.DataFrame, column: str, bins: int) -> np.ndarray:
+    """How many patches or slides each bin has."""
+    return rows.groupby("bin")[column].nunique().reindex(range(bins), fill_value=0).to_numpy()
