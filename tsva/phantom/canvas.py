@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tsva.phantom.noise import fractal
+from tsva.phantom.noise import fractal, smooth
+
+TILE = 512
+"""Edge of the textures that nuclei are cut out of, in pixels."""
 
 
 @dataclass
@@ -36,6 +39,14 @@ class Canvas:
         Depth and thickness of the nuclei, times `nuclear`, summed.
     nuclei : list of tuples
         y_um, x_um, depth_um, area_um2 of every nucleus drawn, those centred outside included.
+    grain, other_grain : (Y, X) float32 arrays
+        Shared textures of unit variance: cytoplasm and ground substance are granular at all scales.
+    speckle : (Y, X) float32 array
+        Unit variance, lobes of 1 to 2 µm: granules and vacuoles.
+    waves : two (Y, X) float32 arrays
+        Unit variance, lobes of 5 to 10 µm: displacements that make borders uneven.
+    chromatin, outline : (TILE, TILE) float32 arrays
+        Textures that nuclei are cut out of.
     """
 
     shape: tuple[int, int]
@@ -50,10 +61,13 @@ class Canvas:
         self.y_um = (np.arange(self.shape[0], dtype=np.float32) * np.float32(self.pixel_um))[:, None]
         self.x_um = (np.arange(self.shape[1], dtype=np.float32) * np.float32(self.pixel_um))[None, :]
         self.height_um, self.width_um = self.shape[0] * self.pixel_um, self.shape[1] * self.pixel_um
-        # Shared textures: cytoplasm and ground substance are granular at all scales; chromatin is clumped near 1 µm.
-        self.grain, self.other_grain = fractal(self.shape, self.pixel_um, self.rng, long_um=3.0, slope=1.2)
-        self.chromatin = fractal((512, 512), self.pixel_um, self.rng, long_um=0.9, slope=1.9)
-        self.outline = fractal((512, 512), self.pixel_um, self.rng, long_um=6.0, slope=3.0)[0]
+        grid = (self.shape, self.pixel_um, self.rng)
+        # Amplitude over frequency falls with a power near 1.7 in real fields (docs/phantom.md).
+        self.grain, self.other_grain = fractal(*grid, long_um=5.0, slope=1.6)
+        self.speckle = smooth(*grid, 0.8)
+        self.waves = smooth(*grid, 4.0), smooth(*grid, 4.0)
+        self.chromatin = fractal((TILE, TILE), self.pixel_um, self.rng, long_um=1.3, slope=2.0)
+        self.outline = fractal((TILE, TILE), self.pixel_um, self.rng, long_um=6.0, slope=3.0)[0]
 
     def window(self, y_um: float, x_um: float, reach_um: float) -> tuple[slice, slice] | None:
         """Pixels within a square around a place, or None where that lies outside."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsva.phantom.canvas import Canvas
+from tsva.phantom.canvas import TILE, Canvas
 
 DEEPEST_UM = 1.0
 """No nucleus lies deeper than this from the middle of the section."""
@@ -95,7 +95,7 @@ def _paint_one(
     reach_px = int((long_um * (1 + 2 * look.irregular) + abs(bend)) / pixel_um) + 2
     top, left = round(y_um / pixel_um) - reach_px, round(x_um / pixel_um) - reach_px
     size = 2 * reach_px + 1
-    corner, other = rng.integers(0, 512 - size, 2) if size < 512 else (0, 0)
+    corner, other = rng.integers(0, TILE - size, 2)
     if top + size <= 0 or left + size <= 0 or top >= canvas.shape[0] or left >= canvas.shape[1]:
         return
 

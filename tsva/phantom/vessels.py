@@ -21,12 +21,11 @@ def vessel(canvas: Canvas, y_um: float, x_um: float, radius_um: float, *, stretc
     dy, dx = canvas.y_um[window[0]] - y_um, canvas.x_um[:, window[1]] - x_um
     along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
     radius = np.sqrt((along / long_um) ** 2 + (across / short_um) ** 2).astype(np.float32)
-    wobble = canvas.grain[window] * np.float32(0.02)
-    depth_um = (1 - radius + wobble) * np.float32(short_um)
+    depth_um = (1 - radius) * np.float32(short_um) + np.float32(0.35) * canvas.waves[0][window] + np.float32(0.1) * canvas.grain[window]
     inside = step(depth_um, 0.0, 0.4)
-    for amounts, wall in ((canvas.haematoxylin, 0.12), (canvas.eosin, 0.4)):
+    for amounts, wall in ((canvas.haematoxylin, 0.1), (canvas.eosin, 0.22)):
         amounts[window] *= 1 - inside
-        amounts[window] += np.float32(wall) * ridge(depth_um, 0.45) * (1 + np.float32(0.3) * canvas.other_grain[window])
+        amounts[window] += np.float32(wall) * ridge(depth_um, 0.5) * np.exp(np.float32(0.4) * canvas.other_grain[window])
 
     count = int(rng.poisson(0.12 * (long_um + short_um) * np.pi / 6))
     turn = rng.uniform(0, 2 * np.pi, count)

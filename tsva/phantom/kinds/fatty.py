@@ -1,4 +1,4 @@
-"""White adipose tissue: large empty cells, thin membranes, flat nuclei pressed to the walls, capillaries in the corners."""
+"""White adipose tissue: large empty cells, thin walls, flat nuclei pressed to them, capillaries where walls meet."""
 
 from __future__ import annotations
 
@@ -6,73 +6,93 @@ import numpy as np
 
 from tsva.phantom.canvas import Canvas
 from tsva.phantom.cells import FAR, Territories, ridge, step, territories
-from tsva.phantom.looks import FLAT
+from tsva.phantom.looks import FIBROBLAST, FLAT
 from tsva.phantom.noise import smooth
 from tsva.phantom.nuclei import Nuclei, paint
 from tsva.phantom.scatter import scatter, uniform
 from tsva.phantom.vessels import vessel
 
 DIAMETER_UM = 62.0
-WALL_NUCLEI_PER_MM2 = 330
+NUCLEI_PER_MM2 = 420
+CORNER_UM = 1.5
+"""Walls thicker than this are interstitium, with capillaries and fibres."""
 
 
 def draw(canvas: Canvas) -> None:
     """Draw the tissue on an empty canvas."""
     rng, grid = canvas.rng, (canvas.shape, canvas.pixel_um, canvas.rng)
-    places = uniform(rng, canvas.height_um, canvas.width_um, 900, 60.0)
-    size_um = DIAMETER_UM * np.exp(rng.normal(0, 0.18, len(places)))
-    picked = scatter(places, 0.88 * size_um, len(places))
+    places = uniform(rng, canvas.height_um, canvas.width_um, 900, 70.0)
+    size_um = DIAMETER_UM * np.exp(rng.normal(0, 0.22, len(places)))
+    picked = scatter(places, 0.8 * size_um, len(places))
     places, size_um = places[picked], size_um[picked]
-    warp = (3.0 * smooth(*grid, 22.0), 3.0 * smooth(*grid, 22.0))
+    warp = tuple(2.5 * smooth(*grid, 20.0) + 0.4 * wave for wave in canvas.waves)
+    stretch, angle = np.exp(np.abs(rng.normal(0, 0.12, len(places)))), rng.uniform(0, np.pi, len(places))
     cells = territories(
-        canvas, places[:, 0], places[:, 1], size_um / 2, size_um / 2, np.zeros(len(places)), reach=2.6, warp_um=warp
+        canvas, places[:, 0], places[:, 1], size_um / 2 * stretch, size_um / 2 / stretch, angle, reach=2.6, warp_um=(warp[0], warp[1])
     )
     wall_um = _wall(cells)
-    thickness_um = 0.45 + 0.2 * np.maximum(smooth(*grid, 12.0), -1)
-    wall = step(np.minimum(wall_um, thickness_um) - np.maximum(-wall_um, 0), 0.0, 0.3) * ridge(np.maximum(wall_um - thickness_um, 0), 0.25)
-    corner = step(wall_um, 1.4, 1.2) * np.float32(0.0)
-    stroma = np.maximum(wall, corner)
-    canvas.eosin += stroma * np.float32(0.3) * np.exp(np.float32(0.35) * canvas.grain)
-    canvas.haematoxylin += stroma * np.float32(0.07) * np.exp(np.float32(0.35) * canvas.other_grain)
-    _ghosts(canvas, cells)
-    _nuclei(canvas, cells, wall_um)
+    _walls(canvas, wall_um)
+    _veils(canvas, cells, wall_um)
+    _nuclei(canvas, wall_um)
 
 
 def _wall(cells: Territories) -> np.ndarray:
-    """Micrometres into the wall (positive) between rounded cells; corners come out thick."""
+    """Depth in micrometres within the wall; negative inside cells. Where three cells meet the wall is thick."""
     second = np.minimum(cells.second, FAR) - cells.nearest
     third = np.minimum(cells.third, FAR) - cells.nearest
-    softness = np.float32(0.05)
+    softness = np.float32(0.06)
     near = np.exp(-second / softness) + np.exp(-third / softness)
-    return (np.log(np.maximum(near, 1e-12)) * softness + np.float32(0.02)) * np.float32(DIAMETER_UM / 4) 
+    # Half the difference of distances to two centres is the distance from the border between them.
+    return np.log(np.maximum(near, 1e-12)) * (softness * np.float32(DIAMETER_UM / 4)) + np.float32(0.55)
 
 
-def _ghosts(canvas: Canvas, cells: Territories) -> None:
-    """Some cells are cut through their upper or lower membrane, which shows as a faint granular veil."""
-    rng = canvas.rng
-    veil = np.concatenate([[0.0], np.where(rng.random(cells.owner.max() + 1) < 0.25, rng.uniform(0.01, 0.05, cells.owner.max() + 1), 0)]).astype(np.float32)
-    amount = veil[cells.owner + 1] * step(canvas.outline[0, 0] + smooth(canvas.shape, canvas.pixel_um, rng, 18.0), -0.2, 0.8)
-    canvas.eosin += amount * np.exp(np.float32(0.6) * canvas.grain)
+def _walls(canvas: Canvas, wall_um: np.ndarray) -> None:
+    rng, grid = canvas.rng, (canvas.shape, canvas.pixel_um, canvas.rng)
+    swell_um = np.float32(0.45) * smooth(*grid, 9.0) + np.float32(0.12) * canvas.grain
+    deep_um = wall_um + swell_um
+    wall = step(deep_um, 0.0, 0.5)
+    # Two membranes with a slit between them, which opens here and there.
+    slit = step(deep_um, 0.75, 0.4) * step(-wall_um, -CORNER_UM, 0.5) * step(smooth(*grid, 12.0), 0.1, 0.8)
+    corner = step(wall_um, CORNER_UM, 0.8)
+    fibres = np.exp(np.float32(0.5) * canvas.grain + np.float32(0.25) * canvas.speckle)
+    canvas.eosin += wall * (1 - np.float32(0.85) * slit) * (np.float32(0.2) - np.float32(0.06) * corner) * fibres
+    canvas.haematoxylin += wall * (1 - slit) * (np.float32(0.07) + np.float32(0.03) * corner) * np.exp(np.float32(0.4) * canvas.other_grain)
+    for row, column in _spots(canvas, (wall_um > CORNER_UM + 0.6), int(rng.poisson(2.5 * canvas.height_um * canvas.width_um / 190**2)), 40.0):
+        place = row * canvas.pixel_um, column * canvas.pixel_um
+        vessel(canvas, *place, rng.uniform(2.6, 3.8), stretch=rng.uniform(1, 2.0), angle=rng.uniform(0, np.pi), filled=1.0)
 
 
-def _nuclei(canvas: Canvas, cells: Territories, wall_um: np.ndarray) -> None:
+def _veils(canvas: Canvas, cells: Territories, wall_um: np.ndarray) -> None:
+    """Some cells are cut through their upper or lower wall, which shows as a faint, granular veil near their edge."""
+    rng, number = canvas.rng, int(cells.owner.max()) + 1
+    veil = np.where(rng.random(number) < 0.45, rng.uniform(0.01, 0.05, number), 0.004)
+    amount = np.append(0.0, veil).astype(np.float32)[cells.owner + 1]
+    reach_um = np.float32(12.0) + np.float32(8.0) * smooth(canvas.shape, canvas.pixel_um, rng, 25.0)
+    amount *= step(wall_um + reach_um, 0.0, 6.0)
+    # Shreds of cytoplasm: ridges of noise.
+    shreds = ridge(canvas.waves[0] + np.float32(0.3) * canvas.other_grain, 0.12) + ridge(canvas.waves[1] + np.float32(0.3) * canvas.grain, 0.12)
+    canvas.eosin += amount * (np.exp(np.float32(0.7) * canvas.grain) + np.float32(2.0) * shreds)
+
+
+def _spots(canvas: Canvas, where: np.ndarray, count: int, apart_um: float) -> np.ndarray:
+    """(N, 2) rows and columns drawn from a mask, at least so far apart."""
+    rows, columns = np.nonzero(where[::2, ::2])
+    if count == 0 or len(rows) == 0:
+        return np.empty((0, 2), int)
+    some = canvas.rng.integers(0, len(rows), 10 * count)
+    spots = np.stack([rows[some], columns[some]], axis=1) * 2
+    return spots[scatter(spots * canvas.pixel_um, np.full(len(spots), apart_um), count)]
+
+
+def _nuclei(canvas: Canvas, wall_um: np.ndarray) -> None:
+    """Nuclei of adipocytes and endothelium lie along the walls, which bulge around them."""
     rng, pixel_um = canvas.rng, canvas.pixel_um
-    count = int(rng.poisson(WALL_NUCLEI_PER_MM2 * canvas.height_um * canvas.width_um * 1e-6))
-    rows, columns = np.nonzero(wall_um[2:-2:3, 2:-2:3] > -0.2)
-    if len(rows) == 0:
-        return
-    some = rng.integers(0, len(rows), 8 * count + 8)
-    rows, columns = rows[some] * 3 + 2, columns[some] * 3 + 2
-    places = np.stack([rows, columns], axis=1) * pixel_um
-    picked = scatter(places, np.full(len(places), 9.0), count)
-    rows, columns, places = rows[picked], columns[picked], places[picked]
-    down = wall_um[np.minimum(rows + 2, wall_um.shape[0] - 1), columns] - wall_um[np.maximum(rows - 2, 0), columns]
-    right = wall_um[rows, np.minimum(columns + 2, wall_um.shape[1] - 1)] - wall_um[rows, np.maximum(columns - 2, 0)]
-    number = len(picked)
-    paint(
-        canvas,
-        Nuclei(places[:, 0], places[:, 1], rng.uniform(3.2, 5.5, number), rng.uniform(1.1, 2.0, number), np.arctan2(-right, down)),
-        FLAT,
-    )
-    for place in places[: rng.poisson(2)]:
-        vessel(canvas, place[0], place[1], rng.uniform(2.8, 4.0), stretch=rng.uniform(1, 1.6), angle=rng.uniform(0, np.pi), filled=1.0)
+    count = int(rng.poisson(NUCLEI_PER_MM2 * canvas.height_um * canvas.width_um * 1e-6))
+    spots = _spots(canvas, wall_um > -0.1, count, 9.0)
+    rows, columns = np.clip(spots.T, 2, np.array(canvas.shape)[:, None] - 3)
+    down, right = wall_um[rows + 2, columns] - wall_um[rows - 2, columns], wall_um[rows, columns + 2] - wall_um[rows, columns - 2]
+    number = len(spots)
+    long_um, short_um, angle = rng.uniform(3.2, 6.0, number), rng.uniform(1.1, 2.1, number), np.arctan2(-right, down)
+    flat = rng.random(number) < 0.7
+    for some, look in ((flat, FLAT), (~flat, FIBROBLAST)):
+        paint(canvas, Nuclei(rows[some] * pixel_um, columns[some] * pixel_um, long_um[some], short_um[some], angle[some]), look)
