@@ -65,7 +65,7 @@ class Cells:
         """Percentile bootstrap over slides: limits for each bin's mean, and last for the average.
 
         Patches of one slide hang together, so that slides are drawn, with replacement, and all their patches come
-        along. With few slides such intervals are too narrow: of six slides, 95 % cover the truth in about 87 % of cases.
+        along. With few slides such intervals are too narrow: with six, 95 % cover the truth in about 87 % of cases.
 
         Parameters
         ----------

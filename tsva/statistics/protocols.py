@@ -22,8 +22,8 @@ class Protocol:
     Attributes
     ----------
     name : str
-        paper: all offsets of the grid, weighted by the Gaussian; strict: those at which neither shot is the target plane;
-        continuous: offsets between the planes, drawn from the Gaussian, each draw alike.
+        paper: all offsets of the grid, weighted by the Gaussian; strict: those at which neither shot is the target
+        plane; continuous: offsets between the planes, drawn from the Gaussian, each draw alike.
     rows : str
         The scores' `protocol` that it works on: grid, continuous.
     offsets_um : tuple of float
@@ -87,27 +87,26 @@ def summaries(
     seed : int
         Of the bootstrap.
     key : sequence of str
-        What the bootstrap's draws depend on, besides the protocol.
+        What the bootstrap's draws depend on.
 
     Returns
     -------
     DataFrame
-        A row an offset that occurs, then the protocol's average (`delta_d_um` NaN): `protocol`, `delta_d_um`, `patches`,
-        `slides`, `valued` (rows with a value), `rows`, `mean`, `sd`, `low`, `high`, and `others`.
+        A row an offset that occurs, then the protocol's average (`delta_d_um` NaN): `protocol`, `delta_d_um`,
+        `patches`, `slides`, `valued` (rows with a value), `rows`, `mean`, `sd`, `low`, `high`, and `others`.
     """
     parts = []
     for protocol in protocols(pairs):
         rows = _within(table[table["protocol"] == protocol.rows], protocol, pairs)
         if len(rows):
-            summary = _summary(
-                rows, protocol, value, others, pairs, report, rng(seed, "bootstrap", *key, protocol.name)
-            )
-            parts.append(summary)
+            # strict bins are the paper's too: the same slides are drawn for both
+            generator = rng(seed, "bootstrap", *key, protocol.rows)
+            parts.append(_summary(rows, protocol, value, others, pairs, report, generator))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def _within(rows: pd.DataFrame, protocol: Protocol, pairs: PairsSettings) -> pd.DataFrame:
-    """The protocol's rows with their `bin`; continuous draws beyond the last bin have -1 and count in the average alone."""
+    """The protocol's rows with their `bin`; draws beyond the last bin have -1 and count in the average alone."""
     steps = {round(n / pairs.z_step_um): number for number, n in enumerate(protocol.offsets_um)}
     number = np.rint(rows["n_um"].to_numpy(float) / pairs.z_step_um).astype(int)
     rows = rows.assign(bin=[steps.get(step, -1) for step in number.tolist()])

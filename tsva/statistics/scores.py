@@ -36,16 +36,15 @@ def score_rows(
     -------
     DataFrame
         ``COLUMNS``. `sample` None: all of them; `delta_d_um` NaN: the protocol's average. Patches identical to their
-        target have no PSNR: they are counted (in an average, once for each offset), and neither their PSNR nor their SSIM
-        is averaged; a bin of nothing else drops out of the average. Standard deviations are over patches, intervals over
-        slides (NaN for fewer than two).
+        target have no PSNR: they are counted (in an average, once for each offset), and neither their PSNR nor their
+        SSIM is averaged; a bin of nothing else drops out of the average. Standard deviations are over patches,
+        intervals over slides (NaN for fewer than two).
     """
     parts = [pd.DataFrame(columns=list(COLUMNS))]
     for target, of_target in scores.groupby("target"):
         for sample, part in scopes(of_target):
-            found = summaries(
-                part, "psnr_db", ["ssim"], pairs, report, seed=seed, key=[dataset, sample or "", str(target)]
-            )
+            key = [dataset, sample or "", str(target)]
+            found = summaries(part, "psnr_db", ["ssim"], pairs, report, seed=seed, key=key)
             renamed = found.rename(
                 columns={"mean": "psnr_db", "sd": "psnr_sd_db", "low": "psnr_low_db", "high": "psnr_high_db"}
             )
