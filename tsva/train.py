@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import lightning
 import torch
@@ -18,7 +19,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from tsva.networks import build
-from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import NetworkName, TrainSettings
 from tsva.training.module import DivergedError, Fitting
 from tsva.training.patches import PatchStacks
@@ -85,7 +85,7 @@ def fit(
     pairs = VerificationPairs(verification, settings.verification_pairs)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        built = build(network, settings, training.channels).to(memory_format=torch.channels_last)
+        built = build(network, settings, training.channels)
     macs = multiply_accumulates(network, settings, training.channels)
     module = Fitting(built, settings, training.pairs, steps=visits.steps, patches=len(training))
     diverged_at = None
@@ -108,7 +108,7 @@ def fit(
 
 
 def multiply_accumulates(network: NetworkName, settings: TrainSettings, channels: int, edge_px: int = 224) -> int:
-    """Multiply-accumulates of convolutions for one pair of square shots, counted on the meta device (nothing is computed)."""
+    """Multiply-accumulates of convolutions for a pair of square shots (on the meta device: nothing is computed)."""
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
         shots = torch.zeros(1, channels, edge_px, edge_px)
         build(network, settings, channels).eval()(shots, shots)
@@ -123,7 +123,7 @@ def _trainer(settings: TrainSettings, steps: int, name: str) -> lightning.Traine
     )  # fmt: skip
 
 
-def _precision() -> str:
+def _precision() -> Literal["bf16-mixed", "32-true"]:
     """bfloat16 where the hardware multiplies it natively: half the time; elsewhere it would be slower than float32."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
@@ -137,15 +137,17 @@ class _Progress(Callback):
         self._name = name
         self._bar: tqdm | None = None
 
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, *_: object) -> None:
         self._bar = tqdm(total=int(trainer.num_training_batches), desc=f"train {self._name}", unit="step", disable=None)
 
     def on_train_batch_end(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.update()
 
-    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        row = module.log_rows[-1]  # type: ignore[union-attr, index]
+    def on_validation_end(self, *of: lightning.Trainer | lightning.LightningModule) -> None:
+        module = of[1]
+        assert isinstance(module, Fitting)
+        row = module.log_rows[-1]
         log.info(
             "%s: step %d, verification PSNR %.2f dB (Y1 %.2f dB), %.0f s",
             self._name, row["step"], row["verification_psnr_db"], row["verification_y1_psnr_db"], row["seconds"],

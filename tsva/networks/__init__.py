@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import torch
 from torch import nn
 
 from tsva.networks.tsva import TSVA
@@ -36,4 +37,6 @@ def build(name: NetworkName, settings: TrainSettings, channels: int) -> nn.Modul
     nn.Module
         ``forward(low, high, swap=None)``; attributes ``multiple`` and ``halo_px`` tell tiles how to lie.
     """
-    return NETWORKS[name](channels, settings.width, settings.levels)
+    network = NETWORKS[name](channels, settings.width, settings.levels)
+    # Half the time of channels first on a CPU.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 def unit(inputs: int, outputs: int) -> nn.Sequential:
@@ -34,9 +34,9 @@ class ContractingPath(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features of every level, the finest first: (B, widths[i], Y / 2**i, X / 2**i)."""
-        features = []
+        features: list[Tensor] = []
         for level in self.levels:
-            x = level(F.max_pool2d(x, 2) if features else x)
+            x = level(functional.max_pool2d(x, 2) if features else x)
             features.append(x)
         return features
 
@@ -53,7 +53,7 @@ class UpConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, Y, X) -> (B, outputs, 2Y, 2X); zeros beyond the lower and right edges."""
-        convolved: Tensor = self.convolution(F.pad(F.interpolate(x, scale_factor=2.0), (0, 1, 0, 1)))
+        convolved: Tensor = self.convolution(functional.pad(functional.interpolate(x, scale_factor=2.0), (0, 1, 0, 1)))
         return convolved
 
 

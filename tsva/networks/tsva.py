@@ -15,8 +15,8 @@ UNITS = 3
 class TSVA(nn.Module):
     """Contracting paths with shared weights for both shots, one expansive path, output added to Y1.
 
-    With five levels: 10 convolutions in the contracting path, 4 × (up-convolution and three 3×3) in the expansive path and
-    the last 1×1, together 27. The last one starts at zero: before training the network returns Y1.
+    With five levels: 10 convolutions in the contracting path, 4 × (up-convolution and three 3×3) in the expansive path
+    and the last 1×1, together 27. The last one starts at zero: before training the network returns Y1.
 
     Parameters
     ----------

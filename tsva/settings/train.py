@@ -39,9 +39,9 @@ class TrainSettings(Section):
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     """Constant (paper), or risen over a tenth of the steps and lowered to nothing along a cosine."""
     loss: Literal["mse", "log_mse"] = "log_mse"
-    """Mean squared error (paper), or the mean of its logarithm pair by pair, which is PSNR and weighs all offsets alike."""
+    """Mean squared error (paper), or the mean of its logarithm pair by pair, which is PSNR: all offsets weigh alike."""
     ema_decay: float = Field(0.98, ge=0, lt=1)
-    """Exponential moving average of weights over steps, which is the network that is kept; 0: the weights themselves."""
+    """Of the exponential moving average of weights over steps, which is what is kept; 0: the weights themselves."""
     verifications: int = Field(10, ge=1, le=1000)
     """How often along the way the verification split is scored to choose the best model."""
     verification_pairs: int = Field(150, ge=1)
@@ -50,9 +50,13 @@ class TrainSettings(Section):
     @model_validator(mode="after")
     def _one_length(self) -> Self:
         if (self.epochs is None) == (self.steps is None):
-            raise ValueError(f"epochs is {self.epochs} and steps is {self.steps}; wanted a number for exactly one of them")
+            raise ValueError(
+                f"epochs is {self.epochs} and steps is {self.steps}; wanted a number for exactly one of them"
+            )
         if self.crop_px is not None and self.crop_px % 2 ** (self.levels - 1):
-            raise ValueError(f"crop_px is {self.crop_px}; wanted a multiple of 2 ** (levels - 1) = {2 ** (self.levels - 1)}")
+            raise ValueError(
+                f"crop_px is {self.crop_px}; wanted a multiple of 2 ** (levels - 1) = {2 ** (self.levels - 1)}"
+            )
         if not self.networks or len(set(self.networks)) != len(self.networks):
             raise ValueError(f"networks are {list(self.networks)}; wanted at least one, each once")
         return self

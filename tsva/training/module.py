@@ -70,7 +70,7 @@ class Fitting(lightning.LightningModule):
         """The network that is verified and kept."""
         return self.averaged.module if self.averaged else self.network
 
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, ...]) -> Tensor:
         low, high, target = (to_network(shots) for shots in batch[:3])
         restored = self.network(low, high).float()
         errors = (restored - target).square().mean(dim=(1, 2, 3))
@@ -88,7 +88,7 @@ class Fitting(lightning.LightningModule):
         self.kept.eval()
         self._scores = []
 
-    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, ...]) -> None:
         low, high, target = (to_network(shots) for shots in batch[:3])
         restored = eight_bits(self.kept(low, high).float())
         y1, _ = sharper_first(low, high)

@@ -32,8 +32,9 @@ class Visits(Dataset[Sample]):
         self._patches, self._settings, self._seed = patches, settings, seed
         self._order = lru_cache(maxsize=2)(self._new_order)
         if settings.offsets == "gaussian":
-            self._offsets_um = patches.pairs.offsets_um
-            self._cumulated = np.cumsum(bin_weights(self._offsets_um, patches.pairs.offset_sd_um, patches.pairs.z_step_um))
+            pairs = patches.pairs
+            self._offsets_um = pairs.offsets_um
+            self._cumulated = np.cumsum(bin_weights(pairs.offsets_um, pairs.offset_sd_um, pairs.z_step_um))
         elif settings.offsets == "uniform":
             self._offsets_um = patches.pairs.strict_offsets_um
             self._cumulated = np.arange(1, len(self._offsets_um) + 1) / len(self._offsets_um)
@@ -57,7 +58,12 @@ class Visits(Dataset[Sample]):
         low, high, target = self._patches.views(patch, n_um)
         where = self._crop(target.shape[:2], random)
         turns, mirror = int(random.integers(4)), self._settings.flips and bool(random.integers(2))
-        return (*(_turned(view[where], turns, mirror) for view in (low, high, target)), n_um)
+        return (
+            _turned(low[where], turns, mirror),
+            _turned(high[where], turns, mirror),
+            _turned(target[where], turns, mirror),
+            n_um,
+        )
 
     def _new_order(self, epoch: int) -> np.ndarray:
         return rng(self._seed, "order", epoch).permutation(len(self._patches))
@@ -92,7 +98,8 @@ class VerificationPairs(Dataset[Sample]):
             raise IndexError(pair)
         patch, turn = pair % len(self._patches), pair // len(self._patches)
         n_um = self._offsets_um[(patch + turn) % len(self._offsets_um)]
-        return (*(_turned(view, 0, False) for view in self._patches.views(patch, n_um)), n_um)
+        low, high, target = self._patches.views(patch, n_um)
+        return _turned(low, 0, False), _turned(high, 0, False), _turned(target, 0, False), n_um
 
 
 def _turned(view: np.ndarray, turns: int, mirror: bool) -> Tensor:

@@ -1,0 +1,112 @@
+"""tsva refocus-slide: a trained network on the fields of a slide, without training or truth."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from tsva.cli.common import fresh_folder, settings_option
+from tsva.cli.refocus import check_fits
+from tsva.errors import UserError
+from tsva.io import read_stack, read_table, write_stack, write_table
+from tsva.pair import Pair
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.refocus import RefocusSettings
+from tsva.stack import Stack
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="model.ckpt of the train stage.")
+@click.option("--ingest", type=click.Path(path_type=Path), required=True, help="The slide's folder of z-stacks.")
+@settings_option(RefocusSettings)
+@settings_option(PairsSettings, "pairs")
+@settings_option(OpticsSettings, "optics")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for images and fields.tsv.")
+def command(
+    checkpoint: Path, ingest: Path, settings: RefocusSettings, pairs: PairsSettings, optics: OpticsSettings,
+    threads: int, out: Path,
+) -> None:  # fmt: skip
+    """Restore each field of a slide from the two shots about F."""
+    import torch
+
+    from tsva.networks.checkpoint import load
+    from tsva.refocus import with_network
+
+    torch.set_num_threads(threads)
+    held = load(checkpoint)
+    method = with_network(held.restored_network(), settings)
+    fields = read_table(ingest / "fields.tsv")
+    done: list[dict[str, object]] = []
+    with fresh_folder(out) as folder:
+        (folder / "images").mkdir()
+        for row in tqdm(fields.to_dict("records"), desc=f"refocus {ingest.name}", disable=None):
+            name, file = str(row["field"]), f"images/{row['field']}.ome.tif"
+            if row["reason"]:
+                done.append({"field": name, "file": "", "reason": row["reason"]})
+                continue
+            stack = read_stack(ingest / str(row["file"]))
+            where = f"slide {ingest.name}, field {name}"
+            check_fits(held, checkpoint, where, stack.pixel_um, stack.planes.shape[3], pairs.delta_um)
+            low, high = shots(stack, pairs.delta_um, settings, where)
+            restored = method([Pair(stack.planes[low], stack.planes[high], pairs.delta_um, optics)])
+            middle_um = float(stack.z_um[low] + stack.z_um[high]) / 2
+            write_stack(folder / file, Stack(restored, np.array([middle_um]), stack.pixel_um))
+            low_um, high_um = float(stack.z_um[low]), float(stack.z_um[high])
+            done.append({"field": name, "file": file, "low_z_um": low_um, "high_z_um": high_um, "reason": ""})
+        columns = ["field", "file", "low_z_um", "high_z_um", "reason"]
+        write_table(folder / "fields.tsv", pd.DataFrame(done, columns=columns))
+    log.info("%s: %d of %d fields restored", ingest.name, sum(not row["reason"] for row in done), len(done))
+
+
+def shots(stack: Stack, delta_um: float, settings: RefocusSettings, where: str) -> tuple[int, int]:
+    """Which planes of a stack are the two shots.
+
+    Two planes are the shots themselves; of more, those nearest F ∓ delta.
+
+    Parameters
+    ----------
+    stack : Stack
+    delta_um : float
+    settings : RefocusSettings
+        F and the tolerance.
+    where : str
+        Slide and field, for messages.
+
+    Returns
+    -------
+    low, high : int
+
+    Raises
+    ------
+    UserError
+        If there are fewer than two planes, or none close enough to where a shot should be.
+    """
+    z_um, focal = stack.z_um, settings.initial_focal_position_um
+    tolerance = settings.position_tolerance_um
+    if len(z_um) < 2:
+        raise UserError(where, got="one plane", wanted="two shots or a z-stack", do="Give both shots as planes.")
+    if len(z_um) == 2:
+        apart = float(z_um[1] - z_um[0])
+        if abs(apart - 2 * delta_um) > 2 * tolerance:
+            raise UserError(
+                where, got=f"two planes {apart:g} µm apart", wanted=f"{2 * delta_um:g} µm (twice pairs.delta_um)",
+                do="Take the shots at that distance, or use a network that was trained for yours.",
+            )  # fmt: skip
+        return 0, 1
+    low, high = (int(np.argmin(np.abs(z_um - wanted))) for wanted in (focal - delta_um, focal + delta_um))
+    for plane, wanted in ((low, focal - delta_um), (high, focal + delta_um)):
+        if abs(z_um[plane] - wanted) > tolerance:
+            raise UserError(
+                where, got=f"the nearest plane to {wanted:g} µm at {z_um[plane]:g} µm",
+                wanted=f"one within {tolerance:g} µm", do="Set refocus.initial_focal_position_um to this slide's F.",
+            )  # fmt: skip
+    return low, high

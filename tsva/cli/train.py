@@ -1,0 +1,156 @@
+"""tsva train: fit a network to the training pairs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+import pandas as pd
+
+from tsva.cli.common import fresh_file, fresh_folder, settings_option
+from tsva.errors import UserError
+from tsva.io import read_table
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.train import TrainSettings
+
+if TYPE_CHECKING:
+    from tsva.train import Fitted
+    from tsva.training.patches import PatchStacks
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("--network", required=True, help="Which network: tsva, unet, unet_residual.")
+@settings_option(TrainSettings)
+@settings_option(PairsSettings, "pairs")
+@settings_option(OpticsSettings, "optics")
+@click.option("--seed", type=int, required=True, help="Of weights, order, offsets, crops and turns.")
+@click.option("--table", type=click.Path(path_type=Path), required=True, help="pairs/train.tsv")
+@click.option("--results", type=click.Path(path_type=Path), required=True, help="Folder that its paths start from.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for model.ckpt and its logs.")
+def command(
+    network: str, settings: TrainSettings, pairs: PairsSettings, optics: OpticsSettings, seed: int, table: Path,
+    results: Path, threads: int, out: Path,
+) -> None:  # fmt: skip
+    """Train a network and keep the step that verifies best."""
+    import torch
+
+    from tsva.networks import NETWORKS
+    from tsva.train import fit
+
+    if network not in NETWORKS:
+        raise UserError(
+            "--network", got=repr(network), wanted=f"one of {', '.join(NETWORKS)}", do="Mend train.networks."
+        )
+    torch.set_num_threads(threads)
+    rows = read_table(table)
+    training, verification = (_patches(rows, table, results, pairs, split) for split in ("training", "verification"))
+    if settings.crop_px is not None and settings.crop_px > pairs.patch_px:
+        raise UserError(
+            "settings, key train.crop_px", got=str(settings.crop_px),
+            wanted=f"at most pairs.patch_px ({pairs.patch_px})",
+            do="Mend either key.",
+        )  # fmt: skip
+    pixel_um, data = _pixel_um(rows, table), _fingerprint(rows, results)
+    log.info("%s: %d training and %d verification patches", network, len(training), len(verification))
+    began = time.monotonic()
+    fitted = fit(network, training, verification, settings, seed)
+    summary = {
+        "network": network, "recipe": settings.recipe, "parameters": fitted.parameters,
+        "multiply_accumulates_224": fitted.multiply_accumulates, "training_patches": len(training),
+        "verification_patches": len(verification), "steps": fitted.steps, "best_step": fitted.best_step,
+        "verification_psnr_db": _at(fitted, "verification_psnr_db"),
+        "verification_y1_psnr_db": _at(fitted, "verification_y1_psnr_db"),
+        "seconds": round(time.monotonic() - began, 1), "threads": threads, "seed": seed, "data": data,
+    }  # fmt: skip
+    card = {
+        "network": network, "settings": settings.model_dump(mode="json"), "channels": training.channels,
+        "pixel_um": pixel_um, "delta_um": pairs.delta_um, "offset_max_um": pairs.offset_max_um,
+        "optics": optics.model_dump(mode="json"), "step": fitted.best_step, "seed": seed, "data": data,
+        "weights": fitted.weights,
+    }  # fmt: skip
+    if fitted.diverged_at is not None:
+        _give_up(out, card, fitted)
+    _write(out, card, fitted, summary)
+
+
+def _write(out: Path, card: dict[str, Any], fitted: Fitted, summary: dict[str, Any]) -> None:
+    from tsva.networks.checkpoint import Checkpoint, save
+
+    with fresh_folder(out) as folder:
+        save(Checkpoint(**card), folder / "model.ckpt")
+        pd.DataFrame(fitted.log_rows).to_csv(folder / "log.csv", index=False)
+        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+
+
+def _give_up(out: Path, card: dict[str, Any], fitted: Fitted) -> None:
+    """Keep the last good checkpoint beside the folder, and say so."""
+    from tsva.networks.checkpoint import Checkpoint, save
+
+    kept = out.with_name(f"{out.name}.last_good.ckpt")
+    with fresh_file(kept) as path:
+        save(Checkpoint(**card), path)
+    raise UserError(
+        f"training of {card['network']}", got=f"a loss that is no finite number at step {fitted.diverged_at}",
+        wanted="a loss that falls",
+        do=f"Lower train.learning_rate. The weights of step {fitted.best_step} are in {kept}.",
+    )  # fmt: skip
+
+
+def _at(fitted: Fitted, key: str) -> float:
+    return next(float(row[key]) for row in fitted.log_rows if row["step"] == fitted.best_step)
+
+
+def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSettings, split: str) -> PatchStacks:
+    """The patches of one side of the split, behind memory maps."""
+    from tsva.training.patches import PatchStacks
+
+    rows = rows[rows["split"] == split]
+    if rows.empty:
+        raise UserError(
+            str(table), got=f"no {split} patches", wanted="some of both training and verification",
+            do="Add training slides of further patients, or set pairs.split_by to patch.",
+        )  # fmt: skip
+    names = sorted(set(rows["array"]))
+    try:
+        arrays = tuple(np.load(results / name, mmap_mode="r") for name in names)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{table}, column array", got=str(error), wanted="an array of patches for every slide",
+            do="Delete the slide's folder under pairs, so that its stage runs again.",
+        ) from None  # fmt: skip
+    where = {name: number for number, name in enumerate(names)}
+    return PatchStacks(
+        arrays, rows["array"].map(where).to_numpy(dtype=int), rows["index"].to_numpy(dtype=int),
+        rows["n_um"].to_numpy(dtype=float), pairs,
+    )  # fmt: skip
+
+
+def _pixel_um(rows: pd.DataFrame, table: Path) -> float:
+    """The pixel size that all patches share: a network learns blur in pixels."""
+    smallest, largest = float(rows["pixel_um"].min()), float(rows["pixel_um"].max())
+    if largest > 1.02 * smallest:
+        raise UserError(
+            f"{table}, column pixel_um", got=f"{smallest:g} to {largest:g} µm",
+            wanted="one pixel size for all training slides",
+            do="Resample the slides to one pixel size, or train on those of one size.",
+        )  # fmt: skip
+    return round((smallest + largest) / 2, 6)
+
+
+def _fingerprint(rows: pd.DataFrame, results: Path) -> str:
+    """SHA-256 of the table and of the arrays it names, read a piece at a time."""
+    digest = hashlib.sha256(rows.to_csv(sep="\t", index=False).encode("utf-8"))
+    for name in sorted(set(rows["array"])):
+        with (results / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

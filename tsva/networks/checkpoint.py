@@ -1,0 +1,96 @@
+"""A trained network in a file: weights, and what they were trained for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from tsva.errors import UserError
+from tsva.networks import NETWORKS, build
+from tsva.settings.train import NetworkName, TrainSettings
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `model.ckpt` holds.
+
+    Attributes
+    ----------
+    network : str
+        One of `tsva.networks.NETWORKS`.
+    settings : dict
+        `TrainSettings`, as JSON has them.
+    channels : int
+        Of an image: 1 or 3.
+    pixel_um, delta_um, offset_max_um : float
+        Pixel size, half the distance between the shots, and the largest offset it was trained on.
+    optics : dict
+        `OpticsSettings`, as JSON has them.
+    step, seed : int
+    data : str
+        Fingerprint of the training patches.
+    weights : dict of str to Tensor
+    """
+
+    network: NetworkName
+    settings: dict
+    channels: int
+    pixel_um: float
+    delta_um: float
+    offset_max_um: float
+    optics: dict
+    step: int
+    seed: int
+    data: str
+    weights: dict[str, Tensor]
+
+    def restored_network(self) -> nn.Module:
+        """The network with its weights, in evaluation mode."""
+        network = build(self.network, TrainSettings.model_validate(self.settings), self.channels)
+        network.load_state_dict(self.weights)
+        return network.eval()
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint that ``torch.load(path, weights_only=True)`` reads as plain dictionaries."""
+    torch.save({"format": FORMAT, **asdict(checkpoint)}, path)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint, on the CPU.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged, of another format or of a network that this version doesn't have.
+    """
+    if not path.is_file():
+        raise UserError(
+            str(path), got="no such file", wanted="a model.ckpt of the train stage", do="Mend the path, or train first."
+        )
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever torch's zip reader and unpickler raise: RuntimeError, EOFError, KeyError…
+        raise _unusable(path, f"a file that torch can't read ({type(error).__name__})") from None
+    if not isinstance(held, dict) or held.pop("format", None) != FORMAT:
+        raise _unusable(path, "something else than a checkpoint of this format")
+    if held.get("network") not in NETWORKS:
+        raise _unusable(path, f"the network {held.get('network')!r}")
+    try:
+        checkpoint = Checkpoint(**held)
+        checkpoint.restored_network()
+    except (TypeError, ValidationError, RuntimeError) as error:
+        raise _unusable(path, f"weights or settings that don't fit ({str(error).splitlines()[0]})") from None
+    return checkpoint
+
+
+def _unusable(path: Path, got: str) -> UserError:
+    return UserError(
+        str(path), got=got, wanted="a checkpoint of this version's train stage", do="Train it anew or get another copy."
+    )
