@@ -65,4 +65,4 @@ def _fold(canvas: Canvas) -> np.ndarray:
 def _margin(canvas: Canvas) -> np.ndarray:
     """1 on tissue, 0 beyond a ragged edge."""
     distance_um = _line(canvas, canvas.rng.uniform(0.15, 0.35) * min(canvas.height_um, canvas.width_um))
-    return 1 - step(distance_um + np.float32(1.2) * canvas.grain, 0.0, 0.6)
+    return 1 - step(distance_um + np.float32(1.0) * canvas.waves[0] + np.float32(0.4) * canvas.grain, 0.0, 0.8)

@@ -23,11 +23,11 @@ def vessel(canvas: Canvas, y_um: float, x_um: float, radius_um: float, *, stretc
     radius = np.sqrt((along / long_um) ** 2 + (across / short_um) ** 2).astype(np.float32)
     depth_um = (1 - radius) * np.float32(short_um) + np.float32(0.35) * canvas.waves[0][window] + np.float32(0.1) * canvas.grain[window]
     inside = step(depth_um, 0.0, 0.4)
-    for amounts, wall in ((canvas.haematoxylin, 0.1), (canvas.eosin, 0.22)):
+    for amounts, wall in ((canvas.haematoxylin, 0.12), (canvas.eosin, 0.26)):
         amounts[window] *= 1 - inside
         amounts[window] += np.float32(wall) * ridge(depth_um, 0.5) * np.exp(np.float32(0.4) * canvas.other_grain[window])
 
-    count = int(rng.poisson(0.12 * (long_um + short_um) * np.pi / 6))
+    count = int(rng.poisson(0.08 * (long_um + short_um)))
     turn = rng.uniform(0, 2 * np.pi, count)
     out = 1 + 0.8 / short_um
     side_along, side_across = long_um * out * np.cos(turn), short_um * out * np.sin(turn)
@@ -66,6 +66,6 @@ def red_cell(canvas: Canvas, y_um: float, x_um: float) -> None:
     dy, dx = canvas.y_um[window[0]] - y_um, canvas.x_um[:, window[1]] - x_um
     along, across = dx * np.cos(angle) + dy * np.sin(angle), (dy * np.cos(angle) - dx * np.sin(angle)) / squeeze
     radius = (np.sqrt(along**2 + across**2) / radius_um).astype(np.float32)
-    disc = step((1 - radius) * np.float32(radius_um), 0.0, 0.35)
+    disc = step((1 - radius) * np.float32(radius_um) + np.float32(0.25) * canvas.waves[1][window], 0.0, 0.35)
     dip = 1 - np.float32(0.45 * squeeze) * np.exp(-((radius / 0.45) ** 2))
-    np.maximum(canvas.eosin[window], np.float32(rng.uniform(0.7, 0.95)) * disc * dip, out=canvas.eosin[window])
+    np.maximum(canvas.eosin[window], np.float32(rng.uniform(0.5, 0.75)) * disc * dip * np.exp(np.float32(0.1) * canvas.grain[window]), out=canvas.eosin[window])

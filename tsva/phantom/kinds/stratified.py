@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tsva.phantom.canvas import Canvas
@@ -13,82 +15,146 @@ from tsva.phantom.nuclei import Nuclei, paint
 from tsva.phantom.scatter import scatter, uniform
 
 
+@dataclass(frozen=True)
+class Layers:
+    """Places within the epithelium, (Y, X) float32 arrays.
+
+    Attributes
+    ----------
+    height_um : array
+        Above the basement membrane; negative in the connective tissue.
+    below_um : array
+        Below the free surface; negative beyond it.
+    level : array
+        0 at the basement membrane, 1 at the surface.
+    angle : float
+        Direction of the surface, radians from +x towards +y.
+    """
+
+    height_um: np.ndarray
+    below_um: np.ndarray
+    level: np.ndarray
+    angle: float
+
+
+HORN_UM = 17.0
+"""Thickness of the horny layer of skin."""
+
+
 def draw_epithelial(canvas: Canvas) -> None:
-    """Non-keratinised epithelium, as of the oesophagus."""
-    _draw(canvas, thickness_um=170.0, keratin=False)
+    """Draw non-keratinised epithelium, as of the oesophagus, on an empty canvas."""
+    layers = _layers(canvas, thickness_um=165.0, papillae_um=16.0)
+    courses, tops = collagen(canvas, layers.angle, layers=3, density=0.22, spread=0.7, cleft=0.8)
+    spindles(canvas, courses, tops, 1100)
+    wanderers(canvas, 700)
+    _clear(canvas, layers)
+    _cells(canvas, layers, top_um=1.5, glycogen=0.5)
 
 
 def draw_skin(canvas: Canvas) -> None:
-    """Epidermis with a horny layer, on a dense dermis."""
-    _draw(canvas, thickness_um=75.0, keratin=True)
+    """Draw epidermis with a horny layer, on a dense dermis, on an empty canvas."""
+    layers = _layers(canvas, thickness_um=95.0, papillae_um=14.0)
+    courses, tops = collagen(canvas, layers.angle, layers=4, density=0.33, spread=0.7, cleft=1.1)
+    spindles(canvas, courses, tops, 1000)
+    wanderers(canvas, 400)
+    _clear(canvas, layers)
+    _cells(canvas, layers, top_um=HORN_UM + 3, glycogen=0.1)
+    _horn(canvas, layers)
 
 
-def _draw(canvas: Canvas, *, thickness_um: float, keratin: bool) -> None:
+def _layers(canvas: Canvas, *, thickness_um: float, papillae_um: float) -> Layers:
     rng, grid = canvas.rng, (canvas.shape, canvas.pixel_um, canvas.rng)
     angle = rng.uniform(0, 2 * np.pi)
-    up = (canvas.y_um - canvas.height_um / 2) * np.cos(angle) - (canvas.x_um - canvas.width_um / 2) * np.sin(angle)
-    side = (canvas.x_um - canvas.width_um / 2) * np.cos(angle) + (canvas.y_um - canvas.height_um / 2) * np.sin(angle)
-    ridges = 14.0 * np.cos(2 * np.pi * side / rng.uniform(75, 110) + rng.uniform(0, 2 * np.pi) + 1.2 * smooth(*grid, 60.0))
-    base_um = rng.uniform(-55, -35)
-    height = (up - base_um - ridges + 4 * smooth(*grid, 22.0) + np.float32(0.2) * canvas.grain).astype(np.float32)
-    surface = (up - base_um - thickness_um + 3 * smooth(*grid, 50.0)).astype(np.float32)
-    level = np.clip(height / np.maximum(height - surface, 1), -1, 1.5)  # 0 at the basement membrane, 1 at the surface
-
-    courses, tops = collagen(canvas, angle, layers=3, density=0.34 if keratin else 0.22, spread=0.6, cleft=1.2 if keratin else 0.7)
-    spindles(canvas, courses, tops, 900)
-    wanderers(canvas, 500)
-    below = step(-height, 0.0, 0.6)
-    # Only what lies outside the epithelium stays.
-    _keep_nuclei(canvas, below)
-    canvas.eosin *= below
-    canvas.haematoxylin *= below
-    _layers(canvas, height, surface, level, keratin)
+    y, x = canvas.y_um - canvas.height_um / 2, canvas.x_um - canvas.width_um / 2
+    up, side = y * np.cos(angle) - x * np.sin(angle), x * np.cos(angle) + y * np.sin(angle)
+    base_um = rng.uniform(-0.3, -0.15) * min(canvas.height_um, canvas.width_um)
+    wave = np.cos(2 * np.pi * side / rng.uniform(70, 110) + rng.uniform(0, 2 * np.pi) + 1.3 * smooth(*grid, 60.0))
+    uneven = 4.0 * smooth(*grid, 22.0) + 0.5 * canvas.waves[0] + 0.2 * canvas.grain
+    height = (up - base_um - papillae_um * wave + uneven).astype(np.float32)
+    below = (thickness_um + base_um - up + 3 * smooth(*grid, 50.0) + 0.4 * canvas.waves[1]).astype(np.float32)
+    return Layers(height, below, np.clip(height / np.maximum(height + below, 1), 0, 1), angle)
 
 
-def _keep_nuclei(canvas: Canvas, below: np.ndarray) -> None:
-    for amounts in (canvas.nuclear, canvas.occupied, canvas.nuclear_depth, canvas.nuclear_thickness):
-        amounts *= below
+def _clear(canvas: Canvas, layers: Layers) -> None:
+    """Take away what was drawn where the epithelium, or nothing, lies."""
+    keep = step(-layers.height_um, 0.0, 0.6)
+    for amounts in (canvas.eosin, canvas.haematoxylin, canvas.nuclear, canvas.occupied, canvas.nuclear_depth, canvas.nuclear_thickness):
+        amounts *= keep
+    rows, columns = (np.array([place[axis] for place in canvas.nuclei]) / canvas.pixel_um for axis in (0, 1))
+    rows, columns = (np.clip(at.astype(int), 0, size - 1) for at, size in zip((rows, columns), canvas.shape, strict=True))
+    left = layers.height_um[rows, columns] < 0
+    canvas.nuclei[:] = [place for place, stays in zip(canvas.nuclei, left, strict=True) if stays]
 
 
-def _layers(canvas: Canvas, height, surface, level, keratin) -> None:
+def _cells(canvas: Canvas, layers: Layers, *, top_um: float, glycogen: float) -> None:
+    """Cells grow and flatten from the basement membrane to the surface; their nuclei swell, then shrink."""
     rng, pixel_um = canvas.rng, canvas.pixel_um
-    places = uniform(rng, canvas.height_um, canvas.width_um, 14000, 12.0)
-    rows = np.clip((places[:, 0] / pixel_um).astype(int), 1, canvas.shape[0] - 2)
-    columns = np.clip((places[:, 1] / pixel_um).astype(int), 1, canvas.shape[1] - 2)
-    at, high, under = level[rows, columns], height[rows, columns], -surface[rows, columns]
-    fine = (high > 2.5) & (under > (14 if keratin else 2.0))
-    places, at, high, rows, columns = places[fine], at[fine], high[fine], rows[fine], columns[fine]
-    size_um = np.interp(high, [0, 10, 30, 90, 170], [6.5, 8.0, 11.0, 15.0, 18.0])
-    picked = scatter(places, size_um, len(places))
-    places, at, high, size_um, rows, columns = places[picked], at[picked], high[picked], size_um[picked], rows[picked], columns[picked]
-    down = height[rows + 1, columns] - height[rows - 1, columns]
-    right = height[rows, columns + 1] - height[rows, columns - 1]
-    flat = np.arctan2(-right, down)
-    aspect = np.interp(at, [0, 0.15, 0.3, 0.6, 0.85, 1], [0.8, 0.9, 1.0, 1.3, 2.4, 4.0])
-    count = len(picked)
-    cells = territories(canvas, places[:, 0], places[:, 1], size_um / 1.9 * np.sqrt(aspect), size_um / 1.9 / np.sqrt(aspect), flat, reach=2.2)
-    inside = step(height, 0.0, 0.5) * step(-surface, 0.0, 0.6)
-    border = ridge(cells.second - cells.nearest, 0.06)
-    grain, other = np.exp(np.float32(0.2) * canvas.grain), np.exp(np.float32(0.2) * canvas.other_grain)
-    clear = step(cells.nearest, 0.45, 0.3) * step(level, 0.3, 0.3) * np.float32(0.0 if keratin else 0.55) * (1 - border)
-    e = (np.float32(0.17) + np.float32(0.1) * np.clip(level, 0, 1)) * (1 - clear) + np.float32(0.12) * border
-    h = np.float32(0.17) * np.exp(-np.maximum(height, 0) / np.float32(35.0)) + np.float32(0.05)
-    if keratin:
-        horn = step(-surface, 0.0, 0.6) * step(surface, -14.0, 2.0)
-        e = e * (1 - horn)
-        h = h * (1 - horn)
-        granular = step(surface, -22.0, 5.0) * (1 - horn)
-        h = h + granular * np.float32(0.35) * step(canvas.other_grain, 0.6, 0.6)
-        flakes = smooth(canvas.shape, pixel_um, rng, 6.0) * np.float32(2.5) + surface
-        lamella = np.abs(np.sin(flakes * np.float32(np.pi / 3.6)))
-        e = e + horn * np.float32(0.42) * step(np.float32(0.35) - lamella, 0.0, 0.25)
-    canvas.eosin += inside * e * grain
-    canvas.haematoxylin += inside * h * other
-    canvas.eosin += np.float32(0.12) * ridge(height, 0.5) * step(-surface, 0.0, 0.6)
+    places = uniform(rng, canvas.height_um, canvas.width_um, 16000, 10.0)
+    rows, columns = (np.clip((places[:, axis] / pixel_um).astype(int), 1, canvas.shape[axis] - 2) for axis in (0, 1))
+    high_um, level = layers.height_um[rows, columns], layers.level[rows, columns]
+    # Basal cells want their place at the membrane: they are dealt first, so that they form a palisade.
+    order = np.argsort(np.where((high_um > 2.8) & (high_um < 4.8), 0, 1), kind="stable")
+    order = order[(high_um[order] > 2.8) & (layers.below_um[rows, columns][order] > top_um)]
+    size_um = np.interp(high_um, [0, 8, 25, 60, 165], [5.6, 6.8, 9.0, 13.0, 17.0])
+    kept = order[scatter(places[order], size_um[order], len(order))]
+    places, high_um, level, size_um, rows, columns = (values[kept] for values in (places, high_um, level, size_um, rows, columns))
 
-    basal, top = high < 9, at > 0.86
-    big = np.interp(at, [0, 0.1, 0.4, 0.8, 1], [2.7, 3.0, 3.6, 2.9, 1.9]) * np.exp(rng.normal(0, 0.08, count))
-    shape = np.where(basal, np.exp(rng.normal(0.32, 0.1, count)), np.exp(np.abs(rng.normal(0.12, 0.08, count))) * np.clip(aspect, 1, 2.2) ** 0.7)
-    turn = np.where(basal, flat + np.pi / 2, flat) + rng.normal(0, 0.18, count)
-    for kind, look in ((basal, BASAL), (~basal & ~top, VESICULAR), (top, PYKNOTIC)):
-        paint(canvas, Nuclei(places[kind, 0], places[kind, 1], (big * np.sqrt(shape))[kind], (big / np.sqrt(shape))[kind], turn[kind]), look)
+    height = layers.height_um
+    down, right = height[rows + 1, columns] - height[rows - 1, columns], height[rows, columns + 1] - height[rows, columns - 1]
+    flat = np.arctan2(-right, down)
+    aspect = np.interp(level, [0, 0.1, 0.25, 0.5, 0.8, 1], [0.7, 0.85, 1.0, 1.25, 2.2, 4.0])
+    half_um = size_um / 1.9
+    cells = territories(
+        canvas, places[:, 0], places[:, 1], half_um * np.sqrt(aspect), half_um / np.sqrt(aspect), flat,
+        reach=2.3, warp_um=(0.5 * canvas.waves[0], 0.5 * canvas.waves[1]),
+    )  # fmt: skip
+    size_here = np.append(12.0, size_um).astype(np.float32)[cells.owner + 1] if len(size_um) else np.float32(12.0)
+    _cytoplasm(canvas, layers, (cells.second - cells.nearest) * size_here * np.float32(0.26), cells.nearest, top_um, glycogen)
+
+    count = len(kept)
+    basal, top = high_um < 8.5, level > 0.88
+    big_um = np.interp(level, [0, 0.1, 0.4, 0.75, 1], [2.6, 3.0, 3.7, 3.0, 1.8]) * np.exp(rng.normal(0, 0.1, count))
+    long = np.where(basal, np.exp(rng.normal(0.4, 0.12, count)), np.exp(np.abs(rng.normal(0.14, 0.1, count))) * np.clip(aspect, 1, 2.4) ** 0.7)
+    turn = np.where(basal, flat + np.pi / 2, flat) + rng.normal(0, 0.2, count)
+    for some, look in ((basal, BASAL), (~basal & ~top, VESICULAR), (top, PYKNOTIC)):
+        root = np.sqrt(long[some])
+        paint(canvas, Nuclei(places[some, 0], places[some, 1], big_um[some] * root, big_um[some] / root, turn[some]), look)
+
+
+def _cytoplasm(
+    canvas: Canvas, layers: Layers, border_um: np.ndarray, inward: np.ndarray, top_um: float, glycogen: float
+) -> None:
+    """Basal cells are blue, upper ones pink and, with glycogen, clear; borders show bridges between the cells."""
+    rng, grid = canvas.rng, (canvas.shape, canvas.pixel_um, canvas.rng)
+    inside = step(layers.height_um, 0.0, 0.5) * step(layers.below_um, top_um - 1.5, 0.8)
+    rise = step(layers.height_um, 22.0, 30.0)
+    # Borders stand oblique in the section: some are sharp lines, others washed out.
+    oblique = np.clip(np.float32(0.5) + np.float32(0.5) * smooth(*grid, 7.0), 0, 1)
+    bridges = 1 + np.float32(0.5) * np.clip(canvas.speckle, -1.5, 1.5)
+    border = (np.float32(1.0) - np.float32(0.6) * oblique) * np.exp(-np.square(border_um / (np.float32(0.4) + np.float32(0.6) * oblique))) * bridges
+    clear = np.float32(glycogen) * rise * step(inward, 0.35, 0.35) * step(border_um, 1.0, 0.8) * step(smooth(*grid, 16.0), -0.6, 1.2)
+    # Where matter is dense it takes up both stains.
+    dense = np.float32(0.2) * canvas.grain + np.float32(0.08) * canvas.speckle
+    eosin = (np.float32(0.12) + np.float32(0.07) * rise) * (1 - clear) * np.exp(dense + np.float32(0.08) * canvas.other_grain)
+    blue = np.float32(0.07) + np.float32(0.14) * np.exp(np.maximum(layers.height_um, 0) * np.float32(-1 / 30))
+    blue = blue * (1 - np.float32(0.6) * clear) * np.exp(dense + np.float32(0.15) * canvas.other_grain)
+    # Cells full of glycogen meet in dense borders, others in pale gaps that bridges cross.
+    canvas.eosin += (eosin * (1 - np.float32(0.6 - glycogen) * border) + np.float32(0.16 * glycogen) * border) * inside
+    canvas.haematoxylin += blue * (1 - np.float32(0.5) * border) * inside
+    canvas.eosin += np.float32(0.09) * np.exp(np.float32(0.5) * canvas.grain) * ridge(layers.height_um, 0.45) * step(layers.below_um, 0.0, 0.6)
+
+
+def _horn(canvas: Canvas, layers: Layers) -> None:
+    """Granular layer with keratohyalin; above it the horny layer in a basket weave of flakes."""
+    rng, grid = canvas.rng, (canvas.shape, canvas.pixel_um, canvas.rng)
+    below = layers.below_um
+    granular = step(below, HORN_UM - 0.5, 1.0) * step(-below, -(HORN_UM + 11), 6.0) * step(layers.height_um, 10, 4)
+    canvas.haematoxylin += granular * np.float32(0.45) * step(canvas.speckle + np.float32(0.4) * canvas.grain, 0.6, 0.8)
+    canvas.eosin *= 1 - np.float32(0.35) * granular
+    horn = step(below, 0.0, 0.6) * step(-below, -HORN_UM, 1.2) * step(layers.height_um, 2, 2)
+    along = np.cos(layers.angle) * canvas.x_um + np.sin(layers.angle) * canvas.y_um
+    flakes = below + np.float32(2.4) * smooth(*grid, 7.0) + np.float32(1.2) * np.sin(along / np.float32(6.0) + 2 * smooth(*grid, 15.0))
+    spacing = np.float32(np.pi) / (np.float32(2.6) + np.float32(0.5) * smooth(*grid, 20.0))
+    lamella = np.abs(np.sin(flakes * spacing))
+    thick = np.float32(0.32) + np.float32(0.16) * smooth(*grid, 9.0) + np.float32(0.35) * step(below, HORN_UM - 3.5, 3.0)
+    canvas.eosin += horn * np.float32(0.34) * step(thick - lamella, 0.0, 0.22) * np.exp(np.float32(0.3) * canvas.grain + np.float32(0.25) * smooth(*grid, 10.0))

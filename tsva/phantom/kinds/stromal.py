@@ -33,19 +33,19 @@ def collagen(
 ) -> tuple[list[Course], np.ndarray]:
     """Weave bundles; return the layers' courses and the index of the uppermost layer at each place."""
     rng = canvas.rng
-    fine = Bank(rng, step_um=(0.08, 0.5), long_um=(2.5, 40), slope=1.0)
+    fine = Bank(rng, step_um=(0.08, 0.5), long_um=(4.0, 45), slope=1.25)
     broad = Bank(rng, step_um=(0.4, 2.0), long_um=(9, 60), slope=2.2)
     tops = np.zeros(canvas.shape, np.int8)
     courses = []
     for layer in range(layers):
         way = course(
             canvas, angle + rng.normal(0, spread) * (layer > 0),
-            wander_um=9.0, wander_length_um=45.0, crimp_um=rng.uniform(0.8, 2.0), crimp_period_um=rng.uniform(14, 26),
+            wander_um=9.0, wander_length_um=45.0, crimp_um=rng.uniform(0.5, 1.7), crimp_period_um=rng.uniform(16, 36),
         )  # fmt: skip
         courses.append(way)
         shift = (int(rng.integers(BANK)), int(rng.integers(BANK)))
         fibres, bundles = fine.look(way, layer % 2, shift), broad.look(way, layer % 2, shift)
-        amount = np.float32(density) * np.exp(np.float32(0.3) * fibres + np.float32(0.22) * bundles)
+        amount = np.float32(density) * np.exp(np.float32(0.36) * fibres + np.float32(0.25) * bundles)
         gap = step(bundles, -cleft, 0.5)
         if layer == 0:
             canvas.eosin += amount * gap
@@ -55,8 +55,9 @@ def collagen(
         canvas.eosin *= rest
         canvas.eosin += amount * cover
         tops[cover > 0.5] = layer
-    canvas.eosin *= np.exp(np.float32(0.12) * canvas.grain)
-    canvas.haematoxylin += np.float32(0.13) * canvas.eosin + np.float32(0.015) * np.exp(np.float32(0.5) * canvas.other_grain) * step(canvas.eosin, 0.1, 0.1)
+    canvas.eosin *= np.exp(np.float32(0.16) * canvas.grain)
+    # Mature collagen takes up hardly any haematoxylin; the ground substance between bundles is faintly blue.
+    canvas.haematoxylin += (np.float32(0.10) * canvas.eosin + np.float32(0.02) * step(canvas.eosin, 0.05, 0.1)) * np.exp(np.float32(0.35) * canvas.other_grain)
     canvas.eosin *= np.exp(np.float32(0.15) * smooth(canvas.shape, canvas.pixel_um, rng, 40.0))
     return courses, tops
 
