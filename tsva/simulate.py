@@ -19,7 +19,7 @@ from tsva.seeds import rng
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
-from tsva.settings.simulate import MicroscopeSettings, SimulateSettings
+from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
 from tsva.specimen import Specimen
 from tsva.stack import Stack
 
@@ -114,7 +114,7 @@ def simulate_slide(
         if specimen is None:
             yield SimulatedField(name, reason=reason)
             continue
-        surface = _field_surface(settings, slide_z_um, slope, rng(seed, "surface", row.slide, name), frame)
+        surface = field_surface(settings.topography, slide_z_um, slope, rng(seed, "surface", row.slide, name), frame)
         focus_z_um = surface.height_um
         middle_um = focus_z_um + continuous_offsets_um(settings.draws, pairs, rng(seed, "draws", row.slide, name))
         shots_um = np.stack((middle_um - pairs.delta_um, middle_um + pairs.delta_um), axis=1).ravel()
@@ -176,6 +176,30 @@ def continuous_offsets_um(draws: int, pairs: PairsSettings, generator: np.random
     share = (generator.permutation(draws) + generator.uniform(size=draws)) / max(draws, 1)
     edge = ndtr(-pairs.offset_max_um / pairs.offset_sd_um)
     return pairs.offset_sd_um * ndtri(edge + share * (1 - 2 * edge))
+
+
+def field_surface(
+    settings: TopographySettings, slide_z_um: float, slope: np.ndarray, draws: np.random.Generator, frame: Frame
+) -> FocalSurface:
+    """A field's focal surface; its mean over the camera's pixels is its `height_um` exactly.
+
+    Parameters
+    ----------
+    settings : TopographySettings
+        Spreads.
+    slide_z_um : float
+        The slide's mean focal position.
+    slope : (2,) float array
+        The slide's slope along y and x (µm per µm).
+    draws : numpy Generator
+        The field's own.
+    frame : Frame
+        Where its pixels lie.
+    """
+    height_um = slide_z_um + draws.normal(0, settings.field_sd_um)
+    waves = draw_waves(draws, settings.waviness_sd_um, settings.waviness_period_um)
+    unlevelled = FocalSurface(0.0, slope, waves, level_um=0.0)
+    return FocalSurface(height_um, slope, waves, float(unlevelled.heights(*frame.places_um()).mean()))
 
 
 class _Tables:
@@ -255,18 +279,6 @@ def _specimen_of_picture(picture: np.ndarray, settings: SimulateSettings, frame:
     transmittance = np.pad(picture, (*frame.fine_margins, (0, 0)), mode="symmetric").astype(np.float32) / 255
     flat = np.zeros(frame.fine_shape, np.float32)
     return Specimen(transmittance, flat, flat + np.float32(settings.image_thickness_um), frame.fine_um)
-
-
-def _field_surface(
-    settings: SimulateSettings, slide_z_um: float, slope: np.ndarray, draws: np.random.Generator, frame: Frame
-) -> FocalSurface:
-    """The field's surface; its mean over the camera's pixels is its height exactly."""
-    topography = settings.topography
-    height_um = slide_z_um + draws.normal(0, topography.field_sd_um)
-    waves = draw_waves(draws, topography.waviness_sd_um, topography.waviness_period_um)
-    unlevelled = FocalSurface(0.0, slope, waves, level_um=0.0)
-    level_um = float(unlevelled.heights(*frame.places_um()).mean())
-    return FocalSurface(height_um, slope, waves, level_um)
 
 
 def _in_field(nuclei: pd.DataFrame, frame: Frame) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.cli.common import fresh_folder, settings_option
+from tsva.errors import UserError
 from tsva.io import write_stack, write_table
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
@@ -45,12 +47,7 @@ def command(
 ) -> None:  # fmt: skip
     """Simulate a slide: digital tissue, or sharp real fields, at every stage position."""
     count = settings.fields[slide.role]
-    sharp: Iterable[tuple[str, np.ndarray, str]] = ()
-    if slide.source == "image":
-        from tsva.io import read_sharp_fields  # OpenSlide's library is needed for real images alone
-
-        pixel_um, shape = sharp_sampling(settings, optics)
-        sharp = read_sharp_fields(sheet_folder / slide.path, slide.pixel_um, pixel_um, shape, count)
+    sharp = _sharp_fields(slide, settings, optics, sheet_folder) if slide.source == "image" else ()
     rows = []
     with fresh_folder(out) as folder:
         (folder / "stacks").mkdir()
@@ -63,6 +60,31 @@ def command(
         write_table(folder / "fields.tsv", table)
     usable = int((table["reason"] == "").sum())
     log.info("%s: %d fields simulated, %d left out", slide.slide, usable, len(table) - usable)
+
+
+def _sharp_fields(
+    slide: SlideRow, settings: SimulateSettings, optics: OpticsSettings, sheet_folder: Path
+) -> Iterator[tuple[str, np.ndarray, str]]:
+    """Fields of all files behind a slide; each file gives an even share, and what it can't give the next ones may."""
+    from tsva.io import read_sharp_fields  # OpenSlide's library is needed for real images alone
+
+    place = sheet_folder / slide.path
+    files = [place] if place.is_file() else sorted(path for path in place.parent.glob(place.name) if path.is_file())
+    if not files:
+        raise UserError(
+            f"slide {slide.slide}, column path", got=str(place),
+            wanted="an image or slide, or a pattern that matches some",
+            do="Mend the path; it is relative to the sheet.",
+        )  # fmt: skip
+    pixel_um, shape = sharp_sampling(settings, optics)
+    left = settings.fields[slide.role]
+    for index, file in enumerate(files):
+        share = math.ceil(left / (len(files) - index))
+        if share == 0:
+            return
+        for name, picture, reason in read_sharp_fields(file, slide.pixel_um, pixel_um, shape, share):
+            left -= not reason
+            yield name, picture, reason
 
 
 def _write(field: SimulatedField, folder: Path) -> dict[str, object]:

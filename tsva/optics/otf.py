@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from tsva.optics.pupil import Pupil, pupil_of, spectrum
 from tsva.settings.optics import OpticsSettings
@@ -120,6 +121,40 @@ class OtfTable:
             basis = np.polynomial.chebyshev.chebvander(2 * own_knots - 1, len(u_nodes) - 1)
             table += weight * basis @ _chebyshev_series(at_nodes)
         return _chebyshev_series(table.T).T
+
+
+def camera_otf(
+    optics: OpticsSettings, z_um: np.ndarray, shape_px: tuple[int, int], *, spherical_um: float = 0.0
+) -> np.ndarray:
+    """Transfer functions from the specimen to camera pixels, on the frequencies of `numpy.fft.rfft2`.
+
+    Parameters
+    ----------
+    optics : OpticsSettings
+        Aperture, spectra, pixel size.
+    z_um : (Z,) float array
+        Defocus ΔD.
+    shape_px : (int, int)
+        Height and width of the image in camera pixels.
+    spherical_um : float
+        Spherical aberration (see `Pupil`).
+
+    Returns
+    -------
+    (Z, 3, Y, X // 2 + 1) float array
+        With the square pixel's own transfer function; real, 1 at frequency 0.
+    """
+    z_um = np.atleast_1d(z_um).astype(float)
+    table = OtfTable(optics, max(1.0, float(np.abs(z_um).max(initial=0))), spherical_um)
+    f_y = np.fft.fftfreq(shape_px[0], optics.pixel_um)[:, None]
+    f_x = np.fft.rfftfreq(shape_px[1], optics.pixel_um)[None, :]
+    radius = np.hypot(f_y, f_x)
+    pixel = np.sinc(f_y * optics.pixel_um) * np.sinc(f_x * optics.pixel_um)
+    otf = np.empty((len(z_um), 3, *radius.shape))
+    for channel in range(3):
+        spline = CubicSpline(table.knots(), table.at_knots(channel, z_um))
+        otf[:, channel] = np.moveaxis(spline(share_to_knots(radius / table.cutoffs[channel])), -1, 0) * pixel
+    return otf
 
 
 def knots_to_share(knots: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
+from scipy.interpolate import BSpline, make_interp_spline
 from scipy.special import j0
 
 from tsva.optics.pupil import Pupil, pupil_of, spectrum
@@ -124,22 +124,21 @@ def pixel_psf(optics: OpticsSettings, z_um: np.ndarray, size_px: int, *, spheric
     image = np.empty((len(z_um), 3, size_px, size_px))
     mirrored = np.abs(np.arange(size_px) - half)
     for channel in range(3):
-        density = _profile_of_channel(optics, pupil, channel, z_um, radius.max())
-        for index, spline in enumerate(density):
+        for index, spline in enumerate(_radial_splines(optics, pupil, channel, z_um, radius.max())):
             quadrant = np.einsum("yxij,i,j->yx", spline(radius), weights / 2, weights / 2) * pixel**2
             image[index, channel] = quadrant[np.ix_(mirrored, mirrored)]
     return image
 
 
-def _profile_of_channel(optics, pupil, channel, z_um, r_max_um):  # type: ignore[no-untyped-def]
-    """Radial splines, one for each z, of a colour's PSF."""
+def _radial_splines(
+    optics: OpticsSettings, pupil: Pupil, channel: int, z_um: np.ndarray, r_max_um: float
+) -> list[BSpline]:
+    """A colour's PSF over radius, one spline for each z."""
     wavelengths, weights = spectrum(optics, channel)
     step = 1 / (PROFILE_SAMPLES_PER_CUTOFF * pupil.cutoff(wavelengths.min()))
-    r_um = (
-        np.arange(-8, int(r_max_um / step) + 9) * step
-    )  # even in r: a few samples left of the axis keep the spline even
-    profile = sum(
-        weight * radial_psf(pupil, wavelength, np.abs(r_um), z_um)
-        for wavelength, weight in zip(wavelengths, weights, strict=True)
-    )
+    # The profile is even in r: samples left of the axis keep the spline even, too.
+    r_um = np.arange(-8, int(r_max_um / step) + 9) * step
+    profile = np.zeros((len(z_um), len(r_um)))
+    for wavelength, weight in zip(wavelengths, weights, strict=True):
+        profile += weight * radial_psf(pupil, wavelength, np.abs(r_um), z_um)
     return [make_interp_spline(r_um, row, k=5) for row in profile]

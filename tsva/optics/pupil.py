@@ -30,7 +30,8 @@ class Pupil:
         angle).
     spherical_um : float
         Primary spherical aberration as a path difference (Zernike, root mean square), balanced by defocus, so that
-        best focus stays at z = 0. Positive: a thicker cover glass than the objective is corrected for.
+        best focus stays at z = 0. Positive: a thicker cover glass than the objective is corrected for; the rim's rays
+        then meet at negative z, those near the axis at positive z.
     """
 
     na: float
@@ -52,9 +53,13 @@ class Pupil:
         return 2 * np.pi / wavelength_um * (self._axial(rho) - self.refractive_index)
 
     def aberration(self, rho: np.ndarray, wavelength_um: float) -> np.ndarray:
-        """Phase at `rho` in focus (radians)."""
+        """Phase at `rho` in focus (radians).
+
+        In eq. 1 a point that comes nearer, whose path to the rim grows against that along the axis, turns the phase
+        at the rim negative: phase is minus path there, so it is here.
+        """
         zernike = np.sqrt(5) * (6 * rho**4 - 6 * rho**2 + 1)
-        return 2 * np.pi / wavelength_um * self.spherical_um * zernike
+        return -2 * np.pi / wavelength_um * self.spherical_um * zernike
 
     def cutoff(self, wavelength_um: float) -> float:
         """Highest spatial frequency that incoherent light carries, 2 NA / λ, in cycles per micrometre."""
