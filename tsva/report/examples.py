@@ -48,18 +48,21 @@ def choose(dataset: DataSet, number: int, pairs: PairsSettings) -> list[dict[str
         method over Y1; None without one) and `scores` (a row a method).
     """
     lead = lead_of(dataset.methods)
-    tables = {method: _grid(result.scores) for method, result in dataset.methods.items()}
-    if number == 0 or NOTHING not in tables:
+    grids = {method: _grid(result.scores, len(dataset.patches), pairs) for method, result in dataset.methods.items()}
+    if number == 0 or NOTHING not in grids:
         return []
-    merit = tables[NOTHING] if lead is None else tables[lead] - tables[NOTHING]
-    merit = merit[[delta for delta in merit.columns if _among(delta, pairs.strict_offsets_um)]].dropna(how="all")
-    if merit.empty or merit.isna().all(axis=None):
+    merit = grids[NOTHING] if lead is None else grids[lead] - grids[NOTHING]
+    strict = [pairs.offsets_um.index(delta) for delta in pairs.strict_offsets_um]
+    strict = [place for place in strict if np.isfinite(merit[:, place]).any()]
+    if not strict:
         return []
-    chosen = [("worst", *merit.stack().idxmin())]
-    for delta in _spread([delta for delta in merit.columns if merit[delta].notna().any()], number - 1):
-        column = merit[delta].dropna().sort_values(kind="stable")
-        chosen.append(("median", column.index[(len(column) - 1) // 2], delta))
-    return [_example(dataset, tables, why, int(patch), float(delta), lead) for why, patch, delta in chosen]
+    worst, column = divmod(int(np.nanargmin(merit[:, strict])), len(strict))
+    chosen = [("worst", worst, strict[column])]
+    for delta in _spread([pairs.offsets_um[place] for place in strict], number - 1):
+        place = pairs.offsets_um.index(delta)
+        ranked = np.argsort(merit[:, place], kind="stable")[: np.isfinite(merit[:, place]).sum()]
+        chosen.append(("median", int(ranked[(len(ranked) - 1) // 2]), place))
+    return [_example(dataset, grids, why, patch, pairs.offsets_um[place], place) for why, patch, place in chosen]
 
 
 def rule(dataset: DataSet) -> str:
@@ -68,14 +71,13 @@ def rule(dataset: DataSet) -> str:
     return RULE_NOTHING if lead is None else RULE.format(name=method_name(lead))
 
 
-def _grid(scores: pd.DataFrame) -> pd.DataFrame:
-    """PSNR against the captured target: a row a patch, a column an offset."""
-    grid = scores[(scores["protocol"] == "grid") & (scores["target"] == "captured")]
-    return grid.assign(n_um=grid["n_um"].round(6)).pivot(index="patch", columns="n_um", values="psnr_db")
-
-
-def _among(delta: float, offsets_um: Sequence[float]) -> bool:
-    return bool(np.isclose(offsets_um, delta).any())
+def _grid(scores: pd.DataFrame, patches: int, pairs: PairsSettings) -> np.ndarray:
+    """PSNR against the captured target, (patch, offset); NaN where there is none."""
+    rows = scores[(scores["protocol"] == "grid") & (scores["target"] == "captured")]
+    grid = np.full((patches, len(pairs.offsets_um)), np.nan)
+    place = np.rint((rows["n_um"].to_numpy(float) - pairs.offsets_um[0]) / pairs.z_step_um).astype(int)
+    grid[rows["patch"].to_numpy(int), place] = rows["psnr_db"].to_numpy(float)
+    return grid
 
 
 def _spread(deltas: Sequence[float], number: int) -> list[float]:
@@ -88,11 +90,9 @@ def _spread(deltas: Sequence[float], number: int) -> list[float]:
 
 
 def _example(
-    dataset: DataSet, tables: dict[str, pd.DataFrame], why: str, patch: int, delta: float, lead: str | None
+    dataset: DataSet, grids: dict[str, np.ndarray], why: str, patch: int, delta: float, place: int
 ) -> dict[str, Any]:
-    row = dataset.patches.iloc[patch]
-    psnr = {method: _at(table, patch, delta) for method, table in tables.items()}
-    ours, nothing = psnr.get(lead or ""), psnr[NOTHING]
+    row, lead = dataset.patches.iloc[patch], lead_of(dataset.methods)
     return {
         "dataset": dataset.name,
         "patch": patch,
@@ -101,8 +101,8 @@ def _example(
         "delta_d_um": delta,
         "why": why,
         **_scale_bar(dataset, row),
-        "gain_db": None if ours is None or nothing is None else ours - nothing,
-        "scores": [{"method": method, "psnr_db": value} for method, value in psnr.items()],
+        "gain_db": None if lead is None else float(grids[lead][patch, place] - grids[NOTHING][patch, place]),
+        "scores": [{"method": method, "psnr_db": float(grid[patch, place])} for method, grid in grids.items()],
     }
 
 
@@ -111,11 +111,6 @@ def _scale_bar(dataset: DataSet, row: pd.Series) -> dict[str, float]:
     width_um = dataset.stacks[str(row["array"])].shape[3] * float(row["pixel_um"])
     length = max(size for size in BARS_UM if size <= 0.4 * width_um or size == BARS_UM[0])
     return {"bar_um": length, "bar_share": length / width_um}
-
-
-def _at(table: pd.DataFrame, patch: int, delta: float) -> float | None:
-    value = table.at[patch, delta] if patch in table.index and delta in table.columns else np.nan
-    return None if pd.isna(value) else float(value)
 
 
 def pictures(dataset: DataSet, examples: Sequence[dict[str, Any]], pairs: PairsSettings) -> dict[str, Any]:
@@ -172,7 +167,7 @@ def _images(
     """The target and the methods' images of one example, each (Y, X, C) uint8."""
     row = dataset.patches.iloc[example["patch"]]
     stack = dataset.stacks[str(row["array"])][int(row["index"])]
-    place = int(np.argmin(np.abs(np.asarray(pairs.offsets_um) - example["delta_d_um"])))
+    place = pairs.offsets_um.index(example["delta_d_um"])
     images = {
         method: np.asarray(result.restored[example["patch"], place])
         for method, result in dataset.methods.items()

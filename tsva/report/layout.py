@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tsva.report.names import LEAD, NOTHING, method_name, offset
+from tsva.report.names import LEAD, NOTHING, lead_of, method_name, offset
 from tsva.report.verdict import outcome
 
 Row = Mapping[str, Any]
@@ -14,6 +14,8 @@ Summary = Mapping[str, Any]
 
 BELOW = {"sign": "▼", "words": "does not beat Y1 as captured"}
 UNSURE = {"sign": "○", "words": "ahead of Y1 as captured, but the interval of the difference reaches zero"}
+PAPER_COUNTED = "dataset1"
+"""Table II counts cells on this data set alone."""
 AVERAGES = (
     ("strict", "captured", "Strict"),
     ("continuous", "captured", "Continuous"),
@@ -65,6 +67,8 @@ class _Rows:
 def _mark(score: Row, nothing: Row | None, against: Row | None) -> dict[str, str] | None:
     """A sign, with its words, where a method is not above doing nothing."""
     if nothing is not None and nothing["identical_patches"] > score["identical_patches"]:
+        if score["delta_d_um"] is None:
+            return None  # Y1's average leaves those patches out, so that the two averages can't be compared
         words = f"Y1 equals the target in {nothing['identical_patches']} of {nothing['patches']} patches"
         return {"sign": BELOW["sign"], "words": words}
     if against is None or against["difference_db"] is None:
@@ -127,5 +131,31 @@ def _samples(rows: _Rows, dataset: Row) -> list[dict[str, Any]]:
     ]
 
 
-def count_table(summary: Summary, dataset: Row) -> None:
-    return None
+def count_table(summary: Summary, dataset: Row) -> dict[str, Any] | None:
+    """Table II's shape for the lead method, and how every method's counts agree; None without counts."""
+    rows = [row for row in summary["counts"] if row["dataset"] == dataset["dataset"]]
+    if not rows:
+        return None
+    found = {(row["method"], row["protocol"], row["sample"], row["delta_d_um"]): row for row in rows}
+    shown = lead_of(dataset["methods"]) or NOTHING
+    samples: list[str | None] = [*dataset["samples"], None]
+    deltas = sorted({row["delta_d_um"] for row in rows} - {None})
+    printed = {(row["abs_delta_d_um"], row["sample"]): row for row in summary["paper"]["table2"]}
+    has_paper = dataset["dataset"] == PAPER_COUNTED and shown == LEAD
+    return {
+        "method": shown,
+        "samples": samples,
+        "rows": [
+            {
+                "name": "Average" if delta is None else offset(delta),
+                "cells": [found.get((shown, "paper", sample, delta)) for sample in samples],
+                "paper": [printed.get((delta, sample)) for sample in samples]
+                if has_paper and (delta, None) in printed
+                else None,
+            }
+            for delta in [*deltas, None]
+        ],
+        "agreement": [
+            {"method": method, "cell": found.get((method, "strict", None, None))} for method in dataset["methods"]
+        ],
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from tsva.report.inputs import DataSet, Slide
 from tsva.settings.pairs import PairsSettings
 
 VERDICTS = ("ok", "blank", "edge", "no peak")
+BINS = 40
+"""The histogram of focal positions has at most so many bins on either side; what lies farther out is counted apart."""
 
 
 def focus(slides: Sequence[Slide], pairs: PairsSettings) -> dict[str, Any]:
@@ -59,13 +61,15 @@ def _offsets(slides: Sequence[Slide], pairs: PairsSettings) -> dict[str, Any]:
     usable = [_table(slide.fields).query("verdict == 'ok'") for slide in slides]
     offsets = np.concatenate([np.zeros(0), *(fields["focal_offset_um"].dropna() for fields in usable)])
     step = pairs.z_step_um
-    reach = max(round(pairs.offset_max_um / step), int(np.ceil(np.max(np.abs(offsets), initial=0) / step)))
+    farthest = int(np.ceil(np.max(np.abs(offsets), initial=0) / step))
+    reach = min(max(round(pairs.offset_max_um / step), farthest), BINS)
     middles = np.arange(-reach, reach + 1) * step
     counts, _ = np.histogram(offsets, np.append(middles - step / 2, middles[-1] + step / 2))
     return {
         "fields": len(offsets),
         "mean_um": float(offsets.mean()) if len(offsets) else None,
         "sd_um": float(offsets.std(ddof=1)) if len(offsets) > 1 else None,
+        "beyond": int(len(offsets) - counts.sum()),
         "histogram": [
             {"focal_offset_um": float(middle), "fields": int(count), "expected_fields": weight * len(offsets)}
             for middle, count, weight in zip(
@@ -91,11 +95,11 @@ def drawn_offsets(dataset: DataSet, pairs: PairsSettings) -> list[dict[str, Any]
 
 def shift(slides: Sequence[Slide]) -> dict[str, Any]:
     """Largest lateral shift of a usable field's planes against its in-focus plane, and where it was found."""
-    found = [
-        {"slide": slide.name, "field": str(row.field), "max_shift_px": float(row.max_shift_px)}
+    found: list[dict[str, Any]] = [
+        {"slide": slide.name, "field": row["field"], "max_shift_px": row["max_shift_px"]}
         for slide in slides
-        for row in _table(slide.fields, "verdict", "field", "max_shift_px").itertuples()
-        if row.verdict == "ok" and not pd.isna(row.max_shift_px)
+        for row in _table(slide.fields).to_dict("records")
+        if row["verdict"] == "ok" and not pd.isna(row["max_shift_px"])
     ]
     if not found:
         return {"fields": 0, "largest": None, "median_px": None}
@@ -129,28 +133,22 @@ def excluded(slides: Sequence[Slide]) -> dict[str, Any]:
 
 def _left_out(slide: Slide) -> Iterable[dict[str, Any]]:
     """Fields that ingest refused, then what pairs left out (or focus, for slides without pairs)."""
-    for row in _table(slide.ingest, "field", "reason").itertuples():
-        if row.reason:
-            yield _exclusion(slide, "ingest", row.field, None, None, row.reason)
-    if slide.excluded is None:
-        for row in _table(slide.fields, "field", "verdict", "reason").itertuples():
-            if row.verdict != "ok":
-                yield _exclusion(slide, "focus", row.field, None, None, row.reason)
+    for row in _table(slide.ingest).to_dict("records"):
+        if row["reason"]:
+            yield _exclusion(slide, "ingest", {**row, "row": None, "column": None})
+    if slide.excluded is not None:
+        for row in slide.excluded.to_dict("records"):
+            yield _exclusion(slide, "pairs", row)
         return
-    for row in slide.excluded.itertuples():
-        yield _exclusion(slide, "pairs", row.field, row.row, row.column, row.reason)
+    for row in _table(slide.fields).to_dict("records"):
+        if row["verdict"] != "ok":
+            yield _exclusion(slide, "focus", {**row, "row": None, "column": None})
 
 
-def _exclusion(slide: Slide, stage: str, field: Any, row: Any, column: Any, reason: Any) -> dict[str, Any]:
-    return {
-        "stage": stage,
-        "slide": slide.name,
-        "field": str(field),
-        "row": None if pd.isna(row) else int(row),
-        "column": None if pd.isna(column) else int(column),
-        "reason": str(reason),
-    }
+def _exclusion(slide: Slide, stage: str, row: Mapping[Any, Any]) -> dict[str, Any]:
+    place = {key: None if pd.isna(row[key]) else int(row[key]) for key in ("row", "column")}
+    return {"stage": stage, "slide": slide.name, "field": row["field"], **place, "reason": row["reason"]}
 
 
-def _table(table: pd.DataFrame | None, *columns: str) -> pd.DataFrame:
-    return pd.DataFrame(columns=list(columns)) if table is None else table
+def _table(table: pd.DataFrame | None) -> pd.DataFrame:
+    return pd.DataFrame() if table is None else table

@@ -38,13 +38,13 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
         As docs/summary.md lists; numbers are finite or None, so that it can be written as strict JSON.
     """
     datasets = [_dataset(dataset, inputs) for dataset in inputs.datasets]
-    comparisons = _records(_comparisons(inputs))
+    scores, comparisons = _records(_scores(inputs)), _records(_comparisons(inputs))
     return tidy({
         "version": VERSION,
-        "verdict": verdicts(datasets, comparisons, inputs.report.confidence),
+        "verdict": verdicts(datasets, scores, comparisons, inputs.pairs, inputs.report.confidence),
         "datasets": datasets,
         "methods": _methods(inputs.datasets),
-        "scores": _records(_scores(inputs)),
+        "scores": scores,
         "comparisons": comparisons,
         "counts": _records(_counts(inputs)),
         "focus": slides.focus(inputs.slides, inputs.pairs),
@@ -106,39 +106,44 @@ def _methods(datasets: Iterable[DataSet]) -> list[dict[str, Any]]:
 
 
 def _scores(inputs: Inputs) -> list[pd.DataFrame]:
-    common = {"pairs": inputs.pairs, "report": inputs.report, "seed": inputs.seed}
     return [
-        score_rows(result.scores, dataset=dataset.name, method=method, **common)
+        score_rows(
+            result.scores, dataset=dataset.name, method=method,
+            pairs=inputs.pairs, report=inputs.report, seed=inputs.seed,
+        )
         for dataset in inputs.datasets
         for method, result in dataset.methods.items()
-    ]
+    ]  # fmt: skip
 
 
 def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
     """Every method against doing nothing, and the lead method against every other."""
-    common = {"pairs": inputs.pairs, "report": inputs.report, "seed": inputs.seed}
     tables = []
     for dataset in inputs.datasets:
         lead = lead_of(dataset.methods)
         applied = [method for method in dataset.methods if method != NOTHING]
-        duels = [(method, NOTHING) for method in applied if NOTHING in dataset.methods]
+        duels = [(method, NOTHING) for method in applied]
         duels += [(lead, method) for method in applied if lead is not None and method != lead]
-        for method, baseline in duels:
-            ours, theirs = dataset.methods[method].scores, dataset.methods[baseline].scores
-            tables.append(
-                comparison_rows(ours, theirs, dataset=dataset.name, method=method, baseline=baseline, **common)
+        tables += [
+            comparison_rows(
+                dataset.methods[method].scores, dataset.methods[baseline].scores, dataset=dataset.name, method=method,
+                baseline=baseline, pairs=inputs.pairs, report=inputs.report, seed=inputs.seed,
             )
+            for method, baseline in duels
+        ]  # fmt: skip
     return tables
 
 
 def _counts(inputs: Inputs) -> list[pd.DataFrame]:
-    common = {"pairs": inputs.pairs, "report": inputs.report, "seed": inputs.seed}
     return [
-        count_rows(result.counts, dataset=dataset.name, method=method, **common)
+        count_rows(
+            result.counts, dataset=dataset.name, method=method,
+            pairs=inputs.pairs, report=inputs.report, seed=inputs.seed,
+        )
         for dataset in inputs.datasets
         for method, result in dataset.methods.items()
         if result.counts is not None
-    ]
+    ]  # fmt: skip
 
 
 def _training(training: Training, recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +162,8 @@ def _training(training: Training, recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _records(tables: list[pd.DataFrame]) -> list[dict[str, Any]]:
-    return tidy([row for table in tables for row in table.to_dict("records")])
+    rows: list[dict[str, Any]] = tidy([row for table in tables for row in table.to_dict("records")])
+    return rows
 
 
 def tidy(value: Any) -> Any:

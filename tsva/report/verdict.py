@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from tsva.report.names import NOTHING, dataset_name, lead_of, listed, method_name, offsets, plain, signed
+from tsva.settings.pairs import PairsSettings
 
 Row = Mapping[str, Any]
 Outcome = Literal["ahead", "behind", "level", "no interval", "not compared"]
@@ -22,13 +23,17 @@ def outcome(row: Row | None) -> Outcome:
     return "behind" if row["high_db"] < 0 else "level"
 
 
-def verdicts(datasets: Sequence[Row], comparisons: Sequence[Row], confidence: float) -> list[dict[str, Any]]:
+def verdicts(
+    datasets: Sequence[Row], scores: Sequence[Row], comparisons: Sequence[Row], pairs: PairsSettings, confidence: float
+) -> list[dict[str, Any]]:
     """A paragraph a data set, the first sentence being the headline.
 
     Parameters
     ----------
-    datasets, comparisons : sequences of mappings
+    datasets, scores, comparisons : sequences of mappings
         Those parts of the summary.
+    pairs : PairsSettings
+        At which offsets a shot is the target plane.
     confidence : float
         Of the intervals.
 
@@ -37,7 +42,29 @@ def verdicts(datasets: Sequence[Row], comparisons: Sequence[Row], confidence: fl
     list of dict
         `dataset`, `method` (the one it is about; None where nothing was applied), `outcome`, `headline`, `sentences`.
     """
-    return [_verdict(dataset, comparisons, f"{confidence:.0%}") for dataset in datasets]
+    return [
+        {**verdict, "sentences": verdict["sentences"] + _handed_over(verdict["dataset"], scores, pairs)}
+        for dataset in datasets
+        for verdict in [_verdict(dataset, comparisons, f"{confidence * 100:g} %")]
+    ]
+
+
+def _handed_over(dataset: str, scores: Sequence[Row], pairs: PairsSettings) -> list[str]:
+    """What doing nothing scores where a shot is the target plane."""
+    found = [
+        row for row in scores
+        if (row["dataset"], row["method"], row["protocol"], row["target"]) == (dataset, NOTHING, "paper", "captured")
+        and row["sample"] is None and row["delta_d_um"] is not None
+        and row["delta_d_um"] not in pairs.strict_offsets_um
+    ]  # fmt: skip
+    identical, shots = (sum(row[key] for row in found) for key in ("identical_patches", "patches"))
+    if not identical:
+        return []
+    where = offsets(row["delta_d_um"] for row in found)
+    return [
+        f"At ΔD = {where} one shot is the target plane itself: Y1 equals the target pixel for pixel {identical} times in "
+        f"{shots}, which no method can beat. The strict average leaves these columns out."
+    ]
 
 
 def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[str, Any]:
@@ -89,7 +116,10 @@ def _gain(row: Row | None, method: str, confidence: str) -> str:
         case "ahead":
             return f"{name} gains {size} dB over Y1 as captured in the strict average ({interval})."
         case "behind":
-            return f"{name} loses {size} dB against Y1 as captured in the strict average ({interval}): it is worse than doing nothing."
+            return (
+                f"{name} is worse than doing nothing: it loses {size} dB against Y1 as captured in the strict average "
+                f"({interval})."
+            )
         case "level":
             return (
                 f"{name} is not told apart from Y1 as captured in the strict average: "
@@ -141,15 +171,20 @@ def _against(rows: Sequence[Row], lead: str, rival: str) -> str:
         case "ahead":
             first = f"{names[0]} wins against {names[1]}: {size} dB ahead in the strict average ({interval})."
         case "behind":
-            first = f"{names[1]} wins against {names[0]}: {size} dB ahead in the strict average ({names[0]} less {names[1]}: {interval})."
+            first = (
+                f"{names[1]} wins against {names[0]}: {size} dB ahead in the strict average "
+                f"({names[0]} less {names[1]}: {interval})."
+            )
         case "level":
             first = (
                 f"{names[0]} and {names[1]} are level in the strict average: {names[0]} less {names[1]} is "
                 f"{signed(mean['difference_db'], 2)} dB, and the interval reaches across zero ({interval})."
             )
         case _:
-            front = names[0] if mean["difference_db"] > 0 else names[1]
-            first = f"{front} is {size} dB ahead of the other of {names[0]} and {names[1]} in the strict average, with one slide and so no interval."
+            front, behind = names if mean["difference_db"] > 0 else names[::-1]
+            first = (
+                f"{front} is {size} dB ahead of {behind} in the strict average; with one slide there is no interval."
+            )
     return " ".join([first, *_winners(columns(rows, lead, rival), *names)])
 
 

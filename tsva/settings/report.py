@@ -10,8 +10,8 @@ from tsva.settings.base import Section
 class ReportSettings(Section):
     """Statistics and pictures."""
 
-    bootstrap_draws: int = Field(2000, ge=100, le=100_000)
+    bootstrap_draws: int = Field(default=2000, ge=100, le=100_000)
     """Resamples of the slides behind every interval."""
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    examples: int = Field(4, ge=0, le=40)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    examples: int = Field(default=4, ge=0, le=40)
     """Example patches shown per data set."""
