@@ -12,16 +12,20 @@ import numpy as np
 import openslide
 
 from tsva.errors import UserError
+from tsva.io.fields import matching
 from tsva.io.images import is_tiff, read_image
 from tsva.io.pixels import unreadable
 from tsva.io.regions import ArrayRegions, RegionReader
-from tsva.io.resample import MARGIN_PX, resample
 from tsva.io.slide import SlideRegions
+from tsva.io.source import choose_pixel_um
 from tsva.io.tiff import open_tiff
 from tsva.io.tiff_regions import TiffRegions
+from tsva.resample import MARGIN_PX, SAME_PIXEL, resample
 from tsva.sharpness import tissue_fraction
 
 log = logging.getLogger(__name__)
+ROUNDING = 1e-3
+"""Pixels by which levels of a pyramid and quotients of pixel sizes may miss a whole number."""
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
@@ -66,7 +70,7 @@ def read_sharp_fields(
     Parameters
     ----------
     path : Path
-        A slide or image.
+        A slide or image, or several by a pattern such as ``slides/*.svs``: one after the other.
     pixel_um_of_file : float or None
         The sheet's pixel size; None: the file's own.
     target_pixel_um : float
@@ -90,52 +94,44 @@ def read_sharp_fields(
     Raises
     ------
     UserError
-        If the image can't be read, is smaller than one field, or nobody knows its pixel size.
+        If an image can't be read, is smaller than one field, or nobody knows its pixel size.
     """
-    with open_regions(path) as image:
-        pixel_um = _pixel_um(image, pixel_um_of_file)
-        factor = target_pixel_um / pixel_um
-        if factor < 1:
-            log.warning("%s: %.4g µm per pixel is coarser than the %.4g µm asked for", path, pixel_um, target_pixel_um)
-        size = tuple(field * factor for field in field_shape)
-        rows, columns = (
-            int(have / want + 1e-6)
-            for have, want in zip((image.levels[0].height, image.levels[0].width), size, strict=True)
-        )
-        if rows * columns == 0:
-            raise UserError(
-                str(path),
-                got=f"an image of {image.levels[0].height}×{image.levels[0].width} pixels of {pixel_um:.4g} µm",
-                wanted=f"at least {math.ceil(size[0])}×{math.ceil(size[1])}, one field of"
-                f" {field_shape[0]}×{field_shape[1]} pixels of {target_pixel_um:.4g} µm",
-                do="Lower simulate.field_px in the settings, mend the sheet's column pixel_um, or take a larger image.",
-            )
-        usable = 0
-        for place in _spread(rows * columns):
-            row, column = divmod(place, columns)
-            field = _field(image, row, column, (rows, columns), size, field_shape)
-            tissue = tissue_fraction(field)
-            reason = "" if tissue >= min_tissue_fraction else f"blank: tissue on {tissue:.1%} of it"
-            yield f"{path.name.split('.')[0]}_r{row:02d}_c{column:02d}", field, reason
-            usable += not reason
-            if usable == max_fields:
-                return
+    usable = 0
+    for file in matching(path, str(path)):
+        with open_regions(file) as image:
+            for name, field in _fields(image, file, pixel_um_of_file, target_pixel_um, field_shape):
+                tissue = tissue_fraction(field)
+                blank = tissue < min_tissue_fraction
+                yield name, field, f"blank: tissue on {tissue:.1%} of it" if blank else ""
+                usable += not blank
+                if usable == max_fields:
+                    return
 
 
-def _pixel_um(image: RegionReader, of_sheet: float | None) -> float:
-    if of_sheet is None and image.pixel_um is None:
+def _fields(
+    image: RegionReader, file: Path, of_sheet: float | None, target_um: float, shape: tuple[int, int]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and pixels of all fields of an image."""
+    pixel_um = choose_pixel_um(image.where, of_sheet, image.pixel_um)
+    if pixel_um > target_um * (1 + SAME_PIXEL):
+        log.warning("%s: %.4g µm per pixel is coarser than the %.4g µm asked for", file, pixel_um, target_um)
+    factor, finest = target_um / pixel_um, image.levels[0]
+    rows = int(finest.height / (shape[0] * factor) + ROUNDING)
+    columns = int(finest.width / (shape[1] * factor) + ROUNDING)
+    if rows * columns == 0:
         raise UserError(
-            image.where, got="no pixel size in the file", wanted="the size of a pixel in the specimen, in micrometres",
-            do="Write it into the slide sheet's column pixel_um.",
-        )  # fmt: skip
-    if of_sheet is None:
-        assert image.pixel_um is not None
-        return image.pixel_um
-    if image.pixel_um is not None and abs(image.pixel_um / of_sheet - 1) > 0.01:
-        log.warning(
-            "%s: the sheet's pixel_um %.4g is taken, not the file's %.4g", image.where, of_sheet, image.pixel_um
+            image.where,
+            got=f"an image of {finest.height}×{finest.width} pixels of {pixel_um:.4g} µm",
+            wanted=f"at least {math.ceil(shape[0] * factor)}×{math.ceil(shape[1] * factor)}, one field of"
+            f" {shape[0]}×{shape[1]} pixels of {target_um:.4g} µm",
+            do="Lower simulate.field_px in the settings, mend the sheet's column pixel_um, or take a larger image.",
         )
-    return of_sheet
+    top = (finest.height - rows * shape[0] * factor) / 2
+    left = (finest.width - columns * shape[1] * factor) / 2
+    for place in _spread(rows * columns):
+        row, column = divmod(place, columns)
+        corner = (top + row * shape[0] * factor, left + column * shape[1] * factor)
+        yield f"{file.name.split('.')[0]}_r{row:02d}_c{column:02d}", _field(image, corner, factor, shape)
 
 
 def _spread(count: int) -> list[int]:
@@ -143,29 +139,19 @@ def _spread(count: int) -> list[int]:
     return sorted(range(count), key=lambda number: ((number + 0.5) * GOLDEN_RATIO) % 1) if count > 1 else [0]
 
 
-def _field(
-    image: RegionReader,
-    row: int,
-    column: int,
-    grid: tuple[int, int],
-    size: tuple[float, ...],
-    shape: tuple[int, int],
-) -> np.ndarray:
-    """One field of the grid, resampled from the coarsest level that is still as fine as asked for."""
-    finest = image.levels[0]
-    factor = size[0] / shape[0]
-    level = max(i for i, item in enumerate(image.levels) if item.reduction <= max(factor, 1.0) * 1.001)
-    reduction = image.levels[level].reduction
-    top, left = (
-        ((have - count * want) / 2 + place * want) / reduction
-        for have, count, want, place in zip((finest.height, finest.width), grid, size, (row, column), strict=True)
-    )
-    tall, wide = (want / reduction for want in size)
-    margin = math.ceil(MARGIN_PX * max(1.0, factor / reduction))
-    y0, x0 = max(0, math.floor(top) - margin), max(0, math.floor(left) - margin)
-    y1 = min(image.levels[level].height, math.ceil(top + tall) + margin)
-    x1 = min(image.levels[level].width, math.ceil(left + wide) + margin)
-    region = image.read(level, y0, x0, y1 - y0, x1 - x0)
-    bottom, right = min(top - y0 + tall, y1 - y0), min(left - x0 + wide, x1 - x0)
-    field = resample(region, shape, (max(0.0, left - x0), max(0.0, top - y0), right, bottom))
+def _field(image: RegionReader, corner: tuple[float, float], factor: float, shape: tuple[int, int]) -> np.ndarray:
+    """One field, resampled from the coarsest level that is still as fine as asked for.
+
+    `corner` and `factor` (pixels of the image in one of the field) count pixels of the finest level.
+    """
+    number = max(i for i, level in enumerate(image.levels) if level.reduction <= max(factor, 1.0) + ROUNDING)
+    level = image.levels[number]
+    scale = factor / level.reduction
+    top, left = corner[0] / level.reduction, corner[1] / level.reduction
+    bottom, right = min(top + shape[0] * scale, level.height), min(left + shape[1] * scale, level.width)
+    margin = math.ceil(MARGIN_PX * max(1.0, scale))
+    y, x = max(0, math.floor(top) - margin), max(0, math.floor(left) - margin)
+    tall = min(level.height, math.ceil(bottom) + margin) - y
+    wide = min(level.width, math.ceil(right) + margin) - x
+    field = resample(image.read(number, y, x, tall, wide), shape, (left - x, top - y, right - x, bottom - y))
     return np.repeat(field, 3, axis=2) if field.shape[2] == 1 else field

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -124,8 +124,17 @@ def as_shown(pixels: np.ndarray, key: TiffPage, where: str) -> np.ndarray:
     return as_grey_or_rgb(pixels, where)
 
 
-def planes_of(series: TiffPageSeries, path: Path) -> Iterator[np.ndarray]:
-    """Planes of a series one by one, in the file's order; channels that are pages of their own are put together.
+def planes_of(series: TiffPageSeries, path: Path, order: Iterable[int]) -> Iterator[np.ndarray]:
+    """Planes of a series one by one; channels that are pages of their own are put together.
+
+    Parameters
+    ----------
+    series : TiffPageSeries
+        Of a file opened by `open_tiff`.
+    path : Path
+        The file.
+    order : iterable of int
+        Numbers of the planes.
 
     Yields
     ------
@@ -134,19 +143,32 @@ def planes_of(series: TiffPageSeries, path: Path) -> Iterator[np.ndarray]:
     """
     where, key = str(path), series.keyframe
     check_page(key, where)
-    leading = series.axes[: len(series.axes) - len(key.axes)]
-    shape = series.shape[: len(leading)]
     z_axis = _plane_axis(series, where)
-    # one row of page numbers a plane: its channels where they are pages of their own
+    shape = series.shape[: len(series.axes) - len(key.axes)]
+    # one row of page numbers a plane
     pages = np.arange(int(np.prod(shape))).reshape(shape or 1)
     pages = pages.reshape(1, -1) if z_axis is None else np.moveaxis(pages, z_axis, 0).reshape(shape[z_axis], -1)
+    mapped = None
     if series.dataoffset is not None:
-        stored = np.memmap(path, np.uint8, "r", series.dataoffset, (pages.size, *key.shape))
-        for indices in pages:
-            yield _together([_mapped(stored[index], key, where) for index in indices], where)
-        return
-    for indices in pages:
-        yield _together([_page(series, index, where) for index in indices], where)
+        mapped = np.memmap(path, np.uint8, "r", series.dataoffset, (pages.size, *key.shape))
+    for plane in order:
+        channels = [
+            _page(series, index, where) if mapped is None else _mapped(mapped[index], key, where)
+            for index in pages[plane]
+        ]
+        yield channels[0] if len(channels) == 1 else as_grey_or_rgb(np.concatenate(channels, axis=-1), where)
+
+
+def count_planes(series: TiffPageSeries, where: str) -> int:
+    """Number of planes of a series.
+
+    Raises
+    ------
+    UserError
+        If it has further axes, such as time.
+    """
+    axis = _plane_axis(series, where)
+    return 1 if axis is None else series.shape[axis]
 
 
 def _mapped(stored: np.ndarray, key: TiffPage, where: str) -> np.ndarray:
@@ -159,10 +181,6 @@ def _page(series: TiffPageSeries, index: int, where: str) -> np.ndarray:
     if page is None:
         raise unreadable(where, f"page {index + 1} is not in the file")
     return read_page(page, where)
-
-
-def _together(channels: list[np.ndarray], where: str) -> np.ndarray:
-    return channels[0] if len(channels) == 1 else as_grey_or_rgb(np.concatenate(channels, axis=-1), where)
 
 
 def _plane_axis(series: TiffPageSeries, where: str) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+SAME_PIXEL = 0.01
+"""Share by which pixel sizes may differ and still be called the same: two pixels across a 224-pixel patch."""
 MARGIN_PX = 4
 """Pixels beyond a region that its resampled edge depends on, per unit of reduction (bicubic reaches two)."""
 

@@ -1,0 +1,141 @@
+"""tsva ingest: a slide's z-stacks, read, checked and written as OME-TIFF."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import click
+import pandas as pd
+from tqdm import tqdm
+
+from tsva.cli.common import fresh_folder, settings_option
+from tsva.errors import UserError
+from tsva.ingest import assemble, check_positions, check_step
+from tsva.io import find_fields, read_stack, read_table, write_stack, write_table
+from tsva.io.source import FieldSource
+from tsva.resample import SAME_PIXEL
+from tsva.settings.ingest import IngestSettings
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.sheet import SlideRow
+from tsva.stack import Stack
+
+log = logging.getLogger(__name__)
+COLUMNS = [
+    "slide", "field", "file", "planes", "height_px", "width_px", "channels", "pixel_um", "z_first_um", "z_last_um",
+    "z_step_um", "reason", "source_pixel_um", "mosaic_px",
+]  # fmt: skip
+WHOLE = ("planes", "height_px", "width_px", "channels", "mosaic_px")
+
+
+@click.command()
+@settings_option(SlideRow, "slide")
+@settings_option(IngestSettings)
+@settings_option(PairsSettings, "pairs")
+@settings_option(OpticsSettings, "optics")
+@click.option(
+    "--sheet-folder", type=click.Path(path_type=Path), required=True, help="What paths in the sheet start from."
+)
+@click.option("--simulated", type=click.Path(path_type=Path), help="The simulate stage's folder of this slide.")
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def command(
+    slide: SlideRow, settings: IngestSettings, pairs: PairsSettings, optics: OpticsSettings, sheet_folder: Path,
+    simulated: Path | None, out: Path,
+) -> None:  # fmt: skip
+    """Read a slide's z-stacks, check them, and write each field as OME-TIFF at the common pixel size."""
+    with fresh_folder(out) as folder:
+        (folder / "stacks").mkdir()
+        if simulated is not None:
+            rows = _adopt(simulated, folder, slide, pairs, optics)
+        else:
+            rows = _take_in(folder, slide, settings, pairs, optics, sheet_folder)
+        table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(WHOLE, "Int64"))
+        if not (table["reason"] == "").any():
+            raise UserError(
+                f"slide {slide.slide}",
+                got=f"no usable field ({table['reason'].iloc[0]})" if len(table) else "no field at all",
+                wanted="at least one field", do="Give the slide another image, or take it out of the sheet.",
+            )  # fmt: skip
+        write_table(folder / "fields.tsv", table)
+    log.info("%s: %d fields taken in, %d left out", slide.slide, *(table["reason"] == "").value_counts().reindex(
+        [True, False], fill_value=0))  # fmt: skip
+
+
+def _take_in(
+    folder: Path, slide: SlideRow, settings: IngestSettings, pairs: PairsSettings, optics: OpticsSettings,
+    sheet_folder: Path,
+) -> list[dict[str, object]]:  # fmt: skip
+    """Read, check and write the fields of the user's files, one at a time."""
+    sources = find_fields(slide, sheet_folder)
+    for source in sources:
+        _check(source, slide, settings, pairs, optics)
+    rows = []
+    for source in tqdm(sources, desc=f"ingest {slide.slide}", disable=None):
+        stack = assemble(
+            source.planes(), source.z_um, source.plane_names, source.pixel_um, source.where,
+            common_pixel_um=optics.pixel_um,
+        )  # fmt: skip
+        resampled = stack.pixel_um != source.pixel_um
+        if resampled:
+            log.info("%s: resampled from %.4g to %.4g µm per pixel", source.where, source.pixel_um, stack.pixel_um)
+        row = _row(slide, source.name, stack)
+        write_stack(folder / str(row["file"]), stack)
+        rows.append({**row, "source_pixel_um": source.pixel_um if resampled else None, "mosaic_px": source.mosaic_px})
+    return rows
+
+
+def _check(
+    source: FieldSource, slide: SlideRow, settings: IngestSettings, pairs: PairsSettings, optics: OpticsSettings
+) -> None:
+    """Refuse a field before any of its pixels is read."""
+    regular = settings.require_regular_z
+    check_positions(source.z_um, source.plane_names, source.where, regular=regular)
+    if regular and slide.role != "refocus":
+        check_step(source.z_um, pairs.z_step_um, source.where)
+    if source.mosaic_px is not None and abs(optics.pixel_um / source.pixel_um - 1) > SAME_PIXEL:
+        raise UserError(
+            source.where, got=f"patches with pixels of {source.pixel_um:g} µm",
+            wanted=f"{optics.pixel_um:g} µm (optics.pixel_um), as patches that are already cut can't be resampled",
+            do="Set optics.pixel_um to the patches' pixel size, or mend the sheet's column pixel_um.",
+        )  # fmt: skip
+
+
+def _adopt(
+    simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings, optics: OpticsSettings
+) -> list[dict[str, object]]:
+    """Take over the stacks of the simulate stage, without copying where the disk can link them."""
+    rows: list[dict[str, object]] = []
+    for told in read_table(simulated / "fields.tsv").to_dict("records"):
+        if told["reason"]:
+            rows.append({"slide": slide.slide, "field": told["field"], "file": "", "reason": told["reason"]})
+            continue
+        file = simulated / str(told["file"])
+        stack = read_stack(file)
+        check_step(stack.z_um.tolist(), pairs.z_step_um, str(file))
+        if abs(stack.pixel_um / optics.pixel_um - 1) > SAME_PIXEL:
+            raise UserError(
+                str(file), got=f"pixels of {stack.pixel_um:g} µm", wanted=f"{optics.pixel_um:g} µm (optics.pixel_um)",
+                do="Simulate with cameras of the nominal pixel size.",
+            )  # fmt: skip
+        rows.append(_row(slide, str(told["field"]), stack))
+        _link(file, folder / str(rows[-1]["file"]))
+    return rows
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _row(slide: SlideRow, field: str, stack: Stack) -> dict[str, object]:
+    planes, height, width, channels = stack.planes.shape
+    return {
+        "slide": slide.slide, "field": field, "file": f"stacks/{field}.ome.tif", "planes": planes, "height_px": height,
+        "width_px": width, "channels": channels, "pixel_um": stack.pixel_um, "z_first_um": stack.z_um[0],
+        "z_last_um": stack.z_um[-1], "z_step_um": stack.z_step_um, "reason": "",
+    }  # fmt: skip

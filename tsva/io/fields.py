@@ -1,0 +1,93 @@
+"""From a row of the slide sheet to the fields of its files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tsva.errors import UserError
+from tsva.io.jiang2018 import fields_of_jiang2018
+from tsva.io.names import NamePattern
+from tsva.io.planes import fields_of_planes
+from tsva.io.source import FieldSource
+from tsva.io.stacks import fields_of_stack
+from tsva.settings.sheet import SlideRow
+
+
+def find_fields(row: SlideRow, sheet_folder: Path) -> list[FieldSource]:
+    """Fields of a slide with source `planes`, `stack` or `jiang2018`.
+
+    Parameters
+    ----------
+    row : SlideRow
+        The slide.
+    sheet_folder : Path
+        What the row's path starts from.
+
+    Returns
+    -------
+    list of FieldSource
+        At least one, each with a name of its own that is fit for a file. Their planes aren't read yet.
+
+    Raises
+    ------
+    UserError
+        If no field is found, or its files don't say what is needed.
+    """
+    where = f"slide sheet, slide {row.slide}"
+    if row.source == "planes":
+        pattern = NamePattern(row.pattern, row.z_step_um, where)
+        found = fields_of_planes(sheet_folder / row.path, pattern, row.pixel_um, single=row.slide)
+    elif row.source == "jiang2018":
+        found = fields_of_jiang2018(matching(sheet_folder / row.path, where), row.pixel_um)
+    elif row.source == "stack":
+        files = [file for path in matching(sheet_folder / row.path, where) for file in _files(path)]
+        found = [field for file in files for field in fields_of_stack(file, row.pixel_um, row.z_step_um)]
+    else:
+        raise ValueError(f"source {row.source} has no z-stacks of its own")
+    return list(_named_apart(found))
+
+
+def matching(path: Path, where: str) -> list[Path]:
+    """Files and folders that a path of the sheet names: itself, or what it matches as a pattern, sorted.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    found = [path] if path.exists() else sorted(path.parent.glob(path.name))
+    if not found:
+        raise UserError(
+            f"{where}, column path", got=f"{path}, where nothing is",
+            wanted="a file, a folder, or a pattern that matches some",
+            do="Mend the path (it starts from the sheet's folder) or put the files there.",
+        )  # fmt: skip
+    return found
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or the TIFF files of a folder."""
+    if path.is_file():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in (".tif", ".tiff"))
+    if not found:
+        raise UserError(
+            str(path), got="a folder without TIFF files", wanted="z-stacks", do="Mend the sheet's column path."
+        )
+    return found
+
+
+def _named_apart(fields: list[FieldSource]) -> Iterator[FieldSource]:
+    """The fields with names that are fit for files, all different."""
+    taken: dict[str, FieldSource] = {}
+    for field in fields:
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", field.name).lstrip("_.-") or "field"
+        if name in taken:
+            raise UserError(
+                field.where, got=f"a second field called {name} (first in {taken[name].where})",
+                wanted="a name of its own for every field", do="Rename one of them.",
+            )  # fmt: skip
+        taken[name] = field
+        yield FieldSource(**{**vars(field), "name": name})
