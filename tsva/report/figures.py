@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tsva.report.names import NOTHING, dataset_name, lead_of, method_name, offset
 from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, svg
@@ -84,9 +85,10 @@ def differences(summary: Summary, dataset: str) -> str | None:
         return None
     applied = [method for method in methods if method != NOTHING]
     rivals = [method for method in applied if method != lead]
-    panels = [("less Y1 as captured", [(method, NOTHING) for method in applied])]
+    panels = [("Method less Y1 as captured", [(method, NOTHING) for method in applied])]
     if rivals:
-        panels.append((f"{method_name(lead)} less", [(lead, rival) for rival in rivals]))
+        others = method_name(rivals[0]) if len(rivals) == 1 else "the other method"
+        panels.append((f"{method_name(lead)} less {others}", [(lead, rival) for rival in rivals]))
 
     def draw(figure: Figure) -> None:
         for axes, (title, duels) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -95,8 +97,10 @@ def differences(summary: Summary, dataset: str) -> str | None:
                 side = (place - (len(duels) - 1) / 2) * 0.24
                 _whiskers(axes, rows, method, baseline, side, method_name(shown), _style(shown, methods))
             axes.axhline(0, color=INK, lw=1)
-            axes.set(xlabel="ΔD (µm)", ylabel="Difference (dB)", title=title)
-            axes.legend()
+            axes.set(xlabel="ΔD (µm)", ylabel="difference (dB)", title=title)
+            if len(duels) > 1:
+                axes.legend(loc="best", ncols=2)
+            axes.margins(y=0.12)
 
     label = f"Paired differences in PSNR by focal offset on {dataset_name(dataset)}, with intervals over slides."
     return svg(draw, f"difference-{dataset}", label, WIDE)
@@ -111,14 +115,14 @@ def _whiskers(
     shown = [(offset(row["delta_d_um"]), row) for row in found] + [
         (label, row) for label, row in means if row is not None
     ]
-    x = np.arange(len(shown)) + side + (np.arange(len(shown)) >= len(found)) * 0.5
+    x = np.arange(len(shown)) + side + np.maximum(np.arange(len(shown)) - len(found) + 1, 0) * 0.8
     middle, low, high = (_values([row for _, row in shown], key) for key in ("difference_db", "low_db", "high_db"))
     axes.vlines(x, low, high, color=style["color"], lw=1.4)
     axes.plot(x, middle, ls="none", marker=style["marker"], color=style["color"], label=name)
-    axes.set_xticks(x - side, [label for label, _ in shown], rotation=90 if len(shown) > 14 else 45, fontsize=8)
+    axes.set_xticks(x - side, [label for label, _ in shown], fontsize=8)
 
 
-AVERAGES = (("strict mean", "strict"), ("continuous mean", "continuous"))
+AVERAGES = (("strict\nmean", "strict"), ("cont.\nmean", "continuous"))
 
 
 def focal_positions(summary: Summary) -> str | None:
@@ -131,14 +135,15 @@ def focal_positions(summary: Summary) -> str | None:
     step = summary["settings"]["pairs"]["z_step_um"]
 
     def draw(figure: Figure) -> None:
-        axes_left = list(figure.subplots(1, panels, squeeze=False)[0])
+        panes = list(figure.subplots(1, panels, squeeze=False)[0])
         if found["fields"]:
-            axes = axes_left.pop(0)
+            axes = panes.pop(0)
             _bars(axes, found["histogram"], "focal_offset_um", "fields", "expected_fields", step)
             axes.set(xlabel="focal position less F (µm)", ylabel="fields", title="Found in the slides")
-        for axes, dataset in zip(axes_left, datasets, strict=True):
+        for axes, dataset in zip(panes, datasets, strict=True):
             _bars(axes, dataset["drawn_offsets"], "n_um", "patches", "expected_patches", step)
             axes.set(xlabel="drawn n (µm)", ylabel="patches", title=f"Drawn, {dataset_name(dataset['dataset'])}")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
     label = "Histograms of focal positions found and of offsets drawn, each beside the Gaussian that the paper assumes."
     return svg(draw, "focal-positions", label, WIDE)
@@ -148,8 +153,8 @@ def _bars(axes: Axes, rows: Sequence[Row], x: str, y: str, expected: str, step: 
     places = _values(rows, x)
     axes.bar(places, _values(rows, y), width=step * 0.85, color=SERIES[0], alpha=0.55, lw=0, label="counted")
     axes.plot(places, _values(rows, expected), color=INK, marker="_", markersize=9, lw=0.8, label="assumed Gaussian")
-    axes.legend()
     axes.grid(axis="x", visible=False)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def training(summary: Summary) -> str | None:

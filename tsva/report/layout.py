@@ -17,12 +17,12 @@ UNSURE = {"sign": "○", "words": "ahead of Y1 as captured, but the interval of 
 PAPER_COUNTED = "dataset1"
 """Table II counts cells on this data set alone."""
 AVERAGES = (
-    ("strict", "captured", "Strict"),
-    ("continuous", "captured", "Continuous"),
-    ("paper", "captured", "Paper’s thirteen columns"),
-    ("strict", "clean", "Strict, noise-free target"),
-    ("continuous", "clean", "Continuous, noise-free target"),
-    ("paper", "clean", "Paper’s, noise-free target"),
+    ("strict", "captured", "Strict: no shot is the target plane"),
+    ("continuous", "captured", "Continuous: offsets between the planes"),
+    ("paper", "captured", "Paper’s: all columns, those that hand over the target too"),
+    ("strict", "clean", "Strict, against the noise-free target"),
+    ("continuous", "clean", "Continuous, against the noise-free target"),
+    ("paper", "clean", "Paper’s, against the noise-free target"),
 )
 
 
@@ -104,20 +104,15 @@ def _table3(rows: _Rows, dataset: Row, printed: Sequence[Row], delta_um: float) 
     }
 
 
-def _averages(rows: _Rows, dataset: Row) -> dict[str, Any]:
+def _averages(rows: _Rows, dataset: Row) -> list[dict[str, Any]]:
     """Methods by protocol and target: the average over ΔD."""
-    shown = [
-        (protocol, target, head)
-        for protocol, target, head in AVERAGES
-        if any(rows.cell(method, protocol, target, None) for method in dataset["methods"])
-    ]
-    return {
-        "heads": [head for _, _, head in shown],
-        "rows": [
-            {"method": method, "cells": [rows.cell(method, protocol, target, None) for protocol, target, _ in shown]}
-            for method in dataset["methods"]
-        ],
-    }
+    groups = []
+    for protocol, target, head in AVERAGES:
+        cells = [(method, rows.cell(method, protocol, target, None)) for method in dataset["methods"]]
+        found = [{"method": method, "cell": cell} for method, cell in cells if cell is not None]
+        if found:
+            groups.append({"protocol": protocol, "target": target, "head": head, "rows": found})
+    return groups
 
 
 def _samples(rows: _Rows, dataset: Row) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def verdicts(
     return [
         {**verdict, "sentences": verdict["sentences"] + _handed_over(verdict["dataset"], scores, pairs)}
         for dataset in datasets
-        for verdict in [_verdict(dataset, comparisons, f"{confidence * 100:g} %")]
+        for verdict in [_verdict(dataset, comparisons, f"{confidence * 100:g}\u202f%")]
     ]
 
 
@@ -73,11 +73,10 @@ def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[
     if lead is None:
         headline = f"{dataset_name(name)}: no method was applied. The tables show Y1 as captured alone."
         return {"dataset": name, "method": None, "outcome": "not compared", "headline": headline, "sentences": []}
-    rows = [
-        row for row in comparisons if row["dataset"] == name and row["sample"] is None and row["target"] == "captured"
-    ]
+    everything = [row for row in comparisons if row["dataset"] == name and row["sample"] is None]
+    rows = [row for row in everything if row["target"] == "captured"]
     gain = average(rows, lead, NOTHING)
-    sentences = [_columns(rows, lead)]
+    sentences = [_columns(rows, lead), _elsewhere(everything, lead)]
     for rival in (method for method in methods if method not in (lead, NOTHING)):
         sentences += [_against(rows, lead, rival), _columns(rows, rival)]
     return {
@@ -133,11 +132,32 @@ def _gain(row: Row | None, method: str, confidence: str) -> str:
 def _interval(row: Row, confidence: str) -> str:
     if outcome(row) == "no interval":
         return f"{_slides(row)}, so there is no interval over slides"
-    return f"{confidence} interval {signed(row['low_db'], 2)} to {signed(row['high_db'], 2)} dB, {_slides(row)}"
+    return f"{confidence} interval {_limits(row)}, {_slides(row)}"
 
 
 def _slides(row: Row) -> str:
     return "one slide" if row["slides"] == 1 else f"{row['slides']} slides"
+
+
+def _elsewhere(rows: Sequence[Row], method: str) -> str:
+    """The same gain with offsets between the planes, and against the noise-free target."""
+    found = [
+        (words, average([row for row in rows if row["target"] == target], method, NOTHING, protocol))
+        for words, protocol, target in (
+            ("with offsets between the planes (continuous)", "continuous", "captured"),
+            ("against the noise-free target (strict)", "strict", "clean"),
+        )
+    ]
+    parts = [
+        f"{words} {signed(row['difference_db'], 2)} dB ({_limits(row)})"
+        for words, row in found
+        if row is not None and row["difference_db"] is not None
+    ]
+    return f"The same difference is {listed(parts)}." if parts else ""
+
+
+def _limits(row: Row) -> str:
+    return "no interval" if row["low_db"] is None else f"{signed(row['low_db'], 2)} to {signed(row['high_db'], 2)} dB"
 
 
 def _columns(rows: Sequence[Row], method: str) -> str:
@@ -163,9 +183,7 @@ def _against(rows: Sequence[Row], lead: str, rival: str) -> str:
     if mean is None or mean["difference_db"] is None:
         return ""
     size = plain(abs(mean["difference_db"]), 2)
-    interval = (
-        "no interval" if mean["low_db"] is None else f"{signed(mean['low_db'], 2)} to {signed(mean['high_db'], 2)} dB"
-    )
+    interval = _limits(mean)
     names = method_name(lead), method_name(rival)
     match outcome(mean):
         case "ahead":
