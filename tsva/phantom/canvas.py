@@ -69,6 +69,17 @@ class Canvas:
         self.chromatin = fractal((TILE, TILE), self.pixel_um, self.rng, long_um=1.3, slope=2.0)
         self.outline = fractal((TILE, TILE), self.pixel_um, self.rng, long_um=6.0, slope=3.0)[0]
 
+    def pixels(self, places_um: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of (N, 2) places; those outside are moved to the border."""
+        rows, columns = (places_um / self.pixel_um).round().astype(int).T
+        return np.clip(rows, 0, self.shape[0] - 1), np.clip(columns, 0, self.shape[1] - 1)
+
+    def keep_nuclei(self, where: np.ndarray) -> None:
+        """Take nuclei off the list whose centre lies where the (Y, X) bool array says no; what is drawn stays."""
+        if self.nuclei:
+            stays = where[self.pixels(np.array(self.nuclei)[:, :2])]
+            self.nuclei = [nucleus for nucleus, kept in zip(self.nuclei, stays, strict=True) if kept]
+
     def window(self, y_um: float, x_um: float, reach_um: float) -> tuple[slice, slice] | None:
         """Pixels within a square around a place, or None where that lies outside."""
         top, left = int((y_um - reach_um) / self.pixel_um), int((x_um - reach_um) / self.pixel_um)

@@ -41,7 +41,9 @@ def cut(canvas: Canvas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         uneven *= _fold(canvas)
         thickness_um *= np.minimum(uneven, 2)
     if rng.random() < MARGIN_CHANCE:
-        uneven *= _margin(canvas)
+        tissue = _margin(canvas)
+        uneven *= tissue
+        canvas.keep_nuclei(tissue > 0.5)
     amounts = np.stack([(haematoxylin + nuclear) * uneven, eosin * uneven], axis=-1)
     np.maximum(amounts, 0, out=amounts)
     return amounts, depth_um.astype(np.float32), thickness_um.astype(np.float32)

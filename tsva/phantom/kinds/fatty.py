@@ -13,7 +13,7 @@ from tsva.phantom.scatter import scatter, uniform
 from tsva.phantom.vessels import vessel
 
 DIAMETER_UM = 62.0
-NUCLEI_PER_MM2 = 420
+NUCLEI_PER_MM2 = 350
 CORNER_UM = 1.5
 """Walls thicker than this are interstitium, with capillaries and fibres."""
 

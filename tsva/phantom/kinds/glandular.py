@@ -13,9 +13,9 @@ from tsva.phantom.nuclei import Nuclei, paint
 from tsva.phantom.scatter import scatter, uniform
 from tsva.phantom.vessels import vessel
 
-RADIUS_UM = 33.0
-SPACING_UM = 80.0
-PROPRIA_PER_MM2 = 8000
+RADIUS_UM = 34.0
+SPACING_UM = 86.0
+PROPRIA_PER_MM2 = 6500
 """Nuclei in the lamina propria, per area of lamina propria."""
 
 
@@ -54,9 +54,7 @@ def _propria(canvas: Canvas, inside: np.ndarray) -> None:
     area_mm2 = np.mean(~inside) * (canvas.height_um + 12) * (canvas.width_um + 12) * 1e-6
     count = int(rng.poisson(PROPRIA_PER_MM2 * area_mm2))
     places = uniform(rng, canvas.height_um, canvas.width_um, 40 * count + 40, 6.0)
-    rows = np.clip((places[:, 0] / canvas.pixel_um).astype(int), 0, canvas.shape[0] - 1)
-    columns = np.clip((places[:, 1] / canvas.pixel_um).astype(int), 0, canvas.shape[1] - 1)
-    places = places[~inside[rows, columns]]
+    places = places[~inside[canvas.pixels(places)]]
     tubes = places[: rng.poisson(3)]
     for y_um, x_um in tubes:
         vessel(canvas, y_um, x_um, rng.uniform(2.6, 4.0), stretch=rng.uniform(1, 1.8), angle=rng.uniform(0, np.pi), filled=0.9)

@@ -54,7 +54,7 @@ def draw_epithelial(canvas: Canvas) -> None:
 def draw_skin(canvas: Canvas) -> None:
     """Draw epidermis with a horny layer, on a dense dermis, on an empty canvas."""
     layers = _layers(canvas, thickness_um=95.0, papillae_um=14.0)
-    courses, tops = collagen(canvas, layers.angle, layers=4, density=0.33, spread=0.7, cleft=1.1)
+    courses, tops = collagen(canvas, layers.angle, layers=3, density=0.31, spread=0.7, cleft=0.5)
     spindles(canvas, courses, tops, 1000)
     wanderers(canvas, 400)
     _clear(canvas, layers)
@@ -80,10 +80,7 @@ def _clear(canvas: Canvas, layers: Layers) -> None:
     keep = step(-layers.height_um, 0.0, 0.6)
     for amounts in (canvas.eosin, canvas.haematoxylin, canvas.nuclear, canvas.occupied, canvas.nuclear_depth, canvas.nuclear_thickness):
         amounts *= keep
-    rows, columns = (np.array([place[axis] for place in canvas.nuclei]) / canvas.pixel_um for axis in (0, 1))
-    rows, columns = (np.clip(at.astype(int), 0, size - 1) for at, size in zip((rows, columns), canvas.shape, strict=True))
-    left = layers.height_um[rows, columns] < 0
-    canvas.nuclei[:] = [place for place, stays in zip(canvas.nuclei, left, strict=True) if stays]
+    canvas.keep_nuclei(layers.height_um < 0)
 
 
 def _cells(canvas: Canvas, layers: Layers, *, top_um: float, glycogen: float) -> None:

@@ -15,17 +15,17 @@ from tsva.phantom.vessels import vessel
 
 FIBROBLASTS_PER_MM2 = 900
 LYMPHOCYTES_PER_MM2 = 120
+VESSELS_PER_MM2 = 50
 
 
 def draw(canvas: Canvas) -> None:
     """Draw the tissue on an empty canvas."""
     rng = canvas.rng
-    courses, tops = collagen(canvas, rng.uniform(0, np.pi), layers=4, density=0.34, spread=0.6)
+    courses, tops = collagen(canvas, rng.uniform(0, np.pi), layers=4, density=0.31, spread=0.6)
+    for y_um, x_um in uniform(rng, canvas.height_um, canvas.width_um, rng.poisson(VESSELS_PER_MM2 * canvas.height_um * canvas.width_um * 1e-6)):
+        vessel(canvas, y_um, x_um, rng.uniform(3.5, 8), stretch=rng.uniform(1, 2.5), angle=rng.uniform(0, np.pi), filled=rng.uniform(0, 1))
     spindles(canvas, courses, tops, FIBROBLASTS_PER_MM2)
     wanderers(canvas, LYMPHOCYTES_PER_MM2)
-    for _ in range(rng.poisson(2.0 * canvas.height_um * canvas.width_um / 190**2)):
-        place = uniform(rng, canvas.height_um, canvas.width_um, 1)[0]
-        vessel(canvas, *place, rng.uniform(3.5, 8), stretch=rng.uniform(1, 2.5), angle=rng.uniform(0, np.pi), filled=rng.uniform(0, 1))
 
 
 def collagen(
@@ -67,11 +67,12 @@ def spindles(canvas: Canvas, courses: list[Course], tops: np.ndarray, per_mm2: f
     rng, margin_um = canvas.rng, 10.0
     area_mm2 = (canvas.height_um + 2 * margin_um) * (canvas.width_um + 2 * margin_um) * 1e-6
     count = int(rng.poisson(per_mm2 * area_mm2))
-    places = uniform(rng, canvas.height_um, canvas.width_um, 4 * count + 10, margin_um)
+    places = uniform(rng, canvas.height_um, canvas.width_um, 8 * count + 10, margin_um)
+    rows, columns = canvas.pixels(places)
+    places = places[canvas.eosin[rows, columns] > 0.1]  # on fibres, not in clefts or lumens
     places = places[scatter(places, np.full(len(places), 7.0), count)]
     count = len(places)
-    rows = np.clip((places[:, 0] / canvas.pixel_um).astype(int), 0, canvas.shape[0] - 1)
-    columns = np.clip((places[:, 1] / canvas.pixel_um).astype(int), 0, canvas.shape[1] - 1)
+    rows, columns = canvas.pixels(places)
     angle = np.array([courses[tops[row, column]].angle(row, column) for row, column in zip(rows, columns, strict=True)])
     paint(
         canvas,
