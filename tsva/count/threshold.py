@@ -25,7 +25,9 @@ def threshold(counts: np.ndarray, method: ThresholdMethod) -> int:
     Returns
     -------
     int
-        t: 0 … t is the dark class, t + 1 … 255 the light one. 0, where the method finds nothing.
+        t: 0 … t is the dark class, t + 1 … 255 the light one. 0, where the method finds nothing. Two grey values are
+        always parted (as in ImageJ since it knows two-valued images); of a single one nothing is dark (ImageJ's methods
+        would take all of it, and count an empty image as one nucleus).
 
     Raises
     ------
@@ -34,6 +36,9 @@ def threshold(counts: np.ndarray, method: ThresholdMethod) -> int:
     """
     if counts.shape != (256,) or counts.sum() == 0:
         raise ValueError("a histogram of 256 values with at least one pixel is wanted")
+    filled = np.flatnonzero(counts)
+    if len(filled) <= 2:
+        return int(filled[-1]) - 1
     return max(0, METHODS[method](counts.astype(float)))
 
 

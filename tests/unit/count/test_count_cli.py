@@ -1,0 +1,92 @@
+"""tsva count on files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from tsva.cli.count import command
+from tsva.io import read_table, write_table
+
+OFFSETS_UM = [-0.5, 0.0, 0.5]
+SETTINGS = {"contrast": "none", "min_area_um2": 1.0}
+SIZE = 64
+
+
+def dotted(dots: int) -> np.ndarray:
+    """A light patch with dark squares of 25 pixels."""
+    image = np.full((SIZE, SIZE, 3), 200, np.uint8)
+    for dot in range(dots):
+        y, x = 4 + 12 * (dot // 5), 4 + 12 * (dot % 5)
+        image[y : y + 5, x : x + 5] = 60
+    return image
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Twelve patches of two slides, interleaved; the second slide is digital tissue with known nuclei."""
+    for slide, nuclei in (("a", None), ("b", [(0.0, 0.0), (63.4, 20.0), (63.6, 20.0), (40.0, 70.0)])):
+        (tmp_path / "pairs" / slide).mkdir(parents=True)
+        stacks = np.stack([np.stack([dotted(9), dotted(1 + index), dotted(9)]) for index in range(6)])
+        np.save(tmp_path / "pairs" / slide / "patches.npy", stacks)
+        if nuclei:
+            (tmp_path / "simulate" / slide / "truth").mkdir(parents=True)
+            table = pd.DataFrame(nuclei, columns=["y_px", "x_px"])
+            write_table(tmp_path / "simulate" / slide / "truth" / "f1_nuclei.tsv", table)
+    rows = [
+        {"index": index, "slide": slide, "sample": "Sample1", "field": "f1", "y_px": SIZE * (index // 2),
+         "x_px": SIZE * (index % 2), "pixel_um": 0.5, "array": f"pairs/{slide}/patches.npy"}
+        for index in range(6) for slide in ("a", "b")
+    ]  # fmt: skip
+    write_table(tmp_path / "pairs" / "dataset1.tsv", pd.DataFrame(rows))
+    folder = tmp_path / "refocus" / "dataset1" / "tsva"
+    folder.mkdir(parents=True)
+    # a nucleus too many below focus, one too few above
+    restored = [[dotted(row["index"] + 1 + extra) for extra in (1, 0, -1)] for row in rows]
+    np.save(folder / "restored.npy", np.array(restored))
+    scores = [{"patch": p, "n_um": n, "protocol": "grid"} for p in range(len(rows)) for n in OFFSETS_UM]
+    scores.append({"patch": 0, "n_um": 0.123, "protocol": "continuous"})
+    write_table(folder / "scores.tsv", pd.DataFrame(scores))
+    return tmp_path
+
+
+def counted(results, threads=1):
+    out = results / "count" / "dataset1" / "tsva.tsv"
+    arguments = [
+        "--settings", json.dumps(SETTINGS), "--table", results / "pairs/dataset1.tsv",
+        "--refocus", results / "refocus/dataset1/tsva", "--results", results, "--threads", threads, "--out", out,
+    ]  # fmt: skip
+    CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+    return read_table(out)
+
+
+def test_every_patch_and_offset_is_counted(results):
+    table = counted(results)
+    assert len(table) == 12 * 3
+    assert table["n_um"].tolist() == OFFSETS_UM * 12
+    assert table["slide"].tolist() == (["a"] * 3 + ["b"] * 3) * 6
+    truth = table["patch"] // 2 + 1
+    assert (table["count_truth"] == truth).all()
+    assert (table["area_truth_px"] == 25 * truth).all()
+    assert (table["area_restored_px"] == 25 * table["count_restored"]).all()
+    below, middle, above = (table[table["n_um"] == n] for n in OFFSETS_UM)
+    assert (below["count_restored"] - below["count_truth"] == 1).all()
+    assert (middle["count_restored"] == middle["count_truth"]).all()
+    # The first patches lost their only nucleus: what is left has one colour.
+    assert (above["count_truth"] - above["count_restored"] == 1).all()
+
+
+def test_true_nuclei_lie_in_one_patch_each(results):
+    table = counted(results)
+    first = table[table["n_um"] == 0]
+    assert first.loc[first["slide"] == "a", "true_nuclei"].isna().all()
+    # (63.6, 20) is nearer to pixel 64, the next patch's first row; (40, 70) lies in the patch to the right.
+    assert first.loc[first["slide"] == "b", "true_nuclei"].tolist() == [2, 1, 1, 0, 0, 0]
+
+
+def test_processes_change_nothing(results):
+    pd.testing.assert_frame_equal(counted(results), counted(results, threads=2))
