@@ -1,0 +1,52 @@
+"""Settings of simulate: defaults that fill in, and physics across keys."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.simulate import MicroscopeSettings, SimulateSettings
+
+
+def test_roles_that_are_left_out_keep_their_defaults() -> None:
+    assert SimulateSettings.model_validate({"fields": {"train": 7}}).fields == {
+        "train": 7, "dataset1": 1, "dataset2": 1, "refocus": 2,
+    }  # fmt: skip
+
+
+def test_survives_json() -> None:
+    settings = SimulateSettings()
+    assert SimulateSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"fields": {"training": 3}}, {"fields": {"train": 0}}, {"field_px": [448]}, {"z_first_um": 1.0},
+        {"microscopes": {}}, {"microscopes": {"a/b": {}}}, {"microscopes": {"a": {"white_level": [1.2, 1, 1]}}},
+        {"microscopes": {"a": {"lamp_centre": [0.5, 1.5]}}}, {"topography": {"tilt": 1.0}}, {"layer_spacing_um": 0.0},
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(wrong: dict) -> None:
+    with pytest.raises(ValidationError):
+        SimulateSettings.model_validate(wrong)
+
+
+def test_layers_have_to_be_finer_than_the_depth_of_focus() -> None:
+    oil = MicroscopeSettings(optics=OpticsSettings(na=1.4, refractive_index=1.515))
+    with pytest.raises(ValidationError, match=r"twice n/NA² of microscope oil \(1\.55\)"):
+        SimulateSettings(layer_spacing_um=2.0, microscopes={"oil": oil})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"na": 1.2}, "na is 1.2; wanted less than refractive_index"),
+        ({"wavelengths_um": [620, 540, 460]}, "wanted micrometres"),
+        ({"bandwidth_um": 0.25}, "at most half the shortest"),
+    ],
+)
+def test_optics_have_to_be_possible(wrong: dict, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        OpticsSettings.model_validate(wrong)
