@@ -46,7 +46,7 @@ def command(
     sheet_folder: Path, threads: int, out: Path,
 ) -> None:  # fmt: skip
     """Simulate a slide: digital tissue, or sharp real fields, at every stage position."""
-    count = settings.fields[slide.role]
+    count = slide.fields or settings.fields[slide.role]
     sharp = _sharp_fields(slide, settings, optics, sheet_folder) if slide.source == "image" else ()
     rows = []
     with fresh_folder(out) as folder:

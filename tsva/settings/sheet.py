@@ -12,6 +12,10 @@ from tsva.errors import UserError
 from tsva.settings.base import Section
 
 Role = Literal["train", "dataset1", "dataset2", "refocus"]
+TISSUES = ("glandular", "epithelial", "stromal", "fatty", "lymphoid", "muscle", "skin")
+"""Kinds of digital tissue."""
+STAINS = ("lab_a", "lab_b")
+"""Stain protocols of digital tissue."""
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
@@ -55,7 +59,8 @@ class SlideRow(Section):
     def _source_has_what_it_needs(self) -> Self:
         if self.source == "simulated":
             _require(not self.path, "path", self.path, "nothing for source simulated")
-            _require(bool(self.tissue), "tissue", "", "a kind of digital tissue for source simulated")
+            _require(self.tissue in TISSUES, "tissue", self.tissue, f"one of {', '.join(TISSUES)} for source simulated")
+            _require(self.stain in ("", *STAINS), "stain", self.stain, f"one of {', '.join(STAINS)}, or nothing")
         else:
             _require(bool(self.path), "path", "", f"a file or folder for source {self.source}")
         if self.source == "planes":

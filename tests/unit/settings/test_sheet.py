@@ -32,12 +32,12 @@ def test_columns_that_nobody_needs_may_be_absent() -> None:
 @pytest.mark.parametrize(
     ("line", "where", "says"),
     [
-        ("A\tP\tS\tteach\tsimulated\t\t\t\t\tfat", "column role", "'teach'"),
+        ("A\tP\tS\tteach\tsimulated\t\t\t\t\tfatty", "column role", "'teach'"),
         ("A\tP\tS\ttrain\tvideo\tx\t\t\t\t", "column source", "'video'"),
-        ("../A\tP\tS\ttrain\tsimulated\t\t\t\t\tfat", "column slide", "'../A'"),
+        ("../A\tP\tS\ttrain\tsimulated\t\t\t\t\tfatty", "column slide", "'../A'"),
         ("A\tP\tS\ttrain\tstack\t\t\t\t\t", "column path", "a file or folder"),
-        ("A\tP\tS\ttrain\tsimulated\tx.tif\t\t\t\tfat", "column path", "nothing for source simulated"),
-        ("A\tP\tS\ttrain\tsimulated\t\t\t\t\t", "column tissue", "digital tissue"),
+        ("A\tP\tS\ttrain\tsimulated\tx.tif\t\t\t\tfatty", "column path", "nothing for source simulated"),
+        ("A\tP\tS\ttrain\tsimulated\t\t\t\t\t", "column tissue", "one of glandular"),
         ("A\tP\tS\ttrain\tstack\tx.tif\t-1\t\t\t", "column pixel_um", "greater than 0"),
         ("A\tP\tS\ttrain\tstack\tx.tif\t\thalf\t\t", "column z_step_um", "'half'"),
         ("A\tP\tS\ttrain\tplanes\tx\t\t\tplane.tif\t", "column pattern", "{z}"),
