@@ -11,6 +11,9 @@ class FocusSettings(Section):
     """Thresholds below which a sharpness curve is not evidence of focus."""
 
     min_tissue_fraction: float = Field(0.05, ge=0, le=1)
-    """A field or patch with less of its area stained is called blank."""
+    """A patch with tissue on less of its area is blank; a field is blank if all its patches are."""
     min_peak_ratio: float = Field(1.15, ge=1)
     """The sharpest plane's Brenner gradient over the median plane's, both less the camera's noise."""
+    max_second_peak: float = Field(0.5, gt=0, le=1)
+    """A second maximum that stands higher than this above the valley between, as a share of the first one's height
+    above noise, leaves it open which of the two is the focus."""
