@@ -246,7 +246,7 @@ def _specimens(
     row: SlideRow, settings: SimulateSettings, frame: Frame, sharp: Iterable[tuple[str, np.ndarray, str]], seed: int
 ) -> Iterator[tuple[str, Specimen | None, pd.DataFrame | None, str]]:
     """Name, specimen, nuclei and reason of every field."""
-    count = settings.fields[row.role]
+    count = row.fields or settings.fields[row.role]
     if row.source == "image":
         for name, picture, reason in sharp:
             yield name, None if reason else _specimen_of_picture(picture, settings, frame), None, reason
