@@ -152,7 +152,7 @@ class Plan:
         simulate = self.settings.simulate
         planes = round((simulate.z_last_um - simulate.z_first_um) / self.settings.pairs.z_step_um) + 1
         height, width = simulate.field_px
-        return simulate.fields[row.role] * planes * height * width * 3
+        return (row.fields or simulate.fields[row.role]) * planes * height * width * 3
 
     # checks
 
