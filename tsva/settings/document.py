@@ -32,8 +32,8 @@ def _page(schema: dict[str, Any]) -> str:
     lines = [
         "# Settings",
         "",
-        f"Made by `{FIX}` from the code that checks them. Defaults are the paper's values where it has one;",
-        "`config/config.yaml` overrides some of them for its demo recipe.",
+        f"Made by `{FIX}` from the code that checks them. Defaults are those of the embedded demo;",
+        "`config/paper.yaml` holds the paper's values where they differ.",
         "",
         "## Top level",
         "",
