@@ -24,7 +24,7 @@ from tsva.settings.sheet import SlideRow, parse_sheet
 log = logging.getLogger(__name__)
 
 
-def _facts(ctx: click.Context, param: click.Parameter, value: str) -> dict[str, Any]:
+def _facts(_: click.Context, param: click.Parameter, value: str) -> dict[str, Any]:
     try:
         facts = json.loads(value)
     except json.JSONDecodeError as error:
@@ -67,9 +67,21 @@ def command(
     page, summary = build(inputs)
     with fresh_folder(out) as folder:
         (folder / "index.html").write_text(page, encoding="utf-8")
-        text = json.dumps(summary, allow_nan=False, ensure_ascii=False, indent=1)
-        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "summary.json").write_text(_as_text(summary), encoding="utf-8")
     log.info("wrote %s (%.1f MB)", out / "index.html", len(page) / 1e6)
+
+
+def _as_text(summary: dict[str, Any]) -> str:
+    """Strict JSON with a row of a table on each line, so that two runs can be compared line by line."""
+
+    def dump(value: Any) -> str:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+    parts = [
+        f'"{key}": ' + ("[\n  " + ",\n  ".join(map(dump, value)) + "\n ]" if isinstance(value, list) else dump(value))
+        for key, value in summary.items()
+    ]
+    return "{\n " + ",\n ".join(parts) + "\n}\n"
 
 
 def _dataset(results: Path, name: str, methods: Iterable[str]) -> DataSet:
@@ -84,8 +96,8 @@ def _method(results: Path, dataset: str, method: str, patches: int) -> Method:
     restored = _array(folder / "restored.npy")
     if len(restored) != patches:
         raise UserError(
-            str(folder / "restored.npy"), got=f"{len(restored)} patches", wanted=f"{patches}, as pairs/{dataset}.tsv has",
-            do="Run the refocus stage again.",
+            str(folder / "restored.npy"), got=f"{len(restored)} patches",
+            wanted=f"{patches}, as pairs/{dataset}.tsv has", do="Run the refocus stage again.",
         )  # fmt: skip
     return Method(read_table(folder / "scores.tsv"), restored, read_table(counts) if counts.exists() else None)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tsva.report import examples, tables
 from tsva.report.inputs import Inputs
-from tsva.report.optics import point_spread
+from tsva.report.optics import on_axis, point_spread
 from tsva.report.page import render
 
 
@@ -33,4 +33,5 @@ def build(inputs: Inputs) -> tuple[str, dict[str, Any]]:
         for name, found in chosen.items()
         for example in found
     ])  # fmt: skip
-    return render(summary, pictures, point_spread(inputs.optics, inputs.pairs.delta_um)), summary
+    summary["optics"] = {"on_axis": tables.tidy(on_axis(inputs.optics, inputs.pairs.delta_um))}
+    return render(summary, pictures, point_spread(inputs.optics, summary["optics"]["on_axis"])), summary

@@ -62,8 +62,8 @@ def _handed_over(dataset: str, scores: Sequence[Row], pairs: PairsSettings) -> l
         return []
     where = offsets(row["delta_d_um"] for row in found)
     return [
-        f"At ΔD = {where} one shot is the target plane itself: Y1 equals the target pixel for pixel {identical} times in "
-        f"{shots}, which no method can beat. The strict average leaves these columns out."
+        f"At ΔD = {where} one shot is the target plane itself: Y1 equals the target pixel for pixel {identical} times "
+        f"in {shots}, which no method can beat. The strict average leaves these columns out."
     ]
 
 
@@ -141,19 +141,19 @@ def _slides(row: Row) -> str:
 
 def _elsewhere(rows: Sequence[Row], method: str) -> str:
     """The same gain with offsets between the planes, and against the noise-free target."""
-    found = [
-        (words, average([row for row in rows if row["target"] == target], method, NOTHING, protocol))
-        for words, protocol, target in (
-            ("with offsets between the planes (continuous)", "continuous", "captured"),
-            ("against the noise-free target (strict)", "strict", "clean"),
-        )
-    ]
-    parts = [
-        f"{words} {signed(row['difference_db'], 2)} dB ({_limits(row)})"
-        for words, row in found
-        if row is not None and row["difference_db"] is not None
-    ]
-    return f"The same difference is {listed(parts)}." if parts else ""
+    words = []
+    for where, protocol, target in (
+        ("With offsets between the planes (continuous protocol)", "continuous", "captured"),
+        ("Against the noise-free target (strict average)", "strict", "clean"),
+    ):
+        row = average([row for row in rows if row["target"] == target], method, NOTHING, protocol)
+        if row is not None and row["difference_db"] is not None:
+            what = {"level": "is not told apart from Y1:"}.get(
+                outcome(row), "gains" if row["difference_db"] > 0 else "loses"
+            )
+            size = signed(row["difference_db"], 2) if outcome(row) == "level" else plain(abs(row["difference_db"]), 2)
+            words.append(f"{where} {method_name(method)} {what} {size} dB ({_limits(row)}).")
+    return " ".join(words)
 
 
 def _limits(row: Row) -> str:

@@ -134,10 +134,11 @@ def _slide(results: Path, world: World, dataset: str, number: int, rng: np.rando
 
 def _stack(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Planes of noise blurred more the farther they are from focus, with camera noise; and the noise-free target."""
-    sharp = gaussian_filter(rng.normal(size=(32, 32, 3)), (1, 1, 0)) * 90 + 150
+    edge = PAIRS.patch_px
+    sharp = gaussian_filter(rng.normal(size=(edge, edge, 3)), (1, 1, 0)) * 90 + 150
     z = np.arange(-PAIRS.reach_planes, PAIRS.reach_planes + 1) * PAIRS.z_step_um
     planes = [gaussian_filter(sharp, (0.1 + 0.7 * abs(depth), 0.1 + 0.7 * abs(depth), 0)) for depth in z]
-    noisy = np.stack(planes) + rng.normal(0, 1.5, (len(z), 32, 32, 3))
+    noisy = np.stack(planes) + rng.normal(0, 1.5, (len(z), edge, edge, 3))
     return noisy.clip(0, 255).round().astype(np.uint8), planes[PAIRS.reach_planes].clip(0, 255).round().astype(np.uint8)
 
 
@@ -147,7 +148,7 @@ def _method(results: Path, world: World, dataset: str, method: str, table: pd.Da
     folder.mkdir(parents=True)
     (results / "count" / dataset).mkdir(parents=True, exist_ok=True)
     share = world.remaining.get(method, 1.0)
-    restored = np.empty((len(table), len(PAIRS.offsets_um), 32, 32, 3), np.uint8)
+    restored = np.empty((len(table), len(PAIRS.offsets_um), PAIRS.patch_px, PAIRS.patch_px, 3), np.uint8)
     scores, counts = [], []
     for patch, row in enumerate(table.itertuples()):
         stack = np.load(results / row.array)[row.index]
