@@ -37,11 +37,10 @@ def bodies(
         window = canvas.window(y, x, 1.3 * long)
         if window is None:
             continue
-        dy, dx = canvas.y_um[window[0]] - np.float32(y), canvas.x_um[:, window[1]] - np.float32(x)
-        along, across = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
-        radius = np.sqrt((along / long) ** 2 + (across / short) ** 2).astype(np.float32)
-        cover = step((1 - radius) * np.float32(short) + np.float32(0.3) * canvas.waves[0][window], 0.0, 0.6)
-        texture = np.exp(np.float32(granules) * canvas.speckle[window] + np.float32(0.2) * canvas.grain[window])
+        along, across = canvas.turned(window, y, x, turn)
+        radius = np.sqrt((along / float(long)) ** 2 + (across / float(short)) ** 2)
+        cover = step((1 - radius) * float(short) + 0.3 * canvas.waves[0][window], 0.0, 0.6)
+        texture = np.exp(granules * canvas.speckle[window] + 0.2 * canvas.grain[window])
         for amounts, amount in ((canvas.eosin, eosin), (canvas.haematoxylin, haematoxylin)):
             part = amounts[window]
-            part += cover * (np.float32(amount) * texture - part)
+            part += cover * (amount * texture - part)

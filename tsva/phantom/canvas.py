@@ -58,16 +58,19 @@ class Canvas:
     def __post_init__(self) -> None:
         maps = np.zeros((6, *self.shape), np.float32)
         self.haematoxylin, self.eosin, self.nuclear, self.occupied, self.nuclear_depth, self.nuclear_thickness = maps
-        self.y_um = (np.arange(self.shape[0], dtype=np.float32) * np.float32(self.pixel_um))[:, None]
-        self.x_um = (np.arange(self.shape[1], dtype=np.float32) * np.float32(self.pixel_um))[None, :]
+        self.y_um = (np.arange(self.shape[0], dtype=np.float32) * self.pixel_um)[:, None]
+        self.x_um = (np.arange(self.shape[1], dtype=np.float32) * self.pixel_um)[None, :]
         self.height_um, self.width_um = self.shape[0] * self.pixel_um, self.shape[1] * self.pixel_um
-        grid = (self.shape, self.pixel_um, self.rng)
         # Amplitude over frequency falls with a power near 1.7 in real fields (docs/phantom.md).
-        self.grain, self.other_grain = fractal(*grid, long_um=5.0, slope=1.6)
-        self.speckle = smooth(*grid, 0.8)
-        self.waves = smooth(*grid, 4.0), smooth(*grid, 4.0)
+        self.grain, self.other_grain = fractal(self.shape, self.pixel_um, self.rng, long_um=5.0, slope=1.6)
+        self.speckle = self.smooth(0.8)
+        self.waves = self.smooth(4.0), self.smooth(4.0)
         self.chromatin = fractal((TILE, TILE), self.pixel_um, self.rng, long_um=1.3, slope=2.0)
         self.outline = fractal((TILE, TILE), self.pixel_um, self.rng, long_um=6.0, slope=3.0)[0]
+
+    def smooth(self, length_um: float) -> np.ndarray:
+        """(Y, X) float32 Gaussian random field of unit variance; lobes are about twice `length_um` wide."""
+        return smooth(self.shape, self.pixel_um, self.rng, length_um)
 
     def pixels(self, places_um: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows and columns of (N, 2) places; those outside are moved to the border."""
@@ -79,6 +82,15 @@ class Canvas:
         if self.nuclei:
             stays = where[self.pixels(np.array(self.nuclei)[:, :2])]
             self.nuclei = [nucleus for nucleus, kept in zip(self.nuclei, stays, strict=True) if kept]
+
+    def turned(
+        self, window: tuple[slice, slice], y_um: float, x_um: float, angle: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates in a window along and across a direction, from a place; micrometres, float32."""
+        # Python floats leave float32 arrays as they are; NumPy's own float64 scalars would not.
+        dy, dx = self.y_um[window[0]] - float(y_um), self.x_um[:, window[1]] - float(x_um)
+        cos, sin = float(np.cos(angle)), float(np.sin(angle))
+        return dx * cos + dy * sin, dy * cos - dx * sin
 
     def window(self, y_um: float, x_um: float, reach_um: float) -> tuple[slice, slice] | None:
         """Pixels within a square around a place, or None where that lies outside."""

@@ -52,7 +52,7 @@ def territories(
     reach : float
         Cells are looked for so many half axes away from their centres.
     warp_um : two (Y, X) float arrays, optional
-        Sideways displacement (y, x) of every place, so that borders curve.
+        Displacement of every place along and across each cell's direction, so that borders curve.
 
     Notes
     -----
@@ -66,12 +66,10 @@ def territories(
         window = canvas.window(y_um[index], x_um[index], reach * long_um[index] + slack_um)
         if window is None:
             continue
-        dy, dx = canvas.y_um[window[0]] - np.float32(y_um[index]), canvas.x_um[:, window[1]] - np.float32(x_um[index])
+        along, across = canvas.turned(window, y_um[index], x_um[index], angle[index])
         if warp_um is not None:
-            dy, dx = dy + warp_um[0][window], dx + warp_um[1][window]
-        cos, sin = np.float32(np.cos(angle[index])), np.float32(np.sin(angle[index]))
-        along = (dx * cos + dy * sin) * np.float32(1 / long_um[index])
-        across = (dy * cos - dx * sin) * np.float32(1 / short_um[index])
+            along, across = along + warp_um[0][window], across + warp_um[1][window]
+        along, across = along / float(long_um[index]), across / float(short_um[index])
         distance = np.sqrt(along * along + across * across)
         first, later, last = nearest[window], second[window], third[window]
         owner[window][distance < first] = index
@@ -81,14 +79,13 @@ def territories(
     return Territories(nearest, second, third, owner)
 
 
-def step(values: np.ndarray, edge: float | np.ndarray, width: float) -> np.ndarray:
+def step(values: np.ndarray, edge: float, width: float) -> np.ndarray:
     """0 below `edge`, 1 above, rising linearly over `width` (float32)."""
-    rising = (values - np.float32(edge) if isinstance(edge, float | int) else values - edge) * np.float32(1 / width)
-    rising += np.float32(0.5)
+    rising = (values - edge) * (1 / width) + 0.5
     return np.clip(rising, 0, 1, out=rising)
 
 
 def ridge(values: np.ndarray, width: float) -> np.ndarray:
     """1 where `values` is zero, falling to 0 as a Gaussian of standard deviation `width` (float32)."""
-    scaled = values * np.float32(1 / width)
-    return np.exp(np.float32(-0.5) * scaled * scaled)
+    scaled = values * (1 / width)
+    return np.exp(-0.5 * scaled * scaled)

@@ -61,40 +61,20 @@ def draw_crypt(canvas: Canvas, crypt: Crypt, inside: np.ndarray) -> None:
     window = canvas.window(crypt.y_um, crypt.x_um, crypt.radius_um * np.sqrt(crypt.stretch) * 1.3)
     if window is None:
         return
-    grain, other, speckle = canvas.grain[window], canvas.other_grain[window], canvas.speckle[window]
-    theta, distance = _polar(canvas, crypt, window)
+    waves = canvas.waves[0][window], canvas.waves[1][window]
+    along, across = canvas.turned(window, crypt.y_um, crypt.x_um, crypt.angle)
+    root = float(np.sqrt(crypt.stretch))
+    turn, distance = np.arctan2(across * root, along / root), np.hypot(along / root, across * root)
 
     count = int(2 * np.pi * crypt.radius_um / CELL_UM)
     edges = (np.arange(count + 1) + np.append(rng.uniform(-0.2, 0.2, count), 0)) * 2 * np.pi / count - np.pi
     edges[-1] = edges[0] + 2 * np.pi
-    fraction = np.interp(theta + np.float32(0.5) * canvas.waves[0][window] / (distance + 6), edges, np.arange(count + 1)).astype(np.float32)
-    cell = np.minimum(fraction.astype(np.int32), count - 1)
-    off = fraction - cell
-    side_um = np.minimum(off, 1 - off) * np.float32(2 * np.pi / count) * distance
-
-    def each(low: float, high: float) -> np.ndarray:
-        return rng.uniform(low, high, count).astype(np.float32)[cell]
-
-    outer = crypt.outline_um(theta).astype(np.float32) + np.float32(0.35) * canvas.waves[1][window] + np.float32(0.15) * grain
+    cell = np.interp(turn + 0.5 * waves[0] / (distance + 6), edges, np.arange(count + 1)).astype(np.float32)
+    outer = crypt.outline_um(turn).astype(np.float32) + 0.35 * waves[1] + 0.15 * canvas.grain[window]
     # Apical surfaces bulge a little, cell by cell, over a shape of their own.
-    domes = np.float32(0.25) * np.sin(np.float32(np.pi) * off) + np.float32(1.3) * canvas.waves[1][window]
-    inner = np.float32(crypt.lumen_um / crypt.radius_um) * outer - domes
-    height = np.maximum(outer - inner, 1)
-    up = (outer - distance) / height
-    base, apex = step(outer - distance, 0.0, 0.6), step(distance - inner, 0.0, 0.7)
-
-    tone = np.exp(np.float32(0.22) * grain) * (1 - np.float32(0.45) * step(speckle, 1.3, 0.8))
-    border = ridge(side_um, 0.28) * np.clip(0.5 + 0.5 * canvas.waves[1][window], 0, 1)
-    eosin = (each(0.10, 0.17) + np.float32(0.07) * up) * tone + np.float32(0.09) * border
-    eosin += np.float32(0.16) * ridge(distance - inner - 0.6, 0.5)
-    haematoxylin = (each(0.13, 0.21) - np.float32(0.07) * up) * np.exp(np.float32(0.3) * other)
-    for amounts, amount in ((canvas.eosin, eosin), (canvas.haematoxylin, haematoxylin)):
-        part = amounts[window]
-        part *= 1 - base
-        part += base * apex * amount
-    mucus = base * (1 - apex) * step(other + canvas.waves[0][window], 0.9, 1.2) * step(crypt.lumen_um - distance, 0, 3.0)
-    canvas.haematoxylin[window] += np.float32(0.05) * mucus * np.exp(np.float32(0.5) * grain)
-    canvas.eosin[window] += np.float32(0.16) * ridge(outer - distance + 0.2, 0.45) * np.exp(np.float32(0.3) * grain)
+    domes = 0.25 * np.sin(np.pi * (cell % 1)) + 1.3 * waves[1]
+    inner = crypt.lumen_um / crypt.radius_um * outer - domes
+    _wall(canvas, window, outer - distance, distance - inner, cell, distance * (2 * np.pi / count))
     inside[window] |= distance < outer + 0.5
 
     middles = (edges[1:] + edges[:-1]) / 2
@@ -104,12 +84,37 @@ def draw_crypt(canvas: Canvas, crypt: Crypt, inside: np.ndarray) -> None:
     _nuclei(canvas, crypt, middles, goblet)
 
 
-def _polar(canvas: Canvas, crypt: Crypt, window: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
-    """Angle and radius of the pixels in a window, before stretching."""
-    dy, dx = canvas.y_um[window[0]] - np.float32(crypt.y_um), canvas.x_um[:, window[1]] - np.float32(crypt.x_um)
-    cos, sin, root = np.float32(np.cos(crypt.angle)), np.float32(np.sin(crypt.angle)), np.float32(np.sqrt(crypt.stretch))
-    along, across = (dx * cos + dy * sin) / root, (dy * cos - dx * sin) * root
-    return np.arctan2(across, along), np.sqrt(along * along + across * across)
+def _wall(
+    canvas: Canvas,
+    window: tuple[slice, slice],
+    above_um: np.ndarray,
+    below_um: np.ndarray,
+    cell: np.ndarray,
+    width_um: np.ndarray,
+) -> None:
+    """Cytoplasm between basement membrane (`above_um`) and lumen (`below_um`); `cell` counts the cells round."""
+    rng, grain, other = canvas.rng, canvas.grain[window], canvas.other_grain[window]
+    number = cell.astype(np.int32)
+    count = int(number.max()) + 1
+
+    def each(low: float, high: float) -> np.ndarray:
+        return rng.uniform(low, high, count).astype(np.float32)[number]
+
+    up = above_um / np.maximum(above_um + below_um, 1)
+    base, apex = step(above_um, 0.0, 0.6), step(below_um, 0.0, 0.7)
+    side_um = np.minimum(cell % 1, 1 - cell % 1) * width_um
+    border = ridge(side_um, 0.28) * np.clip(0.5 + 0.5 * canvas.waves[1][window], 0, 1)
+    vacuoles = 1 - 0.45 * step(canvas.speckle[window], 1.3, 0.8)
+    eosin = (each(0.10, 0.17) + 0.07 * up) * np.exp(0.22 * grain) * vacuoles + 0.09 * border
+    eosin += 0.16 * ridge(below_um - 0.6, 0.5)
+    haematoxylin = (each(0.13, 0.21) - 0.07 * up) * np.exp(0.3 * other)
+    for amounts, amount in ((canvas.eosin, eosin), (canvas.haematoxylin, haematoxylin)):
+        part = amounts[window]
+        part *= 1 - base
+        part += base * apex * amount
+    mucus = base * (1 - apex) * step(other + canvas.waves[0][window], 0.9, 1.2) * step(-below_um, 0.0, 3.0)
+    canvas.haematoxylin[window] += 0.05 * mucus * np.exp(0.5 * grain)
+    canvas.eosin[window] += 0.16 * ridge(above_um + 0.2, 0.45) * np.exp(0.3 * grain)
 
 
 def _thecae(canvas: Canvas, crypt: Crypt, turns: np.ndarray) -> None:
@@ -118,20 +123,18 @@ def _thecae(canvas: Canvas, crypt: Crypt, turns: np.ndarray) -> None:
     wall_um = crypt.outline_um(turns) * (1 - crypt.lumen_um / crypt.radius_um)
     far_um = crypt.outline_um(turns) - wall_um * rng.uniform(0.52, 0.66, len(turns))
     for y_um, x_um, heading, room_um in zip(*crypt.place(turns, far_um), wall_um, strict=True):
-        long_um, wide_um = room_um * rng.uniform(0.27, 0.37), rng.uniform(2.8, 4.6)
+        long_um, wide_um = float(room_um) * rng.uniform(0.27, 0.37), rng.uniform(2.8, 4.6)
         window = canvas.window(y_um, x_um, long_um + 2)
         if window is None:
             continue
-        dy, dx = canvas.y_um[window[0]] - np.float32(y_um), canvas.x_um[:, window[1]] - np.float32(x_um)
-        out = dx * np.float32(np.cos(heading)) + dy * np.float32(np.sin(heading))
-        aside = dy * np.float32(np.cos(heading)) - dx * np.float32(np.sin(heading))
-        egg = np.sqrt((out / long_um) ** 2 + (aside / (wide_um * np.clip(1 + 0.4 * out / long_um, 0.4, 1.5))) ** 2).astype(np.float32)
-        deep_um = (1 - egg) * np.float32(wide_um) + np.float32(0.3) * canvas.waves[0][window]
+        out, aside = canvas.turned(window, y_um, x_um, heading)
+        egg = np.hypot(out / long_um, aside / (wide_um * np.clip(1 + out * (0.4 / long_um), 0.4, 1.5)))
+        deep_um = (1 - egg) * wide_um + 0.3 * canvas.waves[0][window]
         drop = step(deep_um, 0.0, 0.5)
-        foam = np.exp(np.float32(0.45) * canvas.speckle[window] + np.float32(0.4) * canvas.other_grain[window])
+        foam = np.exp(0.45 * canvas.speckle[window] + 0.4 * canvas.other_grain[window])
         for amounts, amount in ((canvas.eosin, 0.025), (canvas.haematoxylin, 0.06)):
             part = amounts[window]
-            part += drop * (np.float32(amount) * foam - part) + np.float32(0.07) * ridge(deep_um, 0.4)
+            part += drop * (amount * foam - part) + 0.07 * ridge(deep_um, 0.4)
 
 
 def _nuclei(canvas: Canvas, crypt: Crypt, middles: np.ndarray, goblet: np.ndarray) -> None:
@@ -139,7 +142,9 @@ def _nuclei(canvas: Canvas, crypt: Crypt, middles: np.ndarray, goblet: np.ndarra
     rng, count = canvas.rng, len(middles)
     wall = 1 - crypt.lumen_um / crypt.radius_um
     up = np.where(goblet, rng.uniform(0.10, 0.16, count), rng.uniform(0.15, 0.36, count))
-    y_um, x_um, heading = crypt.place(middles + rng.normal(0, 0.015, count), crypt.outline_um(middles) * (1 - up * wall))
+    y_um, x_um, heading = crypt.place(
+        middles + rng.normal(0, 0.015, count), crypt.outline_um(middles) * (1 - up * wall)
+    )
     long_um = np.where(goblet, rng.uniform(2.2, 3.0, count), rng.uniform(3.5, 5.0, count))
     short_um = np.where(goblet, rng.uniform(1.7, 2.4, count), rng.uniform(2.0, 2.6, count))
     paint(canvas, Nuclei(y_um, x_um, long_um, short_um, heading + rng.normal(0, 0.13, count)), COLUMNAR)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsva.phantom.canvas import Canvas
-from tsva.phantom.noise import fractal, smooth
+from tsva.phantom.noise import fractal
 
 BANK = 1024
 
@@ -43,21 +43,23 @@ def course(
     crimp_um, crimp_period_um : float
         Amplitude and period of the waves of collagen.
     """
-    rng, grid = canvas.rng, (canvas.shape, canvas.pixel_um, canvas.rng)
+    rng = canvas.rng
     u = canvas.x_um * np.cos(angle) + canvas.y_um * np.sin(angle)
     v = canvas.y_um * np.cos(angle) - canvas.x_um * np.sin(angle)
-    v = (v + wander_um * smooth(*grid, wander_length_um)).astype(np.float32)
-    u = (u + wander_um * smooth(*grid, wander_length_um)).astype(np.float32)
-    phase = 1.5 * smooth(*grid, 1.5 * crimp_period_um) + rng.uniform(0, 2 * np.pi)
-    strength = 0.6 + 0.5 * smooth(*grid, 3 * crimp_period_um)
-    v += np.float32(crimp_um) * strength * np.sin(u * np.float32(2 * np.pi / crimp_period_um) + phase)
+    v = (v + wander_um * canvas.smooth(wander_length_um)).astype(np.float32)
+    u = (u + wander_um * canvas.smooth(wander_length_um)).astype(np.float32)
+    phase = 1.5 * canvas.smooth(1.5 * crimp_period_um) + rng.uniform(0, 2 * np.pi)
+    strength = 0.6 + 0.5 * canvas.smooth(3 * crimp_period_um)
+    v += np.float32(crimp_um) * strength * np.sin(u * (2 * np.pi / crimp_period_um) + phase)
     return Course(u, v)
 
 
 class Bank:
     """A periodic fibre texture in fibre coordinates, looked up along a course."""
 
-    def __init__(self, rng: np.random.Generator, *, step_um: tuple[float, float], long_um: tuple[float, float], slope: float):
+    def __init__(
+        self, rng: np.random.Generator, *, step_um: tuple[float, float], long_um: tuple[float, float], slope: float
+    ):
         """`step_um` and `long_um`: across, along."""
         self.step_um = step_um
         self.textures = fractal((BANK, BANK), step_um, rng, long_um=long_um, slope=slope)

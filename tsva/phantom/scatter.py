@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 
-def scatter(
-    candidates: np.ndarray, distance_um: np.ndarray, count: int, taken: np.ndarray | None = None
-) -> np.ndarray:
+def scatter(candidates: np.ndarray, distance_um: np.ndarray, count: int, taken: np.ndarray | None = None) -> np.ndarray:
     """Pick places in order, leaving out those too close to one already picked.
 
     Parameters
@@ -55,8 +51,3 @@ def uniform(
     """(count, 2) places spread evenly over a field and a margin around it."""
     span = np.array([height_um, width_um]) + 2 * margin_um
     return rng.random((count, 2)) * span - margin_um
-
-
-def thin(rng: np.random.Generator, places: np.ndarray, keep: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Leave out places at random; `keep` gives each one's chance to stay."""
-    return places[rng.random(len(places)) < keep(places)]

@@ -6,7 +6,6 @@ import numpy as np
 
 from tsva.phantom.canvas import Canvas
 from tsva.phantom.cells import ridge, step
-from tsva.phantom.noise import smooth
 
 FOLD_CHANCE = 0.08
 MARGIN_CHANCE = 0.12
@@ -22,7 +21,7 @@ def cut(canvas: Canvas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     depth_um, thickness_um : (Y, X) float32 arrays
         As in Specimen.
     """
-    rng, grid = canvas.rng, (canvas.shape, canvas.pixel_um, canvas.rng)
+    rng = canvas.rng
     # Where drawn nuclei overlap more than the section has room for, all of them give way alike.
     crowd = np.maximum(canvas.occupied, 1)
     nuclear = canvas.nuclear / crowd
@@ -34,9 +33,9 @@ def cut(canvas: Canvas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     filled = np.maximum(canvas.nuclear, 1e-6)
     depth_um = share * canvas.nuclear_depth / filled
     thickness_um = share * canvas.nuclear_thickness / filled + (1 - share) * np.float32(canvas.section_um)
-    depth_um += np.float32(0.25) * smooth(*grid, 35.0)
+    depth_um += 0.25 * canvas.smooth(35.0)
 
-    uneven = np.exp(np.float32(0.05) * smooth(*grid, 60.0))
+    uneven = np.exp(0.05 * canvas.smooth(60.0))
     if rng.random() < FOLD_CHANCE:
         uneven *= _fold(canvas)
         thickness_um *= np.minimum(uneven, 2)
@@ -54,17 +53,17 @@ def _line(canvas: Canvas, offset: float) -> np.ndarray:
     rng = canvas.rng
     angle = rng.uniform(0, 2 * np.pi)
     across = (canvas.y_um - canvas.height_um / 2) * np.cos(angle) - (canvas.x_um - canvas.width_um / 2) * np.sin(angle)
-    return (across + 9 * smooth(canvas.shape, canvas.pixel_um, rng, 50.0) - offset).astype(np.float32)
+    return (across + 9 * canvas.smooth(50.0) - offset).astype(np.float32)
 
 
 def _fold(canvas: Canvas) -> np.ndarray:
     """Optical thickness where the section lies double."""
     distance_um = _line(canvas, canvas.rng.uniform(-0.3, 0.3) * canvas.width_um)
     width_um = canvas.rng.uniform(4, 10)
-    return 1 + np.float32(0.9) * step(width_um - np.abs(distance_um), 0.0, 1.0) + np.float32(0.2) * ridge(np.abs(distance_um) - width_um, 0.6)
+    return 1 + 0.9 * step(width_um - np.abs(distance_um), 0.0, 1.0) + 0.2 * ridge(np.abs(distance_um) - width_um, 0.6)
 
 
 def _margin(canvas: Canvas) -> np.ndarray:
     """1 on tissue, 0 beyond a ragged edge."""
     distance_um = _line(canvas, canvas.rng.uniform(0.15, 0.35) * min(canvas.height_um, canvas.width_um))
-    return 1 - step(distance_um + np.float32(1.0) * canvas.waves[0] + np.float32(0.4) * canvas.grain, 0.0, 0.8)
+    return 1 - step(distance_um + 1.0 * canvas.waves[0] + 0.4 * canvas.grain, 0.0, 0.8)

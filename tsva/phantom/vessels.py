@@ -10,62 +10,54 @@ from tsva.phantom.looks import FLAT
 from tsva.phantom.nuclei import Nuclei, paint
 from tsva.phantom.scatter import scatter
 
+RED_CELL_UM = 3.2
+"""Radius of a red cell: 7.5 µm in diameter in blood, 6 to 7 µm after embedding."""
 
-def vessel(canvas: Canvas, y_um: float, x_um: float, radius_um: float, *, stretch: float, angle: float, filled: float) -> None:
+
+def vessel(
+    canvas: Canvas, y_um: float, x_um: float, radius_um: float, *, stretch: float, angle: float, filled: float
+) -> None:
     """An open capillary or venule: lumen, thin wall with flat nuclei, and a share of the lumen full of red cells."""
     rng = canvas.rng
     long_um, short_um = radius_um * stretch, radius_um
     window = canvas.window(y_um, x_um, long_um + 4)
     if window is None:
         return
-    dy, dx = canvas.y_um[window[0]] - y_um, canvas.x_um[:, window[1]] - x_um
-    along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
-    radius = np.sqrt((along / long_um) ** 2 + (across / short_um) ** 2).astype(np.float32)
-    depth_um = (1 - radius) * np.float32(short_um) + np.float32(0.35) * canvas.waves[0][window] + np.float32(0.1) * canvas.grain[window]
+    along, across = canvas.turned(window, y_um, x_um, angle)
+    depth_um = (1 - np.hypot(along / long_um, across / short_um)) * short_um
+    depth_um += 0.35 * canvas.waves[0][window] + 0.1 * canvas.grain[window]
     inside = step(depth_um, 0.0, 0.4)
     for amounts, wall in ((canvas.haematoxylin, 0.12), (canvas.eosin, 0.26)):
         amounts[window] *= 1 - inside
-        amounts[window] += np.float32(wall) * ridge(depth_um, 0.5) * np.exp(np.float32(0.4) * canvas.other_grain[window])
+        amounts[window] += wall * ridge(depth_um, 0.5) * np.exp(0.4 * canvas.other_grain[window])
+
+    def place(side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """y and x of (N, 2) places along and across."""
+        cos, sin = np.cos(angle), np.sin(angle)
+        return y_um + side[:, 0] * sin + side[:, 1] * cos, x_um + side[:, 0] * cos - side[:, 1] * sin
 
     count = int(rng.poisson(0.08 * (long_um + short_um)))
     turn = rng.uniform(0, 2 * np.pi, count)
-    out = 1 + 0.8 / short_um
-    side_along, side_across = long_um * out * np.cos(turn), short_um * out * np.sin(turn)
-    slope = np.arctan2(short_um * np.cos(turn), -long_um * np.sin(turn))
-    paint(
-        canvas,
-        Nuclei(
-            y_um + side_along * np.sin(angle) + side_across * np.cos(angle),
-            x_um + side_along * np.cos(angle) - side_across * np.sin(angle),
-            rng.uniform(3.0, 5.0, count),
-            rng.uniform(0.9, 1.4, count),
-            slope + angle,
-        ),
-        FLAT,
-    )  # fmt: skip
-    wanted = int(filled * 0.75 * long_um * short_um / 3.3**2)
-    places = rng.uniform(-1, 1, (200, 2))
-    places = places[np.hypot(places[:, 0] / max(1 - 2.6 / long_um, 0.1), places[:, 1] / max(1 - 2.6 / short_um, 0.1)) < 1]
-    places *= (long_um, short_um)
-    for row in scatter(places, np.full(len(places), 5.6), wanted):
-        along_um, across_um = places[row]
-        red_cell(
-            canvas,
-            y_um + along_um * np.sin(angle) + across_um * np.cos(angle),
-            x_um + along_um * np.cos(angle) - across_um * np.sin(angle),
-        )
+    ring = np.stack([(long_um + 0.8) * np.cos(turn), (short_um + 0.8) * np.sin(turn)], axis=1)
+    slope = np.arctan2(short_um * np.cos(turn), -long_um * np.sin(turn)) + angle
+    paint(canvas, Nuclei(*place(ring), rng.uniform(3.0, 5.0, count), rng.uniform(0.9, 1.4, count), slope), FLAT)
+
+    wanted = int(filled * 0.75 * long_um * short_um / RED_CELL_UM**2)
+    places = rng.uniform(-1, 1, (200, 2)) * np.maximum((long_um - 2.6, short_um - 2.6), 0.1)
+    for y, x in zip(*place(places[scatter(places, np.full(len(places), 5.6), wanted)]), strict=True):
+        _red_cell(canvas, y, x)
 
 
-def red_cell(canvas: Canvas, y_um: float, x_um: float) -> None:
-    """A biconcave disc, 6 to 7 µm wide after shrinkage, seen from any side."""
+def _red_cell(canvas: Canvas, y_um: float, x_um: float) -> None:
+    """A biconcave disc seen from any side."""
     rng = canvas.rng
     window = canvas.window(y_um, x_um, 4.5)
     if window is None:
         return
-    radius_um, squeeze, angle = rng.uniform(2.7, 3.3), rng.uniform(0.55, 1.0), rng.uniform(0, np.pi)
-    dy, dx = canvas.y_um[window[0]] - y_um, canvas.x_um[:, window[1]] - x_um
-    along, across = dx * np.cos(angle) + dy * np.sin(angle), (dy * np.cos(angle) - dx * np.sin(angle)) / squeeze
-    radius = (np.sqrt(along**2 + across**2) / radius_um).astype(np.float32)
-    disc = step((1 - radius) * np.float32(radius_um) + np.float32(0.25) * canvas.waves[1][window], 0.0, 0.35)
-    dip = 1 - np.float32(0.45 * squeeze) * np.exp(-((radius / 0.45) ** 2))
-    np.maximum(canvas.eosin[window], np.float32(rng.uniform(0.5, 0.75)) * disc * dip * np.exp(np.float32(0.1) * canvas.grain[window]), out=canvas.eosin[window])
+    radius_um, squeeze = rng.normal(RED_CELL_UM, 0.15), rng.uniform(0.55, 1.0)
+    along, across = canvas.turned(window, y_um, x_um, rng.uniform(0, np.pi))
+    radius = np.hypot(along, across / squeeze) / radius_um
+    disc = step((1 - radius) * radius_um + 0.25 * canvas.waves[1][window], 0.0, 0.35)
+    dip = 1 - 0.45 * squeeze * np.exp(-((radius / 0.45) ** 2))
+    amount = rng.uniform(0.5, 0.75) * disc * dip * np.exp(0.1 * canvas.grain[window])
+    np.maximum(canvas.eosin[window], amount, out=canvas.eosin[window])

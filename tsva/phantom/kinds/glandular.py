@@ -23,7 +23,7 @@ def draw(canvas: Canvas) -> None:
     """Draw the tissue on an empty canvas."""
     rng = canvas.rng
     collagen(canvas, rng.uniform(0, np.pi), layers=3, density=0.15, spread=1.0, cleft=0.45)
-    canvas.haematoxylin += np.float32(0.04) * np.exp(np.float32(0.5) * canvas.other_grain)
+    canvas.haematoxylin += 0.04 * np.exp(0.5 * canvas.other_grain)
     inside = np.zeros(canvas.shape, bool)
     for y_um, x_um in _lattice(canvas):
         radius_um = RADIUS_UM * np.exp(rng.normal(0, 0.1))
@@ -57,7 +57,15 @@ def _propria(canvas: Canvas, inside: np.ndarray) -> None:
     places = places[~inside[canvas.pixels(places)]]
     tubes = places[: rng.poisson(3)]
     for y_um, x_um in tubes:
-        vessel(canvas, y_um, x_um, rng.uniform(2.6, 4.0), stretch=rng.uniform(1, 1.8), angle=rng.uniform(0, np.pi), filled=0.9)
+        vessel(
+            canvas,
+            y_um,
+            x_um,
+            rng.uniform(2.6, 4.0),
+            stretch=rng.uniform(1, 1.8),
+            angle=rng.uniform(0, np.pi),
+            filled=0.9,
+        )
     taken = np.column_stack([tubes, np.full(len(tubes), 12.0)])
     places = places[scatter(places, np.full(len(places), 5.8), count, taken)]
     cell = rng.choice(3, len(places), p=(0.4, 0.35, 0.25))
@@ -69,6 +77,15 @@ def _propria(canvas: Canvas, inside: np.ndarray) -> None:
         long_um = short_um * (rng.uniform(2.4, 3.6, number) if look is FIBROBLAST else 1.08)
         if look is PLASMA:
             shift = rng.uniform(1.2, 2.2, number)
-            bodies(canvas, y_um + shift * np.sin(angle), x_um + shift * np.cos(angle), np.full(number, 5.6), np.full(number, 4.3), angle,
-                   eosin=0.17, haematoxylin=0.2, granules=0.15)
+            bodies(
+                canvas,
+                y_um + shift * np.sin(angle),
+                x_um + shift * np.cos(angle),
+                np.full(number, 5.6),
+                np.full(number, 4.3),
+                angle,
+                eosin=0.17,
+                haematoxylin=0.2,
+                granules=0.15,
+            )
         paint(canvas, Nuclei(y_um, x_um, long_um, short_um, angle), look)

@@ -8,7 +8,6 @@ from tsva.phantom.canvas import Canvas
 from tsva.phantom.cells import ridge, step
 from tsva.phantom.fibres import BANK, Bank, Course, course
 from tsva.phantom.looks import FLAT
-from tsva.phantom.noise import smooth
 from tsva.phantom.nuclei import Nuclei, paint
 from tsva.phantom.scatter import scatter
 
@@ -19,26 +18,28 @@ NUCLEI_PER_MM2 = 450
 
 def draw(canvas: Canvas) -> None:
     """Draw the tissue on an empty canvas."""
-    rng, grid = canvas.rng, (canvas.shape, canvas.pixel_um, canvas.rng)
+    rng = canvas.rng
     way = course(canvas, rng.uniform(0, np.pi), wander_um=5.0, wander_length_um=90.0, crimp_um=0.3, crimp_period_um=30)
-    across = way.v_um + np.float32(1.6) * smooth(*grid, 30.0) + np.float32(0.15) * canvas.waves[0]
+    across = way.v_um + 1.6 * canvas.smooth(30.0) + 0.15 * canvas.waves[0]
     count = int(4 * np.hypot(canvas.height_um, canvas.width_um) / FIBRE_UM)
     widths = FIBRE_UM * np.exp(rng.normal(0, 0.3, count))
     borders = (np.cumsum(widths) - widths.sum() / 2).astype(np.float32)
     fibre = np.clip(np.searchsorted(borders, across.ravel()).reshape(canvas.shape), 1, count - 1)
     edge_um = np.minimum(across - borders[fibre - 1], borders[fibre] - across)
     # Neighbours lie at different heights and are stained differently.
-    gap_um = np.float32(0.7) + np.float32(1.1) * np.maximum(smooth(*grid, 18.0), -0.5) + np.float32(0.12) * canvas.grain
+    gap_um = 0.7 + 1.1 * np.maximum(canvas.smooth(18.0), -0.5) + 0.12 * canvas.grain
     _fibres(canvas, way, across - borders[fibre - 1], fibre, step(edge_um - gap_um, 0.0, 0.5), count)
     between = ridge(edge_um, 0.55) * step(gap_um - edge_um, 0.2, 0.4)
-    canvas.eosin += np.float32(0.14) * between * np.exp(np.float32(0.6) * canvas.other_grain)
-    canvas.haematoxylin += np.float32(0.03) * between
+    canvas.eosin += 0.14 * between * np.exp(0.6 * canvas.other_grain)
+    canvas.haematoxylin += 0.03 * between
     _nuclei(canvas, way, edge_um - gap_um)
 
 
-def _fibres(canvas: Canvas, way: Course, into_um: np.ndarray, fibre: np.ndarray, inside: np.ndarray, count: int) -> None:
+def _fibres(
+    canvas: Canvas, way: Course, into_um: np.ndarray, fibre: np.ndarray, inside: np.ndarray, count: int
+) -> None:
     """Myofibrils along the fibres, sarcomeres across, cracks from shrinkage."""
-    rng, grid = canvas.rng, (canvas.shape, canvas.pixel_um, canvas.rng)
+    rng = canvas.rng
     bank = Bank(rng, step_um=(0.08, 0.5), long_um=(2.2, 60), slope=1.3)
     fibrils = bank.look(way, 0, (int(rng.integers(BANK)), int(rng.integers(BANK))))
 
@@ -46,14 +47,14 @@ def _fibres(canvas: Canvas, way: Course, into_um: np.ndarray, fibre: np.ndarray,
         return rng.uniform(low, high, count).astype(np.float32)[fibre]
 
     # Sarcomeres keep step over some micrometres; neighbouring fibrils slip against one another.
-    slip = np.float32(0.5) * smooth(*grid, 13.0) + np.float32(0.10) * bank.look(way, 1, (0, 0)) + np.float32(0.06) * canvas.waves[1]
-    bands = np.sin(np.float32(2 * np.pi) * ((way.u_um + each(-0.25, 0.25) * into_um) / np.float32(SARCOMERE_UM) + each(0, 1) + slip))
-    bands += np.float32(0.35) * (bands * bands - np.float32(0.5))  # dark A bands are narrower than the light I bands in fixed muscle
-    clear = np.float32(0.34) * step(smooth(*grid, 22.0), -0.4, 1.8)
-    crack = step(fibrils + np.float32(0.8) * smooth(*grid, 9.0), -2.5, 0.5)
-    tone = np.exp(np.float32(0.20) * fibrils + clear * bands + np.float32(0.14) * canvas.grain + np.float32(0.07) * smooth(*grid, 16.0))
+    slip = 0.5 * canvas.smooth(13.0) + 0.10 * bank.look(way, 1, (0, 0)) + 0.06 * canvas.waves[1]
+    bands = np.sin(2 * np.pi * ((way.u_um + each(-0.25, 0.25) * into_um) / SARCOMERE_UM + each(0, 1) + slip))
+    bands += 0.35 * (bands * bands - 0.5)  # dark A bands are narrower than the light I bands in fixed muscle
+    clear = 0.34 * step(canvas.smooth(22.0), -0.4, 1.8)
+    crack = step(fibrils + 0.8 * canvas.smooth(9.0), -2.5, 0.5)
+    tone = np.exp(0.20 * fibrils + clear * bands + 0.14 * canvas.grain + 0.07 * canvas.smooth(16.0))
     canvas.eosin += each(0.27, 0.39) * inside * crack * tone
-    canvas.haematoxylin += np.float32(0.03) * inside * crack * np.exp(clear * bands + np.float32(0.3) * canvas.other_grain)
+    canvas.haematoxylin += 0.03 * inside * crack * np.exp(clear * bands + 0.3 * canvas.other_grain)
 
 
 def _nuclei(canvas: Canvas, way: Course, under_um: np.ndarray) -> None:
@@ -71,6 +72,8 @@ def _nuclei(canvas: Canvas, way: Course, under_um: np.ndarray) -> None:
     angle = np.array([way.angle(rows[row], columns[row]) for row in picked]).reshape(number)
     paint(
         canvas,
-        Nuclei(places[picked, 0], places[picked, 1], rng.uniform(4.0, 7.5, number), rng.uniform(1.0, 1.7, number), angle),
+        Nuclei(
+            places[picked, 0], places[picked, 1], rng.uniform(4.0, 7.5, number), rng.uniform(1.0, 1.7, number), angle
+        ),
         FLAT,
     )

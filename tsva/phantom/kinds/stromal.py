@@ -8,7 +8,6 @@ from tsva.phantom.canvas import Canvas
 from tsva.phantom.cells import step
 from tsva.phantom.fibres import BANK, Bank, Course, course
 from tsva.phantom.looks import FIBROBLAST, LYMPHOCYTE
-from tsva.phantom.noise import smooth
 from tsva.phantom.nuclei import Nuclei, paint
 from tsva.phantom.scatter import scatter, uniform
 from tsva.phantom.vessels import vessel
@@ -21,9 +20,19 @@ VESSELS_PER_MM2 = 50
 def draw(canvas: Canvas) -> None:
     """Draw the tissue on an empty canvas."""
     rng = canvas.rng
-    courses, tops = collagen(canvas, rng.uniform(0, np.pi), layers=4, density=0.31, spread=0.6)
-    for y_um, x_um in uniform(rng, canvas.height_um, canvas.width_um, rng.poisson(VESSELS_PER_MM2 * canvas.height_um * canvas.width_um * 1e-6)):
-        vessel(canvas, y_um, x_um, rng.uniform(3.5, 8), stretch=rng.uniform(1, 2.5), angle=rng.uniform(0, np.pi), filled=rng.uniform(0, 1))
+    courses, tops = collagen(canvas, rng.uniform(0, np.pi), layers=4, density=0.31, spread=0.45)
+    for y_um, x_um in uniform(
+        rng, canvas.height_um, canvas.width_um, rng.poisson(VESSELS_PER_MM2 * canvas.height_um * canvas.width_um * 1e-6)
+    ):
+        vessel(
+            canvas,
+            y_um,
+            x_um,
+            rng.uniform(3.5, 8),
+            stretch=rng.uniform(1, 2.5),
+            angle=rng.uniform(0, np.pi),
+            filled=rng.uniform(0, 1),
+        )
     spindles(canvas, courses, tops, FIBROBLASTS_PER_MM2)
     wanderers(canvas, LYMPHOCYTES_PER_MM2)
 
@@ -40,25 +49,27 @@ def collagen(
     for layer in range(layers):
         way = course(
             canvas, angle + rng.normal(0, spread) * (layer > 0),
-            wander_um=9.0, wander_length_um=45.0, crimp_um=rng.uniform(0.5, 1.7), crimp_period_um=rng.uniform(16, 36),
+            wander_um=11.0, wander_length_um=45.0, crimp_um=rng.uniform(0.5, 1.7), crimp_period_um=rng.uniform(16, 36),
         )  # fmt: skip
         courses.append(way)
         shift = (int(rng.integers(BANK)), int(rng.integers(BANK)))
         fibres, bundles = fine.look(way, layer % 2, shift), broad.look(way, layer % 2, shift)
-        amount = np.float32(density) * np.exp(np.float32(0.36) * fibres + np.float32(0.25) * bundles)
+        amount = density * np.exp(np.clip(0.36 * fibres + 0.25 * bundles, -1.2, 0.7))
         gap = step(bundles, -cleft, 0.5)
         if layer == 0:
             canvas.eosin += amount * gap
             continue
-        cover = step(bundles + np.float32(0.1) * fibres, 0.3, 0.35)
+        cover = step(bundles + 0.1 * fibres, 0.3, 0.35)
         rest = 1 - cover
         canvas.eosin *= rest
         canvas.eosin += amount * cover
         tops[cover > 0.5] = layer
-    canvas.eosin *= np.exp(np.float32(0.16) * canvas.grain)
+    canvas.eosin *= np.exp(0.16 * canvas.grain)
     # Mature collagen takes up hardly any haematoxylin; the ground substance between bundles is faintly blue.
-    canvas.haematoxylin += (np.float32(0.10) * canvas.eosin + np.float32(0.02) * step(canvas.eosin, 0.05, 0.1)) * np.exp(np.float32(0.35) * canvas.other_grain)
-    canvas.eosin *= np.exp(np.float32(0.15) * smooth(canvas.shape, canvas.pixel_um, rng, 40.0))
+    canvas.haematoxylin += (0.10 * canvas.eosin + 0.02 * step(canvas.eosin, 0.05, 0.1)) * np.exp(
+        0.35 * canvas.other_grain
+    )
+    canvas.eosin *= np.exp(0.15 * canvas.smooth(40.0))
     return courses, tops
 
 
@@ -90,4 +101,8 @@ def wanderers(canvas: Canvas, per_mm2: float) -> None:
     count = int(rng.poisson(per_mm2 * (canvas.height_um + 8) * (canvas.width_um + 8) * 1e-6))
     places = uniform(rng, canvas.height_um, canvas.width_um, count, 4.0)
     radius_um = rng.normal(3.2, 0.25, count)
-    paint(canvas, Nuclei(places[:, 0], places[:, 1], radius_um * 1.05, radius_um, rng.uniform(0, np.pi, count)), LYMPHOCYTE)
+    paint(
+        canvas,
+        Nuclei(places[:, 0], places[:, 1], radius_um * 1.05, radius_um, rng.uniform(0, np.pi, count)),
+        LYMPHOCYTE,
+    )
