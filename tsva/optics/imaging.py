@@ -63,9 +63,9 @@ def image_layers(
         Transmitted over incident intensity, averaged over each camera pixel: one less what the layers take away.
     """
     z_um = np.atleast_1d(z_um)
-    image: np.ndarray = np.ones((len(z_um), *grid.shape_px, 3), dtype)
     if len(heights_um) == 0:
-        return image
+        return np.ones((len(z_um), *grid.shape_px, 3), dtype)
+    image: np.ndarray = np.empty((len(z_um), *grid.shape_px, 3), dtype)
     defocus = np.subtract.outer(z_um, heights_um)
     with scipy.fft.set_workers(threads):
         for channel in range(3):
@@ -73,15 +73,18 @@ def image_layers(
             transfer = CubicSpline(table.knots(), table.at_knots(channel, defocus.ravel())).c
             transfer = np.ascontiguousarray(transfer.reshape(4, -1, *defocus.shape).transpose(1, 2, 0, 3), dtype)
             bands = _bands(grid, table.cutoffs[channel], transfer.shape[0])
-            gathered = [band.gather(spectra) for band in bands]
+            matter = [band.gather(spectra) for band in bands]
             del spectra
+            # Working memory is taken once: fresh pages cost as much as the arithmetic on them.
+            folded = np.empty((PLANES_AT_ONCE, grid.shape_px[0], grid.shape_px[1] // 2 + 1), matter[0].dtype)
+            products = np.empty((PLANES_AT_ONCE, max(part.shape[1] for part in matter) + 1), matter[0].dtype)
             for start in range(0, len(z_um), PLANES_AT_ONCE):
-                planes = slice(start, start + PLANES_AT_ONCE)
-                part = transfer[:, planes]
-                folded = np.zeros((part.shape[1], grid.shape_px[0], grid.shape_px[1] // 2 + 1), gathered[0].dtype)
-                for band, matter in zip(bands, gathered, strict=True):
-                    band.add_to(folded, matter, part)
-                image[planes, :, :, channel] -= scipy.fft.irfft2(folded, grid.shape_px, overwrite_x=True)
+                part = transfer[:, start : start + PLANES_AT_ONCE]
+                folded[:] = 0
+                for band, spectrum in zip(bands, matter, strict=True):
+                    band.add_to(folded, spectrum, part, products)
+                for plane, own in zip(image[start:], folded, strict=False):  # the last block may be shorter
+                    plane[:, :, channel] = 1 - scipy.fft.irfft2(own, grid.shape_px)
     return image
 
 
@@ -162,31 +165,33 @@ class _Band:
         sorted_spectra *= self.factor.astype(sorted_spectra.dtype)
         return sorted_spectra
 
-    def add_to(self, folded: np.ndarray, matter: np.ndarray, transfer: np.ndarray) -> None:
+    def add_to(self, folded: np.ndarray, matter: np.ndarray, transfer: np.ndarray, products: np.ndarray) -> None:
         """Add the sum over layers of transfer function times spectrum to the camera's half spectra.
 
         Parameters
         ----------
-        folded : (Z, Y, X // 2 + 1) complex array
+        folded : (Z or more, Y, X // 2 + 1) complex array
             Changed in place.
         matter : (L, N) complex array
             Sorted spectra.
         transfer : (B, Z, 4, L) float array
             Cubic polynomials of the transfer function in each radial bin, highest power first.
+        products : (Z or more, N + 1 or more) complex array
+            Working memory.
         """
-        planes, layers = len(folded), len(matter)
-        real = matter.real.dtype
+        (layers, count), planes, real = matter.shape, transfer.shape[1], matter.real.dtype
         t = self.fraction.astype(real)
         powers = np.stack((t * t * t, t * t, t, np.ones_like(t)))
-        result = np.zeros((planes, matter.shape[1] + 1), matter.dtype)  # the last column stays zero
         piece = max(8, PRODUCT_SIZE // (8 * planes * layers))
         for index, (first, last) in enumerate(pairwise(self.bins)):
-            here_transfer = transfer[index].reshape(planes, 4 * layers)
+            polynomials = transfer[index].reshape(planes, 4 * layers)
             for start in range(first, last, piece):
                 here = slice(start, min(start + piece, last))
                 terms = (powers[:, None, here] * matter[:, here]).reshape(4 * layers, -1)
-                result[:, here] = (here_transfer @ terms.view(real)).view(matter.dtype)
-        folded.reshape(planes, -1)[...] += result.take(self.back, axis=1)
+                products[:planes, here] = (polynomials @ terms.view(real)).view(matter.dtype)
+        products[:, count] = 0
+        for plane, product in zip(folded, products[:planes], strict=False):
+            plane += product.take(self.back).reshape(plane.shape)
 
 
 def _bands(grid: Grid, cutoff: float, bin_count: int) -> list[_Band]:
