@@ -10,7 +10,7 @@ from tsva.errors import UserError
 NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 PLACEHOLDERS = {"z": NUMBER, "z_nm": NUMBER, "z_index": r"[+-]?\d+", "field": r"[^/]+?"}
 """What each placeholder may stand for; all other characters of a pattern stand for themselves."""
-UM_PER_NM = 1e-3
+NM_PER_UM = 1000
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class NamePattern:
                 f"{where}, column pattern", got=repr(text), wanted="some character between two placeholders",
                 do="Name the files so that the field's name and the number can be told apart.",
             )  # fmt: skip
-        self._unit_um = _unit_um(positions[0], z_step_um, where)
-        self._position = positions[0]
+        _check_step(positions[0], z_step_um, where)
+        self._position, self._z_step_um = positions[0], z_step_um
         seen: set[str] = set()
         pieces = [re.escape(literals[0])]
         for name, literal in zip(names, literals[1:], strict=True):
@@ -74,18 +74,19 @@ class NamePattern:
         if found is None:
             return None
         values = found.groupdict()
-        return PlaneName(values.get("field", ""), float(values[self._position]) * self._unit_um)
+        return PlaneName(values.get("field", ""), self._z_um(float(values[self._position])))
+
+    def _z_um(self, number: float) -> float:
+        if self._position == "z_index":
+            assert self._z_step_um is not None
+            return number * self._z_step_um
+        return number / NM_PER_UM if self._position == "z_nm" else number
 
 
-def _unit_um(position: str, z_step_um: float | None, where: str) -> float:
-    if position == "z":
-        return 1.0
-    if position == "z_nm":
-        return UM_PER_NM
-    if z_step_um is None:
+def _check_step(position: str, z_step_um: float | None, where: str) -> None:
+    if position == "z_index" and z_step_um is None:
         raise UserError(
             f"{where}, column z_step_um", got="nothing",
             wanted="the step in micrometres, as names carry an index alone",
             do="Fill in this cell.",
         )  # fmt: skip
-    return z_step_um

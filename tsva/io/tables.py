@@ -37,9 +37,13 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     try:
         frame = pd.read_csv(
-            path, sep="\t", dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=[""],
-            float_precision="round_trip", encoding="utf-8",
-        )  # fmt: skip
+            path,
+            sep="\t",
+            dtype=dict.fromkeys(TEXT_COLUMNS, str),
+            keep_default_na=False,
+            na_values=[""],
+            encoding="utf-8",
+        )
     except (OSError, ValueError) as error:
         raise UserError(
             str(path), got=str(error), wanted="a tab-separated table", do="Delete it, so that its stage runs again."
