@@ -74,6 +74,12 @@ def test_tests_stay_apart_and_keep_their_order():
     assert parts["dataset2"].empty and "split" in parts["dataset2"].columns
 
 
+def test_roles_without_slides_are_empty():
+    parts, _ = split([table("a", role="dataset1")], [NONE], PairsSettings(), seed=1)
+    assert parts["train"].empty and parts["dataset2"].empty
+    assert list(parts["train"].columns) == list(parts["dataset1"].columns)
+
+
 def test_one_patient_cannot_be_parted():
     with pytest.raises(UserError, match=r"a single patient.*at least two"):
         split([table("s1", patient="p"), table("s2", patient="p")], [NONE], PairsSettings(), seed=1)
