@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from tifffile import PHOTOMETRIC, TiffFile, TiffFrame, TiffPage, TiffPageSeries
+from tifffile import PHOTOMETRIC, TIFF, TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 from tsva.errors import UserError
 from tsva.io.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
@@ -65,6 +65,21 @@ def _check_whole(tif: TiffFile) -> None:
         ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if not ends or max(ends) > size or 0 in page.databytecounts:
             raise ValueError(f"pixels of page {number} of {count} are missing")
+    _check_tags(tif, tif.pages.first.offset, size)
+
+
+def _check_tags(tif: TiffFile, offset: int, size: int) -> None:
+    """Raise ValueError if a tag's value lies beyond the end of the file; tifffile would leave out the tag."""
+    file, layout = tif.filehandle, tif.tiff
+    file.seek(offset)
+    (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+    entries = file.read(tags * layout.tagsize)
+    for start in range(0, len(entries), layout.tagsize):
+        code, kind, count = struct.unpack_from(f"{layout.byteorder}HH{layout.offsetformat[-1]}", entries, start)
+        (value,) = struct.unpack_from(layout.offsetformat, entries, start + layout.tagsize - layout.offsetsize)
+        length = count * struct.calcsize(f"={TIFF.DATA_FORMATS.get(kind, '0B')}")
+        if length > layout.offsetsize and value + length > size:
+            raise ValueError(f"the value of tag {code} is missing")
 
 
 def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
