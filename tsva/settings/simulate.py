@@ -24,7 +24,7 @@ class MicroscopeSettings(Section):
     """Primary spherical aberration, root mean square path difference; positive for too thick a cover glass."""
     full_well_e: float = Field(default=27_000, ge=100, le=10_000_000)
     """Electrons that one colour of a camera pixel holds at full scale: sets the photon noise."""
-    read_noise_e: float = Field(default=4.0, ge=0, le=1000)
+    read_noise_e: float = Field(default=5.0, ge=0, le=1000)
     """Noise of reading out, electrons."""
     white_level: tuple[Share, Share, Share] = (0.92, 0.92, 0.92)
     """Empty glass at the brightest place, red, green, blue, as a share of full scale (exposure and white balance)."""
@@ -73,7 +73,7 @@ class SimulateSettings(Section):
         default={
             "nominal": MicroscopeSettings(),
             "other_lab": MicroscopeSettings(
-                optics=OpticsSettings(model="debye"), spherical_um=0.022, full_well_e=15_000, read_noise_e=10.0,
+                optics=OpticsSettings(model="debye"), spherical_um=0.022, full_well_e=16_000, read_noise_e=16.0,
                 white_level=(0.90, 0.87, 0.93), falloff=0.08, lamp_centre=(0.45, 0.6), z_error_sd_um=0.05,
             ),
         },
