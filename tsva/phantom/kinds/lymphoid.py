@@ -26,7 +26,7 @@ def draw(canvas: Canvas) -> None:
     places = uniform(rng, canvas.height_um, canvas.width_um, 14 * count, margin_um)
     kind = rng.choice(3, len(places), p=(1 - LARGE_SHARE - RETICULAR_SHARE, LARGE_SHARE, RETICULAR_SHARE))
     radius_um = np.choose(
-        kind, [rng.normal(mean, spread, len(places)) for mean, spread in ((3.05, 0.3), (4.4, 0.5), (2.3, 0.3))]
+        kind, [rng.normal(mean, spread, len(places)) for mean, spread in ((2.9, 0.28), (4.4, 0.5), (2.2, 0.3))]
     )
     tubes = places[: rng.poisson(1.2)]
     taken = np.column_stack([tubes, np.full(len(tubes), 22.0)])
