@@ -33,14 +33,14 @@ def resample(
     (height, width, C) uint8 array
     """
     left, top, right, bottom = map(float, box or (0, 0, image.shape[1], image.shape[0]))
-    scales = ((bottom - top) / shape[0], (right - left) / shape[1])
-    if scales == (1, 1) and left.is_integer() and top.is_integer():
-        return image[int(top) : int(bottom), int(left) : int(right)]
-    whole = all(scale >= 1 and float(scale).is_integer() for scale in scales)
+    scale_y, scale_x = (bottom - top) / shape[0], (right - left) / shape[1]
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    small = picture.resize(
-        (shape[1], shape[0]), Image.Resampling.BOX if whole else Image.Resampling.BICUBIC, (left, top, right, bottom)
-    )
+    if all(number.is_integer() for number in (left, top, scale_y, scale_x)):
+        whole = (int(left), int(top), int(right), int(bottom))
+        # one rounding; resize's box filter would round rows and columns one after the other, upwards on the average
+        small = picture.reduce((int(scale_x), int(scale_y)), whole)
+    else:
+        small = picture.resize((shape[1], shape[0]), Image.Resampling.BICUBIC, (left, top, right, bottom))
     return np.asarray(small).reshape(*shape, image.shape[2])
 
 

@@ -126,8 +126,9 @@ def _fields(
             f" {shape[0]}×{shape[1]} pixels of {target_um:.4g} µm",
             do="Lower simulate.field_px in the settings, mend the sheet's column pixel_um, or take a larger image.",
         )
-    top = (finest.height - rows * shape[0] * factor) / 2
-    left = (finest.width - columns * shape[1] * factor) / 2
+    # whole pixels, so that fields at the image's own pixel size are exact pieces of it
+    top = (finest.height - rows * shape[0] * factor) // 2
+    left = (finest.width - columns * shape[1] * factor) // 2
     for place in _spread(rows * columns):
         row, column = divmod(place, columns)
         corner = (top + row * shape[0] * factor, left + column * shape[1] * factor)
