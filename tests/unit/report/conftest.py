@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,20 @@ class World:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table of the page: its class, and its rows as (attributes of row and group, texts of the cells)."""
+
+    kind: str
+    dataset: str
+    caption: str
+    rows: list[tuple[dict[str, str], list[str]]]
+
+    def of(self, **attributes: str) -> list[list[str]]:
+        """Cells of the body's rows that have these attributes."""
+        return [cells for found, cells in self.rows if attributes.items() <= found.items()]
+
+
+@dataclass(frozen=True)
 class Report:
     """What the command wrote."""
 
@@ -42,20 +57,72 @@ class Report:
     summary: dict[str, Any]
     results: Path
 
+    @property
+    def tables(self) -> list[Table]:
+        reader = _Tables()
+        reader.feed(self.page)
+        return reader.tables
 
-@pytest.fixture
-def report(tmp_path: Path) -> Callable[..., Report]:
-    """Make a miniature and its report."""
+    def table(self, kind: str, dataset: str = "") -> Table:
+        """The one table of this class (and data set)."""
+        (found,) = (table for table in self.tables if (table.kind, table.dataset) == (kind, dataset))
+        return found
 
-    def make(*more: str, **world_facts: Any) -> Report:
-        world = World(**world_facts)
-        write_results(tmp_path / "results", world)
-        return run(tmp_path / "results", world, *more)
+
+class _Tables(HTMLParser):
+    """Reads the tables of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: list[Table] = []
+        self._group: dict[str, str] = {}
+        self._text: list[str] | None = None
+        self._caption: list[str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {key.removeprefix("data-"): value or "" for key, value in attrs if key.startswith("data-")}
+        if tag == "table":
+            self.tables.append(Table(dict(attrs)["class"] or "", found.get("dataset", ""), "", []))
+        elif tag in ("thead", "tbody"):
+            self._group = found | {"part": tag}
+        elif tag == "tr":
+            self.tables[-1].rows.append((self._group | found | {"class": dict(attrs).get("class") or ""}, []))
+        elif tag in ("td", "th"):
+            self._text = []
+        elif tag == "caption":
+            self._caption = []
+
+    def handle_data(self, data: str) -> None:
+        for text in (self._text, self._caption):
+            if text is not None:
+                text.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th") and self._text is not None:
+            self.tables[-1].rows[-1][1].append(" ".join(" ".join(self._text).split()))
+            self._text = None
+        elif tag == "caption" and self._caption is not None:
+            self.tables[-1] = replace(self.tables[-1], caption=" ".join("".join(self._caption).split()))
+            self._caption = None
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Report]:
+    """Make a miniature and its report; equal miniatures are made once."""
+    made: dict[str, Report] = {}
+
+    def make(**facts: Any) -> Report:
+        world = World(**facts)
+        if str(world) not in made:
+            results = tmp_path_factory.mktemp("report") / "results"
+            write_results(results, world)
+            made[str(world)] = run(results, world)
+        return made[str(world)]
 
     return make
 
 
-def run(results: Path, world: World, *more: str) -> Report:
+def run(results: Path, world: World) -> Report:
     """Call the command on a results folder."""
     arguments = [
         "--settings",
@@ -68,7 +135,7 @@ def run(results: Path, world: World, *more: str) -> Report:
     arguments += ["--train", '{"recipe": "miniature"}', "--run", '{"tsva_version": "0.0"}', "--results", str(results)]
     arguments += [word for name in world.datasets for word in ("--dataset", name)]
     arguments += [word for name in ("y1", *world.remaining) for word in ("--method", name)]
-    CliRunner().invoke(command, [*arguments, *more, "--out", str(results / "report")], catch_exceptions=False)
+    CliRunner().invoke(command, [*arguments, "--out", str(results / "report")], catch_exceptions=False)
     page = (results / "report" / "index.html").read_text(encoding="utf-8")
     summary = json.loads((results / "report" / "summary.json").read_text(encoding="utf-8"), parse_constant=_refuse)
     return Report(page, summary, results)
@@ -89,8 +156,9 @@ def write_results(results: Path, world: World) -> None:
             _method(results, world, dataset, method, table)
     for network in world.remaining:
         _training(results / "train" / network, network)
-    excluded = [("dataset1_slide0", "dataset1", "f2", None, None, "3 % of the field is tissue; 5 % are wanted")]
-    excluded += [("dataset1_slide0", "dataset1", "f0", 0, column, "blank: no tissue") for column in (3, 4)]
+    slide = world.slide_name.format(dataset="dataset1", number=0)
+    excluded = [(slide, "dataset1", "f2", None, None, "3 % of the field is tissue; 5 % are wanted")]
+    excluded += [(slide, "dataset1", "f0", 0, column, "blank: <no tissue>") for column in (3, 4)]
     table = pd.DataFrame(excluded, columns=["slide", "role", "field", "row", "column", "reason"])
     (results / "pairs").mkdir(exist_ok=True, parents=True)
     write_table(results / "pairs" / "excluded.tsv", table.astype({"row": "Int64", "column": "Int64"}))
@@ -124,7 +192,8 @@ def _slide(results: Path, world: World, dataset: str, number: int, rng: np.rando
         np.save(results / "pairs" / name / "clean.npy", np.stack(clean))
     rows = {
         "index": range(world.patches), "sample": f"Sample{number + 1}", "patient": f"p-{name}", "slide": name,
-        "role": dataset, "field": "f0", "row": 0, "column": range(world.patches), "y_px": 0, "x_px": 0, "pixel_um": 0.345,
+        "role": dataset, "field": "f0", "row": 0, "column": range(world.patches), "y_px": 0, "x_px": 0,
+        "pixel_um": 0.345,
         "channels": 3, "focus_z_um": 0.0, "focus_plane": 7, "own_focus_plane": 7,
         "n_um": rng.choice(PAIRS.offsets_um, world.patches), "array": f"pairs/{name}/patches.npy",
         "has_clean": int(world.simulated), "draws": 2 * int(world.simulated),

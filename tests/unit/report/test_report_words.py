@@ -1,0 +1,142 @@
+"""Sentences and the words in them: what paired differences allow to be said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsva.report.names import lead_of, listed, method_name, offset, offsets, plain, signed
+from tsva.report.verdict import outcome, verdicts
+from tsva.settings.pairs import PairsSettings
+
+PAIRS = PairsSettings()
+DATASETS = [{"dataset": "dataset1", "methods": ["y1", "tsva", "unet"]}]
+
+
+def compared(
+    method: str,
+    baseline: str,
+    difference: float | None,
+    half: float | None = 0.1,
+    delta: float | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """A paired difference with an interval `half` wide on either side, over all samples in the strict protocol."""
+    limits = (None, None) if difference is None or half is None else (difference - half, difference + half)
+    row = {"dataset": "dataset1", "sample": None, "method": method, "baseline": baseline, "protocol": "strict"}
+    row |= {"target": "captured", "delta_d_um": delta, "difference_db": difference, "low_db": limits[0]}
+    return row | {"high_db": limits[1], "patches": 8, "slides": 1 if half is None else 6} | more
+
+
+def say(*comparisons: dict[str, Any]) -> tuple[str, str]:
+    (found,) = verdicts(DATASETS, [], comparisons, PAIRS, 0.95)
+    return found["headline"], " ".join(found["sentences"])
+
+
+AGAINST_Y1 = "Y1 as captured in the strict average"
+HEADLINES = [
+    (1.234, 0.1, f"Dataset 1: TSVA gains 1.23 dB over {AGAINST_Y1} (95\u202f% interval +1.13 to +1.33 dB, 6 slides)."),
+    (0.05, 0.1, f"TSVA is not told apart from {AGAINST_Y1}: +0.05 dB, and the interval reaches across zero"),
+    (-0.5, 0.1, "TSVA is worse than doing nothing: it loses 0.50 dB"),
+    (0.5, None, f"TSVA gains 0.50 dB against {AGAINST_Y1} (one slide, so there is no interval"),
+    (-0.5, None, f"TSVA loses 0.50 dB against {AGAINST_Y1} (one slide, so there is no interval"),
+    (None, None, f"TSVA cannot be compared with {AGAINST_Y1}."),
+]
+DUELS = [
+    (0.4, 0.1, "TSVA wins against U-Net: 0.40 dB ahead in the strict average (+0.30 to +0.50 dB)."),
+    (-0.4, 0.1, "U-Net wins against TSVA: 0.40 dB ahead in the strict average (TSVA less U-Net: −0.50 to −0.30 dB)"),
+    (-0.04, 0.1, "TSVA and U-Net are level in the strict average: TSVA less U-Net is −0.04 dB, and the interval"),
+    (-0.4, None, "U-Net is 0.40 dB ahead of TSVA in the strict average; with one slide there is no interval."),
+    (0.4, None, "TSVA is 0.40 dB ahead of U-Net in the strict average; with one slide there is no interval."),
+]
+
+
+@pytest.mark.parametrize(("difference", "half", "words"), HEADLINES)
+def test_headline(difference: float | None, half: float | None, words: str) -> None:
+    assert words in say(compared("tsva", "y1", difference, half))[0]
+
+
+def test_columns_that_are_not_refocused_are_named() -> None:
+    rows = [compared("tsva", "y1", 1.0)]
+    rows += [compared("tsva", "y1", difference, delta=delta) for delta, difference in ((-1, -0.2), (0, 0.0), (1, -0.3))]
+    rows += [compared("tsva", "y1", 0.05, delta=1.5), compared("tsva", "y1", 2.0, delta=2.0)]
+    said = say(*rows)[1]
+    assert "TSVA does not beat Y1 as captured at ΔD = 0 and ±1 µm: it has not refocused anything there." in said
+    assert "At ΔD = +1.5 µm TSVA is ahead of Y1 as captured, but the interval reaches zero." in said
+    assert "every" not in said
+
+
+def test_every_column_beaten_is_said_only_when_it_is() -> None:
+    beaten = [compared("tsva", "y1", 1.0, delta=delta) for delta in (-1.0, 0.0, 1.0)]
+    assert "TSVA beats Y1 as captured in every strict column." in say(*beaten)[1]
+    assert "every" not in say(*beaten[:2], compared("tsva", "y1", -1.0, delta=1.0))[1]
+
+
+@pytest.mark.parametrize(("difference", "half", "words"), DUELS)
+def test_the_rival(difference: float, half: float | None, words: str) -> None:
+    said = say(compared("tsva", "unet", difference, half))[1]
+    assert words in said
+    assert said.count(" wins ") == (0 if half is None or abs(difference) < half else 1)
+
+
+def test_who_is_ahead_column_by_column() -> None:
+    rows = [compared("tsva", "unet", 0.0), compared("tsva", "unet", -1.0, delta=0.0)]
+    rows += [compared("tsva", "unet", 1.0, delta=3.0), compared("tsva", "unet", 0.01, delta=1.0)]
+    assert "the interval is clear of zero for TSVA at +3 µm and U-Net at 0 µm." in say(*rows)[1]
+    assert "In no single column is the interval clear of zero." in say(rows[0], rows[3])[1]
+
+
+def test_other_protocols_are_said_with_their_sign() -> None:
+    rows = [compared("tsva", "y1", 1.0), compared("tsva", "y1", -0.7, protocol="continuous")]
+    rows += [compared("tsva", "y1", 0.02, target="clean")]
+    said = say(*rows)[1]
+    assert "With offsets between the planes (continuous protocol) TSVA loses 0.70 dB (−0.80 to −0.60 dB)." in said
+    assert "Against the noise-free target (strict average) TSVA is not told apart from Y1: +0.02 dB" in said
+
+
+def test_columns_that_hand_over_the_target_are_said() -> None:
+    score = {"dataset": "dataset1", "method": "y1", "protocol": "paper", "target": "captured", "sample": None}
+    scores = [
+        score | {"delta_d_um": d, "identical_patches": k, "patches": 8} for d, k in ((-0.5, 7), (0.5, 8), (1.0, 0))
+    ]
+    (found,) = verdicts(DATASETS, scores, [], PAIRS, 0.95)
+    assert (
+        "At ΔD = ±0.5 µm one shot is the target plane itself: Y1 equals the target pixel for pixel 15 times in 16"
+        in (found["sentences"][-1])
+    )
+
+
+@given(st.floats(-5, 5), st.floats(0, 3), st.floats(0, 3))
+def test_an_outcome_is_what_the_interval_says(low: float, below: float, above: float) -> None:
+    row = compared("tsva", "y1", low + below) | {"low_db": low, "high_db": low + below + above}
+    assert outcome(row) == ("ahead" if low > 0 else "behind" if low + below + above < 0 else "level")
+
+
+def test_the_verdict_is_about_tsva_where_it_was_applied() -> None:
+    assert lead_of(["y1", "unet", "tsva"]) == "tsva"
+    assert lead_of(["y1", "unet_residual"]) == "unet_residual"
+    assert lead_of(["y1"]) is None
+    assert method_name("something") == "something"
+
+
+@pytest.mark.parametrize(
+    ("deltas", "words"),
+    [
+        ([0.0], "0 µm"),
+        ([-1.0, 1.0], "±1 µm"),
+        ([2.5, -3.0, 0.0], "0, +2.5 and −3 µm"),
+        ([-0.5, 0.5, 2.0], "±0.5 and +2 µm"),
+    ],
+)
+def test_offsets_in_words(deltas: list[float], words: str) -> None:
+    assert offsets(deltas) == words
+
+
+def test_numbers_in_words() -> None:
+    assert [plain(-0.001, 2), plain(-1.005, 1), plain(12.0, 0)] == ["0.00", "−1.0", "12"]
+    assert [signed(0.001, 2), signed(1.5, 1), signed(-1.5, 1)] == ["0.00", "+1.5", "−1.5"]
+    assert [offset(0.0), offset(10.0), offset(-0.25)] == ["0", "+10", "−0.25"]
+    assert [listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
