@@ -129,6 +129,6 @@ def _cytoplasm(
     blue = 0.07 + 0.14 * np.exp(np.maximum(layers.height_um, 0) * (-1 / 30))
     blue = blue * (1 - 0.6 * clear) * np.exp(dense + 0.15 * canvas.other_grain)
     # Cells full of glycogen meet in dense borders, others in pale gaps that bridges cross.
-    canvas.eosin += (eosin * (1 - 0.6 - glycogen * border) + 0.16 * glycogen * border) * inside
+    canvas.eosin += (eosin * (1 - (0.6 - glycogen) * border) + 0.16 * glycogen * border) * inside
     canvas.haematoxylin += blue * (1 - 0.5 * border) * inside
     canvas.eosin += 0.09 * np.exp(0.5 * canvas.grain) * ridge(layers.height_um, 0.45) * step(layers.below_um, 0.0, 0.6)

@@ -54,7 +54,7 @@ def test_centroid_and_direction_are_those_asked_for():
 def test_thin_section_shows_profiles_and_caps():
     """Depth and thickness stay within the section; the table's depth is the middle of what is in it."""
     drawn = canvas(section_um=3.5, pixel_um=0.1725)
-    count = 300
+    count = 4000
     rng = np.random.default_rng(5)
     places = rng.uniform(5, 60, (2, count))
     paint(drawn, Nuclei(*places, np.full(count, 3.2), np.full(count, 3.0), rng.uniform(0, np.pi, count)), SMOOTH)
