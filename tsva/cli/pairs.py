@@ -48,37 +48,38 @@ def command(
             stack = read_stack(ingest / str(files[str(field)]))
             planes = reachable_planes(stack, int(rows["focus_plane"].iloc[0]), settings)
             array.write(rows.index, cut(planes, rows, settings.patch_px))
-        if simulated is not None and len(used):
-            used = _cut_truth(used, simulated, folder, settings.patch_px)
+        truth = pd.DataFrame() if simulated is None else read_table(simulated / "fields.tsv")
+        used = _cut_truth(used, truth, simulated or Path(), folder, settings.patch_px)
         write_table(folder / "patches.tsv", used)
         write_table(folder / "excluded.tsv", excluded)
     log.info("%s: %d patches, %d fields or patches left out", slide.slide, len(used), len(excluded))
 
 
-def _cut_truth(used: pd.DataFrame, simulated: Path, folder: Path, patch_px: int) -> pd.DataFrame:
-    """Cut the noise-free targets and the shots at continuous offsets; say in the table which patches have them."""
-    truth = read_table(simulated / "fields.tsv").set_index("field").to_dict("index")
-    draws = max(len(_positions_um(row)) for row in truth.values())
-    channels = int(used["channels"].iloc[0])
-    clean = _Rows(folder / "clean.npy", len(used), (patch_px, patch_px, channels))
-    continuous = (
-        _Rows(folder / "continuous.npy", len(used), (draws, 2, patch_px, patch_px, channels)) if draws else None
-    )
+def _cut_truth(used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder: Path, patch_px: int) -> pd.DataFrame:
+    """Cut the noise-free targets and the shots at continuous offsets; say in the table which patches have them.
+
+    All three files are always written: of real slides they hold nothing.
+    """
+    fields = {row["field"]: row for row in truth.to_dict("records")}
+    draws = max((len(_positions_um(row)) for row in fields.values()), default=0)
+    channels = int(used["channels"].iloc[0]) if len(used) else 3
+    clean = _Rows(folder / "clean.npy", len(used) if fields else 0, (patch_px, patch_px, channels))
+    shape = (draws, 2, patch_px, patch_px, channels)
+    continuous = _Rows(folder / "continuous.npy", len(used) if draws else 0, shape)
     used, offsets = used.copy(), []
-    for field, rows in used.groupby("field", sort=False):
-        row, focus_z_um = truth[str(field)], float(rows["focus_z_um"].iloc[0])
+    for field, rows in used.groupby("field", sort=False) if fields else ():
+        row, focus_z_um = fields[str(field)], float(rows["focus_z_um"].iloc[0])
         plane = plane_at(read_stack(simulated / row["clean_file"]), focus_z_um) if _named(row["clean_file"]) else None
         if plane is not None:
             clean.write(rows.index, cut(plane, rows, patch_px))
             used.loc[rows.index, "has_clean"] = 1
-        if continuous is not None and _named(row["continuous_file"]):
+        if _named(row["continuous_file"]):
             shots = np.load(simulated / row["continuous_file"], mmap_mode="r")
             continuous.write(rows.index, cut(shots, rows, patch_px))
             used.loc[rows.index, "draws"] = len(shots)
             n_um = np.array(_positions_um(row)) - focus_z_um
             offsets += [(index, draw, n) for index in rows.index for draw, n in enumerate(n_um)]
-    if continuous is not None:
-        write_table(folder / "continuous.tsv", pd.DataFrame(offsets, columns=["index", "draw", "n_um"]))
+    write_table(folder / "continuous.tsv", pd.DataFrame(offsets, columns=["index", "draw", "n_um"]))
     return used
 
 

@@ -1,8 +1,9 @@
 rule refocus:
     input:
         table="results/pairs/{dataset}.tsv",
-        patches=lambda wildcards: per_slide(
-            "results/pairs/{slide}/patches.npy", wildcards.dataset
+        arrays=lambda wildcards: expand(
+            per_slide("results/pairs/{slide}/{{file}}", wildcards.dataset),
+            file=["patches.npy", "clean.npy", "continuous.npy", "continuous.tsv"],
         ),
         checkpoint=checkpoint_input,
     output:
