@@ -19,7 +19,7 @@ from tsva.report.inputs import DataSet, Inputs, Method, Slide, Training
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
-from tsva.settings.sheet import SlideRow, parse_sheet
+from tsva.settings.sheet import parse_sheet
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def command(
         )  # fmt: skip
     inputs = Inputs(
         datasets=[_dataset(results, name, methods) for name in datasets],
-        slides=_slides(results, sheet),
+        slides=_slides(results, datasets, sheet),
         training=[_training(results, method) for method in methods if (results / "train" / method).is_dir()],
         pairs=pairs, optics=optics, report=settings, train=train, run=run, seed=seed,
     )  # fmt: skip
@@ -107,33 +107,35 @@ def _training(results: Path, network: str) -> Training:
     return Training(network, _json(folder / "summary.json"), pd.read_csv(_existing(folder / "log.csv")))
 
 
-def _slides(results: Path, sheet: Path | None) -> list[Slide]:
-    """Slides of the sheet; without one, those that ingest and focus have left something of."""
-    excluded = _excluded(results)
+def _slides(results: Path, datasets: Iterable[str], sheet: Path | None) -> list[Slide]:
+    """Slides of the sheet; else those that the tables of pairs name; without these, those that focus has judged."""
+    names = ("train", *datasets, "excluded")
+    tables = [read_table(path) for name in names if (path := results / "pairs" / f"{name}.tsv").exists()]
+    facts: list[dict[Any, Any]] = [{"slide": path.parent.name} for path in sorted(results.glob("focus/*/fields.tsv"))]
     if sheet is not None:
         rows = parse_sheet(sheet.read_text(encoding="utf-8"), str(sheet)).values()
-        return [_slide(results, row.slide, row, excluded) for row in rows]
-    names = {path.parent.name for stage in ("ingest", "focus") for path in results.glob(f"{stage}/*/fields.tsv")}
-    return [_slide(results, name, None, excluded) for name in sorted(names)]
+        facts = [row.model_dump(include={"slide", "role", "sample", "source"}) for row in rows]
+    elif tables:
+        columns = [table.reindex(columns=["slide", "role", "sample"]) for table in tables]
+        named = pd.concat(columns).drop_duplicates("slide").astype(object)
+        facts = named.where(named.notna(), None).to_dict("records")
+    left_out = tables[-1] if (results / "pairs" / "excluded.tsv").exists() else None
+    return [_slide(results, row, left_out) for row in facts]
 
 
-def _slide(results: Path, name: str, row: SlideRow | None, excluded: pd.DataFrame | None) -> Slide:
+def _slide(results: Path, row: dict[Any, Any], left_out: pd.DataFrame | None) -> Slide:
+    name = str(row["slide"])
     ingest, focus = results / "ingest" / name / "fields.tsv", results / "focus" / name
     return Slide(
         name=name,
-        role=row.role if row else None,
-        sample=row.sample if row else None,
-        source=row.source if row else None,
+        role=row.get("role"),
+        sample=row.get("sample"),
+        source=row.get("source"),
         ingest=read_table(ingest) if ingest.exists() else None,
         focus=_json(focus / "summary.json") if (focus / "summary.json").exists() else None,
         fields=read_table(focus / "fields.tsv") if (focus / "fields.tsv").exists() else None,
-        excluded=None if excluded is None else excluded[excluded["slide"] == name],
+        excluded=None if left_out is None else left_out[left_out["slide"] == name],
     )
-
-
-def _excluded(results: Path) -> pd.DataFrame | None:
-    path = results / "pairs" / "excluded.tsv"
-    return read_table(path) if path.exists() else None
 
 
 def _array(path: Path) -> np.ndarray:

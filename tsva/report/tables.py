@@ -19,7 +19,8 @@ from tsva.statistics import comparison_rows, count_rows, score_rows
 VERSION = 1
 """Of summary.json's layout; docs/summary.md says what changed."""
 TRAINING_FACTS = (
-    "parameters", "multiply_accumulates", "steps", "best_step", "verification_psnr_db", "seconds", "diverged_at",
+    "parameters", "multiply_accumulates_224", "training_patches", "verification_patches", "steps", "best_step",
+    "verification_psnr_db", "verification_y1_psnr_db", "seconds",
 )  # fmt: skip
 LOG_COLUMNS = ("step", "training_loss", "verification_loss", "verification_psnr_db", "verification_y1_psnr_db")
 
@@ -149,7 +150,7 @@ def _counts(inputs: Inputs) -> list[pd.DataFrame]:
 def _training(training: Training, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A network's summary as its stage wrote it, the recipe's name, and its log in columns."""
     log, facts = training.log, training.summary
-    multiplied = facts.get("multiply_accumulates")
+    multiplied = facts.get("multiply_accumulates_224")
     return {
         **dict.fromkeys(TRAINING_FACTS),
         "recipe": recipe.get("recipe"),

@@ -111,18 +111,19 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Report]:
     """Make a miniature and its report; equal miniatures are made once."""
     made: dict[str, Report] = {}
 
-    def make(**facts: Any) -> Report:
-        world = World(**facts)
-        if str(world) not in made:
+    def make(sheet: str = "", **facts: Any) -> Report:
+        world, key = World(**facts), f"{facts} {sheet}"
+        if key not in made:
             results = tmp_path_factory.mktemp("report") / "results"
             write_results(results, world)
-            made[str(world)] = run(results, world)
-        return made[str(world)]
+            (results / "slides.tsv").write_text(sheet)
+            made[key] = run(results, world, *(["--sheet", str(results / "slides.tsv")] if sheet else []))
+        return made[key]
 
     return make
 
 
-def run(results: Path, world: World) -> Report:
+def run(results: Path, world: World, *more: str) -> Report:
     """Call the command on a results folder."""
     arguments = [
         "--settings",
@@ -135,7 +136,7 @@ def run(results: Path, world: World) -> Report:
     arguments += ["--train", '{"recipe": "miniature"}', "--run", '{"tsva_version": "0.0"}', "--results", str(results)]
     arguments += [word for name in world.datasets for word in ("--dataset", name)]
     arguments += [word for name in ("y1", *world.remaining) for word in ("--method", name)]
-    CliRunner().invoke(command, [*arguments, "--out", str(results / "report")], catch_exceptions=False)
+    CliRunner().invoke(command, [*arguments, *more, "--out", str(results / "report")], catch_exceptions=False)
     page = (results / "report" / "index.html").read_text(encoding="utf-8")
     summary = json.loads((results / "report" / "summary.json").read_text(encoding="utf-8"), parse_constant=_refuse)
     return Report(page, summary, results)
@@ -263,8 +264,16 @@ def _score(image: np.ndarray, target: np.ndarray) -> dict[str, Any]:
 
 def _training(folder: Path, network: str) -> None:
     folder.mkdir(parents=True)
-    facts = {"network": network, "parameters": 1234567, "multiply_accumulates": 7.13e9, "steps": 40, "best_step": 30}
-    facts |= {"verification_psnr_db": 33.21, "seconds": 12.5}
+    facts = {
+        "network": network,
+        "parameters": 1234567,
+        "multiply_accumulates_224": 7130000000,
+        "training_patches": 9,
+        "verification_patches": 3,
+        "steps": 40,
+        "best_step": 30,
+    }
+    facts |= {"verification_psnr_db": 33.21, "verification_y1_psnr_db": 30.0, "seconds": 12.5}
     (folder / "summary.json").write_text(json.dumps(facts))
     steps = range(0, 50, 10)
     log = {"step": steps, "epoch": 0, "training_loss": [None, 0.1, 0.05, 0.03, 0.02], "verification_loss": 0.01}

@@ -124,8 +124,10 @@ def test_the_other_tables_print_the_summary(report: Callable[..., Any]) -> None:
         assert cells[0] == row["slide"]
         assert cells[3:] == [str(row["fields"]), str(row["usable"]), *printed(*(row[key] for key in keys))]
     for row, cells in zip(made.summary["training"], made.table("training").of(part="tbody"), strict=True):
-        whole = [f"{row[key]:,}".replace(",", " ") for key in ("parameters", "steps", "best_step")]
-        quality, seconds = printed(row["verification_psnr_db"]), printed(row["seconds"], digits=0)
+        keys = ("parameters", "training_patches", "verification_patches", "steps", "best_step")
+        whole = [f"{row[key]:,}".replace(",", " ") for key in keys]
+        quality = printed(row["verification_psnr_db"], row["verification_y1_psnr_db"])
+        seconds = printed(row["seconds"], digits=0)
         assert cells == [row["name"], whole[0], *printed(row["gmac"]), *whole[1:], *quality, *seconds]
     reasons = [[row["unit"], row["reason"], str(row["number"])] for row in out["reasons"]]
     assert made.table("reasons").of(part="tbody") == reasons
@@ -249,3 +251,15 @@ def test_the_page_can_be_read_without_seeing_it(report: Callable[..., Any]) -> N
     ids = Counter(attributes["id"] for _, attributes in elements.found if "id" in attributes)
     assert not [name for name, times in ids.items() if times > 1]
     assert elements.of("html")[0]["lang"] == "en"
+
+
+def test_a_sheet_says_which_slides_and_where_they_are_from(report: Callable[..., Any]) -> None:
+    sheet = "slide\tpatient\tsample\trole\tsource\tpath\ndataset1_slide0\tp\tSample1\tdataset1\tstack\tx.tif\n"
+    made = report(datasets=("dataset1",), remaining={}, slides=1, sheet=sheet + sheet.splitlines()[1].replace("0", "9"))
+    (row,) = made.table("slides").of(part="tbody")  # slide 9 has left nothing
+    assert row[:3] == ["dataset1_slide0", "Sample1", "dataset1"]
+    assert made.summary["datasets"][0]["sources"] == ["stack"]
+    assert "Data: real z-stacks." in made.page
+    without = report(datasets=("dataset1",), remaining={}, slides=1)
+    assert without.table("slides").of(part="tbody")[0][:3] == ["dataset1_slide0", "Sample1", "dataset1"]
+    assert without.summary["datasets"][0]["sources"] == []
