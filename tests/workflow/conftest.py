@@ -43,7 +43,7 @@ class Workflow:
         environment = {**os.environ, "PYTHONPATH": str(self.folder), "NO_COLOR": "1"}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         done = subprocess.run(
-            ["snakemake", "--cores", "2", "--configfile", "tiny.yaml", *arguments],
+            ["snakemake", "--cores", "2", *arguments, "--configfile", "tiny.yaml"],
             cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
@@ -97,7 +97,7 @@ def _scan(folder: Path) -> None:
     scan = Workflow(folder)
     config = ["--config", "slides=scan.tsv", "checkpoint=scan.tsv", "simulate={fields: {refocus: 3}}"]
     scan.run("ingested", *config)
-    stacks = sorted((folder / "results/ingest/S1/stacks").iterdir())
+    stacks = sorted((folder / "results/ingest/S1/stacks").glob("*.tif"))
     (folder / "scans/B1").mkdir(parents=True)
     for number, file in enumerate(stacks[:2], start=1):
         stack = read_stack(file)

@@ -9,6 +9,9 @@ rule pairs:
         table="results/pairs/{slide}/patches.tsv",
         excluded="results/pairs/{slide}/excluded.tsv",
         patches="results/pairs/{slide}/patches.npy",
+        clean="results/pairs/{slide}/clean.npy",
+        continuous="results/pairs/{slide}/continuous.npy",
+        draws="results/pairs/{slide}/continuous.tsv",
     log:
         "logs/pairs/{slide}.log",
     conda:
