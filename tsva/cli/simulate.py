@@ -47,7 +47,9 @@ def command(
 ) -> None:  # fmt: skip
     """Simulate a slide: digital tissue, or sharp real fields, at every stage position."""
     count = slide.fields or settings.fields[slide.role]
-    sharp = _sharp_fields(slide, settings, optics, sheet_folder) if slide.source == "image" else ()
+    sharp = (
+        _sharp_fields(slide, count, sharp_sampling(settings, optics), sheet_folder) if slide.source == "image" else ()
+    )
     rows = []
     with fresh_folder(out) as folder:
         (folder / "stacks").mkdir()
@@ -63,7 +65,7 @@ def command(
 
 
 def _sharp_fields(
-    slide: SlideRow, settings: SimulateSettings, optics: OpticsSettings, sheet_folder: Path
+    slide: SlideRow, left: int, sampling: tuple[float, tuple[int, int]], sheet_folder: Path
 ) -> Iterator[tuple[str, np.ndarray, str]]:
     """Fields of all files behind a slide; each file gives an even share, and what it can't give the next ones may."""
     from tsva.io import read_sharp_fields  # OpenSlide's library is needed for real images alone
@@ -76,13 +78,11 @@ def _sharp_fields(
             wanted="an image or slide, or a pattern that matches some",
             do="Mend the path; it is relative to the sheet.",
         )  # fmt: skip
-    pixel_um, shape = sharp_sampling(settings, optics)
-    left = settings.fields[slide.role]
     for index, file in enumerate(files):
         share = math.ceil(left / (len(files) - index))
         if share == 0:
             return
-        for name, picture, reason in read_sharp_fields(file, slide.pixel_um, pixel_um, shape, share):
+        for name, picture, reason in read_sharp_fields(file, slide.pixel_um, *sampling, share):
             left -= not reason
             yield name, picture, reason
 
