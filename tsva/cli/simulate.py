@@ -78,6 +78,12 @@ def _sharp_fields(
             wanted="an image or slide, or a pattern that matches some",
             do="Mend the path; it is relative to the sheet.",
         )  # fmt: skip
+    twins = [file for file in files if [other.stem for other in files].count(file.stem) > 1]
+    if twins:
+        raise UserError(
+            f"slide {slide.slide}, column path", got=f"{twins[0].name} and {twins[1].name}",
+            wanted="files of different names: they name the fields", do="Rename one of them.",
+        )  # fmt: skip
     for index, file in enumerate(files):
         share = math.ceil(left / (len(files) - index))
         if share == 0:

@@ -74,6 +74,14 @@ def test_no_picture_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "S1").exists()
 
 
+def test_files_that_would_name_the_same_fields_are_told(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg"):
+        Image.new("RGB", (130, 130)).save(tmp_path / name)
+    result = _run(tmp_path / "S1", {"source": "image", "path": "a.*", "pixel_um": 0.1725})
+    assert isinstance(result.exception, UserError)
+    assert "got a.jpg and a.png" in str(result.exception)
+
+
 def test_a_failure_leaves_no_half_slide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
 
