@@ -69,7 +69,7 @@ class Sharpness:
     blocks : (Z, patch, block) float array
         `structure` of each patch's blocks.
     floor : float
-        Noise floor of the stack.
+        What camera noise adds to each of the others.
     """
 
     field: np.ndarray
@@ -95,18 +95,30 @@ def measure(planes: np.ndarray, grid: Sequence[Place], patch_px: int, mosaic_px:
     Returns
     -------
     Sharpness
-        Its floor is the lowest of the planes': far from focus, tissue is smooth and leaves the noise alone.
+        Its floor is measured on what neighbouring planes do not share: noise is new in each plane, while tissue that
+        fills a field hardly changes between two planes that lie close together or far from focus.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two planes.
     """
-    field, patches, blocks = [], [], []
+    if len(planes) < 2:
+        raise ValueError("one plane alone can't be told in focus or out of it")
+    field, patches, blocks, floors = [], [], [], []
+    before: list[np.ndarray] = []
     for plane in planes:
         values = differences(plane)
         cut = [values[p.y_px : p.y_px + patch_px, p.x_px : p.x_px + patch_px - LAG_PX] for p in grid]
         patches.append([mean_square(part) for part in cut])
         blocks.append([structure(part).ravel() for part in cut])
         field.append(mean_square(values) if mosaic_px is None else _mean_of_parts(values, mosaic_px))
-    measured = np.array(blocks)
-    floor = min(noise_floor(plane_blocks) for plane_blocks in measured)
-    return Sharpness(np.array(field), np.array(patches), measured, floor)
+        if before:
+            # the difference of two planes has the noise of both
+            changes = [structure(new - old) / 2 for new, old in zip(cut, before, strict=True)]
+            floors.append(noise_floor(np.array(changes)))
+        before = cut
+    return Sharpness(np.array(field), np.array(patches), np.array(blocks), min(floors))
 
 
 def _mean_of_parts(values: np.ndarray, edge: int) -> float:
