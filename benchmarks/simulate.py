@@ -78,7 +78,9 @@ def imaging(threads: int, plain_planes: int) -> dict[str, object]:
     layers = [rng.random(fine_shape, dtype=np.float32) / len(HEIGHTS_UM) for _ in HEIGHTS_UM]
     start = time.perf_counter()
     table = OtfTable(OPTICS, np.ptp(Z_UM) / 2 + HEIGHTS_UM.max())
-    image = image_layers(lambda _: layers, HEIGHTS_UM, Z_UM, table, GRID, threads=threads)
+    image = np.empty((len(Z_UM), *GRID.shape_px, 3), np.float32)
+    for plane, channel, one in image_layers(lambda _: layers, HEIGHTS_UM, Z_UM, table, GRID, threads=threads):
+        image[plane, :, :, channel] = one
     ours_s = time.perf_counter() - start
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

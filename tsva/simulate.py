@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from tsva.errors import UserError
-from tsva.optics.camera import expose
+from tsva.optics.camera import expose, illumination
 from tsva.optics.frame import Frame, frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
@@ -121,17 +121,16 @@ def simulate_slide(
         draws = rng(seed, "camera", row.slide, name)
         reported_um = np.concatenate((positions_um, shots_um))
         true_um = reported_um + draws.normal(0, microscope.z_error_sd_um, len(reported_um))
-        light = image_specimen(
+        images = image_specimen(
             specimen, surface.heights(*frame.fine_places_um()), true_um, tables.reaching, frame.grid,
             spacing_um=settings.layer_spacing_um, threads=threads,
-        )[:, frame.rows, frame.columns]  # fmt: skip
-        taken = np.stack([expose(plane, microscope, draws) for plane in light])
+        )  # fmt: skip
         near = np.flatnonzero(np.abs(positions_um - focus_z_um) <= settings.clean_within_um)
-        clean = np.stack([expose(light[index], microscope) for index in near]) if len(near) else None
+        taken, clean = _pictures(images, len(reported_um), near, frame, microscope, draws)
         yield SimulatedField(
             name,
             stack=Stack(taken[: len(positions_um)], positions_um, pixel_um),
-            clean=None if clean is None else Stack(clean, positions_um[near], pixel_um),
+            clean=Stack(clean, positions_um[near], pixel_um) if len(near) else None,
             continuous=taken[len(positions_um) :].reshape(settings.draws, 2, *taken.shape[1:]),
             continuous_z_um=middle_um,
             surface_um=surface.heights(*frame.places_um()).astype(np.float32),
@@ -200,6 +199,28 @@ def field_surface(
     waves = draw_waves(draws, settings.waviness_sd_um, settings.waviness_period_um)
     unlevelled = FocalSurface(0.0, slope, waves, level_um=0.0)
     return FocalSurface(height_um, slope, waves, float(unlevelled.heights(*frame.places_um()).mean()))
+
+
+def _pictures(
+    images: Iterator[tuple[int, int, np.ndarray]],
+    count: int,
+    clean_planes: np.ndarray,
+    frame: Frame,
+    microscope: MicroscopeSettings,
+    draws: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """All `count` pictures, (Z, Y, X, 3) uint8, and those of `clean_planes` without noise."""
+    height, width = frame.field_px
+    lamp = illumination(microscope, height, width)
+    taken = np.empty((count, height, width, 3), np.uint8)
+    clean = np.empty((len(clean_planes), height, width, 3), np.uint8)
+    clean_at = {int(plane): index for index, plane in enumerate(clean_planes)}
+    for plane, channel, image in images:
+        light = image[frame.rows, frame.columns]
+        taken[plane, :, :, channel] = expose(light, lamp[:, :, channel], microscope, draws)
+        if plane in clean_at:
+            clean[clean_at[plane], :, :, channel] = expose(light, lamp[:, :, channel], microscope)
+    return taken, clean
 
 
 class _Tables:
@@ -272,7 +293,7 @@ def _specimen_of_picture(picture: np.ndarray, settings: SimulateSettings, frame:
 def _in_field(nuclei: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     """Nuclei whose middle the camera sees, in its pixels."""
     y_px, x_px = frame.to_camera(nuclei["y_px"].to_numpy(), nuclei["x_px"].to_numpy())
-    height, width = frame.rows.stop - frame.rows.start, frame.columns.stop - frame.columns.start
+    height, width = frame.field_px
     seen = (y_px >= -0.5) & (y_px < height - 0.5) & (x_px >= -0.5) & (x_px < width - 0.5)
     columns = ["y_px", "x_px", "depth_um", "radius_um", "area_um2"]
     return nuclei.assign(y_px=y_px, x_px=x_px).loc[seen, columns].reset_index(drop=True)

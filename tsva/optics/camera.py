@@ -10,36 +10,37 @@ FULL_SCALE = 255
 
 
 def illumination(microscope: MicroscopeSettings, height_px: int, width_px: int) -> np.ndarray:
-    """Light that reaches each pixel through empty glass, (Y, X) float32, 1 where the lamp is brightest."""
+    """What the camera shows of empty glass, (Y, X, 3) float32, as a share of full scale."""
     centre_y, centre_x = microscope.lamp_centre[0] * height_px, microscope.lamp_centre[1] * width_px
     y = np.arange(height_px)[:, None] + 0.5 - centre_y
     x = np.arange(width_px)[None, :] + 0.5 - centre_x
     farthest = max(centre_y, height_px - centre_y) ** 2 + max(centre_x, width_px - centre_x) ** 2
-    return (1 - microscope.falloff * (y**2 + x**2) / farthest).astype(np.float32)
+    lamp = 1 - microscope.falloff * (y**2 + x**2) / farthest
+    return (lamp[:, :, None] * np.array(microscope.white_level)).astype(np.float32)
 
 
 def expose(
-    transmitted: np.ndarray, microscope: MicroscopeSettings, rng: np.random.Generator | None = None
+    transmitted: np.ndarray, lamp: np.ndarray, microscope: MicroscopeSettings, rng: np.random.Generator | None = None
 ) -> np.ndarray:
-    """Take one picture.
+    """Take a picture, or one colour of it.
 
     Parameters
     ----------
-    transmitted : (Y, X, 3) float array
-        Transmitted over incident intensity at the camera.
+    transmitted : float array
+        Transmitted over incident intensity at the camera, (Y, X) or (Y, X, 3).
+    lamp : float array of the same shape
+        Of `illumination`.
     microscope : MicroscopeSettings
-        Lamp, exposure and noise.
+        Noise.
     rng : numpy Generator, optional
         Source of the noise; without it the picture is free of noise (still rounded to 8 bits).
 
     Returns
     -------
-    (Y, X, 3) uint8 array
+    uint8 array of the same shape
         Linear response. Photon noise is drawn from the normal distribution of the Poisson's mean and variance,
         which at hundreds of electrons and more is indistinguishable after rounding.
     """
-    height, width, _ = transmitted.shape
-    lamp = illumination(microscope, height, width)[:, :, None] * np.asarray(microscope.white_level, np.float32)
     signal = np.maximum(transmitted * lamp, 0, dtype=np.float32)
     if rng is not None:
         variance = signal / np.float32(microscope.full_well_e)

@@ -42,6 +42,11 @@ class Frame:
     columns: slice
 
     @property
+    def field_px(self) -> tuple[int, int]:
+        """Height and width of the field in camera pixels."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    @property
     def fine_um(self) -> float:
         """Distance between the specimen's samples."""
         return self.grid.pixel_um / self.grid.fine
@@ -62,7 +67,7 @@ class Frame:
 
     def places_um(self) -> tuple[np.ndarray, np.ndarray]:
         """Middles of the field's camera pixels, along y and x."""
-        height, width = self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+        height, width = self.field_px
         pixel_um = self.grid.pixel_um
         return (np.arange(height) - (height - 1) / 2) * pixel_um, (np.arange(width) - (width - 1) / 2) * pixel_um
 

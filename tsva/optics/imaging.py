@@ -8,7 +8,7 @@ spectrum, so that the transform back has the camera's size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,7 +29,7 @@ takes longer than the product, and very much longer where the cores have other w
 
 
 def image_layers(
-    layers: Callable[[int], Sequence[np.ndarray]],
+    layers: Callable[[int], Iterable[np.ndarray]],
     heights_um: np.ndarray,
     z_um: np.ndarray,
     table: OtfTable,
@@ -37,13 +37,14 @@ def image_layers(
     *,
     dtype: type = np.float32,
     threads: int = 1,
-) -> np.ndarray:
-    """Image absorbing layers.
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Image absorbing layers, colour by colour and plane by plane.
 
     Parameters
     ----------
     layers : callable
-        Gives, for a colour (0, 1, 2), what each layer takes away of the light: L arrays of the fine sampling.
+        Gives, for a colour (0, 1, 2), what each layer takes away of the light: L arrays of the fine sampling. Only one
+        is held at a time.
     heights_um : (L,) float array
         Stage positions at which the layers are in focus.
     z_um : (Z,) float array
@@ -57,35 +58,37 @@ def image_layers(
     threads : int
         Of the Fourier transforms.
 
-    Returns
-    -------
-    (Z, Y, X, 3) array
+    Yields
+    ------
+    plane, channel : int
+        Indices; all planes of a colour come before the next colour.
+    image : (Y, X) array
         Transmitted over incident intensity, averaged over each camera pixel: one less what the layers take away.
     """
     z_um = np.atleast_1d(z_um)
-    if len(heights_um) == 0:
-        return np.ones((len(z_um), *grid.shape_px, 3), dtype)
-    image: np.ndarray = np.empty((len(z_um), *grid.shape_px, 3), dtype)
     defocus = np.subtract.outer(z_um, heights_um)
-    with scipy.fft.set_workers(threads):
-        for channel in range(3):
-            spectra = [scipy.fft.rfft2(np.asarray(layer, dtype)) for layer in layers(channel)]
-            transfer = CubicSpline(table.knots(), table.at_knots(channel, defocus.ravel())).c
-            transfer = np.ascontiguousarray(transfer.reshape(4, -1, *defocus.shape).transpose(1, 2, 0, 3), dtype)
-            bands = _bands(grid, table.cutoffs[channel], transfer.shape[0])
-            matter = [band.gather(spectra) for band in bands]
-            del spectra
-            # Working memory is taken once: fresh pages cost as much as the arithmetic on them.
-            folded = np.empty((PLANES_AT_ONCE, grid.shape_px[0], grid.shape_px[1] // 2 + 1), matter[0].dtype)
-            products = np.empty((PLANES_AT_ONCE, max(part.shape[1] for part in matter) + 1), matter[0].dtype)
-            for start in range(0, len(z_um), PLANES_AT_ONCE):
-                part = transfer[:, start : start + PLANES_AT_ONCE]
-                folded[:] = 0
-                for band, spectrum in zip(bands, matter, strict=True):
-                    band.add_to(folded, spectrum, part, products)
-                for plane, own in zip(image[start:], folded, strict=False):  # the last block may be shorter
-                    plane[:, :, channel] = 1 - scipy.fft.irfft2(own, grid.shape_px)
-    return image
+    for channel in range(3):
+        if len(heights_um) == 0:
+            yield from ((plane, channel, np.ones(grid.shape_px, dtype)) for plane in range(len(z_um)))
+            continue
+        transfer = CubicSpline(table.knots(), table.at_knots(channel, defocus.ravel())).c
+        transfer = np.ascontiguousarray(transfer.reshape(4, -1, *defocus.shape).transpose(1, 2, 0, 3), dtype)
+        bands = _bands(grid, table.cutoffs[channel], transfer.shape[0])
+        matter = [np.empty((len(heights_um), len(band.source)), np.result_type(dtype, np.complex64)) for band in bands]
+        for index, layer in enumerate(layers(channel)):
+            spectrum = scipy.fft.rfft2(np.asarray(layer, dtype), workers=threads)
+            for band, part in zip(bands, matter, strict=True):
+                part[index] = band.gather(spectrum)
+        # Working memory is taken once: fresh pages cost as much as the arithmetic on them.
+        folded = np.empty((PLANES_AT_ONCE, grid.shape_px[0], grid.shape_px[1] // 2 + 1), matter[0].dtype)
+        products = np.empty((PLANES_AT_ONCE, max(part.shape[1] for part in matter) + 1), matter[0].dtype)
+        for start in range(0, len(z_um), PLANES_AT_ONCE):
+            some = transfer[:, start : start + PLANES_AT_ONCE]
+            folded[:] = 0
+            for band, part in zip(bands, matter, strict=True):
+                band.add_to(folded, part, some, products)
+            for index in range(some.shape[1]):
+                yield start + index, channel, 1 - scipy.fft.irfft2(folded[index], grid.shape_px, workers=threads)
 
 
 def image_specimen(
@@ -97,8 +100,8 @@ def image_specimen(
     *,
     spacing_um: float,
     threads: int = 1,
-) -> np.ndarray:
-    """Image a specimen on its focal surface; parameters as in `image_layers`.
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Image a specimen on its focal surface; further parameters and what it yields as in `image_layers`.
 
     Parameters
     ----------
@@ -122,11 +125,14 @@ def image_specimen(
         raise ValueError(f"samples of {specimen.pixel_um} µm; wanted {grid.pixel_um} / {grid.fine}")
     heights = layer_heights(specimen, surface_um, spacing_um)
     reach = float(np.abs(np.subtract.outer(np.atleast_1d(z_um), heights)).max(initial=0))
-    weights = list(layer_weights(focal_heights(specimen, surface_um), specimen.thickness_um, heights, spacing_um))
+    middles = focal_heights(specimen, surface_um)
 
-    def layers(channel: int) -> list[np.ndarray]:
+    def layers(channel: int) -> Iterator[np.ndarray]:
         taken = 1 - specimen.transmittance[:, :, channel]
-        return [weight * taken for weight in weights]
+        # Weights are computed anew for every colour: that is quicker than the pages to keep them in.
+        for weight in layer_weights(middles, specimen.thickness_um, heights, spacing_um):
+            weight *= taken
+            yield weight
 
     return image_layers(layers, heights, z_um, table(reach), grid, threads=threads)
 
@@ -158,12 +164,12 @@ class _Band:
     fraction: np.ndarray
     back: np.ndarray
 
-    def gather(self, spectra: Sequence[np.ndarray]) -> np.ndarray:
-        """The layers' spectra in sorted order, (L, N)."""
-        sorted_spectra = np.stack([spectrum.ravel()[self.source] for spectrum in spectra])
-        np.conjugate(sorted_spectra, out=sorted_spectra, where=self.mirrored)
-        sorted_spectra *= self.factor.astype(sorted_spectra.dtype)
-        return sorted_spectra
+    def gather(self, spectrum: np.ndarray) -> np.ndarray:
+        """A layer's fine half spectrum in sorted order, (N,)."""
+        part = spectrum.ravel()[self.source]
+        np.conjugate(part, out=part, where=self.mirrored)
+        part *= self.factor.astype(part.dtype)
+        return part
 
     def add_to(self, folded: np.ndarray, matter: np.ndarray, transfer: np.ndarray, products: np.ndarray) -> None:
         """Add the sum over layers of transfer function times spectrum to the camera's half spectra.

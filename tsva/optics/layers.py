@@ -49,9 +49,9 @@ def layer_weights(
         Overlap of the matter's even distribution with the layer's triangle (height 1 on its layer, 0 on the next).
         Triangles add up to one everywhere and so do the weights: no seams where the depth varies.
     """
-    middle = np.asarray(heights_um / spacing_um, np.float32)
+    middle = (heights_um / spacing_um).astype(np.float32)
     # Below a thousandth of a spacing the difference quotient would lose its digits; the matter is as good as flat.
-    half = np.maximum(np.asarray(thickness_um / (2 * spacing_um), np.float32), np.float32(5e-4))
+    half = np.maximum((thickness_um / (2 * spacing_um)).astype(np.float32), np.float32(5e-4))
     for layer in layers_um / spacing_um:
         upper, lower = middle - np.float32(layer) + half, middle - np.float32(layer) - half
         yield (_triangle_integral(upper) - _triangle_integral(lower)) / (2 * half)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -32,8 +34,15 @@ def layers() -> list[np.ndarray]:
     return [rng.random(FINE_SHAPE) / 3 for _ in HEIGHTS_UM]
 
 
+def _stack(images: Iterator[tuple[int, int, np.ndarray]], planes: int) -> np.ndarray:
+    """(Z, Y, X, 3) from planes of single colours."""
+    parts = {(plane, channel): image for plane, channel, image in images}
+    assert len(parts) == 3 * planes
+    return np.stack([np.stack([parts[plane, channel] for channel in range(3)], axis=-1) for plane in range(planes)])
+
+
 def _image(layers: list[np.ndarray], table: OtfTable, dtype: type = np.float64, grid: Grid = GRID) -> np.ndarray:
-    return image_layers(lambda _: layers, HEIGHTS_UM, Z_UM, table, grid, dtype=dtype)
+    return _stack(image_layers(lambda _: layers, HEIGHTS_UM, Z_UM, table, grid, dtype=dtype), len(Z_UM))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -63,7 +72,8 @@ def test_a_point_makes_the_pixel_psf() -> None:
     point = np.zeros((192, 192))
     point[3 * 32 + 1, 3 * 32 + 1] = 1
     z_um = np.array([0.0, -1.0, 4.0])
-    image = 9 * (1 - image_layers(lambda _: [point], np.zeros(1), z_um, OtfTable(OPTICS, 4.0), grid, dtype=np.float64))
+    images = image_layers(lambda _: [point], np.zeros(1), z_um, OtfTable(OPTICS, 4.0), grid, dtype=np.float64)
+    image = 9 * (1 - _stack(images, 3))
     expected = np.moveaxis(pixel_psf(OPTICS, z_um, 41), 1, -1)
     assert image[:, 12:53, 12:53] == pytest.approx(expected, abs=1.2e-5)
 
@@ -89,9 +99,8 @@ def test_carries_nothing_beyond_the_cutoff() -> None:
     optics = OpticsSettings(pixel_um=0.1)
     grid = Grid((64, 64), 0.1, 1)
     noise = [np.random.default_rng(1).random((64, 64))]
-    image = image_layers(
-        lambda _: noise, np.zeros(1), np.array([0.0, 3.0]), OtfTable(optics, 3.0), grid, dtype=np.float64
-    )
+    z_um = np.array([0.0, 3.0])
+    image = _stack(image_layers(lambda _: noise, np.zeros(1), z_um, OtfTable(optics, 3.0), grid, dtype=np.float64), 2)
     radius = np.hypot(np.fft.fftfreq(64, 0.1)[:, None], np.fft.fftfreq(64, 0.1)[None])
     for channel in range(3):
         beyond = radius >= 2 * optics.na / spectrum(optics, channel)[0].min()
@@ -102,14 +111,14 @@ def test_carries_nothing_beyond_the_cutoff() -> None:
 def test_empty_glass_stays_one(table: OtfTable) -> None:
     flat = np.zeros(FINE_SHAPE, np.float32)
     glass = Specimen(np.ones((*FINE_SHAPE, 3), np.float32), flat, flat, OPTICS.pixel_um / 2)
-    assert np.all(image_specimen(glass, flat, Z_UM, lambda _: table, GRID, spacing_um=0.5) == 1)
+    assert np.all(_stack(image_specimen(glass, flat, Z_UM, lambda _: table, GRID, spacing_um=0.5), 4) == 1)
 
 
 def test_flat_specimen_stays_flat(table: OtfTable) -> None:
     """Whatever the depth, even transmission 0.3 images as 0.3, to float32."""
     flat = np.zeros(FINE_SHAPE, np.float32)
     even = Specimen(np.full((*FINE_SHAPE, 3), 0.3, np.float32), flat + 0.7, flat + 1.3, OPTICS.pixel_um / 2)
-    image = image_specimen(even, flat - 0.4, Z_UM, lambda _: table, GRID, spacing_um=0.5)
+    image = _stack(image_specimen(even, flat - 0.4, Z_UM, lambda _: table, GRID, spacing_um=0.5), 4)
     assert image == pytest.approx(np.full(image.shape, 0.3), abs=1e-6)
 
 
@@ -124,7 +133,8 @@ def test_comes_into_focus_where_the_conventions_say(
     transmittance[40, 48] = 0
     specimen = Specimen(transmittance, flat + np.float32(depth_um), flat, OPTICS.pixel_um / 2)
     z_um = np.arange(-4, 4.1, 0.5)
-    image = image_specimen(specimen, flat + surface_um, z_um, lambda _: table, GRID, spacing_um=0.5)
+    images = image_specimen(specimen, flat + surface_um, z_um, lambda _: table, GRID, spacing_um=0.5)
+    image = _stack(images, len(z_um))
     assert z_um[image.min(axis=(1, 2, 3)).argmin()] == sharp_at_um
 
 
@@ -134,8 +144,8 @@ def test_matter_that_varies_in_depth_has_no_seams(table: OtfTable) -> None:
     even = Specimen(
         np.full((*FINE_SHAPE, 3), 0.5, np.float32), slope, np.zeros(FINE_SHAPE, np.float32), OPTICS.pixel_um / 2
     )
-    image = image_specimen(even, np.zeros(FINE_SHAPE), np.array([6.0]), lambda _: table, GRID, spacing_um=0.5)
-    middle = image[0, :, 20:28]  # away from the jump where the periodic slope begins again
+    images = image_specimen(even, np.zeros(FINE_SHAPE), np.array([6.0]), lambda _: table, GRID, spacing_um=0.5)
+    middle = _stack(images, 1)[0, :, 20:28]  # away from the jump where the periodic slope begins again
     assert np.abs(np.diff(middle, axis=1)).max() < 0.01
 
 
