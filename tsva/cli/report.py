@@ -16,6 +16,7 @@ from tsva.cli.common import fresh_folder, settings_option
 from tsva.errors import UserError
 from tsva.io import read_table
 from tsva.report.inputs import DataSet, Inputs, Method, Slide, Training
+from tsva.report.names import DATASETS
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
@@ -42,7 +43,13 @@ def _facts(_: click.Context, param: click.Parameter, value: str) -> dict[str, An
 @click.option("--run", callback=_facts, default="{}", help="Further facts of the run, JSON; printed as they are.")
 @click.option("--seed", type=int, required=True, help="Of the bootstrap.")
 @click.option("--results", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
-@click.option("--dataset", "datasets", multiple=True, help="Test data sets, in the order of the page.")
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    type=click.Choice(list(DATASETS)),
+    help="Test data sets, in the page's order.",
+)
 @click.option("--method", "methods", multiple=True, help="Methods, in the order of the tables; y1 among them.")
 @click.option("--sheet", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Slide sheet.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)

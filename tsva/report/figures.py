@@ -10,11 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tsva.report.duels import Row, average, columns
 from tsva.report.names import NOTHING, dataset_name, lead_of, method_name, offset
 from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, svg
-from tsva.report.verdict import average, columns
 
-Row = Mapping[str, Any]
 Summary = Mapping[str, Any]
 WIDE, NARROW = (9.6, 3.7), (5.4, 3.8)
 

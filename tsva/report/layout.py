@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tsva.report.duels import Row, outcome
 from tsva.report.names import LEAD, NOTHING, lead_of, method_name, offset
-from tsva.report.verdict import outcome
 
-Row = Mapping[str, Any]
 Summary = Mapping[str, Any]
 
 BELOW = {"sign": "▼", "words": "does not beat Y1 as captured"}

@@ -21,6 +21,7 @@ VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", BAND: "--band"} | {
 """Colours that are written by matplotlib and read as variables of the page's style."""
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "text.color": INK,

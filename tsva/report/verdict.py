@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
+from tsva.report.duels import Row, average, columns, outcome
 from tsva.report.names import NOTHING, dataset_name, lead_of, listed, method_name, offsets, plain, signed
 from tsva.settings.pairs import PairsSettings
-
-Row = Mapping[str, Any]
-Outcome = Literal["ahead", "behind", "level", "no interval", "not compared"]
-
-
-def outcome(row: Row | None) -> Outcome:
-    """What a paired difference says: an interval on one side of zero, across it, or no interval at all."""
-    if row is None or row["difference_db"] is None:
-        return "not compared"
-    if row["low_db"] is None or row["high_db"] is None:
-        return "no interval"
-    if row["low_db"] > 0:
-        return "ahead"
-    return "behind" if row["high_db"] < 0 else "level"
 
 
 def verdicts(
@@ -86,23 +73,6 @@ def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[
         "headline": f"{dataset_name(name)}: {_gain(gain, lead, confidence)}",
         "sentences": [sentence for sentence in sentences if sentence],
     }
-
-
-def average(rows: Iterable[Row], method: str, baseline: str, protocol: str = "strict") -> Row | None:
-    """The comparison of two methods over all offsets of a protocol."""
-    found = (row for row in _between(rows, method, baseline, protocol) if row["delta_d_um"] is None)
-    return next(found, None)
-
-
-def columns(rows: Iterable[Row], method: str, baseline: str, protocol: str = "strict") -> list[Row]:
-    """The comparisons of two methods offset by offset, in the order of the offsets."""
-    found = [row for row in _between(rows, method, baseline, protocol) if row["delta_d_um"] is not None]
-    return sorted(found, key=lambda row: float(row["delta_d_um"]))
-
-
-def _between(rows: Iterable[Row], method: str, baseline: str, protocol: str) -> list[Row]:
-    wanted = (method, baseline, protocol)
-    return [row for row in rows if (row["method"], row["baseline"], row["protocol"]) == wanted]
 
 
 def _gain(row: Row | None, method: str, confidence: str) -> str:

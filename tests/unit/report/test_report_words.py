@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsva.report.duels import outcome
 from tsva.report.names import lead_of, listed, method_name, offset, offsets, plain, signed
-from tsva.report.verdict import outcome, verdicts
+from tsva.report.verdict import verdicts
 from tsva.settings.pairs import PairsSettings
 
 PAIRS = PairsSettings()
