@@ -241,8 +241,8 @@ def focus_field(
     """
     height, width = stack.planes.shape[1:3]
     grid = list(places(height, width, patch_px))
-    whole, edge = ([], patch_px) if grid else ([Place(0, 0, 0, 0)], min(height, width))
-    measured = measure(stack.planes, grid or whole, edge, mosaic_px)
+    judged, edge = (grid, patch_px) if grid else ([Place(0, 0, 0, 0)], min(height, width))
+    measured = measure(stack.planes, judged, edge, mosaic_px)
     # a patch judges its own sharpest plane, as the focal surface is not flat
     own = measured.patches.argmax(axis=0)
     tissue = np.mean(measured.blocks > TISSUE_FACTOR * measured.floor, axis=2)
@@ -251,9 +251,8 @@ def focus_field(
     ]
     best = max(verdict.tissue_fraction for verdict in verdicts)
     whole_field = judge(measured.field, best, measured.floor, settings)
-    shift = shifts(
-        stack.planes, whole_field.plane, (grid or whole)[int(measured.patches[whole_field.plane].argmax())], edge
-    )
+    sharpest = judged[int(measured.patches[whole_field.plane].argmax())]
+    shift = shifts(stack.planes, whole_field.plane, sharpest, edge)
     planes = pd.DataFrame({
         "field": field, "plane": range(len(stack.z_um)), "z_um": stack.z_um, "brenner": measured.field,
         "shift_y_px": shift[:, 0], "shift_x_px": shift[:, 1],

@@ -10,6 +10,8 @@ from tsva.errors import UserError
 from tsva.resample import SAME_PIXEL, resample, resampled_shape
 from tsva.stack import Z_TOLERANCE_UM, Stack
 
+LEAST_FIELD_PX = 32
+"""The smallest patch that pairs can be cut at."""
 SAME_PLANE_UM = 1e-3
 """Planes nearer than a nanometre are at the same z."""
 
@@ -116,7 +118,7 @@ def assemble(
     Raises
     ------
     UserError
-        If planes differ in size or number of channels.
+        If planes differ in size or number of channels, or are too small for any use.
     """
     factor = common_pixel_um / pixel_um
     keep = abs(factor - 1) <= SAME_PIXEL
@@ -126,6 +128,12 @@ def assemble(
         if number == 0:
             shape = plane.shape
             size = shape[:2] if keep else resampled_shape(shape[:2], factor)
+            if min(size) < LEAST_FIELD_PX:
+                raise UserError(
+                    where, got=f"{_size(shape)} of {pixel_um:g} µm",
+                    wanted=f"at least {LEAST_FIELD_PX} pixels of {common_pixel_um:g} µm both ways",
+                    do="Mend the sheet's column pixel_um, or take the field out.",
+                )  # fmt: skip
             out = np.empty((len(z_um), *size, shape[2]), np.uint8)
         if plane.shape != shape:
             raise UserError(

@@ -32,12 +32,15 @@ def resample(
     -------
     (height, width, C) uint8 array
     """
-    left, top, right, bottom = map(float, box or (0, 0, image.shape[1], image.shape[0]))
-    scale_y, scale_x = (bottom - top) / shape[0], (right - left) / shape[1]
+    left, top, right, bottom = box or (0, 0, image.shape[1], image.shape[0])
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    if all(number.is_integer() for number in (left, top, scale_y, scale_x)):
-        whole = (int(left), int(top), int(right), int(bottom))
+    # quotients of pixel sizes miss whole numbers in their last digits
+    x, y, scale_x, scale_y = (
+        round(number, 6) for number in (left, top, (right - left) / shape[1], (bottom - top) / shape[0])
+    )
+    if x == int(x) and y == int(y) and scale_x == int(scale_x) and scale_y == int(scale_y):
         # one rounding; resize's box filter would round rows and columns one after the other, upwards on the average
+        whole = (int(x), int(y), int(x) + int(scale_x) * shape[1], int(y) + int(scale_y) * shape[0])
         small = picture.reduce((int(scale_x), int(scale_y)), whole)
     else:
         small = picture.resize((shape[1], shape[0]), Image.Resampling.BICUBIC, (left, top, right, bottom))

@@ -11,7 +11,7 @@ LAG_PX = 2
 BLOCK_PX = 16
 """Edge of the blocks that are called tissue or background: about a nucleus at 0.345 µm a pixel."""
 NOISE_QUANTILE = 0.1
-"""The noise floor is judged by the quietest tenth of the blocks: any stack has a tenth that shows nothing but noise."""
+"""The noise floor is judged by the quietest tenth of the blocks, where there is little else."""
 QUIETEST = 0.83
 """Where that quantile of pure noise lies, as a share of its mean. The variance of a block's 256 differences scatters by
 11 % (white noise: sqrt(2 × 1.5 / 256), 1.5 for differences that share pixels) to 16 % (colours that a camera
@@ -142,7 +142,7 @@ def noise_floor(blocks: np.ndarray) -> float:
     Parameters
     ----------
     blocks : array of float
-        `structure` of one plane, or of several planes of one field.
+        `structure` of a plane, or half that of the difference of two planes (which has the noise of both).
 
     Returns
     -------
@@ -152,15 +152,13 @@ def noise_floor(blocks: np.ndarray) -> float:
     return max(LEAST_NOISE, float(np.quantile(blocks, NOISE_QUANTILE)) / QUIETEST)
 
 
-def tissue_fraction(plane: np.ndarray, floor: float | None = None) -> float:
-    """Share of a plane's area that shows structure beyond noise and lamp.
+def tissue_fraction(plane: np.ndarray) -> float:
+    """Share of a single plane's area that shows structure beyond its own noise floor (up to `LARGEST_NOISE`).
 
     Parameters
     ----------
     plane : (Y, X) or (Y, X, C) array
         In focus; grey levels of 8-bit data.
-    floor : float, optional
-        `noise_floor` of the stack that the plane is a part of; by default the plane's own, up to `LARGEST_NOISE`.
 
     Returns
     -------
@@ -168,5 +166,4 @@ def tissue_fraction(plane: np.ndarray, floor: float | None = None) -> float:
         0 to 1. Smooth areas are not counted, however dark: they tell nothing of focus.
     """
     blocks = structure(differences(plane))
-    noise = min(noise_floor(blocks), LARGEST_NOISE) if floor is None else floor
-    return float(np.mean(blocks > TISSUE_FACTOR * noise))
+    return float(np.mean(blocks > TISSUE_FACTOR * min(noise_floor(blocks), LARGEST_NOISE)))

@@ -60,10 +60,16 @@ def _image(pixels: ElementTree.Element) -> OmeImage:
     whole = sorted(positions) == list(range(planes))
     return OmeImage(
         planes=planes,
-        pixel_um=_length_um(pixels, "PhysicalSizeX", default_unit="µm"),
-        z_step_um=_length_um(pixels, "PhysicalSizeZ", default_unit="µm"),
+        pixel_um=_size_um(pixels, "PhysicalSizeX"),
+        z_step_um=_size_um(pixels, "PhysicalSizeZ"),
         position_z_um=tuple(positions[z] for z in range(planes)) if whole else None,
     )
+
+
+def _size_um(element: ElementTree.Element, name: str) -> float | None:
+    """A size; programs that don't know one write 0."""
+    value = _length_um(element, name, default_unit="µm")
+    return value if value is not None and value > 0 else None
 
 
 def _length_um(element: ElementTree.Element, name: str, default_unit: str) -> float | None:

@@ -10,8 +10,7 @@ import numpy as np
 import tifffile
 
 from tsva.errors import UserError
-from tsva.io.ome import read_ome
-from tsva.io.tiff import open_tiff
+from tsva.io.tiff import ome_images, open_tiff
 from tsva.stack import Stack
 
 UM_PER_CM = 10_000.0
@@ -80,8 +79,8 @@ def read_stack(path: Path) -> Stack:
         If the file is missing, damaged, or not of this kind.
     """
     with open_tiff(path) as tif:
-        image = read_ome(tif.ome_metadata)[0] if tif.ome_metadata else None
-        series = tif.series[0]
+        images = ome_images(tif, str(path))
+        image, series = images[0] if images else None, tif.series[0]
         if image is None or image.position_z_um is None or image.pixel_um is None or series.dataoffset is None:
             raise UserError(
                 str(path), got="a file that this program did not write", wanted="a stack of the ingest stage",

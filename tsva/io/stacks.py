@@ -9,10 +9,11 @@ import numpy as np
 from tifffile import TiffFile, TiffPageSeries
 
 from tsva.errors import UserError
-from tsva.io.ome import UNIT_UM, OmeImage, read_ome
+from tsva.io.ome import UNIT_UM, OmeImage
 from tsva.io.pixels import unreadable
 from tsva.io.source import FieldSource, choose_pixel_um
-from tsva.io.tiff import count_planes, open_tiff, pixel_um_of_page, planes_of
+from tsva.io.tiff import ome_images, open_tiff, pixel_um_of_page
+from tsva.io.tiff_series import count_planes, planes_of
 
 
 def fields_of_stack(path: Path, pixel_um: float | None, z_step_um: float | None) -> list[FieldSource]:
@@ -36,9 +37,12 @@ def fields_of_stack(path: Path, pixel_um: float | None, z_step_um: float | None)
         If the file is missing, damaged or no z-stack, or nobody knows its pixel size or where its planes lie.
     """
     with open_tiff(path) as tif:
-        images = _images(tif, str(path)) if tif.is_ome else [None]
+        images = ome_images(tif, str(path))
+        if images and len(images) != len(tif.series):
+            told = f"its OME header tells of {len(images)} images, the file holds {len(tif.series)}"
+            raise unreadable(str(path), told)
         stacked = [i for i, series in enumerate(tif.series) if count_planes(series, str(path)) > 1]
-        if not tif.is_ome and len(tif.series) > 1:
+        if not images and len(tif.series) > 1:
             raise UserError(
                 str(path), got=f"planes of {len(tif.series)} different sizes or kinds", wanted="planes of one size",
                 do="Save the z-stack alone in a file.",
@@ -51,20 +55,10 @@ def fields_of_stack(path: Path, pixel_um: float | None, z_step_um: float | None)
         return [
             _field(
                 stem if len(stacked) == 1 else f"{stem}_{index}", path, index, tif,
-                images[index] if tif.is_ome else None, pixel_um, z_step_um,
+                images[index] if images else None, pixel_um, z_step_um,
             )
             for index in stacked
         ]  # fmt: skip
-
-
-def _images(tif: TiffFile, where: str) -> list[OmeImage | None]:
-    try:
-        images = read_ome(tif.ome_metadata or "")
-    except ValueError as error:
-        raise unreadable(where, error) from None
-    if len(images) != len(tif.series):
-        raise unreadable(where, f"its OME header tells of {len(images)} images, the file holds {len(tif.series)}")
-    return list(images)
 
 
 def _field(

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from tifffile import PHOTOMETRIC, TIFF, TiffFile, TiffFrame, TiffPage, TiffPageSeries
+from tifffile import PHOTOMETRIC, TIFF, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
+from tsva.io.ome import OmeImage, read_ome
 from tsva.io.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 DAMAGED = (ValueError, RuntimeError, OSError, EOFError, struct.error, IndexError, KeyError, TypeError)
 """What tifffile and its codecs raise on damaged files."""
-PLANE_AXES = "ZIQ"
-"""Axes that may count planes: Z, or the unnamed ones of plain multi-page files."""
 COARSEST_PIXEL_UM = 20.0
 """A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
 JPEG = (6, 7)
@@ -139,76 +138,6 @@ def as_shown(pixels: np.ndarray, key: TiffPage, where: str) -> np.ndarray:
     return as_grey_or_rgb(pixels, where)
 
 
-def planes_of(series: TiffPageSeries, path: Path, order: Iterable[int]) -> Iterator[np.ndarray]:
-    """Planes of a series one by one; channels that are pages of their own are put together.
-
-    Parameters
-    ----------
-    series : TiffPageSeries
-        Of a file opened by `open_tiff`.
-    path : Path
-        The file.
-    order : iterable of int
-        Numbers of the planes.
-
-    Yields
-    ------
-    (Y, X, C) uint8 array
-        C is 1 or 3.
-    """
-    where, key = str(path), series.keyframe
-    check_page(key, where)
-    z_axis = _plane_axis(series, where)
-    shape = series.shape[: len(series.axes) - len(key.axes)]
-    # one row of page numbers a plane
-    pages = np.arange(int(np.prod(shape))).reshape(shape or 1)
-    pages = pages.reshape(1, -1) if z_axis is None else np.moveaxis(pages, z_axis, 0).reshape(shape[z_axis], -1)
-    mapped = None
-    if series.dataoffset is not None:
-        mapped = np.memmap(path, np.uint8, "r", series.dataoffset, (pages.size, *key.shape))
-    for plane in order:
-        channels = [
-            _page(series, index, where) if mapped is None else _mapped(mapped[index], key, where)
-            for index in pages[plane]
-        ]
-        yield channels[0] if len(channels) == 1 else as_grey_or_rgb(np.concatenate(channels, axis=-1), where)
-
-
-def count_planes(series: TiffPageSeries, where: str) -> int:
-    """Number of planes of a series.
-
-    Raises
-    ------
-    UserError
-        If it has further axes, such as time.
-    """
-    axis = _plane_axis(series, where)
-    return 1 if axis is None else series.shape[axis]
-
-
-def _mapped(stored: np.ndarray, key: TiffPage, where: str) -> np.ndarray:
-    pixels = np.asarray(stored)
-    return as_shown(np.moveaxis(pixels, key.axes.index("S"), -1) if "S" in key.axes else pixels, key, where)
-
-
-def _page(series: TiffPageSeries, index: int, where: str) -> np.ndarray:
-    page = series.pages[index]
-    if page is None:
-        raise unreadable(where, f"page {index + 1} is not in the file")
-    return read_page(page, where)
-
-
-def _plane_axis(series: TiffPageSeries, where: str) -> int | None:
-    """Which axis counts planes; None if there is a single plane."""
-    counting = [i for i, name in enumerate(series.axes) if name not in "YXSC" and series.shape[i] > 1]
-    if len(counting) > 1 or (counting and series.axes[counting[0]] not in PLANE_AXES):
-        raise UserError(
-            where, got=f"axes {series.axes} of sizes {'×'.join(map(str, series.shape))}",
-            wanted="planes along z alone", do="Save one z-stack a file (Fiji: Image > Hyperstacks > Re-order).",
-        )  # fmt: skip
-    return counting[0] if counting else None
-
-
 def pixel_um_of_page(page: TiffPage) -> float | None:
     """Pixel size by the resolution tags, where they name a length and can be a microscope's."""
     unit = _RESOLUTION_UNIT_UM.get(int(page.tags.valueof("ResolutionUnit", 1)))
@@ -217,3 +146,17 @@ def pixel_um_of_page(page: TiffPage) -> float | None:
         return None
     pixel_um = unit * denominator / numerator
     return pixel_um if pixel_um < COARSEST_PIXEL_UM else None
+
+
+def ome_images(tif: TiffFile, where: str) -> list[OmeImage]:
+    """What the OME header says of each image of a file; nothing without a header.
+
+    Raises
+    ------
+    UserError
+        If the header is damaged.
+    """
+    try:
+        return read_ome(tif.ome_metadata) if tif.is_ome and tif.ome_metadata else []
+    except ValueError as error:
+        raise unreadable(where, error) from None

@@ -8,10 +8,9 @@ import numpy as np
 from tifffile import TiffFile, TiffPage
 
 from tsva.errors import UserError
-from tsva.io.ome import read_ome
 from tsva.io.pixels import unreadable
 from tsva.io.regions import Level
-from tsva.io.tiff import DAMAGED, as_shown, check_page, pixel_um_of_page
+from tsva.io.tiff import DAMAGED, as_shown, check_page, ome_images, pixel_um_of_page
 
 
 class TiffRegions:
@@ -45,7 +44,7 @@ class TiffRegions:
         self.levels = [
             Level(page.imagelength, page.imagewidth, finest.imagewidth / page.imagewidth) for page in self._pages
         ]
-        images = read_ome(tif.ome_metadata) if tif.is_ome and tif.ome_metadata else []
+        images = ome_images(tif, self.where)
         self.pixel_um = images[0].pixel_um if images else pixel_um_of_page(finest)
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:

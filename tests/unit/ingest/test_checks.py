@@ -74,18 +74,18 @@ def test_the_step_has_to_be_the_pairs() -> None:
         check_step([0, 0.25, 0.5], 0.5, "stack")
 
 
-@pytest.mark.parametrize("shape", [(9, 10, 3), (10, 9, 3), (10, 10, 1)])
+@pytest.mark.parametrize("shape", [(49, 50, 3), (50, 49, 3), (50, 50, 1)])
 def test_planes_of_different_size_or_channels(shape: tuple[int, int, int]) -> None:
-    planes = [np.zeros((10, 10, 3), np.uint8), np.zeros(shape, np.uint8)]
+    planes = [np.zeros((50, 50, 3), np.uint8), np.zeros(shape, np.uint8)]
     with pytest.raises(
-        UserError, match=rf"stack: got b of {shape[0]}×{shape[1]} pixels and {shape[2]} channels?; wanted 10×10"
+        UserError, match=rf"stack: got b of {shape[0]}×{shape[1]} pixels and {shape[2]} channels?; wanted 50×50"
     ):
         assemble(planes, [0, 1], ["a", "b"], 0.345, "stack", common_pixel_um=0.345)
 
 
 @pytest.mark.parametrize("pixel_um", [0.345, 0.3475, 0.3417])
 def test_pixels_of_one_size_are_left_alone(pixel_um: float) -> None:
-    planes = np.random.default_rng(1).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
+    planes = np.random.default_rng(1).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)
     stack = assemble(planes, [0, 1, 2], ["a", "b", "c"], pixel_um, "stack", common_pixel_um=0.345)
     assert np.array_equal(stack.planes, planes)
     assert (stack.pixel_um, stack.z_um.tolist()) == (pixel_um, [0, 1, 2])
@@ -93,11 +93,11 @@ def test_pixels_of_one_size_are_left_alone(pixel_um: float) -> None:
 
 def test_fields_of_twice_the_pixels_are_halved_by_area() -> None:
     """As the paper halves 2448×2048: each pixel the mean of four, rounded once (ties may go either way)."""
-    planes = np.random.default_rng(2).integers(0, 256, (2, 21, 30, 3), dtype=np.uint8)
+    planes = np.random.default_rng(2).integers(0, 256, (2, 65, 90, 3), dtype=np.uint8)
     stack = assemble(planes, [0, 1], ["a", "b"], 0.1725, "stack", common_pixel_um=0.345)
     assert stack.pixel_um == 0.345
-    assert stack.planes.shape == (2, 10, 15, 3)  # an odd row is lost
-    means = planes[:, :20].reshape(2, 10, 2, 15, 2, 3).mean(axis=(2, 4))
+    assert stack.planes.shape == (2, 32, 45, 3)  # an odd row is lost
+    means = planes[:, :64].reshape(2, 32, 2, 45, 2, 3).mean(axis=(2, 4))
     assert np.abs(stack.planes - means).max() <= 0.5
 
 
@@ -122,10 +122,25 @@ def test_only_one_plane_of_the_source_is_held() -> None:
 
     def planes() -> Iterator[np.ndarray]:
         for _ in range(6):
-            plane = np.zeros((40, 40, 3), np.uint8)
+            plane = np.zeros((80, 80, 3), np.uint8)
             alive.append(weakref.ref(plane))
             assert sum(ref() is not None for ref in alive) <= 2  # the new one, and the one still bound in the loop
             yield plane
             del plane
 
     assemble(planes(), list(range(6)), list("abcdef"), 0.1725, "s", common_pixel_um=0.345)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 5, 7])
+def test_quotients_that_miss_a_whole_number_in_their_last_digit_are_areas_too(factor: int) -> None:
+    plane = np.random.default_rng(factor).integers(0, 256, (40 * factor, 50 * factor, 1), dtype=np.uint8)
+    stack = assemble([plane], [0], ["a"], 0.345 / factor, "s", common_pixel_um=0.345)
+    means = plane.reshape(40, factor, 50, factor).mean(axis=(1, 3))
+    # means are multiples of 1/factor²; Pillow's fixed point may round the one next to the middle the other way
+    assert np.abs(stack.planes[0, ..., 0] - means).max() <= 0.5 + 1 / factor**2
+
+
+def test_a_field_of_no_use_is_named() -> None:
+    plane = np.zeros((60, 60, 3), np.uint8)
+    with pytest.raises(UserError, match=r"got 60×60 pixels and 3 channels of 0\.1 µm; wanted at least 32 pixels"):
+        assemble([plane], [0], ["a"], 0.1, "s", common_pixel_um=0.345)
