@@ -34,10 +34,10 @@ def psnr_by_offset(summary: Summary, dataset: str, target: str) -> str:
             found = sorted((row for row in rows if row["method"] == method), key=lambda row: float(row["delta_d_um"]))
             x = _values(found, "delta_d_um")
             style = _style(method, methods)
-            axes.fill_between(
-                x, _values(found, "psnr_low_db"), _values(found, "psnr_high_db"), color=style["color"], alpha=0.18, lw=0
-            )
-            axes.plot(x, _values(found, "psnr_db"), label=method_name(method), **style)
+            whole = [row["identical_patches"] == 0 for row in found]
+            low, high = _values(found, "psnr_low_db"), _values(found, "psnr_high_db")
+            axes.fill_between(x, low, high, where=whole, color=style["color"], alpha=0.18, lw=0)
+            axes.plot(x, np.where(whole, _values(found, "psnr_db"), np.nan), label=method_name(method), **style)
         axes.set(xlabel="ΔD (µm)", ylabel="PSNR (dB)", title=_against(target))
         axes.legend()
 

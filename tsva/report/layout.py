@@ -12,7 +12,7 @@ from tsva.report.names import LEAD, NOTHING, lead_of, method_name, offset
 Summary = Mapping[str, Any]
 
 BELOW = {"sign": "▼", "words": "does not beat Y1 as captured"}
-UNSURE = {"sign": "○", "words": "ahead of Y1 as captured, but the interval of the difference reaches zero"}
+UNSURE = {"sign": "○", "words": "ahead of Y1 as captured, but the interval of the difference includes zero"}
 PAPER_COUNTED = "dataset1"
 """Table II counts cells on this data set alone."""
 AVERAGES = (

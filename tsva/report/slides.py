@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from tsva.report.inputs import DataSet, Slide
 from tsva.settings.pairs import PairsSettings
 
 VERDICTS = ("ok", "blank", "edge", "no peak")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 BINS = 40
 """The histogram of focal positions has at most so many bins on either side; what lies farther out is counted apart."""
 
@@ -116,19 +118,28 @@ def excluded(slides: Sequence[Slide]) -> dict[str, Any]:
     for slide in slides:
         for row in _left_out(slide):
             rows.setdefault((row["slide"], row["field"], str(row["row"]), str(row["column"])), row)
-    counted: dict[tuple[str, str], int] = {}
-    for row in rows.values():
-        key = ("field" if row["row"] is None else "patch", row["reason"])
-        counted[key] = counted.get(key, 0) + 1
+    found = [("field" if row["row"] is None else "patch", row["reason"]) for row in rows.values()]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for unit, reason in found:
+        alike.setdefault((unit, NUMBER.sub("#", reason)), []).append(reason)
+    reasons = [{"unit": unit, "reason": merged(told), "number": len(told)} for (unit, _), told in alike.items()]
     return {
-        "fields": sum(number for (unit, _), number in counted.items() if unit == "field"),
-        "patches": sum(number for (unit, _), number in counted.items() if unit == "patch"),
-        "reasons": [
-            {"unit": unit, "reason": reason, "number": number}
-            for (unit, reason), number in sorted(counted.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
-        ],
+        "fields": sum(unit == "field" for unit, _ in found),
+        "patches": sum(unit == "patch" for unit, _ in found),
+        "reasons": sorted(reasons, key=lambda row: (row["unit"], -row["number"], row["reason"])),
         "list": list(rows.values()),
     }
+
+
+def merged(reasons: Sequence[str]) -> str:
+    """Reasons that differ in their figures alone as one, with ranges where the figures differ."""
+    words = NUMBER.split(reasons[0])
+    columns = zip(*(NUMBER.findall(reason) for reason in reasons), strict=True)
+    ranges = [
+        column[0] if len(set(column)) == 1 else f"{min(column, key=float)} to {max(column, key=float)}"
+        for column in columns
+    ]
+    return words[0] + "".join(figure + word for figure, word in zip(ranges, words[1:], strict=True))
 
 
 def _left_out(slide: Slide) -> Iterable[dict[str, Any]]:

@@ -91,8 +91,8 @@ def _gain(row: Row | None, method: str, confidence: str) -> str:
             )
         case "level":
             return (
-                f"{name} is not told apart from Y1 as captured in the strict average: "
-                f"{signed(row['difference_db'], 2)} dB, and the interval reaches across zero ({interval})."
+                f"{name} is level with Y1 as captured in the strict average: "
+                f"{signed(row['difference_db'], 2)} dB, and the interval includes zero ({interval})."
             )
         case _:
             verb = "gains" if row["difference_db"] > 0 else "loses"
@@ -118,9 +118,7 @@ def _elsewhere(rows: Sequence[Row], method: str) -> str:
     ):
         row = average([row for row in rows if row["target"] == target], method, NOTHING, protocol)
         if row is not None and row["difference_db"] is not None:
-            what = {"level": "is not told apart from Y1:"}.get(
-                outcome(row), "gains" if row["difference_db"] > 0 else "loses"
-            )
+            what = {"level": "is level with Y1:"}.get(outcome(row), "gains" if row["difference_db"] > 0 else "loses")
             size = signed(row["difference_db"], 2) if outcome(row) == "level" else plain(abs(row["difference_db"]), 2)
             words.append(f"{where} {method_name(method)} {what} {size} dB ({_limits(row)}).")
     return " ".join(words)
@@ -141,7 +139,7 @@ def _columns(rows: Sequence[Row], method: str) -> str:
         where = f"at ΔD = {offsets(lost)}" if len(lost) < len(found) else "in any strict column"
         words.append(f"{name} does not beat Y1 as captured {where}: it has not refocused anything there.")
     if open_:
-        words.append(f"At ΔD = {offsets(open_)} {name} is ahead of Y1 as captured, but the interval reaches zero.")
+        words.append(f"At ΔD = {offsets(open_)} {name} is ahead of Y1 as captured, but the interval includes zero.")
     if found and not words:
         words.append(f"{name} beats Y1 as captured in every strict column.")
     return " ".join(words)
@@ -166,7 +164,7 @@ def _against(rows: Sequence[Row], lead: str, rival: str) -> str:
         case "level":
             first = (
                 f"{names[0]} and {names[1]} are level in the strict average: {names[0]} less {names[1]} is "
-                f"{signed(mean['difference_db'], 2)} dB, and the interval reaches across zero ({interval})."
+                f"{signed(mean['difference_db'], 2)} dB, and the interval includes zero ({interval})."
             )
         case _:
             front, behind = names if mean["difference_db"] > 0 else names[::-1]

@@ -35,7 +35,8 @@ def only(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any]:
 
 def score_numbers(row: Mapping[str, Any]) -> list[str]:
     found = printed(*(row[key] for key in ("psnr_db", "psnr_sd_db", "psnr_low_db", "psnr_high_db")))
-    return found + ([str(row["identical_patches"])] if row["identical_patches"] else [])
+    identical = [str(row["identical_patches"])] + ([] if row["delta_d_um"] is None else [str(row["patches"])])
+    return found + (identical if row["identical_patches"] else [])
 
 
 @pytest.mark.parametrize("dataset", ["dataset1", "dataset2"])

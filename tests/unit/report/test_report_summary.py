@@ -175,6 +175,13 @@ def test_what_was_left_out_is_told_once() -> None:
     }  # fmt: skip
 
 
+def test_reasons_are_merged_where_figures_alone_differ() -> None:
+    assert slides.merged(["tissue on 3.0%, less than 5%"] * 2) == "tissue on 3.0%, less than 5%"
+    told = ["tissue on 3.0%, less than 5%", "tissue on 10.5%, less than 5%", "tissue on -4%, less than 5%"]
+    assert slides.merged(told) == "tissue on -4 to 10.5%, less than 5%"
+    assert slides.merged(["blank"]) == "blank"
+
+
 @pytest.mark.parametrize(
     ("arguments", "where"),
     [

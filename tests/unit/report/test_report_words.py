@@ -40,7 +40,7 @@ def say(*comparisons: dict[str, Any]) -> tuple[str, str]:
 AGAINST_Y1 = "Y1 as captured in the strict average"
 HEADLINES = [
     (1.234, 0.1, f"Dataset 1: TSVA gains 1.23 dB over {AGAINST_Y1} (95\u202f% interval +1.13 to +1.33 dB, 6 slides)."),
-    (0.05, 0.1, f"TSVA is not told apart from {AGAINST_Y1}: +0.05 dB, and the interval reaches across zero"),
+    (0.05, 0.1, f"TSVA is level with {AGAINST_Y1}: +0.05 dB, and the interval includes zero"),
     (-0.5, 0.1, "TSVA is worse than doing nothing: it loses 0.50 dB"),
     (0.5, None, f"TSVA gains 0.50 dB against {AGAINST_Y1} (one slide, so there is no interval"),
     (-0.5, None, f"TSVA loses 0.50 dB against {AGAINST_Y1} (one slide, so there is no interval"),
@@ -66,7 +66,7 @@ def test_columns_that_are_not_refocused_are_named() -> None:
     rows += [compared("tsva", "y1", 0.05, delta=1.5), compared("tsva", "y1", 2.0, delta=2.0)]
     said = say(*rows)[1]
     assert "TSVA does not beat Y1 as captured at ΔD = 0 and ±1 µm: it has not refocused anything there." in said
-    assert "At ΔD = +1.5 µm TSVA is ahead of Y1 as captured, but the interval reaches zero." in said
+    assert "At ΔD = +1.5 µm TSVA is ahead of Y1 as captured, but the interval includes zero." in said
     assert "every" not in said
 
 
@@ -95,7 +95,7 @@ def test_other_protocols_are_said_with_their_sign() -> None:
     rows += [compared("tsva", "y1", 0.02, target="clean")]
     said = say(*rows)[1]
     assert "With offsets between the planes (continuous protocol) TSVA loses 0.70 dB (−0.80 to −0.60 dB)." in said
-    assert "Against the noise-free target (strict average) TSVA is not told apart from Y1: +0.02 dB" in said
+    assert "Against the noise-free target (strict average) TSVA is level with Y1: +0.02 dB" in said
 
 
 def test_columns_that_hand_over_the_target_are_said() -> None:
