@@ -34,19 +34,19 @@ def radial_otf(pupil: Pupil, wavelength_um: float, share: np.ndarray, z_um: np.n
     Notes
     -----
     The pupil and its copy, displaced by s pupil radii, overlap in a lens |x| <= 1 - s/2; the autocorrelation is
-    integrated over a quarter of it with Gauss-Legendre nodes. With x = (1 - s/2)(1 - u²) the lens' tip is smooth in
-    u. For eq. 1 the phase difference is 2 s x times the defocus, whatever y: one node across is then exact
-    (Hopkins 1955; Stokseth 1969).
+    integrated over a quarter of it with Gauss-Legendre nodes, about half as many as the phase has radians. With
+    x = (1 - s/2)(1 - u²) the lens' tip is smooth in u. For eq. 1 the phase difference is 2 s x times the defocus,
+    whatever y: one node across is then exact (Hopkins 1955; Stokseth 1969).
     """
     share, z_um = np.atleast_1d(share).astype(float), np.atleast_1d(z_um).astype(float)
     inside = share < 1
     s = 2 * share[inside]
     rim = np.ones(1)
-    phase_range = np.abs(z_um).max(initial=0) * np.abs(pupil.defocus_rate(rim, wavelength_um)[0])
-    phase_range += 4 * np.abs(pupil.aberration(rim, wavelength_um)[0])
-    u, along_weights = _unit_nodes(20 + int(phase_range))
+    defocus = np.abs(z_um).max(initial=0) * np.abs(pupil.defocus_rate(rim, wavelength_um)[0])
+    aberration = 4 * np.abs(pupil.aberration(rim, wavelength_um)[0])
     even_across = pupil.model == "born_wolf" and pupil.spherical_um == 0
-    v, across_weights = _unit_nodes(1 if even_across else 12 + int(0.1 * phase_range))
+    u, along_weights = _unit_nodes(18 + int(0.55 * (defocus + aberration)))
+    v, across_weights = _unit_nodes(1 if even_across else 14 + int(0.04 * defocus + 0.5 * aberration))
 
     reach = (1 - s / 2)[:, None]
     x = reach * (1 - u**2)
@@ -113,7 +113,7 @@ class OtfTable:
         share = knots_to_share(self.knots())
         turns = int(self.reach_um * np.abs(pupil.defocus_rate(np.ones(1), wavelengths.min())[0]))
         z_nodes = self.reach_um * _chebyshev_nodes(turns + 32)
-        u_nodes = _chebyshev_nodes(2 * turns + 48)
+        u_nodes = _chebyshev_nodes(int(1.5 * turns) + 64)
         table = np.zeros((RADIAL_KNOTS, len(z_nodes)))
         for wavelength, weight in zip(wavelengths, weights, strict=True):
             at_nodes = radial_otf(pupil, wavelength, knots_to_share((u_nodes + 1) / 2), z_nodes)
