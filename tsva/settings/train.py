@@ -22,10 +22,17 @@ class TrainSettings(Section):
     """Channels of the finest level (paper: 64); they double at each level."""
     levels: int = Field(4, ge=2, le=7)
     """Resolutions, the full one among them (paper: 5)."""
-    offsets: Literal["drawn", "gaussian", "uniform"] = "uniform"
-    """Each patch's own offset (paper), or a new one of the grid at every visit: Gaussian quotas, or all alike."""
+    offsets: Literal["drawn", "gaussian"] = "gaussian"
+    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas, never one at which a shot is the
+    target: it would teach to copy that shot's noise."""
     crop_px: int | None = Field(96, ge=16)
     """Edge of the random crop taken of a patch at every visit; None: the whole patch (paper)."""
+    stain_jitter: float = Field(0.0, ge=0, le=1)
+    """Standard deviation by which optical densities are scaled (as a logarithm) and mixed among the colours."""
+    lamp_jitter: float = Field(0.0, ge=0, lt=1)
+    """Both shots and the target are brighter or darker by up to this share."""
+    noise_jitter: float = Field(0.0, ge=0, lt=1)
+    """Up to this standard deviation of noise is added to the shots, as a share of full scale."""
     flips: bool = True
     """Mirror images beside rotations by 90 degrees (paper: rotations alone)."""
     batch: int = Field(8, ge=1, le=4096)

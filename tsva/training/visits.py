@@ -31,13 +31,9 @@ class Visits(Dataset[Sample]):
     def __init__(self, patches: PatchStacks, settings: TrainSettings, seed: int) -> None:
         self._patches, self._settings, self._seed = patches, settings, seed
         self._order = lru_cache(maxsize=2)(self._new_order)
-        if settings.offsets == "gaussian":
-            pairs = patches.pairs
-            self._offsets_um = pairs.offsets_um
-            self._cumulated = np.cumsum(bin_weights(pairs.offsets_um, pairs.offset_sd_um, pairs.z_step_um))
-        elif settings.offsets == "uniform":
-            self._offsets_um = patches.pairs.strict_offsets_um
-            self._cumulated = np.arange(1, len(self._offsets_um) + 1) / len(self._offsets_um)
+        pairs = patches.pairs
+        self._offsets_um = pairs.strict_offsets_um
+        self._cumulated = np.cumsum(bin_weights(pairs.strict_offsets_um, pairs.offset_sd_um, pairs.z_step_um))
 
     @property
     def steps(self) -> int:

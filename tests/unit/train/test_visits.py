@@ -1,0 +1,136 @@
+"""What the network sees: the right planes, every patch once an epoch, the offsets' quotas, the same every time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsva.offsets import bin_weights
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.train import TrainSettings
+from tsva.training.patches import PatchStacks
+from tsva.training.visits import VerificationPairs, Visits
+
+PAIRS = PairsSettings(patch_px=32)
+PLANES = 15  # ±3.5 µm every 0.5 µm
+
+
+def numbered(patches: int = 5, edge: int = 32, n_um: float = 1.5) -> PatchStacks:
+    """Two slides whose pixels tell patch (tens) and plane (units), all but the last patch in the first array."""
+    values = 16 * np.arange(patches)[:, None] + np.arange(PLANES)
+    whole = np.broadcast_to(values[..., None, None, None], (patches, PLANES, edge, edge, 3)).astype(np.uint8)
+    array = np.array([0] * (patches - 1) + [1])
+    index = np.array([*range(patches - 1), 0])
+    return PatchStacks((whole[:-1], whole[-1:]), array, index, np.full(patches, n_um), PAIRS)
+
+
+def textured(seed: int = 0) -> PatchStacks:
+    """Patches of noise, the same in all planes."""
+    one = np.random.default_rng(seed).integers(0, 256, (4, 1, 32, 32, 3), np.uint8)
+    stacks = np.repeat(one, PLANES, axis=1)
+    return PatchStacks((stacks,), np.zeros(4, int), np.arange(4), np.zeros(4), PAIRS)
+
+
+def drawn(**keys: object) -> TrainSettings:
+    return TrainSettings.model_validate({"offsets": "drawn", "crop_px": None, "epochs": 2, "steps": None, **keys})
+
+
+@given(patch=st.integers(0, 4), step=st.integers(-6, 6))
+def test_shots_lie_half_a_micrometre_either_side_of_the_offset_and_the_target_in_the_middle(
+    patch: int, step: int
+) -> None:
+    low, high, target = numbered().views(patch, 0.5 * step)
+    assert [int(view[0, 0, 0]) - 16 * patch for view in (low, high, target)] == [7 + step - 1, 7 + step + 1, 7]
+
+
+def test_views_read_nothing_and_copy_nothing() -> None:
+    patches = numbered()
+    assert all(np.shares_memory(view, patches.arrays[0]) for view in patches.views(0, 2.0))
+
+
+def test_stacks_with_other_planes_are_refused() -> None:
+    whole = numbered()
+    with pytest.raises(ValueError, match="15"):
+        PatchStacks((whole.arrays[0][:, 1:],), whole.array[:1], whole.index[:1], whole.n_um[:1], PAIRS)
+    with pytest.raises(ValueError, match="mixed"):
+        grey = whole.arrays[0][..., :1]
+        PatchStacks((whole.arrays[0], grey), whole.array, whole.index, whole.n_um, PAIRS)
+
+
+def test_each_epoch_visits_every_patch_once_in_another_order() -> None:
+    visits = Visits(numbered(patches=7), drawn(epochs=3), seed=1)
+    patches = [int(visits[i][2][0, 0, 0]) // 16 for i in range(len(visits))]
+    epochs = [patches[i : i + 7] for i in range(0, 21, 7)]
+    assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_steps_and_epochs_count_visits() -> None:
+    assert len(Visits(numbered(), drawn(epochs=4, batch=3), 0)) == 20
+    assert Visits(numbered(), drawn(epochs=4, batch=3), 0).steps == 7
+    assert len(Visits(numbered(), drawn(epochs=None, steps=6, batch=3), 0)) == 18
+
+
+def test_drawn_offsets_are_the_patches_own() -> None:
+    visits = Visits(numbered(n_um=-2.5), drawn(), seed=1)
+    assert {visits[i][3] for i in range(len(visits))} == {-2.5}
+
+
+def test_redrawn_offsets_fill_the_gaussians_quotas_without_the_target_as_a_shot() -> None:
+    visits = Visits(numbered(), drawn(offsets="gaussian", epochs=None, steps=250, batch=8), seed=3)
+    n_um = np.array([visits[i][3] for i in range(len(visits))])
+    offsets = np.array(PAIRS.strict_offsets_um)
+    shares = np.array([(n_um == n).mean() for n in offsets])
+    # Multiples of the golden ratio have a discrepancy under (3 + log N) / N; 1 % of jitter comes on top, at both ends.
+    assert np.abs(shares - bin_weights(offsets, 1.0, 0.5)).max() < (3 + np.log(2000)) / 2000 + 0.005
+    assert shares.sum() == 1
+
+
+def test_shots_and_target_are_turned_and_cropped_alike() -> None:
+    visits = Visits(textured(), drawn(crop_px=16, flips=True, epochs=None, steps=8, batch=4), seed=5)
+    samples = [visits[i] for i in range(32)]
+    for low, high, target, _ in samples:
+        assert target.shape == (3, 16, 16)
+        assert torch.equal(low, target) and torch.equal(high, target)
+    assert len({sample[2].numpy().tobytes() for sample in samples}) == 32
+
+
+def test_turns_are_the_eight_symmetries_of_a_square_and_nothing_else() -> None:
+    image = textured().arrays[0][0, 0].transpose(2, 0, 1)
+    eight = {np.rot90(m, k, (1, 2)).tobytes() for m in (image, image[..., ::-1]) for k in range(4)}
+    patches = textured().subset(np.array([True, False, False, False]))
+    for flips, expected in ((True, 8), (False, 4)):
+        visits = Visits(patches, drawn(flips=flips, epochs=100), seed=2)
+        seen = {visits[i][2].numpy().tobytes() for i in range(100)}
+        assert len(seen) == expected and seen <= eight
+
+
+@given(visit=st.integers(0, 31), other=st.integers(0, 31))
+def test_a_visit_depends_on_seed_and_number_alone(visit: int, other: int) -> None:
+    settings = drawn(offsets="gaussian", crop_px=16, epochs=None, steps=8, batch=4)
+    first, again = Visits(textured(), settings, seed=5), Visits(textured(), settings, seed=5)
+    again[other]
+    assert all(torch.equal(a, b) for a, b in zip(first[visit][:3], again[visit][:3], strict=True))
+    assert first[visit][3] == again[visit][3]
+
+
+def test_another_seed_sees_otherwise() -> None:
+    settings = drawn(crop_px=16, epochs=None, steps=8, batch=4)
+    one, two = (Visits(textured(), settings, seed) for seed in (1, 2))
+    assert any(not torch.equal(one[i][2], two[i][2]) for i in range(8))
+
+
+@given(most=st.integers(1, 100))
+def test_verification_spreads_over_patches_and_offsets(most: int) -> None:
+    pairs = VerificationPairs(numbered(patches=5), most)
+    assert len(pairs) == min(most, 5 * 11)
+    found = [(int(pairs[i][2][0, 0, 0]) // 16, pairs[i][3]) for i in range(len(pairs))]
+    assert len(set(found)) == len(found)
+    patches = [patch for patch, _ in found]
+    counts = [patches.count(patch) for patch in range(5)]
+    assert max(counts) - min(counts) <= 1
+    if most >= 55:
+        assert {n for _, n in found} == set(PAIRS.strict_offsets_um)
