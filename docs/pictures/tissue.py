@@ -1,6 +1,6 @@
 """Contact sheet of digital tissue: every kind in two stains, in focus through the nominal microscope.
 
-    python docs/pictures/tissue.py docs/pictures/tissue.jpg
+python docs/pictures/tissue.py docs/pictures/tissue.jpg
 """
 
 from __future__ import annotations
@@ -27,13 +27,12 @@ def in_focus(kind: str, stain: str, seed: int) -> np.ndarray:
     """(Y, X, 3) uint8 picture of a field on a flat focal surface, without noise."""
     optics = OpticsSettings()
     frame = frame_for((FIELD_PX, FIELD_PX), BLUR_UM, optics.pixel_um, samples_per_pixel(optics))
-    specimen, _ = tissue(
-        kind, stain, shape=frame.fine_shape, pixel_um=frame.fine_um, rng=np.random.default_rng(seed)
-    )
-    light = image_specimen(
+    specimen, _ = tissue(kind, stain, shape=frame.fine_shape, pixel_um=frame.fine_um, rng=np.random.default_rng(seed))
+    images = image_specimen(
         specimen, np.zeros(frame.fine_shape), np.zeros(1), lambda reach: OtfTable(optics, reach), frame.grid,
         spacing_um=SPACING_UM,
-    )[0, frame.rows, frame.columns]  # fmt: skip
+    )  # fmt: skip
+    light = np.stack([image[frame.rows, frame.columns] for _, _, image in images], axis=2)  # one plane, three colours
     return np.rint(np.clip(light, 0, 1) * 250).astype(np.uint8)
 
 

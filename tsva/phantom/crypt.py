@@ -104,10 +104,11 @@ def _wall(
     base, apex = step(above_um, 0.0, 0.6), step(below_um, 0.0, 0.7)
     side_um = np.minimum(cell % 1, 1 - cell % 1) * width_um
     border = ridge(side_um, 0.28) * np.clip(0.5 + 0.5 * canvas.waves[1][window], 0, 1)
-    vacuoles = 1 - 0.45 * step(canvas.speckle[window], 1.3, 0.8)
-    eosin = (each(0.10, 0.17) + 0.07 * up) * np.exp(0.22 * grain) * vacuoles + 0.09 * border
+    speckle = canvas.speckle[window]
+    vacuoles = 1 - 0.7 * step(canvas.waves[0][window] * 0.5 - speckle, 1.5, 0.6)
+    eosin = (each(0.10, 0.17) + 0.07 * up) * np.exp(0.32 * grain + 0.12 * speckle) * vacuoles + 0.09 * border
     eosin += 0.16 * ridge(below_um - 0.6, 0.5)
-    haematoxylin = (each(0.13, 0.21) - 0.07 * up) * np.exp(0.3 * other)
+    haematoxylin = (each(0.14, 0.23) - 0.07 * up) * np.exp(0.3 * other + 0.2 * speckle) * vacuoles
     for amounts, amount in ((canvas.eosin, eosin), (canvas.haematoxylin, haematoxylin)):
         part = amounts[window]
         part *= 1 - base

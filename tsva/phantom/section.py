@@ -9,6 +9,8 @@ from tsva.phantom.cells import ridge, step
 
 FOLD_CHANCE = 0.08
 MARGIN_CHANCE = 0.12
+WAVES_UM = 0.15
+"""Standard deviation of the section's own depth: it lies on the glass, but not flat."""
 
 
 def cut(canvas: Canvas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -33,7 +35,7 @@ def cut(canvas: Canvas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     filled = np.maximum(canvas.nuclear, 1e-6)
     depth_um = share * canvas.nuclear_depth / filled
     thickness_um = share * canvas.nuclear_thickness / filled + (1 - share) * np.float32(canvas.section_um)
-    depth_um += 0.25 * canvas.smooth(35.0)
+    depth_um += WAVES_UM * canvas.smooth(35.0)
 
     uneven = np.exp(0.05 * canvas.smooth(60.0))
     if rng.random() < FOLD_CHANCE:

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tsva.phantom.bodies import bodies
 from tsva.phantom.canvas import Canvas
 from tsva.phantom.cells import ridge, step, territories
 from tsva.phantom.looks import BASAL, PYKNOTIC, VESICULAR
 from tsva.phantom.nuclei import Nuclei, paint
 from tsva.phantom.scatter import scatter, uniform
+
+
+HALO_SHARE = 0.1
+"""Cells whose nucleus has shrunk away from the cytoplasm: a clear crescent beside it."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,13 @@ def draw_cells(canvas: Canvas, layers: Layers, *, top_um: float, glycogen: float
         np.exp(np.abs(rng.normal(0.14, 0.1, count))) * np.clip(aspect, 1, 2.4) ** 0.7,
     )
     turn = np.where(basal, flat + np.pi / 2, flat) + rng.normal(0, 0.2, count)
+    halo = rng.random(count) < HALO_SHARE
+    aside = rng.uniform(0, 2 * np.pi, count)[halo]
+    wide = big_um[halo] * rng.uniform(1.0, 1.25, halo.sum())
+    bodies(
+        canvas, places[halo, 0] + 1.2 * np.sin(aside), places[halo, 1] + 1.2 * np.cos(aside), wide * 1.15, wide, turn[halo],
+        eosin=0.015, haematoxylin=0.01, granules=0.3,
+    )  # fmt: skip
     for some, look in ((basal, BASAL), (~basal & ~top, VESICULAR), (top, PYKNOTIC)):
         root = np.sqrt(long[some])
         paint(
@@ -125,8 +137,8 @@ def _cytoplasm(
     )
     # Where matter is dense it takes up both stains.
     dense = 0.2 * canvas.grain + 0.08 * canvas.speckle
-    eosin = (0.12 + 0.07 * rise) * (1 - clear) * np.exp(dense + 0.08 * canvas.other_grain)
-    blue = 0.07 + 0.14 * np.exp(np.maximum(layers.height_um, 0) * (-1 / 30))
+    eosin = (0.15 + 0.08 * rise) * (1 - clear) * np.exp(dense + 0.08 * canvas.other_grain)
+    blue = 0.09 + 0.17 * np.exp(np.maximum(layers.height_um, 0) * (-1 / 30))
     blue = blue * (1 - 0.6 * clear) * np.exp(dense + 0.15 * canvas.other_grain)
     # Cells full of glycogen meet in dense borders, others in pale gaps that bridges cross.
     canvas.eosin += (eosin * (1 - (0.6 - glycogen) * border) + 0.16 * glycogen * border) * inside

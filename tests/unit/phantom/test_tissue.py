@@ -45,9 +45,9 @@ def test_specimen_is_physical(field):
     assert light.shape == (*depth.shape, 3) == (*thickness.shape, 3)
     assert light.dtype == depth.dtype == thickness.dtype == np.float32
     assert np.all(light > 0) and np.all(light <= 1)
-    # Sections are 3 to 4 µm thick; a fold at most doubles that. Depth adds the section's own waves, 0.25 µm (5 sigma).
+    # Sections are 3 to 4 µm thick; a fold at most doubles that. Depth adds the section's own waves, 0.15 µm (5 sigma).
     assert np.all(thickness > 0) and np.all(thickness <= 8)
-    assert np.all(np.abs(depth) <= 2 + 5 * 0.25)
+    assert np.all(np.abs(depth) <= 2 + 5 * 0.15)
 
 
 def test_two_stains_on_glass_make_a_plane(field):
@@ -86,13 +86,13 @@ def test_nuclei_lie_within_field_and_section(field):
 
 
 def test_depth_map_is_the_nucleus_own_where_one_lies(field):
-    """Where a nucleus absorbs most, the map's depth follows the table's, up to the section's waves of 0.25 µm."""
+    """Where a nucleus absorbs most, the map's depth follows the table's, up to the section's waves of 0.15 µm."""
     _, specimen, nuclei = field
     rows, columns = nuclei.y_px.round().astype(int), nuclei.x_px.round().astype(int)
     there = specimen.depth_um[rows, columns]
     slope = np.polyfit(nuclei.depth_um, there, 1)[0]
     # The nucleus's share of the absorbance is between a half and one.
-    error = 0.25 / (nuclei.depth_um.std() * np.sqrt(len(nuclei)))
+    error = 0.15 / (nuclei.depth_um.std() * np.sqrt(len(nuclei)))
     assert 0.5 - 3 * error < slope < 1 + 3 * error
 
 

@@ -50,7 +50,7 @@ def draw(canvas: Canvas) -> None:
     body = step(1 - cells.nearest, 0.0, 0.2) * step(cells.second - cells.nearest, 0.05, 0.1)
     blue = np.concatenate([[0], np.choose(kind, (0.13, 0.12, 0.06))]).astype(np.float32)[cells.owner + 1]
     pink = np.concatenate([[0], np.choose(kind, (0.09, 0.12, 0.14))]).astype(np.float32)[cells.owner + 1]
-    texture = np.exp(0.3 * canvas.other_grain + 0.15 * canvas.speckle)
+    texture = np.exp(0.35 * canvas.other_grain + 0.25 * canvas.speckle)
     canvas.eosin += body * (pink * texture - canvas.eosin)
     canvas.haematoxylin += body * (blue * texture - canvas.haematoxylin)
 

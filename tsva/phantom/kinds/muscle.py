@@ -50,9 +50,9 @@ def _fibres(
     slip = 0.5 * canvas.smooth(13.0) + 0.10 * bank.look(way, 1, (0, 0)) + 0.06 * canvas.waves[1]
     bands = np.sin(2 * np.pi * ((way.u_um + each(-0.25, 0.25) * into_um) / SARCOMERE_UM + each(0, 1) + slip))
     bands += 0.35 * (bands * bands - 0.5)  # dark A bands are narrower than the light I bands in fixed muscle
-    clear = 0.34 * step(canvas.smooth(22.0), -0.4, 1.8)
+    clear = 0.45 * step(canvas.smooth(22.0), -0.4, 1.8)
     crack = step(fibrils + 0.8 * canvas.smooth(9.0), -2.5, 0.5)
-    tone = np.exp(0.20 * fibrils + clear * bands + 0.14 * canvas.grain + 0.07 * canvas.smooth(16.0))
+    tone = np.exp(0.30 * fibrils + clear * bands + 0.2 * canvas.grain + 0.07 * canvas.smooth(16.0))
     canvas.eosin += each(0.27, 0.39) * inside * crack * tone
     canvas.haematoxylin += 0.03 * inside * crack * np.exp(clear * bands + 0.3 * canvas.other_grain)
 

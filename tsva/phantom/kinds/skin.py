@@ -16,7 +16,7 @@ HORN_UM = 17.0
 def draw(canvas: Canvas) -> None:
     """Draw the tissue on an empty canvas."""
     layers = lay(canvas, thickness_um=95.0, papillae_um=14.0)
-    courses, tops = collagen(canvas, layers.angle, layers=3, density=0.31, spread=0.7, cleft=0.5)
+    courses, tops = collagen(canvas, layers.angle, layers=3, density=0.29, spread=0.45, cleft=0.5)
     spindles(canvas, courses, tops, 1000)
     wanderers(canvas, 400)
     clear(canvas, layers)

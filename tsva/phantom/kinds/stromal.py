@@ -20,7 +20,7 @@ VESSELS_PER_MM2 = 50
 def draw(canvas: Canvas) -> None:
     """Draw the tissue on an empty canvas."""
     rng = canvas.rng
-    courses, tops = collagen(canvas, rng.uniform(0, np.pi), layers=4, density=0.31, spread=0.45)
+    courses, tops = collagen(canvas, rng.uniform(0, np.pi), layers=4, density=0.27, spread=0.45)
     for y_um, x_um in uniform(
         rng, canvas.height_um, canvas.width_um, rng.poisson(VESSELS_PER_MM2 * canvas.height_um * canvas.width_um * 1e-6)
     ):
@@ -54,7 +54,9 @@ def collagen(
         courses.append(way)
         shift = (int(rng.integers(BANK)), int(rng.integers(BANK)))
         fibres, bundles = fine.look(way, layer % 2, shift), broad.look(way, layer % 2, shift)
-        amount = density * np.exp(np.clip(0.36 * fibres + 0.25 * bundles, -1.2, 0.7))
+        # Shrinkage opens slits between fibres: the texture's low end falls off to nothing.
+        slits = step(fibres + 0.4 * bundles, -1.7, 0.9)
+        amount = density * np.exp(np.minimum(0.42 * fibres + 0.3 * bundles, 0.7)) * slits
         gap = step(bundles, -cleft, 0.5)
         if layer == 0:
             canvas.eosin += amount * gap
@@ -64,7 +66,7 @@ def collagen(
         canvas.eosin *= rest
         canvas.eosin += amount * cover
         tops[cover > 0.5] = layer
-    canvas.eosin *= np.exp(0.16 * canvas.grain)
+    canvas.eosin *= np.exp(0.2 * canvas.grain + 0.1 * canvas.speckle)
     # Mature collagen takes up hardly any haematoxylin; the ground substance between bundles is faintly blue.
     canvas.haematoxylin += (0.10 * canvas.eosin + 0.02 * step(canvas.eosin, 0.05, 0.1)) * np.exp(
         0.35 * canvas.other_grain
