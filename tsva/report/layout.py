@@ -28,7 +28,7 @@ AVERAGES = (
 def dataset_tables(summary: Summary, dataset: Row) -> dict[str, Any]:
     """The tables of one data set: Table III's shape, the averages, and sample by sample."""
     name = dataset["dataset"]
-    rows = _Rows(summary, name)
+    rows = Rows(summary, name)
     delta_um = summary["settings"]["pairs"]["delta_um"]
     return {
         "table3": _table3(
@@ -39,7 +39,7 @@ def dataset_tables(summary: Summary, dataset: Row) -> dict[str, Any]:
     }
 
 
-class _Rows:
+class Rows:
     """Scores and comparisons of one data set, found by what they are about."""
 
     def __init__(self, summary: Summary, dataset: str) -> None:
@@ -65,19 +65,21 @@ class _Rows:
 
 def _mark(score: Row, nothing: Row | None, against: Row | None) -> dict[str, str] | None:
     """A sign, with its words, where a method is not above doing nothing."""
+    difference = None if against is None else against["difference_db"]
     if nothing is not None and nothing["identical_patches"] > score["identical_patches"]:
-        if score["delta_d_um"] is None:
-            return None  # Y1's average leaves those patches out, so that the two averages can't be compared
-        words = f"Y1 equals the target in {nothing['identical_patches']} of {nothing['patches']} patches"
-        return {"sign": BELOW["sign"], "words": words}
-    if against is None or against["difference_db"] is None:
+        if score["delta_d_um"] is not None:
+            words = f"Y1 equals the target in {nothing['identical_patches']} of {nothing['patches']} patches"
+            return {"sign": BELOW["sign"], "words": words}
+        # Y1's average leaves those patches out: a method below it is below all the more, one above it proves nothing
+        return BELOW if difference is not None and difference <= 0 else None
+    if difference is None:
         return None
-    if against["difference_db"] <= 0:
+    if difference <= 0:
         return BELOW
     return UNSURE if outcome(against) == "level" else None
 
 
-def _table3(rows: _Rows, dataset: Row, printed: Sequence[Row], delta_um: float) -> dict[str, Any]:
+def _table3(rows: Rows, dataset: Row, printed: Sequence[Row], delta_um: float) -> dict[str, Any]:
     """Methods by ΔD, each with the paper's row under it where the paper has one."""
     heads: list[float | None] = [*rows.offsets, None]
     papers = {(row["method"], row["delta_d_um"]): row for row in printed}
@@ -103,7 +105,7 @@ def _table3(rows: _Rows, dataset: Row, printed: Sequence[Row], delta_um: float) 
     }
 
 
-def _averages(rows: _Rows, dataset: Row) -> list[dict[str, Any]]:
+def _averages(rows: Rows, dataset: Row) -> list[dict[str, Any]]:
     """Methods by protocol and target: the average over ΔD."""
     groups = []
     for protocol, target, head in AVERAGES:
@@ -114,7 +116,7 @@ def _averages(rows: _Rows, dataset: Row) -> list[dict[str, Any]]:
     return groups
 
 
-def _samples(rows: _Rows, dataset: Row) -> list[dict[str, Any]]:
+def _samples(rows: Rows, dataset: Row) -> list[dict[str, Any]]:
     """Samples by methods: the strict average."""
     return [
         {

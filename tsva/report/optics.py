@@ -60,7 +60,9 @@ def point_spread(optics: OpticsSettings, marked: Sequence[Mapping[str, float]]) 
         curve.plot(z_um, axial / peak, color=MUTED)
         for mark, colour, marker in zip(marked, SERIES, MARKERS, strict=False):
             z, height = mark["delta_d_um"], mark["intensity"]
-            curve.plot([z, z], [0, height], color=colour, marker=marker, label=f"ΔD = {z:g} µm: {height:.2f}")
+            curve.plot(
+                [z, z], [0, height], color=colour, marker=marker, markevery=[1], label=f"ΔD = {z:g} µm: {height:.2f}"
+            )
         curve.set(xlabel="ΔD (µm)", ylabel="intensity on the axis", title="Along the axis", ylim=(0, 1.35))
         curve.legend(loc="upper left")
         for axes, z, plane in zip(planes, places_um, lateral / peak, strict=True):

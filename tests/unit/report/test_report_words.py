@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsva.report.duels import outcome
+from tsva.report.layout import Rows
 from tsva.report.names import lead_of, listed, method_name, offset, offsets, plain, signed
 from tsva.report.verdict import verdicts
 from tsva.settings.pairs import PairsSettings
@@ -141,3 +142,26 @@ def test_numbers_in_words() -> None:
     assert [signed(0.001, 2), signed(1.5, 1), signed(-1.5, 1)] == ["0.00", "+1.5", "−1.5"]
     assert [offset(0.0), offset(10.0), offset(-0.25)] == ["0", "+10", "−0.25"]
     assert [listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(
+    ("difference", "y1_identical", "delta", "sign"),
+    [
+        (1.0, 0, 1.0, None), (0.05, 0, 1.0, "○"), (0.0, 0, 1.0, "▼"), (-1.0, 0, 1.0, "▼"), (None, 0, 1.0, None),
+        (1.0, 3, 0.5, "▼"), (None, 8, 0.5, "▼"), (1.0, 3, None, None), (-1.0, 3, None, "▼"),
+    ],
+)  # fmt: skip
+def test_signs_beside_scores(
+    difference: float | None, y1_identical: int, delta: float | None, sign: str | None
+) -> None:
+    """Y1 identical to the target in a column is beyond beating there; its average, which leaves that out, is not."""
+    score = {"sample": None, "protocol": "paper", "target": "captured", "delta_d_um": delta, "patches": 8}
+    scores = [
+        score | {"method": "tsva", "identical_patches": 0},
+        score | {"method": "y1", "identical_patches": y1_identical},
+    ]
+    row = compared("tsva", "y1", difference, delta=delta, protocol="paper")
+    summary = {"scores": [row | {"dataset": "dataset1"} for row in scores], "comparisons": [row]}
+    cell = Rows(summary, "dataset1").cell("tsva", "paper", "captured", delta)
+    assert cell is not None
+    assert (cell["mark"] or {"sign": None})["sign"] == sign
