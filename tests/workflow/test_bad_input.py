@@ -103,4 +103,4 @@ def test_slides_without_usable_fields(bare: Workflow) -> None:
     rows = [f"{name}\t{name}\tS\t{role}\tplanes\tblank\t0.345\t{{field}}_z{{z}}um.png\t" for name, role in (("X", "train"), ("Y", "dataset1"))]
     (bare.folder / "slides.tsv").write_text("\n".join([header, *rows, ""]))
     text = refused(bare)
-    assert "no usable" in text and "blank" in text
+    assert "data set train: got a data set without usable fields" in text and "tissue" in text
