@@ -129,6 +129,10 @@ class Plan:
         given = self.settings.checkpoint
         return self._contents.digest([Path(given)], Path()) if given else ""
 
+    def sheet_digest(self) -> str:
+        """Digest of the slide sheet's content."""
+        return self._contents.digest([self.sheet], self.sheet.parent)
+
     def facts(self) -> str:
         """What the report says of the run itself, as JSON."""
         facts = {

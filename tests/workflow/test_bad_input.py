@@ -10,7 +10,7 @@ import yaml
 from conftest import SHEET, TINY, Workflow
 from PIL import Image
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Workflow
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 TESTS = [f"{stage}:{data}:{method}" for stage in ("refocus", "count") for data in ("dataset1", "dataset2") for method in ("y1", "tsva", "unet")]
 TRAINED = [job for job in TESTS if not job.endswith("y1")]

@@ -42,6 +42,8 @@ rule report:
         train=plan.section("train"),
         run=plan.facts(),
         seed=plan.settings.seed,
+        sheet=plan.sheet,
+        sheet_content=plan.sheet_digest(),
         choice=" ".join(
             [f"--dataset {d}" for d in plan.datasets]
             + [f"--method {m}" for m in plan.methods]
@@ -50,4 +52,4 @@ rule report:
     shell:
         "tsva --log {log} report --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q}"
         " --train {params.train:q} --run {params.run:q} --seed {params.seed} --results results {params.choice}"
-        " --out results/report"
+        " --sheet {params.sheet:q} --out results/report"
