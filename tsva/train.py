@@ -83,20 +83,15 @@ def fit(
         raise ValueError(f"crop_px is {settings.crop_px}, larger than a patch")
     visits = Visits(training, settings, seed)
     pairs = VerificationPairs(verification, settings.verification_pairs)
-    with torch.random.fork_rng():
+    macs = multiply_accumulates(network, settings, training.channels)
+    diverged_at = None
+    with torch.random.fork_rng(), _quiet():
         torch.manual_seed(seed)
         built = build(network, settings, training.channels)
-    macs = multiply_accumulates(network, settings, training.channels)
-    module = Fitting(built, settings, training.pairs, steps=visits.steps, patches=len(training))
-    diverged_at = None
-    with _quiet():
-        trainer = _trainer(settings, visits.steps, network)
+        module = Fitting(built, settings, training.pairs, steps=visits.steps, patches=len(training))
+        loaders = DataLoader(visits, batch_size=settings.batch), DataLoader(pairs, batch_size=8)
         try:
-            trainer.fit(
-                module,
-                DataLoader(visits, batch_size=settings.batch),
-                DataLoader(pairs, batch_size=8),
-            )
+            _trainer(settings, visits.steps, network).fit(module, *loaders)
         except DivergedError as error:
             diverged_at = error.step
     assert module.best is not None
@@ -167,7 +162,7 @@ def _quiet() -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=UserWarning, module=r"lightning\.")
+            warnings.filterwarnings("ignore", module=r"lightning\.")
             yield
     finally:
         for name, level in before.items():

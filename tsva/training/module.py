@@ -85,10 +85,16 @@ class Fitting(lightning.LightningModule):
         s = self._settings
         b, c = low.shape[:2]
         if s.stain_jitter:
-            m = torch.diag_embed(torch.exp(s.stain_jitter * torch.randn(b, c))) + s.stain_jitter / 4 * torch.randn(b, c, c)
+            m = torch.diag_embed(torch.exp(s.stain_jitter * torch.randn(b, c))) + s.stain_jitter / 4 * torch.randn(
+                b, c, c
+            )
+
             def f(x):
                 od = -torch.log(x.clamp(1 / 255))
-                return torch.exp(-torch.einsum("bij,bjyx->biyx", m, od).clamp_min(0)).contiguous(memory_format=torch.channels_last)
+                return torch.exp(-torch.einsum("bij,bjyx->biyx", m, od).clamp_min(0)).contiguous(
+                    memory_format=torch.channels_last
+                )
+
             low, high, target = f(low), f(high), f(target)
         if s.lamp_jitter:
             g = 1 + s.lamp_jitter * (2 * torch.rand(b, 1, 1, 1) - 1)
