@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 
 from tsva.errors import UserError
-from tsva.io.tiff import ome_images, open_tiff
+from tsva.io.tiff import ome_images, open_tiff, reading
 from tsva.stack import Stack
 
 UM_PER_CM = 10_000.0
@@ -88,5 +88,6 @@ def read_stack(path: Path) -> Stack:
             )  # fmt: skip
         key = series.keyframe
         shape = (image.planes, key.imagelength, key.imagewidth, key.samplesperpixel)
-        planes = np.asarray(np.memmap(path, np.uint8, "r", series.dataoffset, shape))
-    return Stack(planes, np.array(image.position_z_um), image.pixel_um)
+        with reading(str(path)):
+            planes = np.asarray(np.memmap(path, np.uint8, "r", series.dataoffset, shape))
+            return Stack(planes, np.array(image.position_z_um), image.pixel_um)

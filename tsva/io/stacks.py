@@ -12,7 +12,7 @@ from tsva.errors import UserError
 from tsva.io.ome import UNIT_UM, OmeImage
 from tsva.io.pixels import unreadable
 from tsva.io.source import FieldSource, choose_pixel_um
-from tsva.io.tiff import ome_images, open_tiff, pixel_um_of_page
+from tsva.io.tiff import ome_images, open_tiff, pixel_um_of_page, pixels_per_unit
 from tsva.io.tiff_series import count_planes, planes_of
 
 
@@ -119,8 +119,5 @@ def _imagej_unit_um(tif: TiffFile) -> float | None:
 
 def _pixel_um(tif: TiffFile, series: TiffPageSeries) -> float | None:
     """Pixel size of a file without an OME header."""
-    page, unit = series.keyframe, _imagej_unit_um(tif)
-    pixels, units = page.tags.valueof("XResolution", (0, 1))
-    if unit is not None and pixels:
-        return float(units / pixels * unit)
-    return pixel_um_of_page(page)
+    unit_um, pixels = _imagej_unit_um(tif), pixels_per_unit(series.keyframe)
+    return unit_um / pixels if unit_um and pixels else pixel_um_of_page(series.keyframe)

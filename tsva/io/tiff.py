@@ -15,8 +15,11 @@ from tsva.io.ome import OmeImage, read_ome
 from tsva.io.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-DAMAGED = (ValueError, RuntimeError, OSError, EOFError, struct.error, IndexError, KeyError, TypeError)
-"""What tifffile and its codecs raise on damaged files."""
+DAMAGED = (
+    ValueError, RuntimeError, OSError, EOFError, struct.error, LookupError, TypeError, ArithmeticError, AssertionError,
+    MemoryError,
+)  # fmt: skip
+"""What tifffile and its codecs raise on damaged files, as trials with scrambled bytes have shown."""
 COARSEST_PIXEL_UM = 20.0
 """A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
 JPEG = (6, 7)
@@ -34,18 +37,29 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
         If the file is missing, not TIFF, damaged or truncated. (tifffile reads a truncated stack as a shorter one.)
     """
     where = str(path)
-    try:
+    if not path.is_file():
+        raise UserError(where, got="no such file", wanted="a TIFF file", do="Mend the path.")
+    with reading(where):
         tif = TiffFile(path)
-    except FileNotFoundError:
-        raise UserError(where, got="no such file", wanted="a TIFF file", do="Mend the path.") from None
+    with tif:
+        with reading(where):
+            _check_whole(tif)
+        yield tif
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Tell what tifffile raises within the block as a damaged file; for calls of tifffile alone.
+
+    Raises
+    ------
+    UserError
+        Names the file.
+    """
+    try:
+        yield
     except DAMAGED as error:
         raise unreadable(where, error) from None
-    with tif:
-        try:
-            _check_whole(tif)
-        except DAMAGED as error:
-            raise unreadable(where, error) from None
-        yield tif
 
 
 def _check_whole(tif: TiffFile) -> None:
@@ -65,6 +79,8 @@ def _check_whole(tif: TiffFile) -> None:
         if not ends or max(ends) > size or 0 in page.databytecounts:
             raise ValueError(f"pixels of page {number} of {count} are missing")
     _check_tags(tif, tif.pages.first.offset, size)
+    if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
+        raise ValueError("no image")
 
 
 def _check_tags(tif: TiffFile, offset: int, size: int) -> None:
@@ -104,13 +120,13 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
     key = page.keyframe
     assert key is not None  # tifffile sets it when it reads the page
     check_page(key, where)
-    try:
+    with reading(where):
         pixels = page.asarray()
-    except DAMAGED as error:
-        raise unreadable(where, error) from None
-    if "S" in key.axes:
-        pixels = np.moveaxis(pixels, key.axes.index("S"), -1)
-    return as_shown(pixels, key, where)
+        if pixels.shape != key.shape:
+            raise ValueError(f"{pixels.size} values, not {key.size}")
+        if "S" in key.axes:
+            pixels = np.moveaxis(pixels, key.axes.index("S"), -1)
+        return as_shown(pixels, key, where)
 
 
 def check_page(key: TiffPage, where: str) -> None:
@@ -140,12 +156,16 @@ def as_shown(pixels: np.ndarray, key: TiffPage, where: str) -> np.ndarray:
 
 def pixel_um_of_page(page: TiffPage) -> float | None:
     """Pixel size by the resolution tags, where they name a length and can be a microscope's."""
-    unit = _RESOLUTION_UNIT_UM.get(int(page.tags.valueof("ResolutionUnit", 1)))
-    numerator, denominator = page.tags.valueof("XResolution", (0, 1))
-    if unit is None or numerator == 0:
-        return None
-    pixel_um = unit * denominator / numerator
-    return pixel_um if pixel_um < COARSEST_PIXEL_UM else None
+    unit_um, pixels = _RESOLUTION_UNIT_UM.get(page.tags.valueof("ResolutionUnit", 1)), pixels_per_unit(page)
+    pixel_um = unit_um / pixels if unit_um and pixels else None
+    return pixel_um if pixel_um is not None and pixel_um < COARSEST_PIXEL_UM else None
+
+
+def pixels_per_unit(page: TiffPage) -> float | None:
+    """The resolution tag, whatever its unit; None without one."""
+    value = page.tags.valueof("XResolution")
+    is_fraction = isinstance(value, tuple) and len(value) == 2 and all(value)
+    return float(value[0] / value[1]) if is_fraction else None
 
 
 def ome_images(tif: TiffFile, where: str) -> list[OmeImage]:
@@ -156,7 +176,5 @@ def ome_images(tif: TiffFile, where: str) -> list[OmeImage]:
     UserError
         If the header is damaged.
     """
-    try:
+    with reading(where):
         return read_ome(tif.ome_metadata) if tif.is_ome and tif.ome_metadata else []
-    except ValueError as error:
-        raise unreadable(where, error) from None

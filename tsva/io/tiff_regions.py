@@ -8,9 +8,8 @@ import numpy as np
 from tifffile import TiffFile, TiffPage
 
 from tsva.errors import UserError
-from tsva.io.pixels import unreadable
 from tsva.io.regions import Level
-from tsva.io.tiff import DAMAGED, as_shown, check_page, ome_images, pixel_um_of_page
+from tsva.io.tiff import as_shown, check_page, ome_images, pixel_um_of_page, reading
 
 
 class TiffRegions:
@@ -41,24 +40,22 @@ class TiffRegions:
         for page in self._pages:
             check_page(page, self.where)
         finest = self._pages[0]
-        self.levels = [
-            Level(page.imagelength, page.imagewidth, finest.imagewidth / page.imagewidth) for page in self._pages
-        ]
+        with reading(self.where):
+            self.levels = [
+                Level(page.imagelength, page.imagewidth, finest.imagewidth / page.imagewidth) for page in self._pages
+            ]
         images = ome_images(tif, self.where)
         self.pixel_um = images[0].pixel_um if images else pixel_um_of_page(finest)
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) uint8 pixels."""
         page = self._pages[level]
-        try:
-            stored = _mapped(self._path, page) if page.is_memmappable else None
-            if stored is not None:
-                pixels = stored[top : top + height, left : left + width]
+        with reading(self.where):
+            if page.is_memmappable:
+                pixels = _mapped(self._path, page)[top : top + height, left : left + width]
             else:
                 pixels = _decoded(page, top, left, height, width)
-        except DAMAGED as error:
-            raise unreadable(self.where, error) from None
-        return as_shown(pixels, page, self.where)
+            return as_shown(pixels, page, self.where)
 
 
 def _mapped(path: Path, page: TiffPage) -> np.ndarray:

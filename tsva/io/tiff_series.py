@@ -10,7 +10,7 @@ from tifffile import TiffPage, TiffPageSeries
 
 from tsva.errors import UserError
 from tsva.io.pixels import as_grey_or_rgb, unreadable
-from tsva.io.tiff import as_shown, check_page, read_page
+from tsva.io.tiff import as_shown, check_page, read_page, reading
 
 PLANE_AXES = "ZIQ"
 """Axes that may count planes: Z, or the unnamed ones of plain multi-page files."""
@@ -42,7 +42,8 @@ def planes_of(series: TiffPageSeries, path: Path, order: Iterable[int]) -> Itera
     pages = pages.reshape(1, -1) if z_axis is None else np.moveaxis(pages, z_axis, 0).reshape(shape[z_axis], -1)
     mapped = None
     if series.dataoffset is not None:
-        mapped = np.memmap(path, np.uint8, "r", series.dataoffset, (pages.size, *key.shape))
+        with reading(where):
+            mapped = np.memmap(path, np.uint8, "r", series.dataoffset, (pages.size, *key.shape))
     for plane in order:
         channels = [
             _page(series, index, where) if mapped is None else _mapped(mapped[index], key, where)
@@ -78,7 +79,8 @@ def _page(series: TiffPageSeries, index: int, where: str) -> np.ndarray:
 def _plane_axis(series: TiffPageSeries, where: str) -> int | None:
     """Which axis counts planes; None if there is a single plane."""
     counting = [i for i, name in enumerate(series.axes) if name not in "YXSC" and series.shape[i] > 1]
-    if len(counting) > 1 or (counting and series.axes[counting[0]] not in PLANE_AXES):
+    known = [i for i in counting if series.axes[i] in PLANE_AXES and i < len(series.axes) - len(series.keyframe.axes)]
+    if len(counting) > 1 or counting != known:
         raise UserError(
             where, got=f"axes {series.axes} of sizes {'×'.join(map(str, series.shape))}",
             wanted="planes along z alone", do="Save one z-stack a file (Fiji: Image > Hyperstacks > Re-order).",
