@@ -39,8 +39,8 @@ def shots(height: int, width: int, channels: int = 3, seed: int = 1, batch: int 
 
 @pytest.mark.parametrize(
     ("name", "layers", "parameters_m", "macs_g"),
-    # TSVA: the paper's 27 layers; the other two figures are of the reading in docs/training.md. U-Net has 23 layers and,
-    # with its two-fold convolutions, 31.0 M parameters (Ronneberger et al. 2015).
+    # TSVA: the paper's 27 layers; the other two figures are of the reading in docs/training.md. U-Net has 23 layers
+    # and 31.0 M parameters (Ronneberger et al. 2015).
     [("tsva", 27, 39.4, 71.3), ("unet", 23, 31.0, 41.8), ("unet_residual", 27, 34.2, 49.2)],
 )
 def test_size_at_full_width(name: NetworkName, layers: int, parameters_m: float, macs_g: float) -> None:
@@ -104,7 +104,7 @@ def test_a_batch_is_its_members_one_by_one(name: NetworkName) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("channels", [1, 3])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(height=st.integers(1, 37), width=st.integers(1, 37))
 def test_any_size_comes_back_and_equals_the_padded_image_cropped(
     name: NetworkName, channels: int, height: int, width: int
@@ -123,7 +123,7 @@ def test_nothing_beyond_the_halo_is_seen(name: NetworkName) -> None:
     halo, size = int(network.halo_px), 2 * int(network.halo_px) + 48
     low, high = (shot.requires_grad_() for shot in shots(8, size))
     swap = torch.tensor([False])
-    for x in range(size // 2 - 2, size // 2 + 3):  # every place in the coarsest cell
+    for x in range(size // 2, size // 2 + 4):  # every place in the coarsest cell
         (gradient,) = torch.autograd.grad(network(low, high, swap)[..., x].sum(), low)
         seen = gradient.abs().sum(dim=(0, 1, 2)).nonzero().flatten()
         assert x - halo <= int(seen.min()) and int(seen.max()) <= x + halo

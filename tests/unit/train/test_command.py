@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from small_problem import patch_table, stacks
 
 import tsva.train
-from small_problem import patch_table, stacks
 from tsva.cli.train import command
 from tsva.errors import UserError
 from tsva.io import write_table
