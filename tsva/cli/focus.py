@@ -54,7 +54,7 @@ def command(settings: FocusSettings, pairs: PairsSettings, ingest: Path, out: Pa
         write_table(folder / "fields.tsv", fields[FIELD_COLUMNS])
         write_table(folder / "patches.tsv", pd.concat(patches))
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    log.info(
-        "%s: %s of %s fields usable; focal positions scatter by %s µm about the first (assumed: %s)",
-        ingest.name, summary["usable"], summary["fields"], summary["focal_offset_sd_um"], summary["assumed_sd_um"],
-    )  # fmt: skip
+    scatter_um = summary["focal_offset_sd_um"]
+    log.info("%s: %s of %s fields usable", ingest.name, summary["usable"], summary["fields"])
+    if scatter_um is not None:
+        log.info("focal positions scatter by %.2f µm about the first (assumed: %g)", scatter_um, pairs.offset_sd_um)
