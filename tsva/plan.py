@@ -206,5 +206,6 @@ def _files(place: Path) -> list[Path]:
     if place.is_file():
         # a MIRAX slide keeps its pixels in a folder of the same name
         return [place, *_files(place.with_suffix(""))] if place.suffix == ".mrxs" else [place]
-    found = place.rglob("*") if place.is_dir() else place.parent.glob(place.name)
-    return sorted(path for path in found if path.is_file())
+    found = [place] if place.is_dir() else place.parent.glob(place.name)
+    inside = [path for match in found for path in (match.rglob("*") if match.is_dir() else [match])]
+    return sorted(path for path in inside if path.is_file())

@@ -1,0 +1,72 @@
+"""What the Snakefile is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tsva.errors import UserError
+from tsva.plan import Plan
+
+HEADER = "slide\tpatient\tsample\trole\tsource\tpath\ttissue\tmicroscope"
+TRAIN = "A\tP1\tS\ttrain\tsimulated\t\tfatty\t"
+TEST = "B\tP2\tSample1\tdataset1\tsimulated\t\tfatty\t"
+
+
+def plan(folder: Path, *rows: str, **settings: object) -> Plan:
+    (folder / "slides.tsv").write_text("\n".join([HEADER, *rows, ""]))
+    return Plan({"slides": str(folder / "slides.tsv"), **settings}, folder / "memory.json")
+
+
+def test_slides_by_role(tmp_path: Path) -> None:
+    made = plan(tmp_path, TRAIN, TEST, train={"networks": ["tsva"]})
+    assert made.paired == ["A", "B"]
+    assert made.datasets == ["dataset1"]
+    assert made.methods == ["y1", "tsva"]
+    assert made.checkpoint == "results/train/tsva/model.ckpt"
+
+
+@pytest.mark.parametrize("path", ["scans", "scans/s1_*", "scans/s1_l1/a.jpg"])
+def test_files_behind_a_path(tmp_path: Path, path: str) -> None:
+    for name in ("s1_l1", "s1_l2", "s2_l1"):
+        (tmp_path / "scans" / name).mkdir(parents=True)
+        (tmp_path / "scans" / name / "a.jpg").write_text(name)
+    made = plan(tmp_path, TRAIN, f"Z\tP3\tS\ttrain\tstack\t{path}\t\t")
+    wanted = {"scans": 3, "scans/s1_*": 2, "scans/s1_l1/a.jpg": 1}[path]
+    assert len(made.files("Z")) == wanted
+    before = made.data("Z")
+    (tmp_path / "scans/s1_l1/a.jpg").write_text("else")
+    assert plan(tmp_path, TRAIN, f"Z\tP3\tS\ttrain\tstack\t{path}\t\t").data("Z") != before
+
+
+def test_a_stage_is_told_what_it_uses_and_no_more(tmp_path: Path) -> None:
+    made = plan(tmp_path, TRAIN, TEST)
+    assert set(json.loads(made.section("pairs", "delta_um", "z_step_um"))) == {"delta_um", "z_step_um"}
+    assert "networks" not in json.loads(made.train_section())
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([TEST], "column role: got test slides alone"),
+        (["B\tP2\tE\trefocus\tsimulated\t\tfatty\t"], "key checkpoint: got nothing"),
+        ([TRAIN, "B\tP2\tS\ttrain\tstack\tno/*.tif\t\t"], "row 3, column path: got 'no/\\*.tif', where nothing is"),
+        (["A\tP1\tS\ttrain\tsimulated\t\tfatty\telectron"], "row 2, column microscope: got 'electron'"),
+    ],
+)
+def test_refuses(tmp_path: Path, rows: list[str], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        plan(tmp_path, *rows)
+
+
+def test_settings_across_sections(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="simulate.field_px"):
+        plan(tmp_path, TRAIN, simulate={"field_px": [128, 128]})
+
+
+def test_disk_of_a_full_field(tmp_path: Path) -> None:
+    """A 41-plane field of 1224×1024 RGB pixels takes 154 MB; stacks and patches count alike."""
+    full = {"field_px": [1024, 1224], "z_first_um": -10.0, "z_last_um": 10.0, "fields": {"train": 1}}
+    assert plan(tmp_path, TRAIN, simulate=full).disk_bytes() == pytest.approx(2 * 154e6, rel=0.01)
