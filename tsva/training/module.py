@@ -15,6 +15,7 @@ from tsva.networks.sharper import sharper_first
 from tsva.offsets import bin_weights
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
+from tsva.training.jitter import jittered
 
 ROUNDING_MSE = 1 / 12 / 255**2
 """Mean squared error of rounding to 8 bits: no image of ours can be nearer to the truth."""
@@ -59,6 +60,8 @@ class Fitting(lightning.LightningModule):
         self._steps, self._patches = steps, patches
         average = get_ema_multi_avg_fn(settings.ema_decay) if settings.ema_decay else None
         self.averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True) if average else None
+        if self.averaged:
+            self.averaged.requires_grad_(False)
         self.log_rows: list[dict[str, float | int]] = []
         self.best: dict[str, Any] | None = None
         self._losses: list[float] = []
@@ -72,7 +75,7 @@ class Fitting(lightning.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, ...]) -> Tensor:
         low, high, target = (to_network(shots) for shots in batch[:3])
-        low, high, target = self._augment(low, high, target)
+        low, high, target = jittered(low, high, target, self._settings)
         restored = self.network(low, high).float()
         errors = (restored - target).square().mean(dim=(1, 2, 3))
         loss = errors.mean() if self._settings.loss == "mse" else (errors + ROUNDING_MSE).log().mean()
@@ -80,29 +83,6 @@ class Fitting(lightning.LightningModule):
             raise DivergedError(self.global_step)
         self._losses.append(float(loss.detach()))
         return loss
-
-    def _augment(self, low, high, target):
-        s = self._settings
-        b, c = low.shape[:2]
-        if s.stain_jitter:
-            m = torch.diag_embed(torch.exp(s.stain_jitter * torch.randn(b, c))) + s.stain_jitter / 4 * torch.randn(
-                b, c, c
-            )
-
-            def f(x):
-                od = -torch.log(x.clamp(1 / 255))
-                return torch.exp(-torch.einsum("bij,bjyx->biyx", m, od).clamp_min(0)).contiguous(
-                    memory_format=torch.channels_last
-                )
-
-            low, high, target = f(low), f(high), f(target)
-        if s.lamp_jitter:
-            g = 1 + s.lamp_jitter * (2 * torch.rand(b, 1, 1, 1) - 1)
-            low, high, target = ((x * g).clamp_max(1) for x in (low, high, target))
-        if s.noise_jitter:
-            sd = s.noise_jitter * torch.rand(b, 1, 1, 1)
-            low, high = ((x + sd * torch.randn_like(x)).clamp(0, 1) for x in (low, high))
-        return low, high, target
 
     def on_train_batch_end(self, *_: object) -> None:
         if self.averaged:
