@@ -13,7 +13,8 @@ from tsva.phantom.looks import BASAL, PYKNOTIC, VESICULAR
 from tsva.phantom.nuclei import Nuclei, paint
 from tsva.phantom.scatter import scatter, uniform
 
-
+CANDIDATES_PER_UM2 = 0.36
+"""Places dealt out: many more than cells, so that these stand as close as they can."""
 HALO_SHARE = 0.1
 """Cells whose nucleus has shrunk away from the cytoplasm: a clear crescent beside it."""
 
@@ -69,57 +70,75 @@ def clear(canvas: Canvas, layers: Layers) -> None:
     canvas.keep_nuclei(layers.height_um < 0)
 
 
-def draw_cells(canvas: Canvas, layers: Layers, *, top_um: float, glycogen: float) -> None:
-    """Cells grow and flatten from the basement membrane to the surface; their nuclei swell, then shrink."""
-    rng, pixel_um = canvas.rng, canvas.pixel_um
-    places = uniform(rng, canvas.height_um, canvas.width_um, 16000, 10.0)
-    rows, columns = (np.clip((places[:, axis] / pixel_um).astype(int), 1, canvas.shape[axis] - 2) for axis in (0, 1))
-    high_um, level = layers.height_um[rows, columns], layers.level[rows, columns]
-    # Basal cells want their place at the membrane: they are dealt first, so that they form a palisade.
-    order = np.argsort(np.where((high_um > 2.8) & (high_um < 4.8), 0, 1), kind="stable")
-    order = order[(high_um[order] > 2.8) & (layers.below_um[rows, columns][order] > top_um)]
-    size_um = np.interp(high_um, [0, 8, 25, 60, 165], [5.6, 6.8, 9.0, 13.0, 17.0])
-    kept = order[scatter(places[order], size_um[order], len(order))]
-    places, high_um, level, size_um, rows, columns = (
-        values[kept] for values in (places, high_um, level, size_um, rows, columns)
-    )
+@dataclass(frozen=True)
+class _Cells:
+    """Cells, struct of (N,) arrays: where they lie, how high and at what level; size, flattening and direction."""
 
-    height = layers.height_um
-    down, right = (
-        height[rows + 1, columns] - height[rows - 1, columns],
-        height[rows, columns + 1] - height[rows, columns - 1],
-    )
-    flat = np.arctan2(-right, down)
-    aspect = np.interp(level, [0, 0.1, 0.25, 0.5, 0.8, 1], [0.7, 0.85, 1.0, 1.25, 2.2, 4.0])
-    half_um = size_um / 1.9
-    cells = territories(
-        canvas, places[:, 0], places[:, 1], half_um * np.sqrt(aspect), half_um / np.sqrt(aspect), flat,
+    y_um: np.ndarray
+    x_um: np.ndarray
+    high_um: np.ndarray
+    level: np.ndarray
+    size_um: np.ndarray
+    aspect: np.ndarray
+    flat: np.ndarray
+
+
+def draw_cells(canvas: Canvas, layers: Layers, *, top_um: float, glycogen: float) -> None:
+    """Cells grow and flatten from the basement membrane to `top_um` below the surface; nuclei swell, then shrink."""
+    cells = _place(canvas, layers, top_um)
+    half_um, root = cells.size_um / 1.9, np.sqrt(cells.aspect)
+    owned = territories(
+        canvas, cells.y_um, cells.x_um, half_um * root, half_um / root, cells.flat,
         reach=2.3, warp_um=(0.5 * canvas.waves[0], 0.5 * canvas.waves[1]),
     )  # fmt: skip
-    size_here = np.append(12.0, size_um).astype(np.float32)[cells.owner + 1] if len(size_um) else 12.0
-    _cytoplasm(canvas, layers, (cells.second - cells.nearest) * size_here * 0.26, cells.nearest, top_um, glycogen)
+    size_here_um = np.append(12.0, cells.size_um).astype(np.float32)[owned.owner + 1]
+    # Half the difference of distances to two centres is the distance from the border between them.
+    border_um = (owned.second - owned.nearest) * size_here_um * (0.5 / 1.9)
+    _cytoplasm(canvas, layers, border_um, owned.nearest, top_um, glycogen)
+    _nuclei(canvas, cells)
 
-    count = len(kept)
-    basal, top = high_um < 8.5, level > 0.88
-    big_um = np.interp(level, [0, 0.1, 0.4, 0.75, 1], [2.6, 3.0, 3.7, 3.0, 1.8]) * np.exp(rng.normal(0, 0.1, count))
-    long = np.where(
-        basal,
-        np.exp(rng.normal(0.4, 0.12, count)),
-        np.exp(np.abs(rng.normal(0.14, 0.1, count))) * np.clip(aspect, 1, 2.4) ** 0.7,
-    )
-    turn = np.where(basal, flat + np.pi / 2, flat) + rng.normal(0, 0.2, count)
-    halo = rng.random(count) < HALO_SHARE
-    aside = rng.uniform(0, 2 * np.pi, count)[halo]
-    wide = big_um[halo] * rng.uniform(1.0, 1.25, halo.sum())
+
+def _place(canvas: Canvas, layers: Layers, top_um: float) -> _Cells:
+    rng, margin_um = canvas.rng, 10.0
+    area_um2 = (canvas.height_um + 2 * margin_um) * (canvas.width_um + 2 * margin_um)
+    places = uniform(rng, canvas.height_um, canvas.width_um, int(CANDIDATES_PER_UM2 * area_um2), margin_um)
+    rows, columns = canvas.pixels(places)
+    high_um, below_um = layers.height_um[rows, columns], layers.below_um[rows, columns]
+    # Basal cells are dealt first, so that they form a palisade on the membrane.
+    order = np.argsort(~((high_um > 2.8) & (high_um < 4.8)), kind="stable")
+    order = order[(high_um[order] > 2.8) & (below_um[order] > top_um)]
+    size_um = np.interp(high_um, [0, 8, 25, 60, 165], [5.6, 6.8, 9.0, 13.0, 17.0])
+    kept = order[scatter(places[order], size_um[order], len(order))]
+    rows, columns = np.clip(rows[kept], 1, canvas.shape[0] - 2), np.clip(columns[kept], 1, canvas.shape[1] - 2)
+    height = layers.height_um
+    down = height[rows + 1, columns] - height[rows - 1, columns]
+    right = height[rows, columns + 1] - height[rows, columns - 1]
+    level = layers.level[rows, columns]
+    aspect = np.interp(level, [0, 0.1, 0.25, 0.5, 0.8, 1], [0.7, 0.85, 1.0, 1.25, 2.2, 4.0])
+    y_um, x_um = places[kept].T
+    return _Cells(y_um, x_um, high_um[kept], level, size_um[kept], aspect, np.arctan2(-right, down))
+
+
+def _nuclei(canvas: Canvas, cells: _Cells) -> None:
+    """Basal nuclei stand upright, intermediate ones are large and pale, superficial ones flat and pyknotic."""
+    rng, count = canvas.rng, len(cells.y_um)
+    basal, top = cells.high_um < 8.5, cells.level > 0.88
+    radius_um = np.interp(cells.level, [0, 0.1, 0.4, 0.75, 1], [2.6, 3.0, 3.7, 3.0, 1.8])
+    radius_um *= np.exp(rng.normal(0, 0.1, count))
+    upright = np.exp(rng.normal(0.4, 0.12, count))
+    lying = np.exp(np.abs(rng.normal(0.14, 0.1, count))) * np.clip(cells.aspect, 1, 2.4) ** 0.7
+    root = np.sqrt(np.where(basal, upright, lying))
+    turn = np.where(basal, cells.flat + np.pi / 2, cells.flat) + rng.normal(0, 0.2, count)
+
+    halo = (rng.random(count) < HALO_SHARE) & ~basal
+    aside, wide_um = rng.uniform(0, 2 * np.pi, halo.sum()), radius_um[halo] * rng.uniform(1.0, 1.25, halo.sum())
     bodies(
-        canvas, places[halo, 0] + 1.2 * np.sin(aside), places[halo, 1] + 1.2 * np.cos(aside), wide * 1.15, wide, turn[halo],
-        eosin=0.015, haematoxylin=0.01, granules=0.3,
+        canvas, cells.y_um[halo] + 1.2 * np.sin(aside), cells.x_um[halo] + 1.2 * np.cos(aside), 1.15 * wide_um, wide_um,
+        turn[halo], eosin=0.015, haematoxylin=0.01, granules=0.3,
     )  # fmt: skip
+    nuclei = np.stack([cells.y_um, cells.x_um, radius_um * root, radius_um / root, turn])
     for some, look in ((basal, BASAL), (~basal & ~top, VESICULAR), (top, PYKNOTIC)):
-        root = np.sqrt(long[some])
-        paint(
-            canvas, Nuclei(places[some, 0], places[some, 1], big_um[some] * root, big_um[some] / root, turn[some]), look
-        )
+        paint(canvas, Nuclei(*nuclei[:, some]), look)
 
 
 def _cytoplasm(

@@ -20,7 +20,9 @@ CORNER_UM = 1.5
 def draw(canvas: Canvas) -> None:
     """Draw the tissue on an empty canvas."""
     rng = canvas.rng
-    places = uniform(rng, canvas.height_um, canvas.width_um, 900, 70.0)
+    area_um2 = (canvas.height_um + 140) * (canvas.width_um + 140)
+    # Forty places for every cell that has room: cells stand as close as they can.
+    places = uniform(rng, canvas.height_um, canvas.width_um, int(40 * area_um2 / DIAMETER_UM**2), 70.0)
     size_um = DIAMETER_UM * np.exp(rng.normal(0, 0.22, len(places)))
     picked = scatter(places, 0.8 * size_um, len(places))
     places, size_um = places[picked], size_um[picked]
