@@ -153,7 +153,7 @@ def judge(curve: np.ndarray, tissue: float, floor: float, settings: FocusSetting
     second = _second_peak(curve, plane)
     verdict, reason = "ok", ""
     if tissue < settings.min_tissue_fraction:
-        verdict, reason = "blank", f"tissue on {tissue:.1%} of it, less than {settings.min_tissue_fraction:.1%}"
+        verdict, reason = "blank", f"tissue on {tissue:.1%} of its area, less than {settings.min_tissue_fraction:.1%}"
     elif plane in (0, len(curve) - 1):
         verdict, reason = "edge", f"sharpest in the stack's {'first' if plane == 0 else 'last'} plane"
     elif ratio < settings.min_peak_ratio:
@@ -259,7 +259,7 @@ def focus_field(
     })  # fmt: skip
     reason = whole_field.reason
     if whole_field.verdict == "blank":
-        reason = f"no patch shows more than {whole_field.reason}"
+        reason = f"even its best patch has {whole_field.reason}"
     row: dict[str, object] = {
         "field": field, "verdict": whole_field.verdict, "reason": reason, "focus_plane": whole_field.plane,
         "focus_z_um": stack.z_um[whole_field.plane], "peak_ratio": whole_field.peak_ratio,

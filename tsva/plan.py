@@ -37,6 +37,9 @@ class Plan:
         At the first setting, cell, file or combination that is wrong.
     """
 
+    OFFSETS = ("delta_um", "offset_max_um", "z_step_um")
+    """Keys of the section pairs that are checked against each other, so that a stage gets all of them or none."""
+
     def __init__(self, config: Mapping[str, Any], memory: Path) -> None:
         self.settings: Settings = parse_settings(config, "settings")
         self.sheet = Path(self.settings.slides)

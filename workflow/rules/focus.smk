@@ -16,7 +16,7 @@ rule focus:
         runtime=60,
     params:
         settings=plan.section("focus"),
-        pairs=plan.section("pairs", "patch_px", "offset_sd_um"),
+        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
         code=code("focus"),
     shell:
         "tsva --log {log} focus --settings {params.settings:q} --pairs {params.pairs:q}"

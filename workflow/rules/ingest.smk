@@ -17,7 +17,7 @@ rule ingest:
         data=lambda wildcards: plan.data(wildcards.slide),
         simulated=simulated_option,
         settings=plan.section("ingest"),
-        pairs=plan.section("pairs", "z_step_um"),
+        pairs=plan.section("pairs", *plan.OFFSETS),
         optics=plan.section("optics", "pixel_um"),
         sheet_folder=plan.sheet.parent,
         code=code("ingest"),

@@ -22,14 +22,7 @@ rule pairs:
     params:
         slide=lambda wildcards: plan.row(wildcards.slide),
         simulated=simulated_option,
-        settings=plan.section(
-            "pairs",
-            "patch_px",
-            "delta_um",
-            "offset_sd_um",
-            "offset_max_um",
-            "z_step_um",
-        ),
+        settings=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
         seed=plan.settings.seed,
         code=code("pairs"),
     shell:
@@ -55,7 +48,9 @@ rule split:
         mem_mb=1000,
         runtime=20,
     params:
-        settings=plan.section("pairs", "verification_fraction", "split_by"),
+        settings=plan.section(
+            "pairs", *plan.OFFSETS, "verification_fraction", "split_by"
+        ),
         seed=plan.settings.seed,
         roles=plan.roles(),
         code=code("split"),

@@ -19,9 +19,7 @@ rule refocus:
         runtime=240,
     params:
         settings=plan.section("refocus"),
-        pairs=plan.section(
-            "pairs", "patch_px", "delta_um", "offset_max_um", "z_step_um"
-        ),
+        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px"),
         optics=plan.section("optics"),
         checkpoint=lambda wildcards, input: (
             f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
@@ -53,7 +51,7 @@ rule refocus_slide:
         runtime=240,
     params:
         settings=plan.section("refocus"),
-        pairs=plan.section("pairs", "delta_um"),
+        pairs=plan.section("pairs", *plan.OFFSETS),
         optics=plan.section("optics"),
         weights=plan.checkpoint_digest(),
         code=code("refocus_slide"),

@@ -14,7 +14,7 @@ rule simulate:
         slide=lambda wildcards: plan.row(wildcards.slide),
         data=lambda wildcards: plan.data(wildcards.slide),
         settings=plan.section("simulate"),
-        pairs=plan.section("pairs", "z_step_um", "delta_um", "offset_sd_um"),
+        pairs=plan.section("pairs", *plan.OFFSETS, "offset_sd_um"),
         optics=plan.section("optics"),
         seed=plan.settings.seed,
         sheet_folder=plan.sheet.parent,

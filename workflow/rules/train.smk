@@ -18,14 +18,7 @@ rule train:
         runtime=1440,
     params:
         settings=plan.train_section(),
-        pairs=plan.section(
-            "pairs",
-            "patch_px",
-            "delta_um",
-            "offset_sd_um",
-            "offset_max_um",
-            "z_step_um",
-        ),
+        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
         optics=plan.section("optics"),
         seed=plan.settings.seed,
         code=code("train"),

@@ -89,7 +89,7 @@ def test_a_blank_field_with_noise_and_lamp_is_rejected(seed: int, drift: float) 
     stack = Stack(np.clip(np.rint(planes), 0, 255).astype(np.uint8), Z, 0.345)
     _, row, patches = focus_field("f", stack, PATCH, None, SETTINGS)
     assert row["verdict"] == "blank"
-    assert "tissue on 0.0% of it, less than 5.0%" in row["reason"]
+    assert "tissue on 0.0% of its area, less than 5.0%" in row["reason"]
     assert (patches["verdict"] == "blank").all()
 
 
