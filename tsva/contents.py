@@ -14,8 +14,8 @@ from pathlib import Path
 class Contents:
     """Content digests with a memory.
 
-    Time stamps alone miss a file that was replaced under an old one (``cp -p``, ``rsync -a``), and hashing everything at
-    every start is slow. A file is hashed again when its size, modification, change time or inode differ.
+    Time stamps alone miss a file that was replaced under an old one (``cp -p``, ``rsync -a``), and hashing everything
+    at every start is slow. A file is hashed again when its size, modification, change time or inode differ.
 
     Parameters
     ----------

@@ -180,7 +180,8 @@ class Plan:
     def _check_roles(self) -> None:
         if self.datasets and not self.with_role("train"):
             raise UserError(
-                f"{self.sheet}, column role", got="test slides alone", wanted="at least one slide of role train beside them",
+                f"{self.sheet}, column role", got="test slides alone",
+                wanted="at least one slide of role train beside them",
                 do="Add training slides, or give these slides the role refocus.",
             )  # fmt: skip
         if self.with_role("refocus") and self.checkpoint is None:

@@ -89,8 +89,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _scan(folder: Path) -> None:
     """Scans for the sheet's files: digital slides taken out of a first run, as planes and as a stack."""
-    from tsva.io import read_stack, write_stack
     from PIL import Image
+
+    from tsva.io import read_stack, write_stack
 
     sheet = "slide\tpatient\tsample\trole\tsource\ttissue\nS1\tS\tS\trefocus\tsimulated\tstromal\n"
     (folder / "scan.tsv").write_text(sheet)

@@ -100,7 +100,8 @@ def test_slides_without_usable_fields(bare: Workflow) -> None:
         plane = np.clip(noise.normal(235, 1.5, (128, 128, 3)), 0, 255).astype(np.uint8)
         Image.fromarray(plane).save(folder / f"f1_z{-6.5 + index / 2:.1f}um.png")
     header = SHEET.splitlines()[0]
-    rows = [f"{name}\t{name}\tS\t{role}\tplanes\tblank\t0.345\t{{field}}_z{{z}}um.png\t" for name, role in (("X", "train"), ("Y", "dataset1"))]
+    cells = "S\t{}\tplanes\tblank\t0.345\t{{field}}_z{{z}}um.png\t"
+    rows = ["X\tX\t" + cells.format("train"), "Y\tY\t" + cells.format("dataset1")]
     (bare.folder / "slides.tsv").write_text("\n".join([header, *rows, ""]))
     text = refused(bare)
     assert "data set train: got a data set without usable fields" in text and "tissue" in text

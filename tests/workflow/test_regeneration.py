@@ -12,7 +12,9 @@ from conftest import Workflow
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
-TESTS = [f"{stage}:{data}:{method}" for stage in ("refocus", "count") for data in ("dataset1", "dataset2") for method in ("y1", "tsva", "unet")]
+METHODS = ("y1", "tsva", "unet")
+DATASETS = ("dataset1", "dataset2")
+TESTS = [f"{stage}:{data}:{method}" for stage in ("refocus", "count") for data in DATASETS for method in METHODS]
 TRAINED = [job for job in TESTS if not job.endswith("y1")]
 TRAIN = ["train:tsva", "train:unet"]
 USE = ["refocus_slide:E1"]
@@ -52,7 +54,16 @@ def replace_plane(folder: Path) -> None:
 
 def test_edited_plane_runs_its_slide_and_what_depends_on_it(workflow: Workflow) -> None:
     replace_plane(workflow.folder)
-    wanted = [*each("ingest", "B1"), *each("focus", "B1"), *each("pairs", "B1"), "split", *TRAIN, *TESTS, *USE, "report"]
+    wanted = [
+        *each("ingest", "B1"),
+        *each("focus", "B1"),
+        *each("pairs", "B1"),
+        "split",
+        *TRAIN,
+        *TESTS,
+        *USE,
+        "report",
+    ]
     assert sorted(workflow.planned()) == sorted(wanted)
 
 
@@ -78,7 +89,7 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(("section", "values", "wanted"), SETTINGS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("section", "values", "wanted"), SETTINGS, ids=[section for section, _, _ in SETTINGS])
 def test_setting_runs_the_stages_that_use_it(workflow: Workflow, section: str, values: dict, wanted: list[str]) -> None:
     workflow.edit_settings(section, **values)
     assert sorted(workflow.planned()) == sorted(wanted)
@@ -92,7 +103,7 @@ CODE = [
 ]
 
 
-@pytest.mark.parametrize(("file", "wanted"), CODE, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("file", "wanted"), CODE, ids=[file for file, _ in CODE])
 def test_code_runs_its_stage(workflow: Workflow, file: str, wanted: list[str]) -> None:
     append(workflow.folder / file, "\nCHANGED = True\n")
     assert sorted(workflow.planned()) == sorted(wanted)
@@ -126,8 +137,6 @@ def test_changed_slide_leaves_other_slides_equal_bit_for_bit(workflow: Workflow)
     workflow.run("results/pairs/B1/patches.npy")
     after = arrays()
     assert {slide for slide in PAIRED if before[slide] != after[slide]} == {"B1"}
-
-
 
 
 def test_run_after_a_change_settles(workflow: Workflow) -> None:

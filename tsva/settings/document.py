@@ -63,7 +63,13 @@ def _table(section: dict[str, Any], schema: dict[str, Any]) -> list[str]:
 
 def _bounds(prop: dict[str, Any]) -> str:
     options = [prop, *prop.get("anyOf", [])]
-    words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<", "multipleOf": "multiple of"}
+    words = {
+        "minimum": "≥",
+        "exclusiveMinimum": ">",
+        "maximum": "≤",
+        "exclusiveMaximum": "<",
+        "multipleOf": "multiple of",
+    }
     found = [f"{word} {option[key]}" for option in options for key, word in words.items() if key in option]
     found += [", ".join(f"`{value}`" for value in option["enum"]) for option in options if "enum" in option]
     return " and ".join(found)

@@ -71,7 +71,10 @@ def parse_settings(config: Mapping[str, Any], name: str) -> Settings:
         key = ".".join(map(str, first["loc"])) or "(across keys)"
         if first["type"] == "extra_forbidden":
             raise UserError(
-                f"{name}, key {key}", got="an unknown key", wanted="one that docs/settings.md lists", do="Check its spelling."
+                f"{name}, key {key}",
+                got="an unknown key",
+                wanted="one that docs/settings.md lists",
+                do="Check its spelling.",
             ) from None
         got = repr(first["input"]) if first["loc"] and not isinstance(first["input"], dict) else "values that don't fit"
         raise UserError(

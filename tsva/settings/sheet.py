@@ -31,8 +31,8 @@ class SlideRow(Section):
     role: Role
     """train, dataset1, dataset2 (both tests), or refocus (only use a trained network on it)."""
     source: Literal["simulated", "image", "planes", "stack", "jiang2018"]
-    """What the path holds: nothing (digital tissue), a sharp image or slide, a folder of planes, a z-stack, or the layout
-    of Jiang et al. 2018."""
+    """What the path holds: nothing (digital tissue), a sharp image or slide, a folder of planes, a z-stack, or the
+    layout of Jiang et al. 2018."""
     path: str = ""
     """File or folder, relative to the sheet; `stack` and `image` take a glob (each file is a field)."""
     pixel_um: float | None = Field(None, gt=0.01, le=20)
@@ -40,7 +40,7 @@ class SlideRow(Section):
     z_step_um: float | None = Field(None, gt=0, le=100)
     """Distance between planes; empty: the file or the planes' names say it."""
     pattern: str = ""
-    """For `planes`: the planes' names, with {z} or {z_nm} or {z_index}, and {field} where a folder has several fields."""
+    """For `planes`: the planes' names, with {z}, {z_nm} or {z_index}, and {field} where a folder has several fields."""
     fields: int | None = Field(None, ge=1, le=10_000)
     """For `simulated` and `image`: how many fields; empty: what the settings say for its role."""
     tissue: str = ""
@@ -106,8 +106,10 @@ def parse_sheet(text: str, name: str) -> dict[int, SlideRow]:
             f"{name}, row 1", got=what, wanted=f"tab-separated columns among {', '.join(SlideRow.model_fields)}",
             do="Mend the header line.",
         )  # fmt: skip
-    # line_num, as the reader skips blank lines
-    rows = {reader.line_num: _row(cells, reader.line_num, name) for cells in reader if any(cells.values())}
+    rows: dict[int, SlideRow] = {}
+    for cells in reader:
+        if any(cells.values()):
+            rows[reader.line_num] = _row(cells, reader.line_num, name)  # the reader itself skips blank lines
     if not rows:
         raise UserError(name, got="no slides", wanted="at least one row", do="Add a slide.")
     _check_across(rows, name)

@@ -62,7 +62,7 @@ def test_refuses(tmp_path: Path, rows: list[str], says: str) -> None:
 
 
 def test_settings_across_sections(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="simulate.field_px"):
+    with pytest.raises(UserError, match=r"simulate\.field_px"):
         plan(tmp_path, TRAIN, simulate={"field_px": [128, 128]})
 
 

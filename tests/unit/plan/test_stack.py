@@ -30,5 +30,5 @@ def test_regular_and_irregular_steps() -> None:
     ],
 )
 def test_refuses(planes: np.ndarray, z_um: list[float], pixel_um: float) -> None:
-    with pytest.raises(ValueError, match="planes|z_um|pixel_um"):
+    with pytest.raises(ValueError, match=r"planes|z_um|pixel_um"):
         Stack(planes, np.array(z_um, float), pixel_um)

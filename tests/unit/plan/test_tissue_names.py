@@ -9,4 +9,4 @@ from tsva.settings.sheet import STAINS, TISSUES
 
 def test_names_agree() -> None:
     assert TISSUES == KINDS
-    assert STAINS == tuple(DRAWN_STAINS)
+    assert tuple(DRAWN_STAINS) == STAINS
