@@ -15,13 +15,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.cli.common import fresh_file, settings_option
-from tsva.count.table import count_patch, count_table, nuclei_inside
+from tsva.count.table import count_patch, count_table
+from tsva.count.truth import TrueNuclei, nuclei_near
 from tsva.io.tables import read_table, write_table
 from tsva.settings.count import CountSettings
 
 log = logging.getLogger(__name__)
-CHUNK = 8
-"""Patches that a process takes at a time: about a tenth of a second's work."""
+CHUNK = 4
+"""Patches that a process takes at a time: a few seconds' work."""
 
 
 @click.command()
@@ -34,30 +35,27 @@ CHUNK = 8
 @click.option("--threads", type=click.IntRange(min=1), default=1, help="Processes.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def command(settings: CountSettings, table: Path, refocus: Path, results: Path, threads: int, out: Path) -> None:
-    """Count nuclei as ImageJ does, restored and in focus, at every offset."""
+    """Count nuclei as ImageJ does and by their stain, restored and in focus, at every offset."""
     patches = read_table(table)
     scores = read_table(refocus / "scores.tsv")
     offsets_um = sorted(scores.loc[scores["protocol"] == "grid", "n_um"].unique().tolist())
-    counts, areas_px = _counted(patches, len(offsets_um), refocus / "restored.npy", results, settings, threads)
+    counted = _counted(patches, refocus / "restored.npy", results, settings, threads)
     with fresh_file(out) as path:
-        write_table(path, count_table(patches, offsets_um, counts, areas_px, _true_nuclei(patches, results)))
+        write_table(path, count_table(patches, offsets_um, counted))
     log.info("%s: %d patches at %d offsets", out, len(patches), len(offsets_um))
 
 
 def _counted(
-    patches: pd.DataFrame, offsets: int, restored: Path, results: Path, settings: CountSettings, threads: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Counts and areas of all patches, (patch, offset + 1) each."""
+    patches: pd.DataFrame, restored: Path, results: Path, settings: CountSettings, threads: int
+) -> list[pd.DataFrame]:
+    """Counts of all patches."""
     chunks = [patches.iloc[start : start + CHUNK] for start in range(0, len(patches), CHUNK)]
     work = partial(_count_chunk, restored=restored, results=results, settings=settings)
-    done = list(tqdm(_in_order(work, chunks, threads), total=len(chunks), desc="count", disable=None))
-    if not done:
-        return np.zeros((0, offsets + 1), int), np.zeros((0, offsets + 1), int)
-    counts, areas_px = (np.concatenate(part) for part in zip(*done, strict=True))
-    return counts, areas_px
+    done = tqdm(_in_order(work, chunks, threads), total=len(chunks), desc="count", disable=None)
+    return [table for part in done for table in part]
 
 
-def _in_order(work: partial, chunks: list[pd.DataFrame], threads: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _in_order(work: partial, chunks: list[pd.DataFrame], threads: int) -> Iterator[list[pd.DataFrame]]:
     if threads == 1 or len(chunks) < 2:
         yield from map(work, chunks)
         return
@@ -65,9 +63,7 @@ def _in_order(work: partial, chunks: list[pd.DataFrame], threads: int) -> Iterat
         yield from pool.map(work, chunks)
 
 
-def _count_chunk(
-    patches: pd.DataFrame, restored: Path, results: Path, settings: CountSettings
-) -> tuple[np.ndarray, np.ndarray]:
+def _count_chunk(patches: pd.DataFrame, restored: Path, results: Path, settings: CountSettings) -> list[pd.DataFrame]:
     """Count some patches; each process maps the arrays for itself."""
     images = np.load(restored, mmap_mode="r")
     arrays = {name: np.load(results / name, mmap_mode="r") for name in patches["array"].unique()}
@@ -75,23 +71,14 @@ def _count_chunk(
     for patch, row in patches.iterrows():
         array = arrays[row["array"]]
         target = array[int(row["index"]), array.shape[1] // 2]
-        found.append(count_patch(images[patch], target, settings, float(row["pixel_um"])))
-    return np.array([counts for counts, _ in found]), np.array([areas for _, areas in found])
+        truth = _true_nuclei(row, array.shape[2], results)
+        found.append(count_patch(images[patch], target, settings, float(row["pixel_um"]), truth))
+    return found
 
 
-def _true_nuclei(patches: pd.DataFrame, results: Path) -> list[int | None]:
-    """True nuclei of each patch; None where the tissue isn't a digital one."""
-    found: dict[object, int] = {}
-    for (slide, field), rows in patches.groupby(["slide", "field"]):
-        path = results / "simulate" / str(slide) / "truth" / f"{field}_nuclei.tsv"
-        if not path.exists():
-            continue
-        nuclei, patch_px = read_table(path), _patch_px(rows, results)
-        for patch, row in rows.iterrows():
-            found[patch] = nuclei_inside(nuclei, int(row["y_px"]), int(row["x_px"]), patch_px)
-    return [found.get(patch) for patch in patches.index]
-
-
-def _patch_px(rows: pd.DataFrame, results: Path) -> int:
-    array = np.load(results / str(rows["array"].iloc[0]), mmap_mode="r")
-    return int(array.shape[2])
+def _true_nuclei(row: pd.Series, patch_px: int, results: Path) -> TrueNuclei | None:
+    """True nuclei of a patch; None where the tissue isn't a digital one."""
+    path = results / "simulate" / str(row["slide"]) / "truth" / f"{row['field']}_nuclei.tsv"
+    if not path.exists():
+        return None
+    return nuclei_near(read_table(path), int(row["y_px"]), int(row["x_px"]), patch_px, float(row["pixel_um"]))

@@ -34,6 +34,17 @@ class Particles:
         """How many."""
         return len(self.area_px)
 
+    @property
+    def centres_px(self) -> np.ndarray:
+        """Centroids (y, x), (N, 2)."""
+        return np.column_stack([self.y_px, self.x_px])
+
+    @property
+    def radius_px(self) -> np.ndarray:
+        """Radius of a disk of each one's area, (N,)."""
+        radius: np.ndarray = np.sqrt(self.area_px / np.pi)
+        return radius
+
     def outlines(self) -> np.ndarray:
         """Pixels of particles with a neighbour (of four) that isn't of the same particle, (Y, X) bool."""
         padded = np.pad(self.labels, 1)
@@ -94,12 +105,27 @@ def particles(
     if exclude_edges:
         keep[_on_border(labels)] = False
     number = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-    kept = number[labels]
-    y, x = np.nonzero(kept)
-    of = kept[y, x]
-    area_px = area[keep]
-    centre_y, centre_x = (np.bincount(of, axis, len(area_px) + 1)[1:] / area_px + 0.5 for axis in (y, x))
-    return Particles(kept, area_px, centre_y, centre_x)
+    return measured(number[labels])
+
+
+def measured(labels: np.ndarray) -> Particles:
+    """Areas and centroids of labelled pixels.
+
+    Parameters
+    ----------
+    labels : (Y, X) int array
+        1 … N on particles, each number in use; 0 elsewhere.
+
+    Returns
+    -------
+    Particles
+        In order of their labels.
+    """
+    y, x = np.nonzero(labels)
+    of = labels[y, x]
+    area_px = np.bincount(of)[1:]
+    centre_y, centre_x = (np.bincount(of, axis)[1:] / area_px + 0.5 for axis in (y, x))
+    return Particles(labels, area_px, centre_y, centre_x)
 
 
 def _on_border(labels: np.ndarray) -> np.ndarray:

@@ -8,17 +8,22 @@ import numpy as np
 import pandas as pd
 
 from tsva.count.imagej import count
+from tsva.count.match import match
+from tsva.count.nuclei import find_nuclei
+from tsva.count.particles import Particles
+from tsva.count.truth import TrueNuclei
 from tsva.settings.count import CountSettings
 
-COLUMNS = (
-    "patch", "slide", "sample", "n_um", "count_restored", "count_truth", "area_restored_px", "area_truth_px",
-    "true_nuclei",
+COUNTS = (
+    "count_restored", "count_truth", "area_restored_px", "area_truth_px", "true_nuclei", "count_matched",
+    "nuclei_restored", "nuclei_truth", "nuclei_matched", "real_restored", "real_truth", "found_restored", "found_truth",
 )  # fmt: skip
+COLUMNS = ("patch", "slide", "sample", "n_um", *COUNTS)
 
 
 def count_patch(
-    restored: np.ndarray, target: np.ndarray, settings: CountSettings, pixel_um: float
-) -> tuple[np.ndarray, np.ndarray]:
+    restored: np.ndarray, target: np.ndarray, settings: CountSettings, pixel_um: float, truth: TrueNuclei | None
+) -> pd.DataFrame:
     """Count nuclei in a patch restored from every offset, and once in its target.
 
     Parameters
@@ -28,23 +33,58 @@ def count_patch(
     target : (Y, X, C) uint8 array
         The patch in focus.
     settings : CountSettings
-        ImageJ's steps.
+        ImageJ's steps, and those by stain.
     pixel_um : float
         Size of a pixel in the specimen, in micrometres.
+    truth : TrueNuclei or None
+        The nuclei that are really there, where that is known.
 
     Returns
     -------
-    counts, areas_px : (offset + 1,) int arrays
-        Nuclei and their total area in pixels; the target comes last.
+    DataFrame
+        ``COUNTS``, one row an offset.
     """
-    found = [count(image, settings, pixel_um) for image in (*restored, target)]
-    return np.array([one.count for one in found]), np.array([int(one.area_px.sum()) for one in found])
+    particles = [count(image, settings, pixel_um) for image in restored]
+    in_focus = count(target, settings, pixel_um)
+    nuclei = [find_nuclei(image, settings.nuclei, pixel_um) for image in restored]
+    nuclei_in_focus = find_nuclei(target, settings.nuclei, pixel_um)
+    real, found = zip(*(_true_matches(one, truth) for one in nuclei), strict=True)
+    real_truth, found_truth = _true_matches(nuclei_in_focus, truth)
+    columns = {
+        "count_restored": [one.count for one in particles],
+        "count_truth": in_focus.count,
+        "area_restored_px": [int(one.area_px.sum()) for one in particles],
+        "area_truth_px": int(in_focus.area_px.sum()),
+        "true_nuclei": None if truth is None else int(truth.inside.sum()),
+        "count_matched": [_matches(one, in_focus) for one in particles],
+        "nuclei_restored": [one.count for one in nuclei],
+        "nuclei_truth": nuclei_in_focus.count,
+        "nuclei_matched": [_matches(one, nuclei_in_focus) for one in nuclei],
+        "real_restored": real,
+        "real_truth": real_truth,
+        "found_restored": found,
+        "found_truth": found_truth,
+    }
+    return pd.DataFrame(columns, columns=list(COUNTS)).astype("Int64")
 
 
-def count_table(
-    patches: pd.DataFrame, offsets_um: Sequence[float], counts: np.ndarray, areas_px: np.ndarray,
-    true_nuclei: Sequence[int | None],
-) -> pd.DataFrame:  # fmt: skip
+def _matches(found: Particles, reference: Particles) -> int:
+    """Pairs of detections that lie within half a diameter of the reference's."""
+    return len(match(found.centres_px, reference.centres_px, reference.radius_px)[0])
+
+
+def _true_matches(found: Particles, truth: TrueNuclei | None) -> tuple[int | None, int | None]:
+    """Detections that are true nuclei, and true nuclei of this patch that were detected.
+
+    What a nucleus centred beside the patch shows of itself is no false detection, but it isn't this patch's to find.
+    """
+    if truth is None:
+        return None, None
+    _, nuclei = match(found.centres_px, truth.centres_px, truth.radius_px)
+    return len(nuclei), int(truth.inside[nuclei].sum())
+
+
+def count_table(patches: pd.DataFrame, offsets_um: Sequence[float], counted: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Arrange counts as a table, one row a patch and offset.
 
     Parameters
@@ -53,48 +93,20 @@ def count_table(
         `slide` and `sample` of each patch.
     offsets_um : sequence of float
         The grid's offsets.
-    counts, areas_px : (patch, offset + 1) int arrays
-        As :func:`count_patch` gives them.
-    true_nuclei : sequence of int or None
-        Nuclei whose centre lies in the patch, where that is known.
+    counted : sequence of DataFrame
+        Of each patch, as :func:`count_patch` gives them.
 
     Returns
     -------
     DataFrame
         ``COLUMNS``.
     """
-    shape = (len(patches), len(offsets_um))
-    columns = {
-        "patch": np.repeat(np.arange(shape[0]), shape[1]),
-        "slide": np.repeat(patches["slide"].to_numpy(), shape[1]),
-        "sample": np.repeat(patches["sample"].to_numpy(), shape[1]),
-        "n_um": np.tile(offsets_um, shape[0]),
-        "count_restored": counts[:, :-1].ravel(),
-        "count_truth": np.repeat(counts[:, -1], shape[1]),
-        "area_restored_px": areas_px[:, :-1].ravel(),
-        "area_truth_px": np.repeat(areas_px[:, -1], shape[1]),
-        "true_nuclei": pd.array(np.repeat(np.array(true_nuclei, object), shape[1]), dtype="Int64"),
-    }
-    return pd.DataFrame(columns, columns=list(COLUMNS))
-
-
-def nuclei_inside(nuclei: pd.DataFrame, y_px: int, x_px: int, patch_px: int) -> int:
-    """Nuclei whose centre lies in a patch.
-
-    Parameters
-    ----------
-    nuclei : DataFrame
-        `y_px` and `x_px` of a field's true nuclei, in camera pixels; the middle of the upper left pixel is (0, 0).
-    y_px, x_px : int
-        The patch's upper left corner.
-    patch_px : int
-        Edge of the patch.
-
-    Returns
-    -------
-    int
-        Each nucleus belongs to one patch of the grid at most.
-    """
-    inside = nuclei["y_px"].between(y_px - 0.5, y_px + patch_px - 0.5, inclusive="left")
-    inside &= nuclei["x_px"].between(x_px - 0.5, x_px + patch_px - 0.5, inclusive="left")
-    return int(inside.sum())
+    offsets = len(offsets_um)
+    keys = pd.DataFrame({
+        "patch": np.repeat(np.arange(len(patches)), offsets),
+        "slide": np.repeat(patches["slide"].to_numpy(), offsets),
+        "sample": np.repeat(patches["sample"].to_numpy(), offsets),
+        "n_um": np.tile(offsets_um, len(patches)),
+    })  # fmt: skip
+    counts = pd.concat(counted, ignore_index=True) if len(counted) else pd.DataFrame(columns=list(COUNTS))
+    return pd.concat([keys, counts], axis=1)[list(COLUMNS)]

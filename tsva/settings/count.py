@@ -14,6 +14,21 @@ ThresholdMethod = Literal[
 ]  # fmt: skip
 
 
+class NucleiSettings(Section):
+    """Nuclei by their stain, counted beside ImageJ's particles."""
+
+    stain: Literal["h_e", "h_dab"] = "h_e"
+    """Haematoxylin with eosin, or with diaminobenzidine (brown); nuclei are where haematoxylin is."""
+    smoothing_um: float = Field(0.35, ge=0, le=5)
+    """Standard deviation of the smoothing, of stain and of the depth that markers come from."""
+    min_density: float = Field(0.12, gt=0, le=3)
+    """Haematoxylin in nuclei has at least this optical density (base ten), whatever the automatic threshold says."""
+    split_um: float = Field(0.1, gt=0, le=5)
+    """Touching nuclei are parted where the distance to the background dips by this much between them."""
+    min_area_um2: float = Field(8.0, ge=0)
+    """Smaller ones are not counted."""
+
+
 class CountSettings(Section):
     """ImageJ's four steps: grey, brightness and contrast, threshold, particles. The paper names no values."""
 
@@ -36,6 +51,7 @@ class CountSettings(Section):
     """Leave out particles that touch the patch's border."""
     include_holes: bool = False
     """Holes belong to a particle's area, and what lies in them is not counted on its own."""
+    nuclei: NucleiSettings = NucleiSettings()
 
     @model_validator(mode="after")
     def _areas_rise(self) -> Self:

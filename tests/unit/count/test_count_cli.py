@@ -35,7 +35,7 @@ def results(tmp_path):
         np.save(tmp_path / "pairs" / slide / "patches.npy", stacks)
         if nuclei:
             (tmp_path / "simulate" / slide / "truth").mkdir(parents=True)
-            table = pd.DataFrame(nuclei, columns=["y_px", "x_px"])
+            table = pd.DataFrame(nuclei, columns=["y_px", "x_px"]).assign(radius_um=2.0)
             write_table(tmp_path / "simulate" / slide / "truth" / "f1_nuclei.tsv", table)
     rows = [
         {"index": index, "slide": slide, "sample": "Sample1", "field": "f1", "y_px": SIZE * (index // 2),
