@@ -42,7 +42,7 @@ def haematoxylin(image: np.ndarray, stain: str) -> np.ndarray:
         return -np.log10(np.maximum(share[..., 0], np.float32(1 / 255)))
     # Black pixels count as one grey level, not as scikit-image's 1e-6, so that noise in the dark stays small.
     stains = separate_stains(np.maximum(share, np.float32(1 / 255)), UNMIXING[stain].astype(np.float32))
-    density: np.ndarray = stains[..., 0] * np.float32(DENSITY_OF_UNIT)
+    density: np.ndarray = (stains[..., 0] * DENSITY_OF_UNIT).astype(np.float32)
     return density
 
 
