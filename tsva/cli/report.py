@@ -23,6 +23,8 @@ from tsva.settings.report import ReportSettings
 from tsva.settings.sheet import parse_sheet
 
 log = logging.getLogger(__name__)
+SHEET_COLUMNS = {"slide", "role", "sample", "source", "tissue", "stain", "microscope"}
+"""What the report says of a slide."""
 
 
 def _facts(_: click.Context, param: click.Parameter, value: str) -> dict[str, Any]:
@@ -121,28 +123,39 @@ def _slides(results: Path, datasets: Iterable[str], sheet: Path | None) -> list[
     facts: list[dict[Any, Any]] = [{"slide": path.parent.name} for path in sorted(results.glob("focus/*/fields.tsv"))]
     if sheet is not None:
         rows = parse_sheet(sheet.read_text(encoding="utf-8"), str(sheet)).values()
-        facts = [row.model_dump(include={"slide", "role", "sample", "source"}) for row in rows]
+        facts = [row.model_dump(include=SHEET_COLUMNS) for row in rows]
     elif tables:
         columns = [table.reindex(columns=["slide", "role", "sample"]) for table in tables]
         named = pd.concat(columns).drop_duplicates("slide").astype(object)
         facts = named.where(named.notna(), None).to_dict("records")
     left_out = tables[-1] if (results / "pairs" / "excluded.tsv").exists() else None
-    return [_slide(results, row, left_out) for row in facts]
+    patches = pd.concat([table for table in tables if "array" in table] or [pd.DataFrame({"slide": []})])
+    return [_slide(results, row, left_out, patches[patches["slide"] == row["slide"]]) for row in facts]
 
 
-def _slide(results: Path, row: dict[Any, Any], left_out: pd.DataFrame | None) -> Slide:
+def _slide(results: Path, row: dict[Any, Any], left_out: pd.DataFrame | None, patches: pd.DataFrame) -> Slide:
     name = str(row["slide"])
     ingest, focus = results / "ingest" / name / "fields.tsv", results / "focus" / name
     return Slide(
         name=name,
-        role=row.get("role"),
-        sample=row.get("sample"),
-        source=row.get("source"),
+        **{key: row.get(key) or None for key in SHEET_COLUMNS - {"slide"}},
         ingest=read_table(ingest) if ingest.exists() else None,
         focus=_json(focus / "summary.json") if (focus / "summary.json").exists() else None,
         fields=read_table(focus / "fields.tsv") if (focus / "fields.tsv").exists() else None,
         excluded=None if left_out is None else left_out[left_out["slide"] == name],
+        patches=patches if len(patches) else None,
+        stacks=_array(results / patches["array"].iloc[0]) if len(patches) else None,
+        surfaces=_surfaces(results / "simulate" / name) if len(patches) else {},
     )
+
+
+def _surfaces(folder: Path) -> dict[str, np.ndarray]:
+    """True focal surfaces by field; none where the stacks are real."""
+    if not (folder / "fields.tsv").exists():
+        return {}
+    fields = read_table(folder / "fields.tsv")
+    known = fields[fields["surface_file"] != ""]
+    return {field: _array(folder / file) for field, file in zip(known["field"], known["surface_file"], strict=True)}
 
 
 def _array(path: Path) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tsva.report import examples, tables
+from tsva.report import contact, examples, focal_surface, tables
 from tsva.report.inputs import Inputs
 from tsva.report.optics import on_axis, point_spread
 from tsva.report.page import render
@@ -34,4 +34,12 @@ def build(inputs: Inputs) -> tuple[str, dict[str, Any]]:
         for example in found
     ])  # fmt: skip
     summary["optics"] = {"on_axis": tables.tidy(on_axis(inputs.optics, inputs.pairs.delta_um))}
-    return render(summary, pictures, point_spread(inputs.optics, summary["optics"]["on_axis"])), summary
+    stacks, fields = contact.choose(inputs.slides, inputs.pairs), focal_surface.choose(inputs.slides)
+    summary["stacks_shown"], summary["fields_shown"] = tables.tidy(stacks), tables.tidy(fields)
+    drawn = {
+        "examples": pictures,
+        "stacks": contact.pictures(inputs.slides, stacks, inputs.pairs),
+        "fields": focal_surface.pictures(inputs.slides, fields, inputs.pairs.z_step_um),
+        "optics": point_spread(inputs.optics, summary["optics"]["on_axis"]),
+    }
+    return render(summary, drawn), summary

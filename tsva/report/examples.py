@@ -11,14 +11,13 @@ import pandas as pd
 
 from tsva.report.inputs import DataSet
 from tsva.report.names import NOTHING, lead_of, method_name
-from tsva.report.pictures import palette_uri, png_uri
+from tsva.report.pictures import palette_uri, png_uri, scale_bar
 from tsva.settings.pairs import PairsSettings
 
 ERROR_MAP = "cividis"
 """Even steps of lightness, and the same to a colour-blind reader."""
 MAPPED_SHARE = 0.995
 """The scale's end: this share of all pixels shown lies below it."""
-BARS_UM = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 RULE = (
     "The first example is the patch and offset at which {name} gained least over Y1 as captured (or lost most) in all "
     "strict columns; the others are, at offsets spread over the strict columns, the patches whose gain is the median."
@@ -100,17 +99,10 @@ def _example(
         **{key: int(row[key]) for key in ("row", "column")},
         "delta_d_um": delta,
         "why": why,
-        **_scale_bar(dataset, row),
+        **scale_bar(dataset.stacks[str(row["array"])].shape[3] * float(row["pixel_um"])),
         "gain_db": None if lead is None else float(grids[lead][patch, place] - grids[NOTHING][patch, place]),
         "scores": [{"method": method, "psnr_db": float(grid[patch, place])} for method, grid in grids.items()],
     }
-
-
-def _scale_bar(dataset: DataSet, row: pd.Series) -> dict[str, float]:
-    """A round length that takes up at most two fifths of a patch's width, and its share of that width."""
-    width_um = dataset.stacks[str(row["array"])].shape[3] * float(row["pixel_um"])
-    length = max(size for size in BARS_UM if size <= 0.4 * width_um or size == BARS_UM[0])
-    return {"bar_um": length, "bar_share": length / width_um}
 
 
 def pictures(dataset: DataSet, examples: Sequence[dict[str, Any]], pairs: PairsSettings) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def psnr_by_offset(summary: Summary, dataset: str, target: str) -> str:
             low, high = _values(found, "psnr_low_db"), _values(found, "psnr_high_db")
             axes.fill_between(x, low, high, where=whole, color=style["color"], alpha=0.18, lw=0)
             axes.plot(x, np.where(whole, _values(found, "psnr_db"), np.nan), label=method_name(method), **style)
-        axes.set(xlabel="ΔD (µm)", ylabel="PSNR (dB)", title=_against(target))
+        axes.set(xlabel="ΔD (µm)", ylabel="PSNR (dB)", title=_against(target).capitalize())
         axes.legend()
 
     label = f"Line plot of PSNR by focal offset on {dataset_name(dataset)}, {_against(target)}: {_names(methods)}."
@@ -171,7 +171,8 @@ def training(summary: Summary) -> str | None:
             _line(loss, log, "training_loss", label=network["name"], color=style["color"])
         _line(quality, networks[0]["log"], "verification_y1_psnr_db", label="Y1 as captured", color=MUTED, ls="--")
         quality.set(xlabel="step", ylabel="PSNR (dB)", title="Verification split")
-        loss.set(xlabel="step", ylabel="loss", title="Training loss")
+        name = summary["settings"]["train"].get("loss")
+        loss.set(xlabel="step", ylabel=f"loss ({name})" if name else "loss", title="Training loss")
         quality.legend()
         loss.legend()
 

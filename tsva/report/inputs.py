@@ -74,6 +74,14 @@ class Slide:
         `focus/<slide>/fields.tsv`.
     excluded : DataFrame or None
         `pairs/<slide>/excluded.tsv`.
+    tissue, stain, microscope : str or None
+        What the slide sheet says of digital tissue and of simulated microscopes.
+    patches : DataFrame or None
+        The slide's rows of the tables of pairs.
+    stacks : (patch, Z, Y, X, C) uint8 array or None
+        `pairs/<slide>/patches.npy`; the middle plane is the field's in-focus plane.
+    surfaces : mapping of str to (Y, X) float array
+        By field: true height of the focal surface in micrometres; none where defocus is real.
     """
 
     name: str
@@ -84,6 +92,12 @@ class Slide:
     focus: Mapping[str, Any] | None = None
     fields: pd.DataFrame | None = None
     excluded: pd.DataFrame | None = None
+    tissue: str | None = None
+    stain: str | None = None
+    microscope: str | None = None
+    patches: pd.DataFrame | None = None
+    stacks: np.ndarray | None = None
+    surfaces: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

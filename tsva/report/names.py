@@ -17,6 +17,7 @@ METHODS = {
     "fusion": "Fusion",
 }
 DATASETS = {"dataset1": "Dataset 1", "dataset2": "Dataset 2"}
+ROLES = {"train": "Training", **DATASETS, "refocus": "To be refocused"}
 SOURCES = {
     "simulated": "digital tissue, imaged by the optical model",
     "image": "sharp images of real slides, defocus by the optical model",

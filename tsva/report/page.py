@@ -18,7 +18,7 @@ LISTED = 200
 """Left-out fields and patches named one by one; summary.json names them all."""
 
 
-def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], optics: str | None) -> str:
+def render(summary: Mapping[str, Any], pictures: Mapping[str, Any]) -> str:
     """Write the page.
 
     Parameters
@@ -26,9 +26,9 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], optics: str 
     summary : mapping
         As :func:`tsva.report.tables.summarise` returns: every number of the page comes from it.
     pictures : mapping
-        By data set: what :func:`tsva.report.examples.pictures` returns.
-    optics : str or None
-        The picture of the point spread function as an SVG element.
+        `examples` (by data set: what :func:`tsva.report.examples.pictures` returns), `stacks` and `fields` (what
+        :func:`tsva.report.contact.pictures` and :func:`tsva.report.focal_surface.pictures` return) and `optics` (the
+        point spread function as an SVG element, or None).
 
     Returns
     -------
@@ -37,10 +37,13 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], optics: str 
     """
     return _environment().get_template("index.html.jinja").render(
         summary=summary,
-        datasets=[_dataset(summary, dataset, pictures) for dataset in summary["datasets"]],
+        datasets=[_dataset(summary, dataset, pictures["examples"]) for dataset in summary["datasets"]],
         focal_positions=_markup(figures.focal_positions(summary)),
         training=_markup(figures.training(summary)),
-        optics=_markup(optics),
+        optics=_markup(pictures["optics"]),
+        stacks=list(zip(summary["stacks_shown"], pictures["stacks"], strict=True)),
+        fields=list(zip(summary["fields_shown"], pictures["fields"]["fields"], strict=True)),
+        heights=pictures["fields"],
         listed=LISTED,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
     )  # fmt: skip
@@ -87,5 +90,5 @@ def _environment() -> Environment:
         "listed": names.listed,
         "pretty": lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1),
     }
-    environment.globals["sources"] = names.SOURCES
+    environment.globals |= {"sources": names.SOURCES, "roles": names.ROLES}
     return environment

@@ -40,9 +40,10 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
     """
     datasets = [_dataset(dataset, inputs) for dataset in inputs.datasets]
     scores, comparisons = _records(_scores(inputs)), _records(_comparisons(inputs))
+    training = [_training(training, inputs.train) for training in inputs.training]
     return tidy({
         "version": VERSION,
-        "verdict": verdicts(datasets, scores, comparisons, inputs.pairs, inputs.report.confidence),
+        "verdict": verdicts(datasets, scores, comparisons, training, inputs.pairs, inputs.report.confidence),
         "datasets": datasets,
         "methods": _methods(inputs.datasets),
         "scores": scores,
@@ -51,7 +52,7 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
         "focus": slides.focus(inputs.slides, inputs.pairs),
         "shift": slides.shift(inputs.slides),
         "excluded": slides.excluded(inputs.slides),
-        "training": [_training(training, inputs.train) for training in inputs.training],
+        "training": training,
         "paper": {"table2": paper.table2(), "table3": paper.table3()},
         "settings": {
             "seed": inputs.seed,

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tsva.report.caveats import handed_over, not_learned
 from tsva.report.duels import Row, average, columns, outcome
 from tsva.report.names import NOTHING, dataset_name, lead_of, listed, method_name, offsets, plain, signed
 from tsva.settings.pairs import PairsSettings
 
 
 def verdicts(
-    datasets: Sequence[Row], scores: Sequence[Row], comparisons: Sequence[Row], pairs: PairsSettings, confidence: float
+    datasets: Sequence[Row],
+    scores: Sequence[Row],
+    comparisons: Sequence[Row],
+    training: Sequence[Row],
+    pairs: PairsSettings,
+    confidence: float,
 ) -> list[dict[str, Any]]:
     """A paragraph a data set, the first sentence being the headline.
 
     Parameters
     ----------
-    datasets, scores, comparisons : sequences of mappings
+    datasets, scores, comparisons, training : sequences of mappings
         Those parts of the summary.
     pairs : PairsSettings
         At which offsets a shot is the target plane.
@@ -30,27 +36,16 @@ def verdicts(
         `dataset`, `method` (the one it is about; None where nothing was applied), `outcome`, `headline`, `sentences`.
     """
     return [
-        {**verdict, "sentences": verdict["sentences"] + _handed_over(verdict["dataset"], scores, pairs)}
+        {
+            **verdict,
+            "sentences": [
+                *verdict["sentences"],
+                *not_learned(dataset["methods"], training),
+                *handed_over(verdict["dataset"], scores, pairs),
+            ],
+        }
         for dataset in datasets
         for verdict in [_verdict(dataset, comparisons, f"{confidence * 100:g}\u202f%")]
-    ]
-
-
-def _handed_over(dataset: str, scores: Sequence[Row], pairs: PairsSettings) -> list[str]:
-    """What doing nothing scores where a shot is the target plane."""
-    found = [
-        row for row in scores
-        if (row["dataset"], row["method"], row["protocol"], row["target"]) == (dataset, NOTHING, "paper", "captured")
-        and row["sample"] is None and row["delta_d_um"] is not None
-        and row["delta_d_um"] not in pairs.strict_offsets_um
-    ]  # fmt: skip
-    identical, shots = (sum(row[key] for row in found) for key in ("identical_patches", "patches"))
-    if not identical:
-        return []
-    where = offsets(row["delta_d_um"] for row in found)
-    return [
-        f"At ΔD = {where} one shot is the target plane itself: Y1 equals the target pixel for pixel {identical} times "
-        f"in {shots}, which no method can beat. The strict average leaves these columns out."
     ]
 
 

@@ -6,6 +6,10 @@ rule report:
         ingest=expand("results/ingest/{slide}/fields.tsv", slide=plan.paired),
         focus=expand("results/focus/{slide}/summary.json", slide=plan.paired),
         patches=expand("results/pairs/{slide}/patches.npy", slide=plan.paired),
+        simulated=expand(
+            ["results/simulate/{slide}/fields.tsv", "results/simulate/{slide}/truth"],
+            slide=[slide for slide in plan.paired if plan.is_made_here(slide)],
+        ),
         training=expand("results/train/{network}/summary.json", network=plan.networks),
         scores=expand(
             "results/refocus/{dataset}/{method}/scores.tsv",

@@ -191,15 +191,26 @@ def _slide(results: Path, world: World, dataset: str, number: int, rng: np.rando
     np.save(results / "pairs" / name / "patches.npy", np.stack(stacks))
     if world.simulated:
         np.save(results / "pairs" / name / "clean.npy", np.stack(clean))
+        _surface(results / "simulate" / name, PAIRS.patch_px * world.patches, number)
     rows = {
         "index": range(world.patches), "sample": f"Sample{number + 1}", "patient": f"p-{name}", "slide": name,
-        "role": dataset, "field": "f0", "row": 0, "column": range(world.patches), "y_px": 0, "x_px": 0,
+        "role": dataset, "field": "f0", "row": 0, "column": range(world.patches), "y_px": 0,
+        "x_px": np.arange(world.patches) * PAIRS.patch_px,
         "pixel_um": 0.345,
         "channels": 3, "focus_z_um": 0.0, "focus_plane": 7, "own_focus_plane": 7,
         "n_um": rng.choice(PAIRS.offsets_um, world.patches), "array": f"pairs/{name}/patches.npy",
         "has_clean": int(world.simulated), "draws": 2 * int(world.simulated),
     }  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _surface(folder: Path, width: int, number: int) -> None:
+    """The true focal surface of the slide's first field: a slope along x from `number` upwards by 1 µm."""
+    (folder / "truth").mkdir(parents=True)
+    slope = np.tile(number + np.linspace(0, 1, width, dtype=np.float32), (PAIRS.patch_px, 1))
+    np.save(folder / "truth" / "f0_surface.npy", slope)
+    facts = {"field": ["f0", "f1"], "surface_file": ["truth/f0_surface.npy", ""]}
+    write_table(folder / "fields.tsv", pd.DataFrame(facts))
 
 
 def _stack(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
