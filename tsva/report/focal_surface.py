@@ -39,8 +39,8 @@ def choose(slides: Sequence[Slide]) -> list[dict[str, Any]]:
         under the patches `surface_low_um`, `surface_high_um`, `surface_mean_um` (None where defocus is real).
     """
     shown = [slide for slide in slides if slide.stacks is not None and slide.patches is not None and len(slide.patches)]
-    places = np.unique(np.linspace(0, len(shown) - 1, NUMBER).round().astype(int)) if shown else []
-    return [_field(shown[place]) for place in places]
+    places = np.linspace(0, len(shown) - 1, NUMBER).round().astype(int)
+    return [_field(shown[place]) for place in sorted(set(places))] if shown else []
 
 
 def _field(slide: Slide) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _field(slide: Slide) -> dict[str, Any]:
     field = str(numbers.idxmax())
     rows = slide.patches[slide.patches["field"] == field]
     surface = _surface(slide, field)
-    heights = {"low": np.min, "high": np.max, "mean": np.mean}
+    heights = (None,) * 3 if surface is None else (surface.min(), surface.max(), surface.mean())
     across = _extent(slide, field)[1]
     return {
         "slide": slide.name,
@@ -60,10 +60,7 @@ def _field(slide: Slide) -> dict[str, Any]:
         "patches": rows[["row", "column", "y_px", "x_px", "n_um"]].to_dict("records"),
         "patch_px": slide.stacks.shape[2],
         **scale_bar((across.stop - across.start) * float(rows["pixel_um"].iloc[0])),
-        **{
-            f"surface_{name}_um": None if surface is None else float(function(surface))
-            for name, function in heights.items()
-        },
+        **dict(zip(("surface_low_um", "surface_high_um", "surface_mean_um"), heights, strict=True)),
     }
 
 
