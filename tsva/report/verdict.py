@@ -166,7 +166,9 @@ def _against(rows: Sequence[Row], lead: str, rival: str) -> str:
             first = (
                 f"{front} is {size} dB ahead of {behind} in the strict average; with one slide there is no interval."
             )
-    return " ".join([first, *_winners(columns(rows, lead, rival), *names)])
+    worse = all(outcome(average(rows, method, NOTHING)) == "behind" for method in (lead, rival))
+    both = ["Both are worse than doing nothing."] if worse else []
+    return " ".join([first, *both, *_winners(columns(rows, lead, rival), *names)])
 
 
 def _winners(found: Sequence[Row], lead: str, rival: str) -> list[str]:

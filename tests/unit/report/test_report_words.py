@@ -111,6 +111,14 @@ def test_columns_that_hand_over_the_target_are_said() -> None:
     )
 
 
+def test_winning_among_the_worse_than_nothing_is_no_praise() -> None:
+    duel = compared("tsva", "unet", 3.0)
+    both = "TSVA wins against U-Net: 3.00 dB ahead in the strict average (+2.90 to +3.10 dB). Both are worse than doing"
+    assert both in say(duel, compared("tsva", "y1", -1.0), compared("unet", "y1", -4.0))[1]
+    for ours in (1.0, 0.05, None):  # ahead, level, not known
+        assert "Both" not in say(duel, compared("tsva", "y1", ours), compared("unet", "y1", -2.0))[1]
+
+
 def test_a_network_that_has_not_learned_is_named() -> None:
     below = {"network": "unet", "verification_psnr_db": 34.15, "verification_y1_psnr_db": 36.71}
     above = {"network": "tsva", "verification_psnr_db": 39.14, "verification_y1_psnr_db": 36.71}
