@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.color import hdx_from_rgb, hed_from_rgb, separate_stains
 from skimage.filters import threshold_otsu
-from skimage.morphology import reconstruction
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from tsva.count.particles import EIGHT, Particles, measured
@@ -69,7 +69,6 @@ def find_nuclei(image: np.ndarray, settings: NucleiSettings, pixel_um: float) ->
     """
     sigma_px = settings.smoothing_um / pixel_um
     density = ndimage.gaussian_filter(haematoxylin(image, settings.stain), sigma_px)
-    # Rounding in the unmixing leaves specks on an image of one colour: they don't exceed one grey level's density.
     mask = density > max(float(threshold_otsu(density)), settings.min_density)
     mask = ndimage.binary_fill_holes(mask)
     depth_um = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask) * pixel_um, sigma_px)
@@ -85,9 +84,10 @@ def _parted(mask: np.ndarray, depth_um: np.ndarray, split_um: float) -> np.ndarr
 
     Labels meet without a line between them: scikit-image's own line with a mask and corners connected does not end.
     """
-    flooded = reconstruction(depth_um - split_um, depth_um)
-    # All that is left of a lesser maximum is less than split_um high; a small part of it allows for rounding.
-    peaks = mask & (depth_um - flooded >= split_um * (1 - 1e-6))
-    markers, _ = ndimage.label(peaks, EIGHT)
+    # A background this low lets every region keep its highest maximum, however flat it is.
+    ground = np.where(mask, depth_um, -split_um)
+    lowered = np.where(mask, depth_um - split_um, -split_um)
+    peaks = local_maxima(reconstruction(lowered, ground), connectivity=2)
+    markers, _ = ndimage.label(peaks & mask, EIGHT)
     labels: np.ndarray = watershed(-depth_um, markers, mask=mask)
     return labels

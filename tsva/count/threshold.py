@@ -26,8 +26,8 @@ def threshold(counts: np.ndarray, method: ThresholdMethod) -> int:
     -------
     int
         t: 0 … t is the dark class, t + 1 … 255 the light one. 0, where the method finds nothing. Two grey values are
-        always parted (as in ImageJ since it knows two-valued images); of a single one nothing is dark (ImageJ's methods
-        would take all of it, and count an empty image as one nucleus).
+        always parted, and of a single one nothing is dark. These two are not ImageJ's: its methods would take all of a
+        single value, and count an empty image as one nucleus; of two values some take both, some none.
 
     Raises
     ------
@@ -168,18 +168,21 @@ def _peaks(values: np.ndarray) -> np.ndarray:
 
 
 def _max_entropy(counts: np.ndarray) -> int:
-    """Kapur, Sahoo and Wong: most entropy of both classes."""
-    share = counts / counts.sum()
-    filled = share > 0
-    information = np.where(filled, share * np.log(np.where(filled, share, 1)), 0)
-    below, known = np.cumsum(share), np.cumsum(information)
+    """Kapur, Sahoo and Wong: most entropy of both classes.
+
+    Sums run in ImageJ's order, term by term, because the first of equals wins; and where the light class has a share of
+    rounding error alone, ImageJ takes it for a class too.
+    """
+    filled = np.flatnonzero(counts)
+    share, below = (counts / counts.sum())[filled], np.cumsum(counts / counts.sum())[filled]
     above = 1 - below
-    tiny = np.finfo(float).eps
-    with np.errstate(divide="ignore", invalid="ignore"):
-        dark = np.log(below) - known / below
-        light = np.where(above >= tiny, np.log(above) - (known[-1] - known) / above, 0)
-    entropy = np.where((below >= tiny) & (above >= tiny), dark + light, -np.inf)
-    return int(np.argmax(entropy)) if entropy.max() > 0 else -1
+    is_dark = np.tri(len(filled), dtype=bool)
+    entropy = np.zeros(len(filled))
+    for members, whole in ((is_dark, below), (~is_dark, above)):
+        part = np.where(members, share / np.where(whole == 0, 1, whole)[:, None], 1)
+        entropy += np.cumsum(-part * np.log(part), axis=1)[:, -1]
+    entropy[np.abs(above) < np.finfo(float).eps] = -np.inf
+    return int(filled[np.argmax(entropy)]) if entropy.max() > 0 else -1
 
 
 def _mean(counts: np.ndarray) -> int:
