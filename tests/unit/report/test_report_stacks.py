@@ -148,12 +148,15 @@ def test_pictures_stay_small() -> None:
     """The default's thirteen kinds, and four fields as large as the paper's, with a camera's noise."""
     rng = np.random.default_rng(2)
     places = [(row, column) for row in range(4) for column in range(5)]
-    tissue = gaussian_filter(rng.normal(size=(20, 1, 224, 224, 3)), (0, 0, 3, 3, 0)) * 400 + 170
-    noisy = (tissue + rng.normal(0, 2, (20, PLANES, 224, 224, 3)).astype(np.float32)).clip(0, 255).astype(np.uint8)
-    given = slide("s", noisy, places)
-    (row,), (field,) = contact.choose([given], PAIRS), focal_surface.choose([given])
-    sheet = sum(len(image) for image in contact.pictures([given], [row], PAIRS)[0])
-    (mosaic,) = focal_surface.pictures([given], [field], 0.5)["fields"]
+
+    def noisy(patches: int, planes: int) -> np.ndarray:
+        tissue = gaussian_filter(rng.normal(size=(patches, 1, 224, 224, 3)), (0, 0, 3, 3, 0)) * 400 + 170
+        found = tissue + rng.normal(0, 2, (patches, planes, 224, 224, 3))
+        return np.asarray(found.clip(0, 255), np.uint8)
+
+    stack, field = slide("s", noisy(1, PLANES)), slide("f", noisy(20, 1), places)
+    sheet = sum(len(image) for image in contact.pictures([stack], contact.choose([stack], PAIRS), PAIRS)[0])
+    (mosaic,) = focal_surface.pictures([field], focal_surface.choose([field]), 0.5)["fields"]
     assert 13 * sheet + 4 * len(mosaic["mosaic"]) < 3e6
 
 
