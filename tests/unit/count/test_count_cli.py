@@ -13,7 +13,7 @@ from tsva.cli.count import command
 from tsva.io import read_table, write_table
 
 OFFSETS_UM = [-0.5, 0.0, 0.5]
-SETTINGS = {"contrast": "none", "min_area_um2": 1.0}
+SETTINGS = {"contrast": "none", "min_area_um2": 1.0, "nuclei": {"min_area_um2": 1.0}}
 SIZE = 64
 
 
@@ -29,7 +29,7 @@ def dotted(dots: int) -> np.ndarray:
 @pytest.fixture
 def results(tmp_path):
     """Twelve patches of two slides, interleaved; the second slide is digital tissue with known nuclei."""
-    for slide, nuclei in (("a", None), ("b", [(0.0, 0.0), (63.4, 20.0), (63.6, 20.0), (40.0, 70.0)])):
+    for slide, nuclei in (("a", None), ("b", [(0.0, 0.0), (63.4, 20.0), (63.6, 20.0), (6.0, 70.0)])):
         (tmp_path / "pairs" / slide).mkdir(parents=True)
         stacks = np.stack([np.stack([dotted(9), dotted(1 + index), dotted(9)]) for index in range(6)])
         np.save(tmp_path / "pairs" / slide / "patches.npy", stacks)
@@ -84,8 +84,27 @@ def test_true_nuclei_lie_in_one_patch_each(results):
     table = counted(results)
     first = table[table["n_um"] == 0]
     assert first.loc[first["slide"] == "a", "true_nuclei"].isna().all()
-    # (63.6, 20) is nearer to pixel 64, the next patch's first row; (40, 70) lies in the patch to the right.
+    # (63.6, 20) is nearer to pixel 64, the next patch's first row; (6, 70) lies in the patch to the right.
     assert first.loc[first["slide"] == "b", "true_nuclei"].tolist() == [2, 1, 1, 0, 0, 0]
+
+
+def test_detections_are_matched(results):
+    table = counted(results)
+    # The dots are the same but for one more or one less.
+    both = table[["count_restored", "count_truth"]].min(axis=1)
+    assert table["count_matched"].tolist() == both.tolist()
+    for counted_as in ("restored", "truth"):
+        assert table[f"nuclei_{counted_as}"].tolist() == table[f"count_{counted_as}"].tolist()
+    assert table["nuclei_matched"].tolist() == both.tolist()
+
+
+def test_true_nuclei_are_found_where_a_dot_is(results):
+    table = counted(results)
+    names = ["real_restored", "real_truth", "found_restored", "found_truth"]
+    assert table.loc[table["slide"] == "a", names].isna().all(axis=None)
+    # Only (6, 70) is the centre of a dot: the first of the second patch, at every offset.
+    digital = table[table["slide"] == "b"]
+    assert (digital[names].sum(axis=1) == 4 * (digital["patch"] == 3)).all()
 
 
 def test_processes_change_nothing(results):
