@@ -16,30 +16,30 @@ class TrainSettings(Section):
 
     recipe: str = Field("demo", pattern=r"^[a-z][a-z0-9_-]*$")
     """Name of this recipe in the report: whoever changes the keys below should change it too."""
-    networks: tuple[NetworkName, ...] = ("tsva", "unet_residual")
+    networks: tuple[NetworkName, ...] = ("tsva", "unet", "unet_residual")
     """What is trained, in the order of the report's rows."""
     width: int = Field(16, ge=1, le=256)
     """Channels of the finest level (paper: 64); they double at each level."""
-    levels: int = Field(4, ge=2, le=7)
+    levels: int = Field(3, ge=2, le=7)
     """Resolutions, the full one among them (paper: 5)."""
     offsets: Literal["drawn", "gaussian"] = "gaussian"
-    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas, never one at which a shot is the
-    target: it would teach to copy that shot's noise."""
-    crop_px: int | None = Field(96, ge=16)
+    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas, and never one at which a shot is
+    the target: it would teach to copy that shot's noise."""
+    crop_px: int | None = Field(64, ge=16)
     """Edge of the random crop taken of a patch at every visit; None: the whole patch (paper)."""
-    stain_jitter: float = Field(0.0, ge=0, le=1)
+    stain_jitter: float = Field(0.15, ge=0, le=1)
     """Standard deviation by which optical densities are scaled (as a logarithm) and mixed among the colours."""
-    lamp_jitter: float = Field(0.0, ge=0, lt=1)
+    lamp_jitter: float = Field(0.1, ge=0, lt=1)
     """Both shots and the target are brighter or darker by up to this share."""
-    noise_jitter: float = Field(0.0, ge=0, lt=1)
+    noise_jitter: float = Field(0.012, ge=0, lt=1)
     """Up to this standard deviation of noise is added to the shots, as a share of full scale."""
     flips: bool = True
     """Mirror images beside rotations by 90 degrees (paper: rotations alone)."""
-    batch: int = Field(8, ge=1, le=4096)
+    batch: int = Field(16, ge=1, le=4096)
     """Pairs a step (paper: 20)."""
     epochs: int | None = Field(None, ge=1)
     """Visits of every patch (paper: 50); None: `steps` counts."""
-    steps: int | None = Field(600, ge=1)
+    steps: int | None = Field(1800, ge=1)
     """Optimiser's steps, whatever the number of patches; None: `epochs` counts."""
     learning_rate: float = Field(2e-3, gt=0, lt=1)
     """Adam's; the highest one where a schedule moves it (paper: 5e-4)."""

@@ -100,7 +100,8 @@ def test_without_patches_or_with_too_large_a_crop_there_is_no_training(
 
 @pytest.mark.parametrize(("loss", "expected"), [("mse", 0.01), ("log_mse", float(np.log(0.01 + ROUNDING_MSE)))])
 def test_losses_are_their_closed_forms(small: TrainSettings, pairs: PairsSettings, loss: str, expected: float) -> None:
-    settings = small.model_copy(update={"loss": loss})
+    plain = {"stain_jitter": 0.0, "lamp_jitter": 0.0, "noise_jitter": 0.0}
+    settings = small.model_copy(update={"loss": loss, **plain})
     module = Fitting(build("tsva", settings, 3), settings, pairs, steps=1, patches=1)
     shot = torch.full((2, 3, 8, 8), 102, dtype=torch.uint8)  # 0.4, and the target 0.5: squared error 0.01
     target = torch.full((2, 3, 8, 8), 0.5 * 255)
