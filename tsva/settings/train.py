@@ -23,8 +23,8 @@ class TrainSettings(Section):
     levels: int = Field(3, ge=2, le=7)
     """Resolutions, the full one among them (paper: 5)."""
     offsets: Literal["drawn", "gaussian"] = "gaussian"
-    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas, and never one at which a shot is
-    the target: it would teach to copy that shot's noise."""
+    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas, and never one at which a shot
+    is the target: it would teach to copy that shot's noise."""
     crop_px: int | None = Field(64, ge=16)
     """Edge of the random crop taken of a patch at every visit; None: the whole patch (paper)."""
     stain_jitter: float = Field(0.15, ge=0, le=1)
