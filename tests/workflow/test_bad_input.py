@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import SHEET, TINY, Workflow
 from PIL import Image
+from tiny_workflow import SHEET, TINY, Workflow
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

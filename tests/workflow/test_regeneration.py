@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Workflow
+from tiny_workflow import Workflow
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -25,8 +25,9 @@ def each(stage: str, *slides: str) -> list[str]:
     return [f"{stage}:{slide}" for slide in slides]
 
 
-def test_second_run_plans_nothing(workflow: Workflow) -> None:
+def test_second_run_plans_nothing_and_tells_the_disk(workflow: Workflow) -> None:
     assert not workflow.planned()
+    assert "GB of disk" in workflow.run("--dry-run").stderr
 
 
 def test_touched_files_run_nothing(workflow: Workflow) -> None:

@@ -1,0 +1,68 @@
+"""Snakemake on tiny data: the settings, the sheet, and a working directory to run it in."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "workflow", "profiles", "config", "envs", "tsva", "docs")
+TINY = {
+    "seed": 3,
+    "slides": "slides.tsv",
+    "simulate": {"field_px": [128, 128], "fields": {"train": 2, "dataset1": 1, "dataset2": 1, "refocus": 1}},
+    "pairs": {"patch_px": 64, "offset_max_um": 1.5},
+    "train": {"networks": ["tsva", "unet"], "width": 4, "levels": 2, "crop_px": 32, "steps": 6, "verifications": 2},
+    "report": {"bootstrap_draws": 200, "examples": 1},
+}
+SHEET = """slide\tpatient\tsample\trole\tsource\tpath\tpixel_um\tpattern\ttissue
+A1\tA\tglandular\ttrain\tsimulated\t\t\t\tglandular
+B1\tB\tstromal\ttrain\tplanes\tscans/B1\t0.345\tB1_{field}_z{z}um.png\t
+C1\tC\tSample1\tdataset1\tsimulated\t\t\t\tepithelial
+D1\tD\tSample7\tdataset2\tsimulated\t\t\t\tglandular
+E1\tE\tE1\trefocus\tstack\tscans/E1.ome.tif\t\t\t
+"""
+
+
+class Workflow:
+    """A working directory in which Snakemake can be run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run snakemake with the copied package in front of the installed one."""
+        environment = {**os.environ, "PYTHONPATH": str(self.folder), "NO_COLOR": "1"}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        done = subprocess.run(
+            ["snakemake", "--cores", "2", *arguments, "--configfile", "tiny.yaml"],
+            cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert (done.returncode == 0) == ok, done.stdout + done.stderr
+        return done
+
+    def planned(self, *arguments: str) -> Counter[str]:
+        """Jobs that a dry run announces, as rule or rule:wildcard values."""
+        text = self.run("--dry-run", *arguments)
+        jobs: Counter[str] = Counter()
+        for block in re.split(r"\n(?=(?:local)?rule )", text.stdout + text.stderr)[1:]:
+            name = re.match(r"(?:local)?rule (\w+):", block)
+            assert name
+            values = re.search(r"wildcards: (.*)", block)
+            parts = [part.split("=")[1] for part in values[1].split(", ")] if values else []
+            jobs[":".join([name[1], *parts])] += 1
+        jobs.pop("default", None)
+        return jobs
+
+    def edit_settings(self, section: str, **values: object) -> None:
+        """Change settings in place."""
+        file = self.folder / "tiny.yaml"
+        settings = yaml.safe_load(file.read_text())
+        settings.setdefault(section, {}).update(values)
+        file.write_text(yaml.safe_dump(settings))
