@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 PROJECT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "workflow", "profiles", "config", "envs", "tsva", "docs")
+PARTS = ("Snakefile", "workflow", "profiles", "config", "envs", "tsva")
 TINY = {
     "seed": 3,
     "slides": "slides.tsv",
