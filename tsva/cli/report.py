@@ -17,6 +17,7 @@ from tsva.errors import UserError
 from tsva.io import read_table
 from tsva.report.inputs import DataSet, Inputs, Method, Slide, Training
 from tsva.report.names import DATASETS
+from tsva.settings.count import CountSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
@@ -41,6 +42,7 @@ def _facts(_: click.Context, param: click.Parameter, value: str) -> dict[str, An
 @settings_option(ReportSettings)
 @settings_option(PairsSettings, "pairs")
 @settings_option(OpticsSettings, "optics")
+@settings_option(CountSettings, "count")
 @click.option("--train", callback=_facts, default="{}", help="Settings of training, JSON; printed as they are.")
 @click.option("--run", callback=_facts, default="{}", help="Further facts of the run, JSON; printed as they are.")
 @click.option("--seed", type=int, required=True, help="Of the bootstrap.")
@@ -56,8 +58,9 @@ def _facts(_: click.Context, param: click.Parameter, value: str) -> dict[str, An
 @click.option("--sheet", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Slide sheet.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def command(
-    settings: ReportSettings, pairs: PairsSettings, optics: OpticsSettings, train: dict[str, Any], run: dict[str, Any],
-    seed: int, results: Path, datasets: tuple[str, ...], methods: tuple[str, ...], sheet: Path | None, out: Path,
+    settings: ReportSettings, pairs: PairsSettings, optics: OpticsSettings, count: CountSettings, train: dict[str, Any],
+    run: dict[str, Any], seed: int, results: Path, datasets: tuple[str, ...], methods: tuple[str, ...],
+    sheet: Path | None, out: Path,
 ) -> None:  # fmt: skip
     """Write index.html and summary.json from the tables of the stages before."""
     from tsva.report.build import build
@@ -71,7 +74,7 @@ def command(
         datasets=[_dataset(results, name, methods) for name in datasets],
         slides=_slides(results, datasets, sheet),
         training=[_training(results, method) for method in methods if (results / "train" / method).is_dir()],
-        pairs=pairs, optics=optics, report=settings, train=train, run=run, seed=seed,
+        pairs=pairs, optics=optics, count=count, report=settings, train=train, run=run, seed=seed,
     )  # fmt: skip
     page, summary = build(inputs)
     with fresh_folder(out) as folder:

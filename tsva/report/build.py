@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tsva.report import contact, examples, focal_surface, tables
+from tsva.report import contact, examples, focal_surface, segmentation, tables
 from tsva.report.inputs import Inputs
 from tsva.report.optics import on_axis, point_spread
 from tsva.report.page import render
@@ -33,11 +33,17 @@ def build(inputs: Inputs) -> tuple[str, dict[str, Any]]:
         for name, found in chosen.items()
         for example in found
     ])  # fmt: skip
+    counted = {d.name: segmentation.choose(d, chosen[d.name]) for d in inputs.datasets}
+    segmented = {d.name: segmentation.pictures(d, counted[d.name], inputs) for d in inputs.datasets}
+    summary["segmentations_shown"] = tables.tidy([
+        {**example, **segmented[name]["counts"]} for name, example in counted.items() if example is not None
+    ])  # fmt: skip
     summary["optics"] = {"on_axis": tables.tidy(on_axis(inputs.optics, inputs.pairs.delta_um))}
     stacks, fields = contact.choose(inputs.slides, inputs.pairs), focal_surface.choose(inputs.slides)
     summary["stacks_shown"], summary["fields_shown"] = tables.tidy(stacks), tables.tidy(fields)
     drawn = {
         "examples": pictures,
+        "segmentations": {name: shown["rows"] for name, shown in segmented.items()},
         "stacks": contact.pictures(inputs.slides, stacks, inputs.pairs),
         "fields": focal_surface.pictures(inputs.slides, fields, inputs.pairs.z_step_um),
         "optics": point_spread(inputs.optics, summary["optics"]["on_axis"]),

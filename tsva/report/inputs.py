@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsva.settings.count import CountSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
@@ -109,6 +110,7 @@ class Inputs:
     training: Sequence[Training]
     pairs: PairsSettings
     optics: OpticsSettings
+    count: CountSettings
     report: ReportSettings
     train: Mapping[str, Any]
     run: Mapping[str, Any]

@@ -60,6 +60,11 @@ def offsets(deltas_um: Iterable[float]) -> str:
     return f"{listed(words)} µm"
 
 
+def sizes(deltas_um: Iterable[float]) -> str:
+    """Sizes of offsets in words: 0, 1 and 1.5 µm."""
+    return f"{listed(offset(delta).removeprefix('+') for delta in sorted(set(deltas_um)))} µm"
+
+
 def listed(words: Iterable[str]) -> str:
     """Words with commas, and an "and" before the last."""
     *first, last = words

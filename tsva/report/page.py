@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from tsva.report import figures, names
 from tsva.report.layout import count_table, dataset_tables
+from tsva.report.nuclei import nuclei_table
 
 TEMPLATES = Path(__file__).parent / "templates"
 LISTED = 200
@@ -27,8 +28,9 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any]) -> str:
         As :func:`tsva.report.tables.summarise` returns: every number of the page comes from it.
     pictures : mapping
         `examples` (by data set: what :func:`tsva.report.examples.pictures` returns), `stacks` and `fields` (what
-        :func:`tsva.report.contact.pictures` and :func:`tsva.report.focal_surface.pictures` return) and `optics` (the
-        point spread function as an SVG element, or None).
+        :func:`tsva.report.contact.pictures` and :func:`tsva.report.focal_surface.pictures` return), `segmentations` (by
+        data set: the rows of :func:`tsva.report.segmentation.pictures`) and `optics` (the point spread function as an
+        SVG element, or None).
 
     Returns
     -------
@@ -37,7 +39,7 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any]) -> str:
     """
     return _environment().get_template("index.html.jinja").render(
         summary=summary,
-        datasets=[_dataset(summary, dataset, pictures["examples"]) for dataset in summary["datasets"]],
+        datasets=[_dataset(summary, dataset, pictures) for dataset in summary["datasets"]],
         focal_positions=_markup(figures.focal_positions(summary)),
         training=_markup(figures.training(summary)),
         optics=_markup(pictures["optics"]),
@@ -57,8 +59,11 @@ def _dataset(summary: Mapping[str, Any], dataset: Mapping[str, Any], pictures: M
         **dataset_tables(summary, dataset),
         "name": names.dataset_name(name),
         "examples": [example for example in summary["examples"] if example["dataset"] == name],
-        "pictures": pictures.get(name),
+        "pictures": pictures["examples"].get(name),
         "counts": count_table(summary, dataset),
+        "nuclei": nuclei_table(summary, dataset),
+        "segmentation": next((row for row in summary["segmentations_shown"] if row["dataset"] == name), None),
+        "segmentation_rows": pictures["segmentations"].get(name),
         "curves": [
             Markup(figures.psnr_by_offset(summary, name, target))
             for target in (["captured", "clean"] if dataset["has_clean"] else ["captured"])

@@ -13,8 +13,9 @@ import pandas as pd
 from tsva.report import paper, slides
 from tsva.report.inputs import DataSet, Inputs, Training
 from tsva.report.names import NOTHING, lead_of, method_name
+from tsva.report.nuclei import in_words
 from tsva.report.verdict import verdicts
-from tsva.statistics import comparison_rows, count_rows, score_rows
+from tsva.statistics import comparison_rows, count_rows, nuclei_rows, score_rows
 
 VERSION = 1
 """Of summary.json's layout; docs/summary.md says what changed."""
@@ -41,14 +42,19 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
     datasets = [_dataset(dataset, inputs) for dataset in inputs.datasets]
     scores, comparisons = _records(_scores(inputs)), _records(_comparisons(inputs))
     training = [_training(training, inputs.train) for training in inputs.training]
+    nuclei = _records(_nuclei(inputs))
+    verdict = verdicts(datasets, scores, comparisons, training, inputs.pairs, inputs.report.confidence)
+    for row, dataset in zip(verdict, datasets, strict=True):
+        row["sentences"] += in_words(nuclei, dataset, inputs.pairs)
     return tidy({
         "version": VERSION,
-        "verdict": verdicts(datasets, scores, comparisons, training, inputs.pairs, inputs.report.confidence),
+        "verdict": verdict,
         "datasets": datasets,
         "methods": _methods(inputs.datasets),
         "scores": scores,
         "comparisons": comparisons,
         "counts": _records(_counts(inputs)),
+        "nuclei": nuclei,
         "focus": slides.focus(inputs.slides, inputs.pairs),
         "shift": slides.shift(inputs.slides),
         "excluded": slides.excluded(inputs.slides),
@@ -59,6 +65,7 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
             "report": inputs.report.model_dump(),
             "pairs": inputs.pairs.model_dump(),
             "optics": inputs.optics.model_dump(),
+            "count": inputs.count.model_dump(),
             "train": dict(inputs.train),
         },
         "run": dict(inputs.run),
@@ -146,6 +153,21 @@ def _counts(inputs: Inputs) -> list[pd.DataFrame]:
         for method, result in dataset.methods.items()
         if result.counts is not None
     ]  # fmt: skip
+
+
+def _nuclei(inputs: Inputs) -> list[pd.DataFrame]:
+    """Nuclei by stain, each method beside doing nothing."""
+    tables = []
+    for dataset in inputs.datasets:
+        counted = {method: result.counts for method, result in dataset.methods.items() if result.counts is not None}
+        tables += [
+            nuclei_rows(
+                counts, None if method == NOTHING else counted.get(NOTHING), dataset=dataset.name, method=method,
+                pairs=inputs.pairs, report=inputs.report, seed=inputs.seed,
+            )
+            for method, counts in counted.items()
+        ]  # fmt: skip
+    return tables
 
 
 def _training(training: Training, recipe: Mapping[str, Any]) -> dict[str, Any]:
