@@ -8,7 +8,7 @@ from tsva.settings.base import Section
 
 
 class RefocusSettings(Section):
-    """How images go through a network; nothing here changes the result."""
+    """How images go through a network, and where the shots of a slide of role refocus lie."""
 
     tile_px: int = Field(512, ge=32, le=8192)
     """Larger images go through in tiles whose cores have this edge; memory grows with its square."""

@@ -28,11 +28,11 @@ class TrainSettings(Section):
     crop_px: int | None = Field(64, ge=16)
     """Edge of the random crop taken of a patch at every visit; None: the whole patch (paper)."""
     stain_jitter: float = Field(0.15, ge=0, le=1)
-    """Standard deviation by which optical densities are scaled (as a logarithm) and mixed among the colours."""
+    """Standard deviation of the scales (logarithm) and mixing of the colours' optical densities (paper: 0)."""
     lamp_jitter: float = Field(0.1, ge=0, lt=1)
-    """Both shots and the target are brighter or darker by up to this share."""
+    """Both shots and the target are brighter or darker by up to this share (paper: 0)."""
     noise_jitter: float = Field(0.012, ge=0, lt=1)
-    """Up to this standard deviation of noise is added to the shots, as a share of full scale."""
+    """Up to this standard deviation of noise is added to the shots, as a share of full scale (paper: 0)."""
     flips: bool = True
     """Mirror images beside rotations by 90 degrees (paper: rotations alone)."""
     batch: int = Field(16, ge=1, le=4096)
