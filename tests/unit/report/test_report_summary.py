@@ -31,7 +31,12 @@ PAIRS = PairsSettings()
 def test_the_schema_describes_the_summary(report: Callable[..., Any]) -> None:
     schema = json.loads((DOCS / "summary.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
-    for facts in ({}, {"datasets": ("dataset1",), "remaining": {}}, {"datasets": (), "remaining": {}}):
+    for facts in (
+        {},
+        {"datasets": ("dataset1",), "remaining": {}},
+        {"datasets": (), "remaining": {}},
+        {"nuclei": False},
+    ):
         jsonschema.validate(report(**facts).summary, schema)
     wrong = copy.deepcopy(report().summary)
     wrong["scores"][0]["psnr"] = wrong["scores"][0].pop("psnr_db")
@@ -44,10 +49,10 @@ def test_every_key_is_in_the_docs(report: Callable[..., Any]) -> None:
     summary = report().summary
     rows = [
         key
-        for part in ("scores", "comparisons", "counts", "datasets", "methods", "verdict")
+        for part in ("scores", "comparisons", "counts", "nuclei", "datasets", "methods", "verdict")
         for key in summary[part][0]
     ]
-    rows += [key for part in ("training", "examples") for key in summary[part][0]]
+    rows += [key for part in ("training", "examples", "segmentations_shown") for key in summary[part][0]]
     assert not [key for key in {*summary, *rows} if f"`{key}`" not in words]
 
 
