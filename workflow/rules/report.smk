@@ -43,7 +43,7 @@ rule report:
         settings=plan.section("report"),
         pairs=plan.section("pairs"),
         optics=plan.section("optics"),
-        count=plan.section("count"),
+        counting=plan.section("count"),
         train=plan.section("train"),
         run=plan.facts(),
         seed=plan.settings.seed,
@@ -56,5 +56,5 @@ rule report:
         code=code("report"),
     shell:
         "tsva --log {log} report --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q}"
-        " --count {params.count:q} --train {params.train:q} --run {params.run:q} --seed {params.seed} --results results {params.choice}"
+        " --count {params.counting:q} --train {params.train:q} --run {params.run:q} --seed {params.seed} --results results {params.choice}"
         " --sheet {params.sheet:q} --out results/report"
