@@ -39,7 +39,7 @@ class TrainSettings(Section):
     """Pairs a step (paper: 20)."""
     epochs: int | None = Field(None, ge=1)
     """Visits of every patch (paper: 50); None: `steps` counts."""
-    steps: int | None = Field(1800, ge=1)
+    steps: int | None = Field(1500, ge=1)
     """Optimiser's steps, whatever the number of patches; None: `epochs` counts."""
     learning_rate: float = Field(2e-3, gt=0, lt=1)
     """Adam's; the highest one where a schedule moves it (paper: 5e-4)."""
