@@ -97,12 +97,16 @@ def test_agreement_is_bland_and_altman_s():
 
 def test_opposite_offsets_are_folded():
     counts = table()
-    rows = rows_of(counts, table(seed=1))
+    baseline = table(seed=1)
+    rows = rows_of(counts, baseline)
     folded = rows[(rows["protocol"] == "folded") & rows["sample"].isna()]
     assert folded["delta_d_um"].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
     both = counts[counts["n_um"].abs() == 2.5]
     row = one(folded, delta_d_um=2.5)
     assert row["absolute_error"] == pytest.approx((both["nuclei_restored"] - both["nuclei_truth"]).abs().mean())
+    theirs = baseline[baseline["n_um"].abs() == 2.5]
+    nothing = (theirs["nuclei_restored"] - theirs["nuclei_truth"]).abs().mean()
+    assert row["error_difference"] == pytest.approx(row["absolute_error"] - nothing)
     assert row["recall"] == pytest.approx(both["nuclei_matched"].sum() / both["nuclei_truth"].sum())
     assert (row["patches"], row["slides"]) == (6, 3)
     paper, zero = one(rows, protocol="paper", delta_d_um=0.0), one(folded, delta_d_um=0.0)
