@@ -27,7 +27,7 @@ def each(stage: str, *slides: str) -> list[str]:
 
 def test_second_run_plans_nothing_and_tells_the_disk(workflow: Workflow) -> None:
     assert not workflow.planned()
-    assert "GB of disk" in workflow.run("--dry-run").stderr
+    assert "GB of disk" in workflow.run("--dry-run").stdout
 
 
 def test_touched_files_run_nothing(workflow: Workflow) -> None:
