@@ -56,7 +56,7 @@ rule refocus_slide:
         weights=plan.checkpoint_digest(),
         code=code("refocus_slide"),
     shell:
-        "tsva --log {log} refocus-slide --checkpoint {input.checkpoint} --ingest results/ingest/{wildcards.slide}"
+        "tsva --log {log} refocus-slide --checkpoint {input.checkpoint:q} --ingest results/ingest/{wildcards.slide}"
         " --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q} --threads {threads}"
         " --out results/refocused/{wildcards.slide}"
 
