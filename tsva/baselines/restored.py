@@ -20,7 +20,7 @@ class Restored:
     kernel : (K, K) float array or None
         The blur that a blind method found.
     failure : str
-        Why the image is not to be trusted (a kernel that did not converge, a value that was not finite); empty if all went well.
+        Why the image is not to be trusted (a kernel that did not converge, a value that was not finite); else empty.
     """
 
     image: np.ndarray
