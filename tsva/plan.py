@@ -13,12 +13,19 @@ from tsva.contents import Contents
 from tsva.errors import UserError
 from tsva.fingerprint import code_digest
 from tsva.settings.base import Section
+from tsva.settings.methods import BASELINES
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import Role, SlideRow, parse_sheet
+from tsva.settings.train import NETWORK_NAMES
 
 MADE_HERE = ("simulated", "image")
 """Sources whose stacks the simulate stage makes."""
-STAGES = ("simulate", "ingest", "focus", "pairs", "split", "train", "refocus", "count", "report")
+TABLE1_NETWORKS = ("burst", "tsva")
+"""Networks of the paper's Table I."""
+STAGES = (
+    "simulate", "ingest", "focus", "pairs", "split", "spectrum", "train", "refocus", "baseline", "gather", "count",
+    "report",
+)  # fmt: skip
 
 
 class Plan:
@@ -78,9 +85,41 @@ class Plan:
         return list(self.settings.train.networks) if self.with_role("train") else []
 
     @property
-    def methods(self) -> list[str]:
-        """Rows of the report's tables."""
-        return ["y1", *self.networks]
+    def trainable(self) -> list[str]:
+        """Networks that a target can ask for: all there are, once there are training slides."""
+        return list(NETWORK_NAMES) if self.with_role("train") else []
+
+    @property
+    def baselines(self) -> list[str]:
+        """Methods without training that a target can ask for; their signal spectrum comes from training slides."""
+        return list(BASELINES) if self.with_role("train") else []
+
+    @property
+    def reports(self) -> dict[str, list[str]]:
+        """Rows of the tables by report: the default one, the one with all of Table I, the one with everything."""
+        trained = self.networks
+        chosen = [name for name in self.baselines if name in self.settings.methods.baselines]
+        paper = [name for name in self.trainable if name in {*trained, *TABLE1_NETWORKS}]
+        return {
+            "report": ["y1", *chosen, *trained],
+            "table1": ["y1", *self.baselines, *paper],
+            "all_methods": ["y1", *self.baselines, *self.trainable],
+        }
+
+    def batches(self, baseline: str) -> int:
+        """Jobs that a baseline's pairs are shared among."""
+        methods = self.settings.methods
+        return methods.batches if baseline in methods.slow else 1
+
+    def true_optics(self, dataset: Role) -> str:
+        """The optics that slides were simulated with, where these are others than the nominal ones, as JSON."""
+        microscopes = self.settings.simulate.microscopes
+        named = {name: self.slides[name].microscope or next(iter(microscopes)) for name in self.with_role(dataset)}
+        return json.dumps({
+            slide: optics.model_dump(mode="json")
+            for slide, microscope in named.items()
+            if self.is_made_here(slide) and (optics := microscopes[microscope].optics) is not None
+        })  # fmt: skip
 
     def is_made_here(self, slide: str) -> bool:
         """Whether the simulate stage makes this slide's stacks."""

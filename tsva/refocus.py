@@ -10,11 +10,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tsva.metrics import eight_bits, psnr_db, ssim
+from tsva.metrics import eight_bits
 from tsva.networks.sharper import high_is_sharper
 from tsva.pair import Pair
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.scoring import score_table
 from tsva.settings.refocus import RefocusSettings
 
 Method = Callable[[Sequence[Pair]], np.ndarray]
@@ -94,36 +93,6 @@ def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int) -> T
     return restored
 
 
-def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSettings) -> list[Pair]:
-    """A test patch at every offset of the grid.
-
-    Parameters
-    ----------
-    stack : (Z, Y, X, C) uint8 array
-        Every plane that offsets can reach, the target in the middle.
-    settings : PairsSettings
-    optics : OpticsSettings
-
-    Returns
-    -------
-    list of Pair
-        In the order of ``settings.offsets_um``.
-
-    Raises
-    ------
-    ValueError
-        If the stack has other planes.
-    """
-    if len(stack) != 2 * settings.reach_planes + 1:
-        raise ValueError(f"{len(stack)} planes; offsets reach {2 * settings.reach_planes + 1}")
-    pairs = []
-    for n_um in settings.offsets_um:
-        middle = settings.reach_planes + round(n_um / settings.z_step_um)
-        low, high = stack[middle - settings.delta_planes], stack[middle + settings.delta_planes]
-        pairs.append(Pair(low, high, settings.delta_um, optics, n_um))
-    return pairs
-
-
 def run(method: Method, pairs: Sequence[Pair], targets: dict[str, np.ndarray]) -> tuple[np.ndarray, pd.DataFrame]:
     """Restore pairs of one patch and score them.
 
@@ -139,21 +108,12 @@ def run(method: Method, pairs: Sequence[Pair], targets: dict[str, np.ndarray]) -
     -------
     restored : (N, Y, X, C) uint8 array
     scores : DataFrame
-        A row a target and pair: `n_um`, `pair` (place in `pairs`), `target`, `psnr_db` (NaN if identical), `ssim`,
-        `identical` (0 or 1), `seconds` (of restoring one pair).
+        Of `tsva.scoring.score_table`.
     """
     began = time.perf_counter()
     restored = method(pairs)
-    seconds = round((time.perf_counter() - began) / len(pairs), 6)
-    tables = []
-    for name, target in targets.items():
-        repeated = np.broadcast_to(target, restored.shape)
-        psnr = psnr_db(restored, repeated)
-        tables.append(pd.DataFrame({
-            "n_um": [pair.n_um for pair in pairs], "pair": range(len(pairs)), "target": name, "psnr_db": psnr,
-            "ssim": ssim(restored, repeated), "identical": np.isnan(psnr).astype(int), "seconds": seconds,
-        }))  # fmt: skip
-    return restored, pd.concat(tables, ignore_index=True)
+    seconds = (time.perf_counter() - began) / len(pairs)
+    return restored, score_table(restored, targets, [pair.n_um for pair in pairs], seconds)
 
 
 def _cores(length: int, core: int, halo: int) -> Iterator[tuple[slice, slice, slice]]:

@@ -38,19 +38,29 @@ def command(settings: CountSettings, table: Path, refocus: Path, results: Path, 
     """Count nuclei as ImageJ does and by their stain, restored and in focus, at every offset."""
     patches = read_table(table)
     scores = read_table(refocus / "scores.tsv")
-    offsets_um = sorted(scores.loc[scores["protocol"] == "grid", "n_um"].unique().tolist())
-    counted = _counted(patches, refocus / "restored.npy", results, settings, threads)
+    restored_at = _restored_at(scores)
+    counted = _counted(patches.loc[list(restored_at)], restored_at, refocus, results, settings, threads)
     with fresh_file(out) as path:
-        write_table(path, count_table(patches, offsets_um, counted))
-    log.info("%s: %d patches at %d offsets", out, len(patches), len(offsets_um))
+        write_table(path, count_table(patches, restored_at, counted))
+    log.info("%s: %d patches at %d offsets in all", out, len(counted), sum(map(len, restored_at.values())))
+
+
+def _restored_at(scores: pd.DataFrame) -> dict[int, list[float]]:
+    """Offsets at which each patch was restored: all of the grid, or those of a slow method's sample."""
+    grid = scores[scores["protocol"] == "grid"]
+    return {int(patch): sorted(set(n_um)) for patch, n_um in grid.groupby("patch")["n_um"]}  # type: ignore[call-overload]
 
 
 def _counted(
-    patches: pd.DataFrame, restored: Path, results: Path, settings: CountSettings, threads: int
-) -> list[pd.DataFrame]:
+    patches: pd.DataFrame, restored_at: dict[int, list[float]], refocus: Path, results: Path, settings: CountSettings,
+    threads: int,
+) -> list[pd.DataFrame]:  # fmt: skip
     """Counts of all patches."""
     chunks = [patches.iloc[start : start + CHUNK] for start in range(0, len(patches), CHUNK)]
-    work = partial(_count_chunk, restored=restored, results=results, settings=settings)
+    # a sample, too, has some patch at every offset
+    offsets_um = sorted({n for found in restored_at.values() for n in found})
+    places = {patch: [offsets_um.index(n) for n in found] for patch, found in restored_at.items()}
+    work = partial(_count_chunk, places=places, restored=refocus / "restored.npy", results=results, settings=settings)
     done = tqdm(_in_order(work, chunks, threads), total=len(chunks), desc="count", disable=None)
     return [table for part in done for table in part]
 
@@ -63,7 +73,9 @@ def _in_order(work: partial, chunks: list[pd.DataFrame], threads: int) -> Iterat
         yield from pool.map(work, chunks)
 
 
-def _count_chunk(patches: pd.DataFrame, restored: Path, results: Path, settings: CountSettings) -> list[pd.DataFrame]:
+def _count_chunk(
+    patches: pd.DataFrame, places: dict[int, list[int]], restored: Path, results: Path, settings: CountSettings
+) -> list[pd.DataFrame]:
     """Count some patches; each process maps the arrays for itself."""
     images = np.load(restored, mmap_mode="r")
     arrays = {name: np.load(results / name, mmap_mode="r") for name in patches["array"].unique()}
@@ -72,7 +84,7 @@ def _count_chunk(patches: pd.DataFrame, restored: Path, results: Path, settings:
         array = arrays[row["array"]]
         target = array[int(row["index"]), array.shape[1] // 2]
         truth = _true_nuclei(row, array.shape[2], results)
-        found.append(count_patch(images[patch], target, settings, float(row["pixel_um"]), truth))
+        found.append(count_patch(images[patch][places[patch]], target, settings, float(row["pixel_um"]), truth))
     return found
 
 

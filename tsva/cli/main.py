@@ -19,6 +19,8 @@ COMMANDS = {
     "split": "tsva.cli.split",
     "train": "tsva.cli.train",
     "refocus": "tsva.cli.refocus",
+    "baseline": "tsva.cli.baseline",
+    "gather": "tsva.cli.gather",
     "refocus-slide": "tsva.cli.refocus_slide",
     "count": "tsva.cli.count",
     "report": "tsva.cli.report",

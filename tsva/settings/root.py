@@ -12,6 +12,7 @@ from tsva.settings.base import Section
 from tsva.settings.count import CountSettings
 from tsva.settings.focus import FocusSettings
 from tsva.settings.ingest import IngestSettings
+from tsva.settings.methods import MethodsSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
@@ -35,6 +36,7 @@ class Settings(Section):
     focus: FocusSettings = FocusSettings()
     pairs: PairsSettings = PairsSettings()
     train: TrainSettings = TrainSettings()
+    methods: MethodsSettings = MethodsSettings()
     refocus: RefocusSettings = RefocusSettings()
     count: CountSettings = CountSettings()
     report: ReportSettings = ReportSettings()

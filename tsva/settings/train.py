@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
 
 NetworkName = Literal["tsva", "unet", "unet_residual"]
+NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
+"""All of them, in the order of the tables."""
 
 
 class TrainSettings(Section):

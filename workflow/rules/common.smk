@@ -21,8 +21,10 @@ except UserError as error:
 wildcard_constraints:
     slide="|".join(map(re.escape, plan.slides)),
     dataset="dataset1|dataset2",
-    method="|".join(plan.methods),
-    network="|".join(plan.networks) or "none",
+    network="|".join(["y1", *plan.trainable]),
+    baseline="|".join(plan.baselines) or "none",
+    batch=r"\d+",
+    report="|".join(plan.reports),
 
 
 def everything():
@@ -37,6 +39,14 @@ def everything():
 def per_slide(pattern, *roles):
     """A file for each slide of these roles (of all roles, without)."""
     return expand(pattern, slide=plan.with_role(*roles) if roles else list(plan.slides))
+
+
+def arrays_of_dataset(wildcards):
+    """What the patches of a test data set lie in."""
+    return expand(
+        per_slide("results/pairs/{slide}/{{file}}", wildcards.dataset),
+        file=["patches.npy", "clean.npy", "continuous.npy", "continuous.tsv"],
+    )
 
 
 def simulated_table(wildcards):
@@ -61,8 +71,8 @@ def checkpoint_input(wildcards):
     """The checkpoint of a trained method; doing nothing needs none."""
     return (
         []
-        if wildcards.method == "y1"
-        else [f"results/train/{wildcards.method}/model.ckpt"]
+        if wildcards.network == "y1"
+        else [f"results/train/{wildcards.network}/model.ckpt"]
     )
 
 

@@ -14,8 +14,8 @@ from torch import nn
 
 from tsva.metrics import psnr_db, ssim
 from tsva.networks import build
-from tsva.pair import Pair
-from tsva.refocus import as_captured, grid_pairs, restore, run, with_network
+from tsva.pair import Pair, grid_pairs
+from tsva.refocus import as_captured, restore, run, with_network
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings

@@ -1,0 +1,3 @@
+"""Baselines by name: what each is told, and the function that restores a pair."""
+
+from __future__ import annotations
