@@ -69,7 +69,7 @@ def command(
     # every batch has pairs of all slides and offsets, so that batches take about the same time
     wanted &= (np.cumsum(wanted.ravel()) % batches == batch).reshape(wanted.shape)
     told = {slide: true_optics.get(slide, optics) for slide in set(rows["slide"])} if method.true_optics else optics
-    some = rows[wanted.any(axis=1)]
+    some = rows.iloc[np.flatnonzero(wanted.any(axis=1))]
     images: list[np.ndarray] = []
     tables = [pd.DataFrame(columns=SCORES)]
     for patch in tqdm(read_patches(some, results, pairs, told), f"baseline {name}", len(some), disable=None):

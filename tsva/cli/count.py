@@ -48,7 +48,10 @@ def command(settings: CountSettings, table: Path, refocus: Path, results: Path, 
 def _restored_at(scores: pd.DataFrame) -> dict[int, list[float]]:
     """Offsets at which each patch was restored: all of the grid, or those of a slow method's sample."""
     grid = scores[scores["protocol"] == "grid"]
-    return {int(patch): sorted(set(n_um)) for patch, n_um in grid.groupby("patch")["n_um"]}  # type: ignore[call-overload]
+    found: dict[int, set[float]] = {}
+    for patch, n_um in zip(grid["patch"].tolist(), grid["n_um"].tolist(), strict=True):
+        found.setdefault(patch, set()).add(n_um)
+    return {patch: sorted(found[patch]) for patch in sorted(found)}
 
 
 def _counted(
@@ -80,7 +83,7 @@ def _count_chunk(
     images = np.load(restored, mmap_mode="r")
     arrays = {name: np.load(results / name, mmap_mode="r") for name in patches["array"].unique()}
     found = []
-    for patch, row in patches.iterrows():
+    for patch, row in zip(patches.index.tolist(), patches.to_dict("records"), strict=True):
         array = arrays[row["array"]]
         target = array[int(row["index"]), array.shape[1] // 2]
         truth = _true_nuclei(row, array.shape[2], results)
@@ -88,7 +91,7 @@ def _count_chunk(
     return found
 
 
-def _true_nuclei(row: pd.Series, patch_px: int, results: Path) -> TrueNuclei | None:
+def _true_nuclei(row: dict, patch_px: int, results: Path) -> TrueNuclei | None:
     """True nuclei of a patch; None where the tissue isn't a digital one."""
     path = results / "simulate" / str(row["slide"]) / "truth" / f"{row['field']}_nuclei.tsv"
     if not path.exists():

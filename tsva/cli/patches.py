@@ -84,23 +84,23 @@ def read_patches(
         What methods are told; by slide where slides differ.
     """
     arrays = {name: np.load(results / name, mmap_mode="r") for name in sorted(set(rows["array"]))}
-    for number, row in rows.iterrows():
+    for number, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
         stack = np.asarray(arrays[row["array"]][row["index"]])
         told = optics if isinstance(optics, OpticsSettings) else optics[row["slide"]]
         yield Patch(
-            int(number), row, grid_pairs(stack, pairs, told),  # type: ignore[call-overload]
+            number, row, grid_pairs(stack, pairs, told),
             _continuous(results / row["array"], row, pairs, told), _targets(results / row["array"], row, stack, pairs),
         )  # fmt: skip
 
 
-def _targets(array: Path, row: pd.Series, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:
+def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:
     targets = {"captured": stack[pairs.reach_planes]}
     if row["has_clean"]:
         targets["clean"] = np.asarray(np.load(array.with_name("clean.npy"), mmap_mode="r")[row["index"]])
     return targets
 
 
-def _continuous(array: Path, row: pd.Series, pairs: PairsSettings, optics: OpticsSettings) -> list[Pair]:
+def _continuous(array: Path, row: Mapping, pairs: PairsSettings, optics: OpticsSettings) -> list[Pair]:
     if not row["draws"]:
         return []
     offsets = read_table(array.with_name("continuous.tsv"))
