@@ -79,7 +79,7 @@ def check_memory(available_mb: float | None) -> Finding:
     if available_mb < MOST_MEMORY_MB:
         return Finding(
             "memory", "note", f"{text}; training at the paper's scale asks for {most}",
-            f"Enough for the embedded default; --resources mem_mb={available_mb:.0f} keeps jobs from running side by side",
+            f"Enough for the embedded default; --resources mem_mb={available_mb:.0f} keeps jobs apart",
         )  # fmt: skip
     return Finding("memory", "ok", text)
 

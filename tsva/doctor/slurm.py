@@ -85,7 +85,7 @@ def _partitions(text: str, amiss: Level, *, cuda: bool) -> Finding:
     gpus = [row[0].rstrip("*") for row in up if "gpu" in row[2]]
     if gpus and not cuda:
         return Finding(
-            "Slurm", "note", f"partitions {names}; GPUs in {', '.join(dict.fromkeys(gpus))}, and torch is the CPU build",
+            "Slurm", "note", f"partitions {names}; GPUs in {', '.join(dict.fromkeys(gpus))}, and a CPU build of torch",
             "TSVA_TORCH=cuda bash envs/setup.sh, where jobs are to use them",
         )  # fmt: skip
     return Finding("Slurm", "ok", f"answers; partitions {names}")

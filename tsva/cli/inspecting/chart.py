@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,8 +64,9 @@ def chart(
 
 
 def _eighths(share: float, most: int) -> int:
-    """How much of a line a bar fills: anything above nothing shows."""
-    return int(np.clip(np.ceil(share * most - 1e-9) if most > 1 else round(share), 0, most))
+    """How much of a line a bar fills: with blocks, anything above nothing shows; in ASCII, a half or more does."""
+    filled = math.ceil(share * most - 1e-9) if most > 1 else math.floor(share + 0.5)
+    return min(max(filled, 0), most)
 
 
 def _axis(z_um: Sequence[float], width: int, plain: bool) -> str:
