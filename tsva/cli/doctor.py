@@ -60,7 +60,8 @@ def _planned(configfile: tuple[Path, ...]) -> tuple[list[Finding], int | None]:
         return [Finding("settings", "bad", f"{error.where}: got {error.got}; wanted {error.wanted}", error.do)], None
     if plan.awaits_fetch:
         return [Finding("settings", "ok", f"{plan.sheet} is yet to be fetched")], None
-    return [Finding("settings", "ok", f"{len(plan.slides)} slides in {plan.sheet}")], plan.disk_bytes()
+    count = len(plan.slides)
+    return [Finding("settings", "ok", f"{count} slide{'s' * (count > 1)} in {plan.sheet}")], plan.disk_bytes()
 
 
 def _say(finding: Finding) -> None:
