@@ -99,7 +99,7 @@ def _field(field: Judged, screen: _Screen, *, draw: bool) -> None:
             screen.say("Brenner gradient by z:")
             screen.draw(field)
         focus = "" if field.focus_plane is None else f", in focus at {field.z_um[field.focus_plane]:g} µm"
-        screen.say(f"focus: {field.verdict}{focus}; {field.patches} patches")
+        screen.say(f"focus: {field.verdict}{focus}; usable patches: {field.patches}")
         for reason, count in field.left_out.items():
             screen.say(f"  {count} patches left out: {reason}")
 

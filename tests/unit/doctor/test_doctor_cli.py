@@ -47,7 +47,7 @@ def test_a_machine_that_is_well(folder: Path) -> None:
 
 
 def test_a_run_that_is_too_large(folder: Path) -> None:
-    huge = {"simulate": {"fields": {"train": 10_000}, "field_px": [4096, 4096], "z_first_um": -50, "z_last_um": 50}}
+    huge = {"simulate": {"fields": {"train": 1000}, "field_px": [4096, 4096], "z_first_um": -50, "z_last_um": 50}}
     (folder / "huge.yaml").write_text(yaml.safe_dump(huge))
     status, text = run(folder, "--configfile", folder / "huge.yaml")
     assert status == 1
