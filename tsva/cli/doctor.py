@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import chdir
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tsva.cli.common import quiet_log
 from tsva.cli.config import merged
 from tsva.doctor import libraries, machine, packages, slurm, torch_build
 from tsva.doctor.finding import Finding
@@ -25,10 +25,9 @@ COLOURS = {"ok": "green", "note": "yellow", "bad": "red"}
 @click.option("--slurm", "wants_slurm", is_flag=True, help="The run is to use Slurm: what is amiss there breaks it.")
 def command(configfile: tuple[Path, ...], directory: Path, wants_slurm: bool) -> None:
     """Check versions, devices, disk, cores, memory, Slurm and libraries; status 1 if a run would break."""
-    logging.getLogger().setLevel(logging.ERROR)
     configfile = tuple(file.absolute() for file in configfile)
     findings = []
-    with chdir(directory):
+    with quiet_log(), chdir(directory):
         for finding in _findings(configfile, wants_slurm=wants_slurm):
             _say(finding)
             findings.append(finding)

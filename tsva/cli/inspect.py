@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import sys
 from pathlib import Path
 
 import click
 
+from tsva.cli.common import quiet_log
 from tsva.cli.config import load_settings
 from tsva.cli.inspecting.chart import BLOCKS, chart
 from tsva.cli.inspecting.facts import Facts, find_facts
@@ -16,6 +16,7 @@ from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge
 from tsva.cli.inspecting.row import UNKNOWN, cells_for, find, sheet
 from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
+from tsva.resample import SAME_PIXEL
 from tsva.settings.root import Settings
 
 ASCII = str.maketrans({"µ": "u", "×": "x", "±": "+-", "…": "...", "–": "-"})
@@ -39,17 +40,17 @@ def command(
     sheet_folder: Path, fields: int, png: Path | None, row_only: bool,
 ) -> None:  # fmt: skip
     """Tell what PATH is: planes, z, pixel size, sharpness, whether it is fit for training, and its sheet row."""
-    logging.getLogger().setLevel(logging.ERROR)  # what the readers would warn of is told here
     settings = load_settings(configfile)
     facts = find_facts(path, pattern)
     cells = cells_for(path, facts, sheet_folder, pixel_um, z_step_um)
     screen = _Screen(quiet=row_only)
     screen.say(click.style(str(path), bold=True))
     screen.table({**facts.told, **({"pattern": facts.pattern} if facts.pattern else {})})
-    if facts.source == "image":
-        _image(path, pixel_um, cells, settings, screen, fields, png)
-    else:
-        _stacks(facts, cells, sheet_folder, settings, screen, fields, png)
+    with quiet_log():
+        if facts.source == "image":
+            _image(path, pixel_um, cells, settings, screen, fields, png)
+        else:
+            _stacks(facts, cells, sheet_folder, settings, screen, fields, png)
     screen.say("\nRow for the slide sheet (patient and sample are to be filled in):")
     screen.quiet = False
     screen.say(sheet(cells))
@@ -62,6 +63,8 @@ def _stacks(
     row, sources, missing = find(cells, sheet_folder, settings)
     first = sources[0]
     known = "not in the file" if "pixel_um" in missing else f"{first.pixel_um:.4g} µm"
+    if abs(first.pixel_um / settings.optics.pixel_um - 1) > SAME_PIXEL:
+        known += f", resampled to {settings.optics.pixel_um:g}"
     screen.table({"pixel size": known, "fields": str(len(sources))})
     judged = [judge(source, row, settings) for source in sources[:most]]
     for number, field in enumerate(judged):

@@ -133,6 +133,9 @@ def _go_on(
         if start and response.status != http.HTTPStatus.PARTIAL_CONTENT:
             log.warning("%s: the server can't go on at byte %d and begins anew", url, start)
             start = 0
+        span = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+        if start and span is not None and int(span[1]) != start:
+            raise _BrokenError(f"the server sends what follows byte {span[1]}, not {start}")
         _check_room(part, None if remote.total is None else remote.total - start, remote.total)
         _note(part).write_text(json.dumps(asdict(remote)), encoding="utf-8")
         _write(response, part, start, remote.total, progress)

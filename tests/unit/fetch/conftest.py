@@ -26,6 +26,7 @@ class Server:
     ranges: bool = True
     validators: bool = True
     lengths: bool = True
+    shift: int = 0
     kind: str = "application/zip"
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     port: int = 0
@@ -53,7 +54,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             etag = f'"{hashlib.sha256(data).hexdigest()[:8]}"'
             start = 0
             if span and server.ranges and self.headers.get("If-Range", etag) == etag:
-                start = int(span.removeprefix("bytes=").removesuffix("-"))
+                start = int(span.removeprefix("bytes=").removesuffix("-")) + server.shift
                 if start >= len(data):
                     self.send_response(416)
                     self.send_header("Content-Range", f"bytes */{len(data)}")

@@ -58,6 +58,13 @@ def test_a_server_without_ranges_begins_anew(server, tmp_path: Path, caplog: pyt
     assert "can't go on at byte 700000 and begins anew" in caplog.text
 
 
+def test_a_server_that_goes_on_somewhere_else(server, tmp_path: Path) -> None:
+    server.files["a.zip"], server.breaks, server.shift = BODY, [700_000], 8
+    with pytest.raises(UserError, match="what follows byte 700008, not 700000, 3 times in a row"):
+        fetch(server, tmp_path / "a.zip")
+    assert (tmp_path / "a.zip.part").read_bytes() == BODY[:700_000]
+
+
 def test_a_server_that_says_no_length(server, tmp_path: Path) -> None:
     server.files["a.zip"], server.lengths = BODY, False
     assert fetch(server, tmp_path / "a.zip")[-1] == (len(BODY), None)
