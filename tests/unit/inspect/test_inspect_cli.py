@@ -58,7 +58,8 @@ def test_a_good_stack(stack: Path, tmp_path: Path) -> None:
     text = run(stack, "--sheet-folder", tmp_path)
     for part in (
         "OME-TIFF, 21 pages, not compressed", "256 × 256 pixels", "RGB, 8 bits", "pixel size  0.345 µm",
-        "21 planes, z from -5 to 5 µm, 0.5 µm apart", "focus: ok, in focus at 0 µm; usable patches: 1", "fit for training: yes",
+        "21 planes, z from -5 to 5 µm, 0.5 µm apart", "focus: ok, in focus at 0 µm; usable patches: 1",
+        "fit for training: yes",
     ):  # fmt: skip
         assert part in text
     assert "█" in text and "▲" in text
