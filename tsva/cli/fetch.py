@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 PATCH_PX = 224
 """Of the paper, whose counts these are, whatever pairs.patch_px says."""
 LOG_EVERY_S = 60.0
+LOGGED = 50
+"""Deviations in the log; the table holds all of them."""
 Record = dict[str, object]
 
 
@@ -63,8 +65,10 @@ def command(settings: FetchSettings, out: Path) -> None:
         write_table(part, sheet)
     for row in counts.to_dict("records"):
         log.info("%s: %s %s, in the paper %s", row["set"], row["counted"], row["what"], row["paper"])
-    for row in told.to_dict("records"):
-        log.warning("deviation: %s %s: %s", row["set"], row["location"], row["deviation"])
+    for row in told.head(LOGGED).to_dict("records"):
+        log.warning("deviation: %s: %s", " ".join(filter(None, (row["set"], row["location"]))), row["deviation"])
+    if len(told) > LOGGED:
+        log.warning("%d further deviations are in %s", len(told) - LOGGED, out / "deviations.tsv")
     log.info("%s: %d slides", settings.sheet, len(sheet))
 
 

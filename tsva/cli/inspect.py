@@ -71,11 +71,11 @@ def _stacks(
         _field(field, screen, draw=number < CHARTS)
     if len(sources) > most:
         screen.say(f"\n{len(sources) - most} further fields were not read (--fields).")
-    unfit = [_lacking(column, number) for column, number in missing.items()]
-    unfit += [f"{field.name}: {problem}" for field in judged if field.refused for problem in field.problems]
     usable = [field for field in judged if not field.problems]
-    if not usable and not unfit:
-        unfit = [f"{field.name}: {problem}" for field in judged for problem in field.problems]
+    unfit = [_lacking(column, number) for column, number in missing.items()]
+    for field in judged:
+        # one that the run would only leave out matters if there is no other
+        unfit += [f"{field.name}: {problem}" for problem in field.problems if field.refused or not usable]
     _verdict(unfit, [f"{field.name} is left out: {field.problems[0]}" for field in judged if field.problems and usable],
              screen)  # fmt: skip
     if not unfit:
@@ -104,7 +104,7 @@ def _field(field: Judged, screen: _Screen, *, draw: bool) -> None:
         focus = "" if field.focus_plane is None else f", in focus at {field.z_um[field.focus_plane]:g} µm"
         screen.say(f"focus: {field.verdict}{focus}; usable patches: {field.patches}")
         for reason, count in field.left_out.items():
-            screen.say(f"  {count} patches left out: {reason}")
+            screen.say(f"  left out: {count} ({reason})")
 
 
 def _image(

@@ -62,7 +62,7 @@ def test_from_nothing_to_a_sheet_that_the_reader_takes(fetch: Fetch, caplog: pyt
     archives = read_table(fetch.folder / "out/archives.tsv")
     assert archives["bytes"].tolist() == [len(fetch.server.files[name]) for name in ("channel.zip", "domain.zip")]
     assert archives["files"].tolist() == [3 * (3 * 2 + 4), 0]
-    assert "deviation: train : 3 tiles, not 162" in caplog.text
+    assert "deviation: train: 3 tiles, not 162" in caplog.text
     assert "deviation: dataset2 s9_l2: 3 planes, not 41" in caplog.text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -101,7 +102,11 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         problems.append(f"{verdict}: {focused['reason']}")
     used, left_out = _pairs(source.name, row, stack, focused, patches, settings.pairs)
     whole = [reason for reason, whole_field in left_out if whole_field and verdict == "ok"]
-    reasons = Counter(reason.split(",")[0] for reason, whole_field in left_out if not whole_field)
+    # patches' own numbers differ; what kind of reason it is counts
+    kinds = (
+        re.sub(r"[\d.]+", "…", reason.split(",")[0], count=1) for reason, whole_field in left_out if not whole_field
+    )
+    reasons = Counter(kinds)
     if not whole and not used and reasons and verdict == "ok":
         whole = [f"no usable patch: {reasons.most_common(1)[0][0]}"]
     return Judged(

@@ -46,7 +46,8 @@ def draw_stacks(path: Path, fields: Sequence[Judged], pairs: PairsSettings) -> N
             focus_um, color=MARK, lw=1, label=f"{'in focus' if field.verdict == 'ok' else 'sharpest'}: {focus_um:g} µm"
         )
         axes.plot(stack.z_um, field.brenner, "o-", color=INK, ms=3, lw=1)
-        axes.set(title=f"{field.name}: {field.verdict}", xlabel="z (µm)", ylabel="Brenner gradient", ylim=(0, None))
+        axes.set(title=f"{field.name}: {field.verdict}", xlabel="z (µm)", ylabel="Brenner gradient")
+        axes.set_ylim(0, 1.4 * max(field.brenner))  # room for the legend
         axes.legend(fontsize=8, loc="upper right")
         top, left = _busiest(stack.planes[sharpest])
         for column, plane in enumerate(_three_planes(stack.z_um, sharpest, reach_um), start=1):
