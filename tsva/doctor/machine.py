@@ -92,7 +92,7 @@ def check_disk(
     Parameters
     ----------
     folder : Path
-        Of the results, or the nearest one above that exists.
+        Of the results.
     free_bytes, free_inodes : int
         Of its file system; None where that has no inodes to run out of.
     writable : bool
@@ -100,12 +100,12 @@ def check_disk(
     needed_bytes : int or None
         By the plan; None without settings.
     """
-    text = f"{free_bytes / 1e9:.1f} GB free at {folder}"
+    text = f"{free_bytes / 1e9:.1f} GB free for {folder}"
     elsewhere = "Make room, or run with --directory on a larger disk"
     if not writable:
         return Finding("disk", "bad", f"{folder} can't be written to", "Mend its permissions, or run with --directory")
     if free_inodes is not None and free_inodes < LEAST_INODES:
-        return Finding("disk", "bad", f"room for {free_inodes} files alone at {folder}", elsewhere)
+        return Finding("disk", "bad", f"room for {free_inodes} files alone in {folder}", elsewhere)
     if needed_bytes is None:
         return Finding("disk", "ok", text)
     text += f"; this run takes about {needed_bytes / 1e9:.1f} GB"
@@ -174,7 +174,7 @@ def look(results: Path, needed_bytes: int | None) -> list[Finding]:
         *check_cores(cores_here(), os.environ),
         check_memory(memory_mb()),
         check_disk(
-            place, shutil.disk_usage(place).free, status.f_favail if status.f_files else None,
+            results, shutil.disk_usage(place).free, status.f_favail if status.f_files else None,
             os.access(place, os.W_OK), needed_bytes,
         ),
     ]  # fmt: skip

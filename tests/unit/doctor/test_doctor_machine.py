@@ -132,4 +132,4 @@ def test_affinity_counts(tmp_path: Path) -> None:
 def test_the_folder_need_not_exist_yet(tmp_path: Path) -> None:
     disk = look(tmp_path / "a/results", 10**18)[-1]
     assert disk.level == "bad"
-    assert f"free at {tmp_path}; this run takes about 1000000000.0 GB" in disk.what
+    assert f"free for {tmp_path}/a/results; this run takes about 1000000000.0 GB" in disk.what

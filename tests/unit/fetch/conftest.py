@@ -18,7 +18,8 @@ from PIL import Image
 
 @dataclass
 class Server:
-    """What is served, and how. `breaks` holds, for each connection to come, after how many bytes it is cut."""
+    """What is served, and how. `breaks` holds, for each connection to come, after how many bytes it is cut; after
+    `stall_after` bytes a connection falls silent until `released`."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     breaks: list[int | None] = field(default_factory=list)
@@ -27,6 +28,8 @@ class Server:
     validators: bool = True
     lengths: bool = True
     shift: int = 0
+    stall_after: int | None = None
+    released: threading.Event = field(default_factory=threading.Event)
     kind: str = "application/zip"
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     port: int = 0
@@ -73,6 +76,10 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             after = server.breaks.pop(0) if server.breaks else None
             with contextlib.suppress(ConnectionError):
+                if server.stall_after is not None and not server.released.is_set():
+                    self.wfile.write(data[start : start + server.stall_after])
+                    server.released.wait()
+                    return
                 self.wfile.write(data[start:] if after is None else data[start : start + after])
 
     return Handler
@@ -89,6 +96,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield told
+    told.released.set()
     running.shutdown()
     thread.join()
     running.server_close()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from tsva.cli.fetch import command
 from tsva.errors import UserError
 from tsva.io import find_fields, read_table
+from tsva.io.download import CHUNK_BYTES
 from tsva.settings.sheet import parse_sheet
 
 SLIDES = ({1: 2, 2: 1}, {3: 1}, {10: 1, 9: 2})
@@ -85,6 +90,24 @@ def test_broken_off_it_goes_on(fetch: Fetch) -> None:
     fetch.run()
     assert fetch.server.asked[1] == ("/channel.zip", "bytes=1000-")
     assert (fetch.folder / "data/slides.tsv").exists()
+
+
+def test_a_killed_process_loses_next_to_nothing(fetch: Fetch, layout, pack) -> None:
+    noise = np.random.default_rng(0).bytes(1_000_000)
+    fetch.server.files["channel.zip"] = pack({"noise": noise, **layout(*SLIDES)})
+    fetch.server.stall_after = 600_000
+    code = "import sys; from tsva.cli.fetch import command; command(sys.argv[1:])"
+    arguments = ["--settings", json.dumps(fetch.settings), "--out", str(fetch.folder / "out")]
+    part = fetch.folder / "data/channel.zip.part"
+    with subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and (not part.exists() or part.stat().st_size < 2 * CHUNK_BYTES):
+            time.sleep(0.02)
+        process.kill()
+    assert part.stat().st_size == 2 * CHUNK_BYTES
+    fetch.server.released.set()
+    fetch.run()
+    assert fetch.server.asked[1] == ("/channel.zip", f"bytes={2 * CHUNK_BYTES}-")
+    assert (fetch.folder / "data/channel.zip").read_bytes() == fetch.server.files["channel.zip"]
 
 
 def test_unpacking_broken_off_is_done_again(fetch: Fetch) -> None:
