@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,15 +56,3 @@ def fresh_file(path: Path) -> Iterator[Path]:
     part = path.with_name(f".part-{path.name}")
     yield part
     part.replace(path)
-
-
-@contextmanager
-def quiet_log() -> Iterator[None]:
-    """Within the block, warnings are not logged: for commands that tell of everything themselves."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)

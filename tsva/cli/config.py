@@ -1,8 +1,10 @@
-"""Settings as Snakemake would merge them, for commands that are no stages."""
+"""What commands share that are no stages: settings as Snakemake would merge them, and a quiet log."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +59,15 @@ def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
         mine = out.get(key)
         out[key] = _over(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
     return out
+
+
+@contextmanager
+def quiet_log() -> Iterator[None]:
+    """Within the block, warnings are not logged: for commands that tell of everything themselves."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from tsva.cli.common import quiet_log
-from tsva.cli.config import merged
+from tsva.cli.config import merged, quiet_log
 from tsva.doctor import libraries, machine, packages, slurm, torch_build
 from tsva.doctor.finding import Finding
 from tsva.errors import UserError

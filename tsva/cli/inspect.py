@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from tsva.cli.common import quiet_log
-from tsva.cli.config import load_settings
+from tsva.cli.config import load_settings, quiet_log
 from tsva.cli.inspecting.chart import BLOCKS, chart
 from tsva.cli.inspecting.facts import Facts, find_facts
 from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge

@@ -259,6 +259,21 @@ def test_bad_input(tmp_path: Path, path: str, arguments: list[str], says: str) -
         run(tmp_path / path, *arguments)
 
 
+def test_depths_and_axes_that_are_not_taken_are_told_after_what_it_is(tmp_path: Path) -> None:
+    deep = GOOD[..., 0].astype(np.uint16) * 200
+    calibrated = {"axes": "ZYX", "PhysicalSizeX": 0.345, "PhysicalSizeZ": 0.5}
+    tifffile.imwrite(tmp_path / "deep.ome.tif", deep, metadata=calibrated)
+    text = run(tmp_path / "deep.ome.tif")
+    assert "grey, 16 bits" in text
+    assert "fit for training: no" in text and "deep: 16 bits per channel (uint16); wanted 8 bits per channel" in text
+    Image.fromarray(deep[0]).save(tmp_path / "deep.png")
+    with pytest.raises(UserError, match="got 16 bits per channel"):
+        run(tmp_path / "deep.png")
+    tifffile.imwrite(tmp_path / "time.ome.tif", GOOD[:4, ..., 0].reshape(2, 2, 256, 256), metadata={"axes": "TZYX"})
+    with pytest.raises(UserError, match="axes TZYX of sizes 2×2×256×256"):
+        run(tmp_path / "time.ome.tif")
+
+
 def test_real_files(shared: Path, tmp_path: Path) -> None:
     text = run(shared / "data/zstack", "--png", tmp_path / "z.png")
     assert "in focus at 0 µm" in text

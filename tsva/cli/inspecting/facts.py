@@ -108,7 +108,7 @@ def _of_tiff(path: Path) -> Facts:
     with open_tiff(path) as tif:
         series = tif.series[0]
         page = series.keyframe
-        planes = max(count_planes(part, str(path)) for part in tif.series)
+        planes = _most_planes(tif, path)
         colour = getattr(page.compression, "name", str(page.compression)).lower().replace("none", "not compressed")
         told = {"format": f"{_dialect(tif)}, {len(tif.pages)} page{'s' * (len(tif.pages) > 1)}, {colour}"}
         if len(tif.series) > 1 and planes > 1:
@@ -119,6 +119,21 @@ def _of_tiff(path: Path) -> Facts:
         told |= _pixels(height, width, page.samplesperpixel * _separate(series.axes, series.shape), page.bitspersample)
         told |= _objective(tif.ome_metadata or "" if tif.is_ome else "")
     return Facts("stack" if planes > 1 else "image", "", told)
+
+
+def _most_planes(tif: TiffFile, path: Path) -> int:
+    try:
+        return max(count_planes(series, str(path)) for series in tif.series)
+    except UserError:
+        return 2  # axes beside z, which whoever reads the planes tells of
+
+
+def _of_picture(path: Path) -> dict[str, str]:
+    try:
+        height, width, channels = read_image(path).shape
+    except UserError:
+        return {}  # told when its pixels are asked for
+    return _pixels(height, width, channels, 8)
 
 
 def _separate(axes: str, shape: tuple[int, ...]) -> int:
