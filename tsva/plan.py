@@ -18,8 +18,6 @@ from tsva.settings.sheet import Role, SlideRow, parse_sheet
 
 MADE_HERE = ("simulated", "image")
 """Sources whose stacks the simulate stage makes."""
-PATCH_BYTES, FIELD_BYTES = 224 * 224 * 3, 1024 * 1224 * 3
-"""What a plane of Jiang et al. 2018 takes as pixels: of a patch, and of a field at half size."""
 STAGES = ("simulate", "ingest", "focus", "pairs", "split", "train", "refocus", "count", "report")
 
 
@@ -41,6 +39,8 @@ class Plan:
 
     OFFSETS = ("delta_um", "offset_max_um", "z_step_um")
     """Keys of the section pairs that are checked against each other, so that a stage gets all of them or none."""
+    PATCH_BYTES, FIELD_BYTES = 224 * 224 * 3, 1024 * 1224 * 3
+    """What a plane of Jiang et al. 2018 takes as pixels: of a patch, and of a field at half size."""
 
     def __init__(self, config: Mapping[str, Any], memory: Path) -> None:
         self.settings: Settings = parse_settings(config, "settings")
@@ -160,7 +160,8 @@ class Plan:
         row = self.slides[slide]
         if row.source == "jiang2018":
             # JPEG unpacks to several times its size
-            return sum(PATCH_BYTES if path.name.startswith("Seg") else FIELD_BYTES for path in self.files(slide))
+            patches = [path.name.startswith("Seg") for path in self.files(slide)]
+            return sum(self.PATCH_BYTES if patch else self.FIELD_BYTES for patch in patches)
         if row.source not in MADE_HERE:
             return sum(path.stat().st_size for path in self.files(slide))
         simulate = self.settings.simulate
