@@ -100,7 +100,7 @@ class Plan:
         return _files(self.sheet.parent / row.path) if row.path else []
 
     def inputs(self, slide: str) -> list[Path]:
-        """What Snakemake is told of them: the files, or their folders where there are thousands; `data` sees changes."""
+        """What Snakemake is told of them: the files, or folders where there are thousands; `data` sees changes."""
         files = self.files(slide)
         return sorted({path.parent for path in files}) if self.slides[slide].source == "jiang2018" else files
 
