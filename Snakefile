@@ -16,6 +16,7 @@ rule default:
         everything(),
 
 
+include: "workflow/rules/fetch.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/ingest.smk"
 include: "workflow/rules/focus.smk"

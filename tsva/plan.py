@@ -46,16 +46,20 @@ class Plan:
 
     OFFSETS = ("delta_um", "offset_max_um", "z_step_um")
     """Keys of the section pairs that are checked against each other, so that a stage gets all of them or none."""
+    PATCH_BYTES, FIELD_BYTES = 224 * 224 * 3, 1024 * 1224 * 3
+    """What a plane of Jiang et al. 2018 takes as pixels: of a patch, and of a field at half size."""
 
     def __init__(self, config: Mapping[str, Any], memory: Path) -> None:
         self.settings: Settings = parse_settings(config, "settings")
         self.sheet = Path(self.settings.slides)
-        if not self.sheet.is_file():
+        self.awaits_fetch = self.sheet == Path(self.settings.fetch.sheet) and not self.sheet.is_file()
+        """Whether the sheet is the one that the fetch stage has yet to write; until then there are no slides."""
+        if not self.sheet.is_file() and not self.awaits_fetch:
             raise UserError(
                 "settings, key slides", got=f"{self.sheet}, which is no file", wanted="a slide sheet (docs/formats.md)",
                 do="Mend the path; it is relative to the working directory.",
             )  # fmt: skip
-        rows = parse_sheet(_text(self.sheet), str(self.sheet))
+        rows = {} if self.awaits_fetch else parse_sheet(_text(self.sheet), str(self.sheet))
         for number, row in rows.items():
             self._check_row(number, row)
         self.slides: dict[str, SlideRow] = {row.slide: row for row in rows.values()}
@@ -134,6 +138,11 @@ class Plan:
         row = self.slides[slide]
         return _files(self.sheet.parent / row.path) if row.path else []
 
+    def inputs(self, slide: str) -> list[Path]:
+        """What Snakemake is told of them: the files, or folders where there are thousands; `data` sees changes."""
+        files = self.files(slide)
+        return sorted({path.parent for path in files}) if self.slides[slide].source == "jiang2018" else files
+
     def data(self, slide: str) -> str:
         """Digest of names and contents of the user's files behind a slide."""
         if slide not in self._digests:
@@ -173,7 +182,7 @@ class Plan:
 
     def sheet_digest(self) -> str:
         """Digest of the slide sheet's content."""
-        return self._contents.digest([self.sheet], self.sheet.parent)
+        return "" if self.awaits_fetch else self._contents.digest([self.sheet], self.sheet.parent)
 
     def facts(self) -> str:
         """What the report says of the run itself, as JSON."""
@@ -193,6 +202,10 @@ class Plan:
 
     def _stack_bytes(self, slide: str) -> int:
         row = self.slides[slide]
+        if row.source == "jiang2018":
+            # JPEG unpacks to several times its size
+            patches = [path.name.startswith("Seg") for path in self.files(slide)]
+            return sum(self.PATCH_BYTES if patch else self.FIELD_BYTES for patch in patches)
         if row.source not in MADE_HERE:
             return sum(path.stat().st_size for path in self.files(slide))
         simulate = self.settings.simulate

@@ -12,6 +12,7 @@ import click
 from tsva.errors import UserError
 
 COMMANDS = {
+    "fetch": "tsva.cli.fetch",
     "simulate": "tsva.cli.simulate",
     "ingest": "tsva.cli.ingest",
     "focus": "tsva.cli.focus",
@@ -24,6 +25,8 @@ COMMANDS = {
     "refocus-slide": "tsva.cli.refocus_slide",
     "count": "tsva.cli.count",
     "report": "tsva.cli.report",
+    "inspect": "tsva.cli.inspect",
+    "doctor": "tsva.cli.doctor",
 }
 
 

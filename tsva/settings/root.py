@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from tsva.errors import UserError
 from tsva.settings.base import Section
 from tsva.settings.count import CountSettings
+from tsva.settings.fetch import FetchSettings
 from tsva.settings.focus import FocusSettings
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.methods import MethodsSettings
@@ -30,6 +31,7 @@ class Settings(Section):
     """Where every draw begins."""
     checkpoint: str | None = None
     """A trained network (model.ckpt) for slides of role refocus; none: the first network trained here."""
+    fetch: FetchSettings = FetchSettings()
     optics: OpticsSettings = OpticsSettings()
     simulate: SimulateSettings = SimulateSettings()
     ingest: IngestSettings = IngestSettings()

@@ -19,7 +19,7 @@ except UserError as error:
 
 
 wildcard_constraints:
-    slide="|".join(map(re.escape, plan.slides)),
+    slide="|".join(map(re.escape, plan.slides)) or "none",
     dataset="dataset1|dataset2",
     network="|".join(["y1", *plan.trainable]),
     baseline="|".join(plan.baselines) or "none",
@@ -29,6 +29,8 @@ wildcard_constraints:
 
 def everything():
     """The report where there is something to compare, and the slides of role refocus."""
+    if plan.awaits_fetch:
+        return [plan.settings.fetch.sheet]
     return [
         *(["results/report/index.html"] if plan.datasets else []),
         *per_slide("results/refocused/{slide}/fields.tsv", "refocus"),
@@ -80,6 +82,11 @@ def code(stage):
     """The fingerprint of a stage's code, which Snakemake compares as a parameter."""
     return plan.code(stage)
 
+
+if plan.awaits_fetch:
+    logger.info(
+        f"This run fetches {plan.sheet}; run the same command again to go on with it."
+    )
 
 if "-n" in sys.argv or "--dry-run" in sys.argv or "--dryrun" in sys.argv:
     logger.info(
