@@ -19,6 +19,12 @@ def fft_size(least: int) -> int:
         size += 1
 
 
+def wrap_shape(image: np.ndarray, kernel: np.ndarray) -> tuple[int, int]:
+    """Shape on which an image can be deblurred with a kernel: fast, and no pixel sees both ends of the image."""
+    height, width = (fft_size(size + edge - 1) for size, edge in zip(image.shape, kernel.shape, strict=True))
+    return height, width
+
+
 def wrapped(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Image with a harmonic transition below and to the right that leads back to its first row and column.
 
