@@ -160,8 +160,10 @@ def edge_tapered(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return np.clip(tapered, image.min(), image.max())
 
 
-def resized(image: np.ndarray, shape: tuple[int, int], *, cubic: bool = True) -> np.ndarray:
-    """Image of another size, antialiased where it shrinks: MATLAB's imresize with an output size.
+def resized(
+    image: np.ndarray, shape: tuple[int, int], *, cubic: bool = True, scale: float | None = None
+) -> np.ndarray:
+    """Image of another size, antialiased where it shrinks: MATLAB's imresize with an output size, or with a scale.
 
     Parameters
     ----------
@@ -170,17 +172,23 @@ def resized(image: np.ndarray, shape: tuple[int, int], *, cubic: bool = True) ->
         Y and X of the result.
     cubic : bool
         Keys' cubic kernel (a = -1/2), which may overshoot; else linear.
+    scale : float or None
+        New pixels per old pixel where that is not the quotient of the sizes; the upper left corners of both images
+        coincide.
 
     Returns
     -------
     (Y, X) float array
     """
-    return _resampling(image.shape[0], shape[0], cubic) @ image @ _resampling(image.shape[1], shape[1], cubic).T
+    down, across = (
+        _resampling(old, new, cubic, new / old if scale is None else scale)
+        for old, new in zip(image.shape, shape, strict=True)
+    )
+    return down @ image @ across.T
 
 
-def _resampling(old: int, new: int, cubic: bool) -> np.ndarray:
+def _resampling(old: int, new: int, cubic: bool, scale: float) -> np.ndarray:
     """(new, old) matrix; pixels beyond the border are mirrored, the border pixel repeated."""
-    scale = new / old
     stretch = min(scale, 1.0)
     centre = (np.arange(new) + 0.5) / scale - 0.5
     reach = int(np.ceil((2 if cubic else 1) / stretch)) + 1

@@ -100,7 +100,7 @@ def grown(kernel: np.ndarray, kernel_px: int) -> np.ndarray:
         missing ones are added there.
     """
     edge = int(np.ceil(kernel.shape[0] / RATIO - 1e-9))
-    kernel = np.maximum(resized(kernel, (edge, edge)), 0)
+    kernel = np.maximum(resized(kernel, (edge, edge), scale=1 / RATIO), 0)
     for axis in (0, 1):
         kernel = _fitted(kernel, kernel_px, axis)
     return normalised(kernel)
