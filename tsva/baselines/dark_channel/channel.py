@@ -39,7 +39,7 @@ def dark_channel(image: np.ndarray, window_px: int = WINDOW_PX) -> DarkChannel:
     """
     padded = np.pad(image, window_px // 2, mode="edge")
     # Ranks, with ties in the order of columns, are all different: their minimum tells place and value at once.
-    order = np.argsort(padded.T, axis=None, kind="stable")
+    order = _stable_order(padded.T.ravel())
     rank = np.empty(order.size, np.int32)
     rank[order] = np.arange(order.size, dtype=np.int32)
     lowest = rank.reshape(padded.T.shape)
@@ -47,6 +47,14 @@ def dark_channel(image: np.ndarray, window_px: int = WINDOW_PX) -> DarkChannel:
         lowest = _window_minimum(lowest, window_px, axis)
     column, row = np.divmod(order[np.ascontiguousarray(lowest.T)], padded.shape[0])
     return DarkChannel(padded[row, column], row, column, window_px)
+
+
+def _stable_order(values: np.ndarray) -> np.ndarray:
+    """Stable argsort, several times faster than NumPy's: sorted in any order of ties, then the ties by place."""
+    order = np.argsort(values)
+    rising = values[order]
+    group = np.concatenate(([0], np.cumsum(rising[1:] != rising[:-1])))
+    return np.sort(group * values.size + order) % values.size
 
 
 def _window_minimum(values: np.ndarray, window: int, axis: int) -> np.ndarray:

@@ -47,12 +47,13 @@ def with_little_variation(blurred: np.ndarray, kernel: np.ndarray, weight: float
     otf, power = otf_of(kernel, shape), gradient_power(shape)
     data, data_power = otf.conj() * fft.rfft2(blurred), np.abs(otf) ** 2
     image, looseness = blurred, 1 / weight
-    x, y = np.empty(shape), np.empty(shape)
+    x, y, work = np.empty((3, *shape))
     while looseness > SMALLEST_LOOSENESS:
         gradients(image, x, y)
         for values in (x, y):
             values -= np.clip(values, -looseness * weight, looseness * weight)
-        spectrum = data + fft.rfft2(minus_divergence(x, y)) / (2 * looseness)
+        minus_divergence(x, y, work)
+        spectrum = data + fft.rfft2(work) / (2 * looseness)
         image = fft.irfft2(spectrum / (data_power + power / (2 * looseness)), shape)
         looseness /= 2
     return image
@@ -63,18 +64,17 @@ def with_few_edges(blurred: np.ndarray, kernel: np.ndarray, weight: float = GRAD
 
     Parameters
     ----------
-    blurred : (Y, X) or (C, Y, X) float array
-        Taken as periodic; channels share their edges.
+    blurred : (Y, X) float array
+        Taken as periodic.
     kernel : (KY, KX) float array
         Sum one.
     weight : float
 
     Returns
     -------
-    float array
-        Of the shape of `blurred`.
+    (Y, X) float array
     """
-    shape = (blurred.shape[-2], blurred.shape[-1])
+    shape = (blurred.shape[0], blurred.shape[1])
     otf = otf_of(kernel, shape)
     return with_few_gradients(
         blurred, otf.conj() * fft.rfft2(blurred), np.abs(otf) ** 2, gradient_power(shape), weight
