@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -12,8 +13,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.baselines.registry import SCORED_SHIFTED, Method, Told, method_named
+from tsva.baselines.registry import SCORED_SHIFTED, TRUE_OPTICS, Told, method_named
 from tsva.baselines.restored import Restored
+from tsva.baselines.spectra import Signal
 from tsva.cli.common import fresh_folder, settings_option
 from tsva.cli.patches import SCORES, Patch, read_patches, read_patches_table
 from tsva.errors import UserError
@@ -61,14 +63,14 @@ def command(
 ) -> None:  # fmt: skip
     """Restore and score a batch of a test data set's pairs."""
     rows = read_patches_table(table)
-    method = method_named(name, Told(settings, pairs, read_table(signal)))
+    method = method_named(name, Told(settings, Signal.of_table(read_table(signal))))
     slow = name in methods.slow
     wanted = np.ones((len(rows), len(pairs.offsets_um)), dtype=bool)
     if slow:
         wanted = sample_pairs(rows["slide"].tolist(), len(pairs.offsets_um), methods.sample_per_offset, seed)
     # every batch has pairs of all slides and offsets, so that batches take about the same time
     wanted &= (np.cumsum(wanted.ravel()) % batches == batch).reshape(wanted.shape)
-    told = {slide: true_optics.get(slide, optics) for slide in set(rows["slide"])} if method.true_optics else optics
+    told = {slide: true_optics.get(slide, optics) for slide in set(rows["slide"])} if name in TRUE_OPTICS else optics
     some = rows.iloc[np.flatnonzero(wanted.any(axis=1))]
     images: list[np.ndarray] = []
     tables = [pd.DataFrame(columns=SCORES)]
@@ -89,10 +91,10 @@ def command(
     log.info("%s: %d pairs, %d failed, %.3f s a pair", name, len(images), failed, scores["seconds"].mean())
 
 
-def _run(name: str, method: Method, pairs: list[Pair], patch: Patch) -> tuple[list[np.ndarray], pd.DataFrame]:
+def _run(name: str, method: Callable[[Pair], Restored], pairs: list[Pair], patch: Patch) -> tuple[list[np.ndarray], pd.DataFrame]:
     """Restore pairs one by one, and score them."""
     began = time.perf_counter()
-    found = [method.restore(pair) for pair in pairs]
+    found = [method(pair) for pair in pairs]
     seconds = (time.perf_counter() - began) / len(pairs)
     images = [eight_bits(one.image) for one in found]
     facts = {

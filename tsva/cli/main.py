@@ -18,6 +18,7 @@ COMMANDS = {
     "focus": "tsva.cli.focus",
     "pairs": "tsva.cli.pairs",
     "split": "tsva.cli.split",
+    "spectrum": "tsva.cli.spectrum",
     "train": "tsva.cli.train",
     "refocus": "tsva.cli.refocus",
     "baseline": "tsva.cli.baseline",

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from tsva.errors import UserError
 from tsva.settings.base import Section
+from tsva.settings.baselines import BaselineSettings
 from tsva.settings.count import CountSettings
 from tsva.settings.fetch import FetchSettings
 from tsva.settings.focus import FocusSettings
@@ -39,6 +40,7 @@ class Settings(Section):
     pairs: PairsSettings = PairsSettings()
     train: TrainSettings = TrainSettings()
     methods: MethodsSettings = MethodsSettings()
+    baselines: BaselineSettings = BaselineSettings()
     refocus: RefocusSettings = RefocusSettings()
     count: CountSettings = CountSettings()
     report: ReportSettings = ReportSettings()
