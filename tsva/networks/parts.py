@@ -116,16 +116,17 @@ def reflected_to_multiple(images: Tensor, multiple: int) -> Tensor:
     return images
 
 
-def halo_px(levels: int, units: int) -> int:
+def halo_px(levels: int, units: int, after: int = 0) -> int:
     """How far a pixel of the output can see, at most: what tiles have to overlap by.
 
     A 3×3 convolution on level i reaches 2**i pixels further, as do a pooling from it, the upsampling to it and the 2×2
-    convolution after that. Rounded up to a multiple of the coarsest cell, so that tiles keep the pooling grid.
+    convolution after that; `after` more of them may follow on the finest level. Rounded up to a multiple of the
+    coarsest cell, so that tiles keep the pooling grid.
     """
     contracting = sum(2 * 2**i for i in range(levels)) + sum(2**i for i in range(levels - 1))
     expansive = sum((units + 2) * 2**i for i in range(levels - 1))
     cell = 2 ** (levels - 1)
-    return -(-(contracting + expansive) // cell) * cell
+    return -(-(contracting + expansive + after) // cell) * cell
 
 
 def _reflected(size: int, wanted: int, device: torch.device) -> Tensor:

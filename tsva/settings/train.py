@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
 
-NetworkName = Literal["tsva", "unet", "unet_residual"]
+NetworkName = Literal["tsva", "unet", "unet_residual", "burst"]
 
 
 class TrainSettings(Section):
