@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Literal
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
@@ -159,12 +161,18 @@ def _trainer(machine: Machine, verifications: int, callbacks: list[Callback]) ->
     several = machine.devices * machine.nodes > 1
     return lightning.Trainer(
         accelerator="auto", devices=machine.devices, num_nodes=machine.nodes, strategy="ddp" if several else "auto",
+        plugins=[LightningEnvironment()] if _one_task_for_all(machine) else None,
         # Statistics of the whole batch, as one device has them; for CPUs there is no such thing.
         sync_batchnorm=several and torch.cuda.is_available(), use_distributed_sampler=False,
         precision=_precision(), max_epochs=verifications, reload_dataloaders_every_n_epochs=1, num_sanity_val_steps=0,
         logger=False, enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
         callbacks=callbacks,
     )  # fmt: skip
+
+
+def _one_task_for_all(machine: Machine) -> bool:
+    """Whether this is Slurm's only task though there are several devices: Lightning then has to start the others."""
+    return machine.nodes == 1 < machine.devices and os.environ.get("SLURM_NTASKS", "1") == "1"
 
 
 def _precision() -> Literal["bf16-mixed", "32-true"]:
