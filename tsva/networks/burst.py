@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsva.networks.parts import UpConvolution, halo_px, reflected_to_multiple, unit
+from tsva.networks.parts import UpConvolution, halo_px, halves, reflected_to_multiple, unit
 
 UNITS = 2
 """3×3 convolutions a level, U-Net's two."""
@@ -85,8 +85,7 @@ def _units(inputs: int, outputs: int) -> nn.Sequential:
 
 def _maximum(x: Tensor) -> Tensor:
     """(2B, C, Y, X) -> (B, C, Y, X): over the shots; where they are equal, both get half the gradient."""
-    first, second = x.chunk(2)
-    return torch.maximum(first, second)
+    return torch.maximum(*halves(x))
 
 
 def _with_maximum(x: Tensor) -> Tensor:

@@ -96,6 +96,12 @@ def zero_started(convolution: nn.Conv2d) -> nn.Conv2d:
     return convolution
 
 
+def halves(x: Tensor) -> tuple[Tensor, Tensor]:
+    """(2B, C, Y, X) -> two views (B, C, Y, X); `Tensor.chunk` would fix the batch in an exported graph."""
+    first, second = x.unflatten(0, (2, x.shape[0] // 2)).unbind()
+    return first, second
+
+
 def reflected_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """Images grown at their lower and right edges, by reflection, to whole multiples; even one pixel is enough.
 
@@ -111,8 +117,9 @@ def reflected_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """
     for axis in (-2, -1):
         size = images.shape[axis]
-        if extra := -size % multiple:
-            images = images.index_select(axis, _reflected(size, size + extra, images.device))
+        # An exported graph has to fit every size, so that it always has this step.
+        if torch.compiler.is_exporting() or size % multiple:
+            images = images.index_select(axis, _reflected(size, (size + multiple - 1) // multiple * multiple, images.device))
     return images
 
 
@@ -131,6 +138,8 @@ def halo_px(levels: int, units: int, after: int = 0) -> int:
 
 def _reflected(size: int, wanted: int, device: torch.device) -> Tensor:
     """Indices 0 … size - 1, back to 0, and so on, as many as wanted."""
-    period = max(2 * (size - 1), 1)
-    index = torch.arange(wanted, device=device) % period
-    return torch.minimum(index, period - index) if size > 1 else torch.zeros_like(index)
+    period = 2 * size - 2 if size > 1 else 1
+    index = torch.arange(wanted, device=device)
+    if not torch.compiler.is_exporting():  # exported networks take one cell at least, which folds once
+        index = index % period
+    return torch.minimum(index, period - index)
