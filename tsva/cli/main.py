@@ -23,6 +23,7 @@ COMMANDS = {
     "refocus-slide": "tsva.cli.refocus_slide",
     "count": "tsva.cli.count",
     "report": "tsva.cli.report",
+    "export": "tsva.cli.export",
 }
 
 

@@ -119,7 +119,9 @@ def reflected_to_multiple(images: Tensor, multiple: int) -> Tensor:
         size = images.shape[axis]
         # An exported graph has to fit every size, so that it always has this step.
         if torch.compiler.is_exporting() or size % multiple:
-            images = images.index_select(axis, _reflected(size, (size + multiple - 1) // multiple * multiple, images.device))
+            images = images.index_select(
+                axis, _reflected(size, (size + multiple - 1) // multiple * multiple, images.device)
+            )
     return images
 
 

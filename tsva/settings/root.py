@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from tsva.errors import UserError
 from tsva.settings.base import Section
 from tsva.settings.count import CountSettings
+from tsva.settings.export import ExportSettings
 from tsva.settings.focus import FocusSettings
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.optics import OpticsSettings
@@ -38,6 +39,7 @@ class Settings(Section):
     refocus: RefocusSettings = RefocusSettings()
     count: CountSettings = CountSettings()
     report: ReportSettings = ReportSettings()
+    export: ExportSettings = ExportSettings()
 
     @model_validator(mode="after")
     def _patches_fit_fields(self) -> Self:

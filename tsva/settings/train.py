@@ -56,7 +56,7 @@ class TrainSettings(Section):
     compile: bool | None = None
     """Training steps run through torch.compile; None: on a GPU alone."""
     state_every_s: float = Field(300, ge=0)
-    """A training's whole state is kept at the next step after so many seconds; one that was killed goes on from there."""
+    """The whole state is kept at the next step after so many seconds; a training that was killed goes on from there."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

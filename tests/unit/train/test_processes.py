@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -43,8 +44,8 @@ main()
 def test_batches_are_shared_without_gap_or_overlap(world: int) -> None:
     whole = list(Batches(3, 7, 8))
     shares = [list(Batches(3, 7, 8, rank, world)) for rank in range(world)]
-    assert [sum(parts, []) for parts in zip(*shares, strict=True)] == whole
-    assert sum(whole, []) == list(range(24, 56))
+    assert [[*chain(*parts)] for parts in zip(*shares, strict=True)] == whole
+    assert [*chain(*whole)] == list(range(24, 56))
     assert {len(share) for parts in shares for share in parts} == {8 // world}
 
 
@@ -64,7 +65,9 @@ def test_readers_ahead_change_nothing(training: PatchStacks, small: TrainSetting
         list(DataLoader(visits, batch_sampler=Batches(0, 6, 4), num_workers=workers, generator=torch.Generator()))
         for workers in (0, 2)
     )
-    assert all(torch.equal(a, b) for one, other in zip(alone, helped, strict=True) for a, b in zip(one, other, strict=True))
+    assert all(
+        torch.equal(a, b) for one, other in zip(alone, helped, strict=True) for a, b in zip(one, other, strict=True)
+    )
     assert torch.equal(torch.get_rng_state(), state)
 
 

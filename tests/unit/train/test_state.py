@@ -25,7 +25,6 @@ from tsva.training.patches import PatchStacks
 from tsva.training.state import Keeping
 from tsva.training.visits import Visits
 
-
 MAIN = "from tsva.cli.main import main; main()"
 
 
