@@ -139,8 +139,9 @@ class Fitting(lightning.LightningModule):
         optimiser = torch.optim.Adam(self.network.parameters(), lr=self._settings.learning_rate)
         if self._settings.schedule == "constant":
             return optimiser
+        rise = 0.1 if self._steps > 10 else 0.3  # a tenth of ten steps is none to rise in, and a division by zero
         schedule: LRScheduler = OneCycleLR(
-            optimiser, self._settings.learning_rate, total_steps=self._steps, pct_start=0.1, cycle_momentum=False
+            optimiser, self._settings.learning_rate, total_steps=self._steps, pct_start=rise, cycle_momentum=False
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
