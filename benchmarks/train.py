@@ -3,8 +3,8 @@
     python benchmarks/train.py [--results results] [--seconds 40] [--steps 12]
 
 Prints one JSON object. `results` holds pairs/train.tsv, as `snakemake --cores all results/pairs/train.tsv` makes it of
-the embedded phantom. One thread; times are of the processor, verification left out. CAREamics is no dependency: where it
-can't be imported its part is null, with the reason. In an environment beside this one, on the same torch:
+the embedded phantom. One thread; times are of the processor, verification left out. CAREamics is no dependency: where
+it can't be imported its part is null, with the reason. In an environment beside this one, on the same torch:
 
     python -m venv --system-site-packages bench   (or a .pth file that names this environment's site-packages)
     bench/bin/pip install --no-deps careamics bioimageio.core microssim zarr numcodecs donfig google-crc32c xarray
