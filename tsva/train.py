@@ -105,6 +105,8 @@ def fit(
     ------
     ValueError
         If there are no patches, they are smaller than the crop, or a batch can't be shared evenly by the devices.
+    DivergedError
+        If the loss was no number before the first verification.
     """
     machine = machine or Machine()
     if not len(training) or not len(verification):
@@ -135,7 +137,9 @@ def fit(
             trainer.fit(module, datamodule=loading)
         except DivergedError as error:
             diverged_at = error.step
-    assert module.best is not None
+    if module.best is None:
+        assert diverged_at is not None
+        raise DivergedError(diverged_at)
     return Fitted(
         weights=module.best["weights"], best_step=module.best["step"], steps=visits.steps, log_rows=module.log_rows,
         parameters=sum(weight.numel() for weight in built.parameters()), multiply_accumulates=macs,

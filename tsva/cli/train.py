@@ -54,6 +54,7 @@ def command(
 
     from tsva.networks import NETWORKS
     from tsva.train import fit
+    from tsva.training.module import DivergedError
 
     if network not in NETWORKS:
         raise UserError(
@@ -73,7 +74,11 @@ def command(
     keeping = _keeping(out, network, settings, pairs, optics, seed, data)
     log.info("%s: %d training and %d verification patches", network, len(training), len(verification))
     began = time.monotonic()
-    fitted = fit(network, training, verification, settings, seed, machine=machine, keeping=keeping)
+    try:
+        fitted = fit(network, training, verification, settings, seed, machine=machine, keeping=keeping)
+    except DivergedError as error:
+        keeping.remove()
+        raise _diverged(network, error.step, "No step had been verified before.") from None
     if not fitted.is_first_process:
         return
     summary = {
@@ -154,10 +159,13 @@ def _give_up(out: Path, card: dict[str, Any], fitted: Fitted) -> None:
     kept = out.with_name(f"{out.name}.last_good.ckpt")
     with fresh_file(kept) as path:
         save(Checkpoint(**card), path)
-    raise UserError(
-        f"training of {card['network']}", got=f"a loss that is no finite number at step {fitted.diverged_at}",
-        wanted="a loss that falls",
-        do=f"Lower train.learning_rate. The weights of step {fitted.best_step} are in {kept}.",
+    raise _diverged(card["network"], fitted.diverged_at, f"The weights of step {fitted.best_step} are in {kept}.")
+
+
+def _diverged(network: str, step: int | None, kept: str) -> UserError:
+    return UserError(
+        f"training of {network}", got=f"a loss that is no finite number at step {step}", wanted="a loss that falls",
+        do=f"Lower train.learning_rate. {kept}",
     )  # fmt: skip
 
 

@@ -119,9 +119,8 @@ def reflected_to_multiple(images: Tensor, multiple: int) -> Tensor:
         size = images.shape[axis]
         # An exported graph has to fit every size, so that it always has this step.
         if torch.compiler.is_exporting() or size % multiple:
-            images = images.index_select(
-                axis, _reflected(size, (size + multiple - 1) // multiple * multiple, images.device)
-            )
+            grown = (size + multiple - 1) // multiple * multiple
+            images = images.index_select(axis, reflected(size, 0, grown, images.device))
     return images
 
 
@@ -138,10 +137,12 @@ def halo_px(levels: int, units: int, after: int = 0) -> int:
     return -(-(contracting + expansive + after) // cell) * cell
 
 
-def _reflected(size: int, wanted: int, device: torch.device) -> Tensor:
-    """Indices 0 … size - 1, back to 0, and so on, as many as wanted."""
+def reflected(size: int, first: int, stop: int, device: torch.device) -> Tensor:
+    """Indices of an axis of `size` pixels that continue it by reflection, from `first` (which may be negative) on.
+
+    An exported graph can't divide by a size that it doesn't know; it takes one cell at least, which folds once.
+    """
     period = 2 * size - 2 if size > 1 else 1
-    index = torch.arange(wanted, device=device)
-    if not torch.compiler.is_exporting():  # exported networks take one cell at least, which folds once
-        index = index % period
+    index = torch.arange(first, stop, device=device)
+    index = index.abs() if torch.compiler.is_exporting() else index % period
     return torch.minimum(index, period - index)
