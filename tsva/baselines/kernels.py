@@ -160,9 +160,7 @@ def edge_tapered(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return np.clip(tapered, image.min(), image.max())
 
 
-def resized(
-    image: np.ndarray, shape: tuple[int, int], *, cubic: bool = True, scale: float | None = None
-) -> np.ndarray:
+def resized(image: np.ndarray, shape: tuple[int, int], *, cubic: bool = True, scale: float | None = None) -> np.ndarray:
     """Image of another size, antialiased where it shrinks: MATLAB's imresize with an output size, or with a scale.
 
     Parameters

@@ -33,7 +33,6 @@ class Powers:
     target: np.ndarray
     focus: np.ndarray
 
-
     def of_channels(self, channels: int) -> Powers:
         """Those of an image's channels: a grey one is taken for green."""
         which = [0, 1, 2] if channels == 3 else [1]

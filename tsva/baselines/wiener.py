@@ -14,7 +14,13 @@ from tsva.baselines.restored import Restored
 from tsva.baselines.section import Powers, powers
 from tsva.baselines.sharper import floats, high_is_y1
 from tsva.baselines.spectra import (
-    Signal, frequencies_of, image_of, over_plane, padded_shape, radius_per_um, transformed,
+    Signal,
+    frequencies_of,
+    image_of,
+    over_plane,
+    padded_shape,
+    radius_per_um,
+    transformed,
 )  # fmt: skip
 from tsva.pair import Pair
 from tsva.settings.baselines import BaselineSettings

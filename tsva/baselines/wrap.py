@@ -66,7 +66,7 @@ def wrapped(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     corner = np.empty((rows + 2, columns + 2))
     corner[0, :], corner[-1, :] = right[-1, :], right[0, :]
     corner[:, 0], corner[:, -1] = below[:, -1], below[:, 0]
-    result[height:, :width] = below[: rows]
+    result[height:, :width] = below[:rows]
     result[:height, width:] = right[:, 1:-1]
     result[height:, width:] = harmonic(corner)[1:-1, 1:-1]
     return result

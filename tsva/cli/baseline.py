@@ -91,7 +91,9 @@ def command(
     log.info("%s: %d pairs, %d failed, %.3f s a pair", name, len(images), failed, scores["seconds"].mean())
 
 
-def _run(name: str, method: Callable[[Pair], Restored], pairs: list[Pair], patch: Patch) -> tuple[list[np.ndarray], pd.DataFrame]:
+def _run(
+    name: str, method: Callable[[Pair], Restored], pairs: list[Pair], patch: Patch
+) -> tuple[list[np.ndarray], pd.DataFrame]:
     """Restore pairs one by one, and score them."""
     began = time.perf_counter()
     found = [method(pair) for pair in pairs]

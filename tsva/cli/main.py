@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -28,6 +29,7 @@ COMMANDS = {
     "report": "tsva.cli.report",
     "inspect": "tsva.cli.inspect",
     "doctor": "tsva.cli.doctor",
+    "export": "tsva.cli.export",
 }
 
 
@@ -51,7 +53,9 @@ def cli(log: Path | None) -> None:
     handler: logging.Handler = logging.StreamHandler()
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(log, mode="w", encoding="utf-8")
+        # further processes of one training call this too
+        is_first = all(os.environ.get(rank, "0") == "0" for rank in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+        handler = logging.FileHandler(log, mode="w" if is_first else "a", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from tsva.networks.burst import BurstUNet
 from tsva.networks.tsva import TSVA
 from tsva.networks.unet import UNet
 from tsva.settings.train import NetworkName, TrainSettings
@@ -16,6 +17,7 @@ NETWORKS: dict[NetworkName, Callable[[int, int, int], nn.Module]] = {
     "tsva": TSVA,
     "unet": partial(UNet, residual=False),
     "unet_residual": partial(UNet, residual=True),
+    "burst": BurstUNet,
 }
 """(channels, width, levels) -> network."""
 

@@ -11,6 +11,7 @@ from tsva.errors import UserError
 from tsva.settings.base import Section
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.count import CountSettings
+from tsva.settings.export import ExportSettings
 from tsva.settings.fetch import FetchSettings
 from tsva.settings.focus import FocusSettings
 from tsva.settings.ingest import IngestSettings
@@ -44,6 +45,7 @@ class Settings(Section):
     refocus: RefocusSettings = RefocusSettings()
     count: CountSettings = CountSettings()
     report: ReportSettings = ReportSettings()
+    export: ExportSettings = ExportSettings()
 
     @model_validator(mode="after")
     def _patches_fit_fields(self) -> Self:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
 
-NetworkName = Literal["tsva", "unet", "unet_residual"]
+NetworkName = Literal["unet", "unet_residual", "burst", "tsva"]
 NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
 """All of them, in the order of the tables."""
 
@@ -40,7 +40,7 @@ class TrainSettings(Section):
     batch: int = Field(16, ge=1, le=4096)
     """Pairs a step (paper: 20)."""
     epochs: int | None = Field(None, ge=1)
-    """Visits of every patch (paper: 50); None: `steps` counts."""
+    """Visits of every patch (paper: 50), rounded up to whole batches; None: `steps` counts."""
     steps: int | None = Field(1500, ge=1)
     """Optimiser's steps, whatever the number of patches; None: `epochs` counts."""
     learning_rate: float = Field(2e-3, gt=0, lt=1)
@@ -55,6 +55,10 @@ class TrainSettings(Section):
     """How often along the way the verification split is scored to choose the best model."""
     verification_pairs: int = Field(150, ge=1)
     """At most so many verification pairs are scored at a time, spread over patches and offsets."""
+    compile: bool | None = None
+    """Training steps run through torch.compile; None: on a GPU alone."""
+    state_every_s: float = Field(300, ge=0)
+    """The whole state is kept at the next step after so many seconds; a training that was killed goes on from there."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

@@ -84,12 +84,12 @@ def test_order_of_capture_changes_nothing(name: NetworkName) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_second_shot_matters_to_tsva_alone(name: NetworkName) -> None:
+def test_the_second_shot_matters_to_those_that_take_two(name: NetworkName) -> None:
     low, high = shots(16, 16)
     blurred = nn.functional.avg_pool2d(high, 3, stride=1, padding=1)
     network = lively(name)
     changed = (network(low, blurred) - network(low, blurred * 0.9)).abs().max()
-    assert (changed > 1e-3) == (name == "tsva")
+    assert changed > 1e-4 if name in ("tsva", "burst") else changed == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

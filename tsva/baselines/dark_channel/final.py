@@ -76,9 +76,7 @@ def with_few_edges(blurred: np.ndarray, kernel: np.ndarray, weight: float = GRAD
     """
     shape = (blurred.shape[0], blurred.shape[1])
     otf = otf_of(kernel, shape)
-    return with_few_gradients(
-        blurred, otf.conj() * fft.rfft2(blurred), np.abs(otf) ** 2, gradient_power(shape), weight
-    )
+    return with_few_gradients(blurred, otf.conj() * fft.rfft2(blurred), np.abs(otf) ** 2, gradient_power(shape), weight)
 
 
 def bilateral(image: np.ndarray) -> np.ndarray:

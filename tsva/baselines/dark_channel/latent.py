@@ -40,9 +40,7 @@ def otsu_level(image: np.ndarray) -> float:
     return float(np.flatnonzero(between == between.max()).mean() / 255)
 
 
-def latent_image(
-    blurred: np.ndarray, kernel: np.ndarray, dark_weight: float, gradient_weight: float
-) -> np.ndarray:
+def latent_image(blurred: np.ndarray, kernel: np.ndarray, dark_weight: float, gradient_weight: float) -> np.ndarray:
     """Minimise |B - I∗k|² + λ |D(I)|_0 + μ |∇I|_0 over I.
 
     Parameters
