@@ -112,7 +112,7 @@ def reflected_to_multiple(images: Tensor, multiple: int) -> Tensor:
     for axis in (-2, -1):
         size = images.shape[axis]
         if extra := -size % multiple:
-            images = images.index_select(axis, _reflected(size, size + extra, images.device))
+            images = images.index_select(axis, reflected(size, 0, size + extra, images.device))
     return images
 
 
@@ -128,8 +128,8 @@ def halo_px(levels: int, units: int) -> int:
     return -(-(contracting + expansive) // cell) * cell
 
 
-def _reflected(size: int, wanted: int, device: torch.device) -> Tensor:
-    """Indices 0 … size - 1, back to 0, and so on, as many as wanted."""
+def reflected(size: int, first: int, stop: int, device: torch.device) -> Tensor:
+    """Indices of an axis of `size` pixels that continue it by reflection, from `first` (which may be negative) on."""
     period = max(2 * (size - 1), 1)
-    index = torch.arange(wanted, device=device) % period
+    index = torch.arange(first, stop, device=device) % period
     return torch.minimum(index, period - index) if size > 1 else torch.zeros_like(index)
