@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,16 +13,34 @@ import torch
 from torch import Tensor, nn
 
 from tsva.metrics import eight_bits
+from tsva.networks.decision import decide, part_of
+from tsva.networks.fusion import Fusion
 from tsva.networks.sharper import high_is_sharper
 from tsva.pair import Pair
 from tsva.scoring import score_table
 from tsva.settings.refocus import RefocusSettings
 
-Method = Callable[[Sequence[Pair]], np.ndarray]
-"""Pairs of one size, in; (N, Y, X, C) uint8, out."""
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method made of some pairs.
+
+    Attributes
+    ----------
+    images : (N, Y, X, C) uint8 array
+    facts : mapping of str to sequence of N values
+        What it says of each pair beside that, by names of `tsva.scoring.FACTS`.
+    """
+
+    images: np.ndarray
+    facts: Mapping[str, Sequence[float | str | None]] = field(default_factory=dict)
 
 
-def as_captured(pairs: Sequence[Pair]) -> np.ndarray:
+Method = Callable[[Sequence[Pair]], Outcome]
+"""Pairs of one size, in."""
+
+
+def as_captured(pairs: Sequence[Pair]) -> Outcome:
     """The sharper shot of each pair by Brenner, untouched: the "y1" row.
 
     Parameters
@@ -30,10 +50,10 @@ def as_captured(pairs: Sequence[Pair]) -> np.ndarray:
 
     Returns
     -------
-    (N, Y, X, C) uint8 array
+    Outcome
     """
     swap = [bool(high_is_sharper(*_tensors([pair]))) for pair in pairs]
-    return np.stack([pair.high if swapped else pair.low for pair, swapped in zip(pairs, swap, strict=True)])
+    return Outcome(np.stack([pair.high if swapped else pair.low for pair, swapped in zip(pairs, swap, strict=True)]))
 
 
 def with_network(network: nn.Module, settings: RefocusSettings) -> Method:
@@ -47,23 +67,39 @@ def with_network(network: nn.Module, settings: RefocusSettings) -> Method:
         Batch and tile size, which change no result.
     """
 
-    def method(pairs: Sequence[Pair]) -> np.ndarray:
-        restored = [
-            image
-            for some in (pairs[start : start + settings.batch] for start in range(0, len(pairs), settings.batch))
-            for image in restore(network, *_tensors(some), tile_px=settings.tile_px).numpy()
+    def method(pairs: Sequence[Pair]) -> Outcome:
+        done = [
+            _outcome(network, pairs[start : start + settings.batch], settings.tile_px)
+            for start in range(0, len(pairs), settings.batch)
         ]
-        return eight_bits(np.stack(restored).transpose(0, 2, 3, 1))
+        facts = {name: [value for some in done for value in some.facts[name]] for name in done[0].facts}
+        return Outcome(np.concatenate([some.images for some in done]), facts)
 
     return method
 
 
 @torch.inference_mode()
-def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int) -> Tensor:
+def _outcome(network: nn.Module, pairs: Sequence[Pair], tile_px: int) -> Outcome:
+    """One batch."""
+    low, high = _tensors(pairs)
+    decision = decide(network, low, high)
+    facts: dict[str, Sequence[float]] = {}
+    if isinstance(network, Fusion) and max(low.shape[-2:]) <= tile_px:
+        restored, sd = network.with_spread(low, high, decision)
+        n_um, sd_um = (each.flatten(1).mean(1) if each.ndim > 1 else each for each in (decision.n_um, decision.sd_um))
+        rmse = sd.square().mean(dim=(1, 2, 3)).sqrt()
+        facts = {"estimated_n_um": n_um.tolist(), "estimated_n_sd_um": sd_um.tolist(), "predicted_rmse": rmse.tolist()}
+    else:
+        restored = restore(network, low, high, tile_px=tile_px, decision=decision)
+    return Outcome(eight_bits(restored.numpy().transpose(0, 2, 3, 1)), facts)
+
+
+@torch.inference_mode()
+def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int, decision: Any = None) -> Tensor:
     """Send images through a network, in tiles where they are larger than one.
 
     Each tile is a core and a halo as wide as the network can see, so that the cores side by side are what the whole
-    image would have given. Which shot is Y1 is decided once for the whole image.
+    image would have given. What a network decides (which shot is Y1, the focal offset) it decides for the whole image.
 
     Parameters
     ----------
@@ -73,6 +109,8 @@ def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int) -> T
         In [0, 1].
     tile_px : int
         Edge of the cores, rounded up to the network's ``multiple``.
+    decision : optional
+        Of `tsva.networks.decision.decide`, where it is known already.
 
     Returns
     -------
@@ -81,14 +119,15 @@ def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int) -> T
     multiple, halo = int(network.multiple), int(network.halo_px)  # type: ignore[arg-type]
     core = -(-tile_px // multiple) * multiple
     height, width = low.shape[-2:]
-    swap = high_is_sharper(low, high)
+    decision = decide(network, low, high) if decision is None else decision
     if max(height, width) <= core:
-        whole: Tensor = network(low, high, swap)
+        whole: Tensor = network(low, high, decision)
         return whole
     restored = torch.empty_like(low)
     for y, outer_y, inner_y in _cores(height, core, halo):
         for x, outer_x, inner_x in _cores(width, core, halo):
-            tile = network(low[..., outer_y, outer_x], high[..., outer_y, outer_x], swap)
+            shots = low[..., outer_y, outer_x], high[..., outer_y, outer_x]
+            tile = network(*shots, part_of(decision, outer_y, outer_x))
             restored[..., y, x] = tile[..., inner_y, inner_x]
     return restored
 
@@ -111,9 +150,10 @@ def run(method: Method, pairs: Sequence[Pair], targets: dict[str, np.ndarray]) -
         Of `tsva.scoring.score_table`.
     """
     began = time.perf_counter()
-    restored = method(pairs)
+    outcome = method(pairs)
     seconds = (time.perf_counter() - began) / len(pairs)
-    return restored, score_table(restored, targets, [pair.n_um for pair in pairs], seconds)
+    scores = score_table(outcome.images, targets, [pair.n_um for pair in pairs], seconds, outcome.facts)
+    return outcome.images, scores
 
 
 def _cores(length: int, core: int, halo: int) -> Iterator[tuple[slice, slice, slice]]:

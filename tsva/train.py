@@ -20,9 +20,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from tsva.networks import build
+from tsva.networks.fusion import Fusion
+from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NetworkName, TrainSettings
 from tsva.training.loading import Loading, sensible_workers
 from tsva.training.module import DivergedError, Fitting
+from tsva.training.offset_lessons import teach_offsets
 from tsva.training.patches import PatchStacks
 from tsva.training.state import Keeper, Keeping
 from tsva.training.visits import VerificationPairs, Visits
@@ -79,7 +82,7 @@ class Machine:
 
 def fit(
     network: NetworkName, training: PatchStacks, verification: PatchStacks, settings: TrainSettings, seed: int,
-    *, machine: Machine | None = None, keeping: Keeping | None = None,
+    *, optics: OpticsSettings | None = None, machine: Machine | None = None, keeping: Keeping | None = None,
 ) -> Fitted:  # fmt: skip
     """Train a network.
 
@@ -92,6 +95,8 @@ def fit(
     settings : TrainSettings
     seed : int
         Weights, order, offsets, crops and turns follow from it alone.
+    optics : OpticsSettings, optional
+        Nominal optics, which some networks are built for; by default the settings' own.
     machine : Machine, optional
         By default one device.
     keeping : Keeping, optional
@@ -108,7 +113,7 @@ def fit(
     DivergedError
         If the loss was no number before the first verification.
     """
-    machine = machine or Machine()
+    machine, settings = machine or Machine(), settings.for_network(network)
     if not len(training) or not len(verification):
         raise ValueError(f"{len(training)} training and {len(verification)} verification patches; wanted some of both")
     if settings.crop_px is not None and settings.crop_px > min(size for a in training.arrays for size in a.shape[2:4]):
@@ -121,7 +126,9 @@ def fit(
     diverged_at, state = None, keeping.read() if keeping else None
     with torch.random.fork_rng(), _quiet():
         torch.manual_seed(seed)
-        built = build(network, settings, training.channels)
+        built = build(network, settings, training.channels, optics, training.pairs.delta_um)
+        if isinstance(built, Fusion) and not state:
+            teach_offsets(built, training, settings.noise_jitter, seed)
         compiled = torch.cuda.is_available() if settings.compile is None else settings.compile
         module = Fitting(
             built, settings, training.pairs, steps=visits.steps, patches=len(training), seed=seed, compiled=compiled
@@ -148,11 +155,16 @@ def fit(
 
 
 def multiply_accumulates(network: NetworkName, settings: TrainSettings, channels: int, edge_px: int = 224) -> int:
-    """Multiply-accumulates of convolutions for a pair of square shots (on the meta device: nothing is computed)."""
-    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+    """Multiply-accumulates for a pair of square shots: convolutions (U-shaped networks: nothing is computed), and what
+    a network says of its Fourier transforms."""
+    # Fusion's tables are computed, and exist on no device but a real one
+    device = "cpu" if network == "fusion" else "meta"
+    with torch.device(device), torch.no_grad(), FlopCounterMode(display=False) as counter:
         shots = torch.zeros(1, channels, edge_px, edge_px)
-        build(network, settings, channels).eval()(shots, shots)
-    return int(counter.get_total_flops()) // 2
+        built = build(network, settings, channels)
+        built.eval()(shots, shots)
+    extra = built.extra_arithmetic(edge_px, edge_px) if isinstance(built, Fusion) else 0
+    return int(counter.get_total_flops()) // 2 + extra
 
 
 def visible_devices() -> int:

@@ -75,7 +75,7 @@ def command(
     log.info("%s: %d training and %d verification patches", network, len(training), len(verification))
     began = time.monotonic()
     try:
-        fitted = fit(network, training, verification, settings, seed, machine=machine, keeping=keeping)
+        fitted = fit(network, training, verification, settings, seed, optics=optics, machine=machine, keeping=keeping)
     except DivergedError as error:
         keeping.remove()
         raise _diverged(network, error.step, "No step had been verified before.") from None

@@ -12,6 +12,7 @@ WHAT = {
     "tsva": "contracting paths with shared weights for both shots, output added to the sharper shot",
     "unet": "plain U-Net on the sharper shot alone",
     "unet_residual": "U-Net on the sharper shot alone, output added to it",
+    "fusion": "Wiener restoration at an offset of its own finding, mended by a small residual network",
     "burst": "Burst U-Net: both shots as an unordered set",
 }
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tsva.errors import UserError
 from tsva.networks import NETWORKS, build
+from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NetworkName, TrainSettings
 
 FORMAT = 1
@@ -58,7 +59,8 @@ class Checkpoint:
         return network.eval()
 
     def _fresh(self) -> nn.Module:
-        return build(self.network, TrainSettings.model_validate(self.settings), self.channels)
+        settings, optics = TrainSettings.model_validate(self.settings), OpticsSettings.model_validate(self.optics)
+        return build(self.network, settings, self.channels, optics, self.delta_um)
 
 
 def fresh_network(**kind: Any) -> nn.Module:

@@ -8,9 +8,22 @@ from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
 
-NetworkName = Literal["unet", "unet_residual", "burst", "tsva"]
+NetworkName = Literal["unet", "unet_residual", "burst", "tsva", "fusion"]
 NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
 """All of them, in the order of the tables."""
+
+
+class FusionSettings(Section):
+    """Size of our own network, and what differs in its recipe."""
+
+    width: int = Field(32, ge=4, le=1024)
+    """Channels of the network that mends the linear estimate."""
+    depth: int = Field(3, ge=1, le=32)
+    """Its blocks."""
+    crop_px: int | None = Field(128, ge=64)
+    """Edge of the random crop: filters reach 20 pixels far, and noise is read from it; None: the whole patch."""
+    batch: int = Field(16, ge=1, le=4096)
+    """Pairs a step."""
 
 
 class TrainSettings(Section):
@@ -59,6 +72,15 @@ class TrainSettings(Section):
     """Training steps run through torch.compile; None: on a GPU alone."""
     state_every_s: float = Field(300, ge=0)
     """The whole state is kept at the next step after so many seconds; a training that was killed goes on from there."""
+
+    fusion: FusionSettings = FusionSettings()
+    """Our own network: its size, its crops."""
+
+    def for_network(self, name: NetworkName) -> Self:
+        """These settings with what differs for a network put in place."""
+        if name != "fusion":
+            return self
+        return self.model_copy(update={"crop_px": self.fusion.crop_px, "batch": self.fusion.batch})
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

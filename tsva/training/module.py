@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from tsva.networks.fusion import Fusion
 from tsva.networks.sharper import sharper_first
 from tsva.offsets import bin_weights
 from tsva.seeds import rng
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.jitter import jittered
+from tsva.training.offset_lessons import doubted, told
 
 ROUNDING_MSE = 1 / 12 / 255**2
 """Mean squared error of rounding to 8 bits: no image of ours can be nearer to the truth."""
@@ -93,13 +95,21 @@ class Fitting(lightning.LightningModule):
     def training_step(self, batch: tuple[Tensor, ...]) -> Tensor:
         low, high, target = (to_network(shots) for shots in batch[:3])
         low, high, target = jittered(low, high, target, self._settings)
-        restored = self._forward(low, high).float()
-        errors = (restored - target).square().mean(dim=(1, 2, 3))
-        loss = errors.mean() if self._settings.loss == "mse" else (errors + ROUNDING_MSE).log().mean()
+        loss = self._loss(low, high, target, batch[3])
         if not self._all_agree(bool(torch.isfinite(loss))):
             raise DivergedError(self.step)
         self._losses.append(float(loss.detach()))
         return loss
+
+    def _loss(self, low: Tensor, high: Tensor, target: Tensor, n_um: Tensor) -> Tensor:
+        if isinstance(self.network, Fusion):
+            restored, sd = self.network.with_spread(low, high, told(self.network, low, high, n_um))
+            doubt = doubted(restored, target, sd)
+        else:
+            restored, doubt = self._forward(low, high).float(), None
+        errors = (restored - target).square().mean(dim=(1, 2, 3))
+        loss = errors.mean() if self._settings.loss == "mse" else (errors + ROUNDING_MSE).log().mean()
+        return loss if doubt is None else loss + doubt
 
     def on_train_batch_end(self, *_: object) -> None:
         if self.averaged:
