@@ -51,7 +51,7 @@ class TwoShotWiener(nn.Module):
         super().__init__()
         self.channels = channels
         tables, radius = _tables(optics, delta_um, channels)
-        self.register_buffer("tables", torch.from_numpy(tables).float(), persistent=False)  # (5, node, C, F)
+        self.register_buffer("tables", torch.from_numpy(tables).float(), persistent=False)  # (8, node, C, F)
         frequency = np.linspace(0, math.sqrt(0.5), FREQUENCIES)
         shape = np.maximum(frequency, 1 / 224) ** -SLOPE
         self.register_buffer("shape", torch.from_numpy(shape).float(), persistent=False)
@@ -74,13 +74,10 @@ class TwoShotWiener(nn.Module):
         (B, node, 2, C, F) float tensor
             Responses over radial frequency, for the shot nearer to focus and the farther one.
         """
-        near, far, common, to_near, to_far = self.tables[:, None]
+        near, far, _, to_near, to_far, determinant, for_near, for_far = self.tables[:, None]
         ratio = noise_to_signal[:, None, :, None] / self.shape
-        near, far = near + ratio, far + ratio
-        determinant = near * far - common * common
-        return torch.stack(
-            [(to_near * far - to_far * common) / determinant, (to_far * near - to_near * common) / determinant], dim=2
-        )
+        determinant = determinant + ratio * (near + far + ratio)
+        return torch.stack([for_near + to_near * ratio, for_far + to_far * ratio], dim=2) / determinant[:, :, None]
 
     def forward(self, near: Tensor, far: Tensor, n_um: Tensor, noise_to_signal: Tensor) -> Tensor:
         """Restore.
@@ -160,7 +157,8 @@ def _taper() -> Tensor:
 
 @lru_cache(maxsize=4)
 def _tables(optics: OpticsSettings, delta_um: float, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Σ w H_i H_j of near and far shot, of both, and with the target: (5, node, C, F); radii of the kernels' grid."""
+    """Σ w H_i H_j of near and far shot, of both, with the target, and what C A⁻¹ has without noise, determinant and
+    numerators (differences too small for single precision): (8, node, C, F); radii of the kernels' grid."""
     frequency = np.linspace(0, math.sqrt(0.5), FREQUENCIES)
     depth = np.linspace(-2.4, 2.4, 9) * DEPTH_SD_UM
     weights = np.exp(-0.5 * (depth / DEPTH_SD_UM) ** 2)
@@ -181,6 +179,7 @@ def _tables(optics: OpticsSettings, delta_um: float, channels: int) -> tuple[np.
         target = transfer(depth)
         near, far = (transfer(n_um[:, None] + shift - depth) for shift in (-delta_um, delta_um))
         products = [near * near, far * far, near * far, target * near, target * far]
-        found.append(np.stack([np.einsum("ndf,d->nf", product, weights) for product in products]))
+        nn, ff, nf, tn, tf = (np.einsum("ndf,d->nf", product, weights) for product in products)
+        found.append(np.stack([nn, ff, nf, tn, tf, np.maximum(nn * ff - nf**2, 0), tn * ff - tf * nf, tf * nn - tn * nf]))
     fy, fx = np.fft.fftfreq(GRID_PX), np.fft.rfftfreq(GRID_PX)
     return np.stack(found, axis=2), np.hypot(fy[:, None], fx[None, :])
