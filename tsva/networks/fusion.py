@@ -18,7 +18,7 @@ from tsva.settings.optics import OpticsSettings
 
 CELL = 2
 """The mending network works on cells of 2×2 pixels."""
-REGION_WINDOWS = 6
+REGION_WINDOWS = 5
 """Offsets are estimated on regions of so many windows each way: 224 pixels."""
 TENTS_UM = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5)
 CONDITIONS = len(TENTS_UM) + 1
@@ -170,7 +170,8 @@ class Fusion(nn.Module):
         level = mean.mean(dim=1, keepdim=True)
         ratio = decision.noise / decision.signal
         linear = self.wiener(near - mean, far - mean, n_um, ratio) + mean
-        inputs = torch.cat([linear / level - 1, *(ERROR_GAIN * (shot - linear) / level for shot in (near, far))], dim=1)
+        gain = ERROR_GAIN / level
+        inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
         height, width = low.shape[-2:]
         inputs = functional.pixel_unshuffle(reflected_to_multiple(inputs, CELL), CELL)
         conditions = self._conditions(decision, level)
@@ -180,7 +181,7 @@ class Fusion(nn.Module):
         x = functional.silu(x)
         residual = functional.pixel_shuffle(self.last(x), CELL)[..., :height, :width]
         spread = functional.pixel_shuffle(self.spread(x.detach()), CELL)[..., :height, :width]
-        return linear + level * residual / ERROR_GAIN, level * (spread / 2).exp()
+        return torch.addcmul(linear, residual, level / ERROR_GAIN), level * (spread / 2).exp()
 
     def _conditions(self, decision: Estimate, level: Tensor) -> Tensor:
         """(B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL): |n| in tents, and the noise."""
@@ -210,7 +211,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
         scale, shift = self.steer(conditions).chunk(2, dim=1)
-        mended: Tensor = x + self.convolution(functional.silu(x * (1 + scale) + shift))
+        mended: Tensor = x + self.convolution(functional.silu(torch.addcmul(shift, x, 1 + scale)))
         return mended
 
 

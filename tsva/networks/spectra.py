@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,11 @@ from torch import Tensor, nn
 from tsva.networks.parts import reflected
 
 WINDOW_PX = 64
-STRIDE_PX = 32
+STRIDE_PX = 40
 EDGES = (1.5, 2.5, 3.5, 5.0, 7.0, 9.5, 12.5, 16.0, 20.0, 24.5, 29.0, 35.0, 46.0)
-"""Band edges in periods a window. Leaving the lowest out takes away the lamp's falloff; the last is hardly but noise."""
+"""Band edges in periods a window. Leaving the lowest out takes away the lamp's falloff; the last is mostly noise."""
 BANDS = len(EDGES) - 1
-FREQUENCIES = tuple(math.sqrt((a * a + b * b) / 2) / WINDOW_PX for a, b in zip(EDGES, EDGES[1:], strict=False))
+FREQUENCIES = tuple(math.sqrt((a * a + b * b) / 2) / WINDOW_PX for a, b in pairwise(EDGES))
 """Root mean square frequency of each band, periods a pixel."""
 
 
@@ -50,8 +51,8 @@ class BandSpectra(nn.Module):
         (B, C * 3 * BANDS, windows along y, windows along x) float tensor
             Mean of |Y1|², |Y2|² and Re Y1 Y2* in each band; white noise of variance v has power v.
         """
-        one, two = (torch.view_as_real(self._transformed(shot)) for shot in (low, high))
-        products = torch.stack([one.square().sum(-1), two.square().sum(-1), (one * two).sum(-1)], dim=2)
+        one, two = (self._transformed(shot) for shot in (low, high))
+        products = torch.stack([_common(one, one), _common(two, two), _common(one, two)], dim=2)
         bands = products @ self.weights  # (B, C, 3, y, x, BANDS)
         return bands.movedim(-1, 3).flatten(1, 3)
 
@@ -61,15 +62,22 @@ class BandSpectra(nn.Module):
             if (size := shot.shape[axis]) < WINDOW_PX:
                 shot = shot.index_select(axis, reflected(size, 0, WINDOW_PX, shot.device))
         rows, columns = (window_starts(size) for size in shot.shape[-2:])
-        windows = torch.stack(
-            [
-                torch.stack([shot[..., y : y + WINDOW_PX, x : x + WINDOW_PX] for x in columns], dim=2)
-                for y in rows
-            ],
-            dim=2,
-        )  # fmt: skip
+        windows = _cut(_cut(shot, rows, 2), columns, 3)  # (B, C, y, x, WINDOW_PX, WINDOW_PX)
         windows = (windows - windows.mean(dim=(-2, -1), keepdim=True)) * self.window
         return torch.fft.rfft2(windows).flatten(-2)
+
+
+def _common(one: Tensor, two: Tensor) -> Tensor:
+    """Re one two* of complex spectra."""
+    return torch.addcmul(one.real * two.real, one.imag, two.imag)
+
+
+def _cut(shot: Tensor, starts: list[int], axis: int) -> Tensor:
+    """Windows along an axis, which they are counted along; what is in them becomes the last axis."""
+    if len({after - before for before, after in pairwise(starts)}) <= 1:
+        # evenly apart: a view, nothing is copied
+        return shot.unfold(axis, WINDOW_PX, starts[1] - starts[0] if len(starts) > 1 else 1)
+    return torch.stack([shot.narrow(axis, start, WINDOW_PX).movedim(axis, -1) for start in starts], dim=axis)
 
 
 def window_starts(size: int) -> list[int]:

@@ -10,6 +10,7 @@ import scipy.fft
 import torch
 from scipy.interpolate import CubicSpline
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tsva.networks.parts import reflected
 from tsva.optics.otf import OtfTable, share_to_knots
@@ -115,13 +116,19 @@ class TwoShotWiener(nn.Module):
         kernels = torch.fft.irfft2(grid, s=(GRID_PX, GRID_PX)) * self.taper
         centred = torch.roll(kernels, (RADIUS_PX, RADIUS_PX), (-2, -1))[..., : 2 * RADIUS_PX + 1, : 2 * RADIUS_PX + 1]
         spectra = self._transformed(shots) if transformed is None else transformed
-        summed = (spectra * torch.fft.rfft2(centred, s=size)).sum(dim=1)
+        filters = torch.fft.rfft2(centred, s=size)
+        summed = torch.addcmul(spectra[:, 0] * filters[:, 0], spectra[:, 1], filters[:, 1])
         whole = torch.fft.irfft2(summed, s=size)
         return whole[..., 2 * RADIUS_PX : 2 * RADIUS_PX + height, 2 * RADIUS_PX : 2 * RADIUS_PX + width]
 
     def _transformed(self, shots: Tensor) -> Tensor:
         """Spectra of the shots, continued by reflection as far as the kernels reach."""
         height, width = shots.shape[-2:]
+        if min(height, width) > RADIUS_PX:
+            margins = (RADIUS_PX, _fast(width) - width - RADIUS_PX, RADIUS_PX, _fast(height) - height - RADIUS_PX)
+            if max(margins) < min(height, width):
+                flat = functional.pad(shots.flatten(1, 2).contiguous(), margins, mode="reflect")
+                return torch.fft.rfft2(flat.unflatten(1, shots.shape[1:3]))
         for axis, size in ((-2, height), (-1, width)):
             shots = shots.index_select(axis, reflected(size, -RADIUS_PX, size + RADIUS_PX, shots.device))
         return torch.fft.rfft2(shots, s=(_fast(height), _fast(width)))

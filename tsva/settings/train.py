@@ -22,7 +22,7 @@ class FusionSettings(Section):
     """Its blocks."""
     crop_px: int | None = Field(128, ge=64)
     """Edge of the random crop: filters reach 20 pixels far, and noise is read from it; None: the whole patch."""
-    batch: int = Field(16, ge=1, le=4096)
+    batch: int = Field(8, ge=1, le=4096)
     """Pairs a step."""
 
 
