@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self
 
 from torch import Tensor, nn
 
 from tsva.networks.sharper import high_is_sharper
 
 
-@runtime_checkable
 class Decision(Protocol):
     """Facts of a batch of whole images; a tile gets its part of those that vary over the image."""
 
@@ -31,6 +30,6 @@ def decide(network: nn.Module, low: Tensor, high: Tensor) -> Any:
     return high_is_sharper(low, high)
 
 
-def part_of(decision: Any, y: slice, x: slice) -> Any:
+def part_of(decision: Decision | Tensor, y: slice, x: slice) -> Any:
     """The decision for a tile."""
-    return decision.tile(y, x) if isinstance(decision, Decision) else decision
+    return decision if isinstance(decision, Tensor) else decision.tile(y, x)

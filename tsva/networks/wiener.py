@@ -187,6 +187,8 @@ def _tables(optics: OpticsSettings, delta_um: float, channels: int) -> tuple[np.
         near, far = (transfer(n_um[:, None] + shift - depth) for shift in (-delta_um, delta_um))
         products = [near * near, far * far, near * far, target * near, target * far]
         nn, ff, nf, tn, tf = (np.einsum("ndf,d->nf", product, weights) for product in products)
-        found.append(np.stack([nn, ff, nf, tn, tf, np.maximum(nn * ff - nf**2, 0), tn * ff - tf * nf, tf * nn - tn * nf]))
+        found.append(
+            np.stack([nn, ff, nf, tn, tf, np.maximum(nn * ff - nf**2, 0), tn * ff - tf * nf, tf * nn - tn * nf])
+        )
     fy, fx = np.fft.fftfreq(GRID_PX), np.fft.rfftfreq(GRID_PX)
     return np.stack(found, axis=2), np.hypot(fy[:, None], fx[None, :])

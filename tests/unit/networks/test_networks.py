@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tsva.networks import NETWORKS, build
+from tsva.networks import U_SHAPED, build
 from tsva.networks.parts import reflected_to_multiple
 from tsva.networks.sharper import brenner, high_is_sharper, sharper_first
 from tsva.settings.train import NetworkName, TrainSettings
@@ -16,7 +16,8 @@ from tsva.train import multiply_accumulates
 
 FULL = TrainSettings(width=64, levels=5)
 SMALL = TrainSettings(width=2, levels=3)
-NAMES = sorted(NETWORKS)
+NAMES = sorted(U_SHAPED)
+"""Fusion, which is built otherwise, has tests of its own."""
 
 
 def lively(name: NetworkName, seed: int = 0, channels: int = 3) -> nn.Module:

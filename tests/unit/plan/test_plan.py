@@ -24,7 +24,7 @@ def test_slides_by_role(tmp_path: Path) -> None:
     made = plan(tmp_path, TRAIN, TEST, train={"networks": ["tsva"]})
     assert made.paired == ["A", "B"]
     assert made.datasets == ["dataset1"]
-    assert made.methods == ["y1", "tsva"]
+    assert made.reports["report"] == ["y1", *made.settings.methods.baselines, "tsva"]
     assert made.checkpoint == "results/train/tsva/model.ckpt"
 
 
