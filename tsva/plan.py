@@ -101,7 +101,7 @@ class Plan:
     @property
     def reports(self) -> dict[str, list[str]]:
         """Rows of the tables by report: the default one, the one with all of Table I, the one with everything."""
-        trained = self.networks
+        trained = [name for name in self.trainable if name in self.networks]
         chosen = [name for name in self.baselines if name in self.settings.methods.baselines]
         paper = [name for name in self.trainable if name in {*trained, *TABLE1_NETWORKS}]
         return {

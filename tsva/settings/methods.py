@@ -19,7 +19,7 @@ BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 class MethodsSettings(Section):
     """Rows of the report's tables that need no training. Their own parameters: section baselines."""
 
-    baselines: tuple[BaselineName, ...] = ("mean", "wiener_one_shot", "wiener_two_shot", "wiener_blind")
+    baselines: tuple[BaselineName, ...] = ("wiener_two_shot", "wiener_blind")
     """In the default report; the targets table1 and all_methods take all there are."""
     slow: tuple[BaselineName, ...] = ("denoise", "richardson_lucy", "dark_channel", "graph")
     """These restore a sample of the patches alone, at the grid's offsets; the tables print how many."""

@@ -31,8 +31,8 @@ class TrainSettings(Section):
 
     recipe: str = Field("demo", pattern=r"^[a-z][a-z0-9_-]*$")
     """Name of this recipe in the report: whoever changes the keys below should change it too."""
-    networks: tuple[NetworkName, ...] = ("tsva", "unet", "unet_residual")
-    """What is trained, in the order of the report's rows."""
+    networks: tuple[NetworkName, ...] = ("fusion", "tsva", "unet")
+    """What is trained for the default report. The first one restores slides of role refocus."""
     width: int = Field(16, ge=1, le=256)
     """Channels of the finest level (paper: 64); they double at each level."""
     levels: int = Field(3, ge=2, le=7)
