@@ -8,8 +8,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, laplace
 from scipy.signal import fftconvolve
 
+from tsva.baselines.noise import noise_variance
 from tsva.baselines.restored import Restored
 from tsva.baselines.sharper import floats, high_is_y1, y1_of
+from tsva.baselines.spectra import padded_shape, radius_per_um, transformed
 from tsva.optics.psf import pixel_psf
 from tsva.pair import Pair
 from tsva.settings.baselines import BaselineSettings
@@ -33,14 +35,15 @@ def denoise(pair: Pair, settings: BaselineSettings) -> Restored:
 
     References
     ----------
-    Buades, Coll & Morel (2005), CVPR 2, 60-65; the noise's standard deviation by Donoho & Johnstone (1994).
+    Buades, Coll & Morel (2005), CVPR 2, 60-65.
     """
-    from skimage.restoration import denoise_nl_means, estimate_sigma
+    from skimage.restoration import denoise_nl_means
 
     y1 = y1_of(pair)
-    sigma = float(np.mean(estimate_sigma(y1, channel_axis=2)))
-    if not sigma > 0:
-        return Restored(y1)
+    shape = padded_shape(*y1.shape[:2])
+    radius = radius_per_um(shape, pair.optics.pixel_um)
+    variance = noise_variance(transformed(y1 - y1.mean(axis=(0, 1))), radius, shape[0] * shape[1])
+    sigma = float(np.sqrt(variance.mean()))
     cleaned = denoise_nl_means(
         y1, patch_size=5, patch_distance=6, h=settings.denoise_strength * sigma, sigma=sigma, fast_mode=True,
         channel_axis=2,

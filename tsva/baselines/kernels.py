@@ -120,14 +120,14 @@ def centred_by_mass(kernel: np.ndarray) -> np.ndarray:
 def centred_by_support(kernel: np.ndarray) -> np.ndarray:
     """Kernel moved by whole pixels such that the box around its nonzero pixels is in the middle.
 
-    Boxes that can't lie exactly in the middle come half a pixel to the left or above.
+    Boxes that can't lie exactly in the middle come half a pixel to the right or below, for kernels of odd size.
     """
     shifts = []
     for axis, size in enumerate(kernel.shape):
         inside = np.flatnonzero(kernel.any(axis=1 - axis))
         if inside.size == 0:
             return kernel.copy()
-        shifts.append((size - (inside[-1] - inside[0] + 1)) // 2 - inside[0])
+        shifts.append((size - (inside[-1] - inside[0])) // 2 - inside[0])
     return moved(kernel, int(shifts[0]), int(shifts[1]))
 
 

@@ -33,7 +33,7 @@ DEPENDENT = 8.0
 """Frequencies that say the same as one: windows smear neighbours together, and colours show the same tissue."""
 MODEL_SD_UM = 0.25
 """Sections differ from the model in thickness and in how deep their structures reach: scatter of the offsets found on
-digital training slides about the mean height of the true focal surface. In the standard errors with the noise's part."""
+digital training slides about the mean height of the true focal surface. In the standard errors with noise's part."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def find_offset(pair: Pair, signal: Signal, settings: BaselineSettings) -> Offse
     Notes
     -----
     In a ring with specimen power S the two spectra are normal with covariance C = S A(n) + N 1, where
-    A_ij = Σ K H(n ± δ - z) H(n ± δ - z') over the section's layers (see `section`). -log L = K (log det C + tr C⁻¹ P), P being the
-    measured powers |Y₁|², |Y₂|², Re Y₁Y₂*, over K frequencies. Each ring takes the S that suits it best among `LEVELS` times
-    the expected one, at the price of its prior.
+    A_ij = Σ K H(n ± δ - z) H(n ± δ - z') over the section's layers (see `section`). -log L = M (log det C + tr C⁻¹ P),
+    P being the measured powers |Y₁|², |Y₂|², Re Y₁Y₂*, over M frequencies. Each ring takes the S that suits it best of
+    `LEVELS` times the expected one, at the price of its prior.
     """
     likelihood, grid = _log_likelihood(pair, signal, settings)
     best = int(np.argmax(likelihood))

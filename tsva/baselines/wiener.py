@@ -52,7 +52,7 @@ def wiener_one_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> R
 
     Notes
     -----
-    X̂ = H₀ H₁* Y₁ / (\\|H₁\\|² + N/S) per colour: protocol of `wiener_two_shot` with one shot.
+    X̂ = H₀ H₁* Y₁ / (H₁² + N/S) per colour: protocol of `wiener_two_shot` with one shot.
     """
     side = 1 if high_is_y1(pair) else -1
     shot = pair.high if side == 1 else pair.low
@@ -77,9 +77,10 @@ def wiener_two_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> R
 
     Notes
     -----
-    X̂ = H₀ Σ Hᵢ* Yᵢ / (Σ \\|Hᵢ\\|² + N/S) per colour (Wiener 1949; of several shots: Yaroslavsky & Caulfield 1994). N is read
-    from each patch's finest structures, S is the training slides' mean spectrum scaled to the patch. Images are continued
-    by reflection.
+    The filters are C A⁻¹ per colour and frequency, with A_ij = S Σ K H_i H_j + N [i = j] and C_i = S Σ K H_0 H_i over
+    the section's layers (see `section`). With a flat section that is X̂ = H₀ Σ Hᵢ* Yᵢ / (Σ Hᵢ² + N/S). N is read from
+    each patch's finest structures, S is the training slides' mean spectrum scaled to the patch. Images are continued by
+    reflection.
     """
     n_um = _known(pair)
     z_um = [n_um - pair.delta_um, n_um + pair.delta_um]

@@ -51,7 +51,8 @@ def build(
     Returns
     -------
     nn.Module
-        ``forward(low, high, decision=None)`` (see `tsva.networks.decision`); attributes ``multiple`` and ``halo_px`` tell tiles how to lie.
+        ``forward(low, high, decision=None)`` (see `tsva.networks.decision`); attributes ``multiple`` and ``halo_px``
+        tell tiles how to lie.
     """
     if name == "fusion":
         shape = settings.fusion

@@ -17,7 +17,7 @@ class BaselineSettings(Section):
     denoise_strength: float = Field(0.8, gt=0, le=5)
     """Filter strength of non-local means, in standard deviations of the noise that is estimated in each patch."""
     section_thickness_um: float = Field(3.25, ge=0, le=50)
-    """Wiener restoration takes the section to be this thick, about the focal surface. 0 is the textbooks' flat specimen."""
+    """Wiener restoration takes the section to be this thick about the focal surface; 0: the textbooks' flat one."""
     structure_depth_um: float = Field(1.5, gt=0, le=50)
     """How deep a structure reaches into the section, standard deviation: between layers that have nothing in common and
     one drawing all through. Defaults: where digital training slides' shots are likely and their offsets unbiased."""

@@ -60,8 +60,8 @@ def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, se
 
 
 TOLD_SD_UM = 0.15
-"""Scatter of the offsets that the restoration is told while it is trained: about that of the estimator on whole patches.
-A crop has too few windows for an estimate of its own."""
+"""Scatter of the offsets that the restoration is told while it is trained: about the estimator's on whole patches. A
+crop has too few windows for an estimate of its own."""
 
 
 def told(network: Fusion, low: Tensor, high: Tensor, n_um: Tensor) -> Estimate:
