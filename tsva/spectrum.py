@@ -39,7 +39,7 @@ def signal_table(targets: Iterable[np.ndarray], pixel_um: float) -> pd.DataFrame
     ValueError
         If there are no patches.
     """
-    total, number, radius = 0.0, 0, np.empty(0)
+    total, number, radius = np.zeros((1, 1, 1)), 0, np.empty(0)
     for array in targets:
         for target in array:
             image = target.astype(np.float32) / 255

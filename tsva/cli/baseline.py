@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -25,7 +25,7 @@ from tsva.pair import Pair
 from tsva.sample import sample_pairs
 from tsva.scoring import score_table
 from tsva.settings.baselines import BaselineSettings
-from tsva.settings.methods import BASELINES, MethodsSettings
+from tsva.settings.methods import BASELINES, BaselineName, MethodsSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 
@@ -57,8 +57,8 @@ def _optics_by_slide(_: click.Context, param: click.Parameter, value: str) -> di
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="Folder that its paths start from.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for restored.npy and scores.tsv.")
 def command(
-    name: str, settings: BaselineSettings, methods: MethodsSettings, pairs: PairsSettings, optics: OpticsSettings,
-    true_optics: dict[str, OpticsSettings], signal: Path, seed: int, batch: int, batches: int, table: Path,
+    name: BaselineName, settings: BaselineSettings, methods: MethodsSettings, pairs: PairsSettings,
+    optics: OpticsSettings, true_optics: dict[str, OpticsSettings], signal: Path, seed: int, batch: int, batches: int, table: Path,
     results: Path, out: Path,
 ) -> None:  # fmt: skip
     """Restore and score a batch of a test data set's pairs."""
@@ -99,7 +99,7 @@ def _run(
     found = [method(pair) for pair in pairs]
     seconds = (time.perf_counter() - began) / len(pairs)
     images = [eight_bits(one.image) for one in found]
-    facts = {
+    facts: dict[str, Sequence[float | str | None]] = {
         "estimated_n_um": [one.n_um for one in found],
         "estimated_n_sd_um": [one.n_sd_um for one in found],
         "psnr_shifted_db": [_shifted(name, one, patch) for one in found],

@@ -93,6 +93,7 @@ class Fusion(nn.Module):
         self.last = zero_started(nn.Conv2d(width, cells, 3, padding=1))
         self.spread = nn.Conv2d(width, CELL * CELL, 1)
         nn.init.zeros_(self.spread.weight)
+        assert self.spread.bias is not None
         nn.init.constant_(self.spread.bias, -8.0)
         self.multiple = CELL
         self.why_not_exportable = (
@@ -205,8 +206,7 @@ class Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.steer = nn.Conv2d(CONDITIONS, 2 * width, 1)
-        nn.init.zeros_(self.steer.weight)
-        nn.init.zeros_(self.steer.bias)
+        zero_started(self.steer)
         self.convolution = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor, conditions: Tensor) -> Tensor:

@@ -26,6 +26,9 @@ class OffsetEstimator(nn.Module):
         Of the shots.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels

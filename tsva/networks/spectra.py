@@ -20,7 +20,10 @@ FREQUENCIES = tuple(math.sqrt((a * a + b * b) / 2) / WINDOW_PX for a, b in pairw
 
 
 class BandSpectra(nn.Module):
-    """Welch's averaged spectra: Hann windows that overlap by half, power gathered in rings of frequency."""
+    """Welch's averaged spectra: overlapping Hann windows, power gathered in rings of frequency."""
+
+    window: Tensor
+    weights: Tensor
 
     def __init__(self) -> None:
         super().__init__()

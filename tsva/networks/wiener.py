@@ -48,6 +48,12 @@ class TwoShotWiener(nn.Module):
         3, or 1 (which takes green's transfer function).
     """
 
+    tables: Tensor
+    shape: Tensor
+    below: Tensor
+    share: Tensor
+    taper: Tensor
+
     def __init__(self, optics: OpticsSettings, delta_um: float, channels: int) -> None:
         super().__init__()
         self.channels = channels

@@ -7,7 +7,6 @@ from scipy import fft
 
 from tsva.baselines.conjugate_gradient import conjugate_gradient
 from tsva.baselines.graph.edges import gradients
-from tsva.baselines.kernels import normalised
 
 GRADIENT_WEIGHT = 25.0
 STEPS = 20
@@ -38,8 +37,8 @@ def kernel_step(
     shape = tuple(fft.next_fast_len(edge + 2 * pad, real=True) for edge in blurred.shape)
     goals = gradients(blurred)
     spectra = [(fft.rfft2(edge, shape), fft.rfft2(goal, shape)) for edge, goal in zip(edges, goals, strict=True)]
-    power = sum(np.abs(edge) ** 2 for edge, _ in spectra)
-    common = sum(edge.conj() * goal for edge, goal in spectra)
+    power = np.sum([np.abs(edge) ** 2 for edge, _ in spectra], axis=0)
+    common = np.sum([edge.conj() * goal for edge, goal in spectra], axis=0)
     lags = np.arange(size) - size // 2
 
     def apply(kernel: np.ndarray) -> np.ndarray:
@@ -50,8 +49,3 @@ def kernel_step(
 
     right = GRADIENT_WEIGHT * fft.irfft2(common, shape)[np.ix_(lags, lags)]
     return conjugate_gradient(apply, right, start, STEPS)
-
-
-def without_negatives(kernel: np.ndarray) -> np.ndarray:
-    """Negative values are none."""
-    return normalised(np.maximum(kernel, 0))
