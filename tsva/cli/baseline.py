@@ -58,8 +58,8 @@ def _optics_by_slide(_: click.Context, param: click.Parameter, value: str) -> di
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for restored.npy and scores.tsv.")
 def command(
     name: BaselineName, settings: BaselineSettings, methods: MethodsSettings, pairs: PairsSettings,
-    optics: OpticsSettings, true_optics: dict[str, OpticsSettings], signal: Path, seed: int, batch: int, batches: int, table: Path,
-    results: Path, out: Path,
+    optics: OpticsSettings, true_optics: dict[str, OpticsSettings], signal: Path, seed: int, batch: int, batches: int,
+    table: Path, results: Path, out: Path,
 ) -> None:  # fmt: skip
     """Restore and score a batch of a test data set's pairs."""
     rows = read_patches_table(table)
