@@ -4,8 +4,8 @@
 
 Prints one JSON object: by δ (half the distance of the shots), mean PSNR against the noise-free in-focus plane, averaged
 over n ~ N(0, sd): the sharper shot as captured, Wiener restoration of it (told n), of both shots (told n), and of both
-at an offset that their spectra say; and one shot at F, as captured and restored (told n). The best δ of each with its 95 %
-interval (bootstrap over specimens), and what the second shot's pixels add to choosing the sharper one.
+at an offset that their spectra say; and one shot at F, as captured and restored (told n). The best δ of each with its
+95 % interval (bootstrap over specimens), and what the second shot's pixels add to choosing the sharper one.
 """
 
 from __future__ import annotations
