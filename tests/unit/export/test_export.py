@@ -23,7 +23,7 @@ from tsva.export.onnx import MOST, NotExportableError, Parity, UnequalError, che
 from tsva.networks import build, checkpoint
 from tsva.networks.checkpoint import Checkpoint, fresh_network, save
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.train import NETWORK_NAMES, TrainSettings
+from tsva.settings.train import NETWORK_NAMES, NetworkName, TrainSettings
 
 SETTINGS = TrainSettings(width=2, levels=3)
 OWN = {"authors": ["A. Microscopist"], "license": "CC-BY-4.0"}
