@@ -43,14 +43,15 @@ def command(
     numbers = tqdm(range(settings.specimens), "advise", disable=None)
     table = pd.concat([measure(bench, signal, number) for number in numbers], ignore_index=True)
     found = curves(table, METHODS, seed=seed)
+    peaks = {method: best(table, method, seed=seed) for method in METHODS}
     summary = {
         "na": optics.na, "offset_sd_um": pairs.offset_sd_um, "specimens": settings.specimens,
-        "offsets": settings.offsets, "best": {method: best(table, method, seed=seed) for method in METHODS},
+        "offsets": settings.offsets, "best": peaks,
         "scanned_with_um": pairs.delta_um,
     }  # fmt: skip
     with fresh_folder(out) as folder:
         write_table(folder / "delta.tsv", found)
         write_table(folder / "patches.tsv", table)
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    blind = summary["best"]["wiener_blind"]
+    blind = peaks["wiener_blind"]
     log.info("best δ %.2f µm (%.2f to %.2f)", blind["delta_um"], blind["low_um"], blind["high_um"])
