@@ -142,7 +142,7 @@ def _images(bench: Bench, kind: str, z_um: np.ndarray, key: tuple[str, int]) -> 
     captured = np.empty((len(z_um), edge, edge, 3), np.uint8)
     clean = np.empty((edge, edge, 3), np.uint8)
     images = image_specimen(
-        specimen, level, np.append(z_um, 0.0), lambda reach: OtfTable(optics, reach), frame.grid,
+        specimen, level, np.append(z_um, 0.0), lambda reach: OtfTable(optics, max(reach, 1.0)), frame.grid,
         spacing_um=LAYER_SPACING_UM,
     )  # fmt: skip
     for plane, channel, image in images:

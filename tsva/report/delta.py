@@ -39,12 +39,11 @@ def delta_figure(curves: pd.DataFrame, best: dict[str, Any], scanned_with_um: fl
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         interval = best["wiener_blind"]
-        axes.axvspan(interval["low_um"], interval["high_um"], color=BAND, lw=0, zorder=0)
-        axes.axvline(scanned_with_um, color=INK, lw=0.8, ls=":")
+        axes.axvspan(interval["low_um"], interval["high_um"], color=BAND, lw=0, zorder=0, label="best δ for n estimated, 95 %")
+        axes.axvline(scanned_with_um, color=INK, lw=0.8, ls=":", label="distance scanned with")
         for (method, name), colour, marker in zip(NAMES.items(), (MUTED, *SERIES), ("x", *MARKERS), strict=False):
             rows = curves[curves["method"] == method]
             alone, pairs = rows[rows["delta_um"] == 0], rows[rows["delta_um"] > 0]
-            axes.fill_between(pairs["delta_um"], pairs["low_db"], pairs["high_db"], color=colour, alpha=0.12, lw=0)
             axes.plot(pairs["delta_um"], pairs["psnr_db"], color=colour, marker=marker, label=name)
             axes.plot(alone["delta_um"], alone["psnr_db"], color=colour, marker=marker, ls="none")
         axes.set(xlabel="δ, half the distance of the shots (µm); at 0: one shot at F", ylabel="PSNR (dB)")
