@@ -39,7 +39,9 @@ def delta_figure(curves: pd.DataFrame, best: dict[str, Any], scanned_with_um: fl
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         interval = best["wiener_blind"]
-        axes.axvspan(interval["low_um"], interval["high_um"], color=BAND, lw=0, zorder=0, label="best δ for n estimated, 95 %")
+        axes.axvspan(
+            interval["low_um"], interval["high_um"], color=BAND, lw=0, zorder=0, label="best δ for n estimated, 95 %"
+        )
         axes.axvline(scanned_with_um, color=INK, lw=0.8, ls=":", label="distance scanned with")
         for (method, name), colour, marker in zip(NAMES.items(), (MUTED, *SERIES), ("x", *MARKERS), strict=False):
             rows = curves[curves["method"] == method]
