@@ -59,7 +59,7 @@ def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, se
     still = spectra[n_um == 0]
     share = torch.from_numpy(bin_weights(n_um, SPREAD * patches.pairs.offset_sd_um, patches.pairs.z_step_um))
     estimator = network.offset
-    estimator.standardise(_noisy(spectra, noise_jitter, random))
+    estimator.standardise(network.lesson(_noisy(spectra, noise_jitter, random), n_um)[0])
     optimiser = torch.optim.Adam(estimator.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     beyond = round(BEYOND * BATCH)
@@ -69,8 +69,9 @@ def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, se
             foreign = _foreign(seen, spectra[chosen], n_um[chosen], random)
             far, far_um = _beyond(seen, still, beyond, patches.pairs.offset_max_um, random)
             batch = _noisy(torch.cat([foreign, far]), noise_jitter, random)
-            found, sd_um = estimator(batch)
-            loss = negative_log_likelihood(found, sd_um, torch.cat([n_um[chosen], far_um]))
+            lesson, truth_um = network.lesson(batch, torch.cat([n_um[chosen], far_um]))
+            found, sd_um = estimator(lesson)
+            loss = negative_log_likelihood(found, sd_um, truth_um)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
