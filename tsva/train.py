@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from tsva.networks import build
+from tsva.networks import OF_OPTICS, build
 from tsva.networks.fusion import Fusion
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NetworkName, TrainSettings
@@ -158,7 +158,7 @@ def multiply_accumulates(network: NetworkName, settings: TrainSettings, channels
     """Multiply-accumulates for a pair of square shots: convolutions (U-shaped networks: nothing is computed), and what
     a network says of its Fourier transforms."""
     # Fusion's tables are computed, and exist on no device but a real one
-    device = "cpu" if network == "fusion" else "meta"
+    device = "cpu" if network in OF_OPTICS else "meta"
     with torch.device(device), torch.no_grad(), FlopCounterMode(display=False) as counter:
         shots = torch.zeros(1, channels, edge_px, edge_px)
         built = build(network, settings, channels)

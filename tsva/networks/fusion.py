@@ -167,8 +167,7 @@ class Fusion(nn.Module):
             Expected root mean square error of a pixel's colours against a captured in-focus image.
         """
         n_um = decision.n_um
-        flipped = n_um.reshape(-1, 1, 1, 1) < 0 if n_um.ndim == 1 else n_um < 0
-        near, far = torch.where(flipped, high, low), torch.where(flipped, low, high)
+        near, far = self.sorted_shots(low, high, n_um)
         mean = decision.mean[..., None, None]
         level = mean.mean(dim=1, keepdim=True)
         ratio = decision.noise / decision.signal
@@ -187,6 +186,15 @@ class Fusion(nn.Module):
         # an exponential knows no bounds, and an image unlike all training images would find that out
         sd = level * (spread.clamp(LEAST_SPREAD, MOST_SPREAD) / 2).exp()
         return torch.addcmul(linear, residual, level / ERROR_GAIN), sd
+
+    def sorted_shots(self, low: Tensor, high: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+        """The shots as the nearer to focus and the farther one, by the sign of the offset of each image or pixel."""
+        flipped = n_um.reshape(-1, 1, 1, 1) < 0 if n_um.ndim == 1 else n_um < 0
+        return torch.where(flipped, high, low), torch.where(flipped, low, high)
+
+    def lesson(self, spectra: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+        """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
+        return spectra, n_um
 
     def _conditions(self, decision: Estimate, level: Tensor) -> Tensor:
         """(B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL): |n| in tents, and the noise."""
