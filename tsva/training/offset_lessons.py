@@ -77,11 +77,12 @@ def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, se
             optimiser.step()
             schedule.step()
     estimator.requires_grad_(False)
+    network.taught_um.fill_(patches.pairs.offset_max_um)
 
 
-TOLD_SD_UM = 0.15
-"""Scatter of the offsets that the restoration is told while it is trained: about the estimator's on whole patches. A
-crop has too few windows for an estimate of its own."""
+TOLD_SD_UM = 0.25
+"""Scatter of the offsets that the restoration is told while it is trained: the estimator's on whole patches, between
+that on the training microscope (0.2) and on others (0.35). A crop has too few windows for an estimate of its own."""
 
 
 def told(network: Fusion, low: Tensor, high: Tensor, n_um: Tensor) -> Estimate:
