@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from tsva.errors import UserError
 from tsva.networks import NETWORKS, build
+from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NetworkName, TrainSettings
 
 FORMAT = 1
@@ -52,9 +54,18 @@ class Checkpoint:
 
     def restored_network(self) -> nn.Module:
         """The network with its weights, in evaluation mode."""
-        network = build(self.network, TrainSettings.model_validate(self.settings), self.channels)
+        network = self._fresh()
         network.load_state_dict(self.weights)
         return network.eval()
+
+    def _fresh(self) -> nn.Module:
+        settings, optics = TrainSettings.model_validate(self.settings), OpticsSettings.model_validate(self.optics)
+        return build(self.network, settings, self.channels, optics, self.delta_um)
+
+
+def fresh_network(**kind: Any) -> nn.Module:
+    """A network that a checkpoint's weights fit, from all else that the checkpoint holds (packages name this)."""
+    return Checkpoint(**kind, weights={})._fresh()
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:

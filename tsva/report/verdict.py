@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tsva.report.bounds import untrained
 from tsva.report.caveats import handed_over, not_learned
 from tsva.report.duels import Row, average, columns, outcome
-from tsva.report.names import NOTHING, dataset_name, lead_of, listed, method_name, offsets, plain, signed
+from tsva.report.names import NETWORKS, NOTHING, dataset_name, lead_of, listed, method_name, offsets, plain, signed
 from tsva.settings.pairs import PairsSettings
 
 
@@ -59,8 +60,9 @@ def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[
     rows = [row for row in everything if row["target"] == "captured"]
     gain = average(rows, lead, NOTHING)
     sentences = [_columns(rows, lead), _elsewhere(everything, lead)]
-    for rival in (method for method in methods if method not in (lead, NOTHING)):
+    for rival in (method for method in methods if method in NETWORKS and method != lead):
         sentences += [_against(rows, lead, rival), _columns(rows, rival)]
+    sentences += untrained(rows, [method for method in methods if method not in NETWORKS], lead)
     return {
         "dataset": name,
         "method": lead,

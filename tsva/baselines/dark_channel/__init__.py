@@ -1,0 +1,47 @@
+"""Blind deblurring by the dark channel prior (Pan et al. 2016; docs/methods.md)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tsva.baselines.blind_run import blind_run, luminance
+from tsva.baselines.dark_channel.blind import blind_kernel
+from tsva.baselines.dark_channel.final import final_image
+from tsva.baselines.restored import Restored
+from tsva.pair import Pair
+
+
+def deblur(image: np.ndarray, kernel_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel of an image's grey, and the image without it.
+
+    Parameters
+    ----------
+    image : (Y, X, C) float array
+        In [0, 1].
+    kernel_px : int
+        Edge of the kernel, odd.
+
+    Returns
+    -------
+    kernel : (kernel_px, kernel_px) float array
+    restored : (Y, X, C) float array
+    """
+    kernel, _ = blind_kernel(luminance(image), kernel_px)
+    return kernel, np.stack([final_image(channel, kernel) for channel in np.moveaxis(image, 2, 0)], axis=2)
+
+
+def dark_channel_deblur(pair: Pair, kernel_px: int = 15) -> Restored:
+    """The sharper shot, deblurred without knowledge of its blur.
+
+    Parameters
+    ----------
+    pair : Pair
+    kernel_px : int
+        Edge of the kernel, odd.
+
+    Returns
+    -------
+    Restored
+        With `kernel`; `failure` where none was found.
+    """
+    return blind_run(deblur, pair, kernel_px)
