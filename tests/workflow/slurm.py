@@ -1,4 +1,4 @@
-"""A private Slurm of one node with pretended GPUs, started and stopped by the tests: no root, no cgroups, no database."""
+"""A private Slurm of one node with pretended GPUs, for the tests: no root, no cgroups, no database."""
 
 from __future__ import annotations
 
@@ -150,9 +150,7 @@ class Slurm:
         # they end with this process, however it ends
         command = ["setpriv", "--pdeathsig", "TERM", program, *arguments]
         environment = {**os.environ, **self.environment}
-        self._running.append(
-            subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
-        )
+        self._running.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True))
         log.close()
 
     def _logs(self) -> str:
