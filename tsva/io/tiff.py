@@ -20,6 +20,8 @@ DAMAGED = (
     MemoryError,
 )  # fmt: skip
 """What tifffile and its codecs raise on damaged files, as trials with scrambled bytes have shown."""
+MOST_PIXELS = 2**27
+"""That a strip, tile or page that is decoded at once may have: more than any camera, less than memory."""
 COARSEST_PIXEL_UM = 20.0
 """A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
 JPEG = (6, 7)
@@ -79,6 +81,8 @@ def _check_whole(tif: TiffFile) -> None:
         if not ends or max(ends) > size or 0 in page.databytecounts:
             raise ValueError(f"pixels of page {number} of {count} are missing")
     _check_tags(tif, tif.pages.first.offset, size)
+    if tif.is_ome and tif.ome_metadata:
+        read_ome(tif.ome_metadata)  # before tifffile makes tables as large as it says
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
 
@@ -120,6 +124,7 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
     key = page.keyframe
     assert key is not None  # tifffile sets it when it reads the page
     check_page(key, where)
+    check_decoded(key.imagelength, key.imagewidth, where)
     with reading(where):
         pixels = page.asarray()
         if pixels.shape != key.shape:
@@ -142,6 +147,15 @@ def check_page(key: TiffPage, where: str) -> None:
     known = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE)
     if not decoded and key.photometric not in known:
         raise wrong_colours(where, getattr(key.photometric, "name", str(key.photometric)))
+
+
+def check_decoded(height: int, width: int, where: str) -> None:
+    """Refuse what would fill the memory once decoded: a few compressed bytes may claim any size."""
+    if height * width > MOST_PIXELS:
+        raise UserError(
+            where, got=f"{height}×{width} pixels in one piece", wanted=f"at most {MOST_PIXELS} that are decoded at once",
+            do="Save it as a tiled TIFF (vips tiffsave --tile), or as one plane a field.",
+        )  # fmt: skip
 
 
 def as_shown(pixels: np.ndarray, key: TiffPage, where: str) -> np.ndarray:

@@ -54,9 +54,19 @@ class Checkpoint:
 
     def restored_network(self) -> nn.Module:
         """The network with its weights, in evaluation mode."""
+        self._check_shapes()
         network = self._fresh()
         network.load_state_dict(self.weights)
         return network.eval()
+
+    def _check_shapes(self) -> None:
+        """Raise RuntimeError if weights don't fit, before memory is taken: settings may tell of a network of any size."""
+        with torch.device("meta"):
+            wanted = {name: value.shape for name, value in self._fresh().state_dict().items()}
+        there = {name: value.shape for name, value in self.weights.items()}
+        if wanted != there:
+            amiss = sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
+            raise RuntimeError(f"{len(amiss)} of {len(wanted)} parameters, such as {amiss[0]}")
 
     def _fresh(self) -> nn.Module:
         settings, optics = TrainSettings.model_validate(self.settings), OpticsSettings.model_validate(self.optics)
