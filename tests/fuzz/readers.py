@@ -145,16 +145,8 @@ def read_file(data: bytes, kind: str) -> str:
     for old in path.parent.iterdir():
         old.unlink()
     path.write_bytes(data)
-    row = SlideRow(
-        slide="A",
-        patient="A",
-        sample="A",
-        role="train",
-        source="planes",
-        path="planes",
-        pixel_um=0.5,
-        pattern="z{z}um.tif",
-    )
+    said = {"slide": "A", "patient": "A", "sample": "A", "role": "train", "source": "planes", "path": "planes"}
+    row = SlideRow.model_validate({**said, "pixel_um": 0.5, "pattern": path.name.replace("0", "{z}")})
     taken = 0
     ways = (
         lambda: read_image(path),

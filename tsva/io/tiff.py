@@ -153,7 +153,7 @@ def check_decoded(height: int, width: int, where: str) -> None:
     """Refuse what would fill the memory once decoded: a few compressed bytes may claim any size."""
     if height * width > MOST_PIXELS:
         raise UserError(
-            where, got=f"{height}×{width} pixels in one piece", wanted=f"at most {MOST_PIXELS} that are decoded at once",
+            where, got=f"{height}×{width} pixels in one piece", wanted=f"at most {MOST_PIXELS} decoded at once",
             do="Save it as a tiled TIFF (vips tiffsave --tile), or as one plane a field.",
         )  # fmt: skip
 

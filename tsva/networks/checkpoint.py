@@ -60,7 +60,7 @@ class Checkpoint:
         return network.eval()
 
     def _check_shapes(self) -> None:
-        """Raise RuntimeError if weights don't fit, before memory is taken: settings may tell of a network of any size."""
+        """Raise RuntimeError if weights don't fit, before memory is taken: settings may tell of any size."""
         with torch.device("meta"):
             wanted = {name: value.shape for name, value in self._fresh().state_dict().items()}
         there = {name: value.shape for name, value in self.weights.items()}

@@ -59,7 +59,7 @@ class SlideRow(Section):
     @classmethod
     def _is_no_unfinished_folder(cls, value: str) -> str:
         _require(
-            not value.endswith(".part"), "slide", value, "no name that ends in .part: unfinished folders are called so"
+            not value.endswith(".part"), "slide", value, "a name without .part at its end, as unfinished folders have"
         )
         return value
 
