@@ -1,4 +1,4 @@
-"""What the machine refuses: room, permission, memory; told like a user's mistake, as nothing is wrong with the program."""
+"""What the machine refuses (room, permission, memory), told like a user's mistake: the program is well."""
 
 from __future__ import annotations
 
