@@ -61,6 +61,8 @@ class Checkpoint:
 
     def _check_shapes(self) -> None:
         """Raise RuntimeError if weights don't fit, before memory is taken: settings may tell of any size."""
+        if self.channels not in (1, 3):
+            raise RuntimeError(f"{self.channels} channels")
         with torch.device("meta"):
             wanted = {name: value.shape for name, value in self._fresh().state_dict().items()}
         there = {name: value.shape for name, value in self.weights.items()}
@@ -106,7 +108,7 @@ def load(path: Path) -> Checkpoint:
     try:
         checkpoint = Checkpoint(**held)
         checkpoint.restored_network()
-    except (TypeError, ValidationError, RuntimeError) as error:
+    except (TypeError, AttributeError, ValidationError, RuntimeError) as error:
         raise _unusable(path, f"weights or settings that don't fit ({str(error).splitlines()[0]})") from None
     return checkpoint
 
