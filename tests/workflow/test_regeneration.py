@@ -111,7 +111,7 @@ CODE = [
     ("tsva/cli/count.py", [*COUNT, REPORT]),
     ("tsva/networks/tsva.py", ["train:tsva", "train:unet", *REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
     ("tsva/baselines/wiener.py", [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
-    ("tsva/cli/gather.py", [*GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("tsva/cli/gather.py", [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
     ("tsva/spectrum.py", ["spectrum", *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
     ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, REPORT]),
 ]

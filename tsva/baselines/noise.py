@@ -12,7 +12,7 @@ LEAST_VARIANCE = 1 / 12 / 255**2
 """Rounding to 8 bits."""
 
 
-def noise_variance(spectrum: np.ndarray, radius_per_um: np.ndarray, samples: int) -> np.ndarray:
+def noise_variance(spectrum: np.ndarray, radius_per_um: np.ndarray, samples: float) -> np.ndarray:
     """Variance of white noise in each colour of an image.
 
     Parameters
@@ -20,8 +20,9 @@ def noise_variance(spectrum: np.ndarray, radius_per_um: np.ndarray, samples: int
     spectrum : (C, Y, X // 2 + 1) complex array
         Of an image in [0, 1].
     radius_per_um : (Y, X // 2 + 1) float array
-    samples : int
-        Pixels that the spectrum is of: |spectrum|² over this is power spectral density at unit spacing.
+    samples : float
+        Pixels that the spectrum is of (under a window: the sum of its squares): |spectrum|² over this is power spectral
+        density at unit spacing.
 
     Returns
     -------

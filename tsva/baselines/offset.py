@@ -117,8 +117,7 @@ def _log_likelihood(pair: Pair, signal: Signal, settings: BaselineSettings) -> t
 def _rings(pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Measured powers (3, C, ring), noise (C,), frequencies counted (ring,), and the rings' frequency (ring,)."""
     height, width, _ = pair.low.shape
-    window = np.sqrt(np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])).astype(np.float32)
-    window = window**2
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
     energy = float(np.sum(window**2))
     spectra = []
     for shot in (pair.low, pair.high):
@@ -126,7 +125,7 @@ def _rings(pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         image = (image - image.mean(axis=(0, 1))) * window[..., None]
         spectra.append(scipy.fft.rfft2(np.ascontiguousarray(image.transpose(2, 0, 1))))
     radius = radius_per_um((height, width), pair.optics.pixel_um)
-    noise = np.mean([noise_variance(spectrum, radius, 1) / energy for spectrum in spectra], axis=0)
+    noise = np.mean([noise_variance(spectrum, radius, energy) for spectrum in spectra], axis=0)
     ring, frequency = _ring_of(height, width, pair.optics.pixel_um)
     inside = ring >= 0
     low, high = (spectrum[:, inside] for spectrum in spectra)

@@ -166,6 +166,6 @@ def _scale(
         clear[:, 0, 0] = 0
         # in units of the expectation each frequency weighs alike
         power = np.abs(spectrum) ** 2 / (shape[0] * shape[1]) - noise[:, None, None]
-        found += (clear * power / expected).sum(axis=(1, 2))
+        found += (clear * power / np.maximum(expected, np.float32(1e-30))).sum(axis=(1, 2))
         wanted += clear.sum(axis=(1, 2))
     return np.clip(np.where(wanted > 0, found / np.maximum(wanted, 1), 1), LEAST_SCALE, MOST_SCALE)

@@ -23,6 +23,8 @@ REGION_WINDOWS = 5
 TENTS_UM = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5)
 CONDITIONS = len(TENTS_UM) + 1
 SIGNAL_BANDS = slice(1, 8)
+LEAST_SPREAD, MOST_SPREAD = -13.0, -4.6
+"""Logarithm of the expected squared error: 0.15 to 10 % of the level."""
 ERROR_GAIN = 8.0
 """Differences between shots and estimate are a small part of the level."""
 
@@ -182,7 +184,9 @@ class Fusion(nn.Module):
         x = functional.silu(x)
         residual = functional.pixel_shuffle(self.last(x), CELL)[..., :height, :width]
         spread = functional.pixel_shuffle(self.spread(x.detach()), CELL)[..., :height, :width]
-        return torch.addcmul(linear, residual, level / ERROR_GAIN), level * (spread / 2).exp()
+        # an exponential knows no bounds, and an image unlike all training images would find that out
+        sd = level * (spread.clamp(LEAST_SPREAD, MOST_SPREAD) / 2).exp()
+        return torch.addcmul(linear, residual, level / ERROR_GAIN), sd
 
     def _conditions(self, decision: Estimate, level: Tensor) -> Tensor:
         """(B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL): |n| in tents, and the noise."""

@@ -228,7 +228,7 @@ def test_the_layout_of_jiang_2018(tmp_path: Path) -> None:
 
 
 def test_terminals_that_know_ascii_alone(stack: Path) -> None:
-    result = CliRunner(charset="ascii").invoke(command, [str(stack)])
+    result = CliRunner(charset="ascii").invoke(command, [str(stack)], env={"COLUMNS": "100"})
     assert result.exception is None
     assert result.output.isascii()
     assert "###" in result.output and "0.345 um" in result.output
