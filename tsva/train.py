@@ -89,7 +89,7 @@ def fit(
     Parameters
     ----------
     network : str
-        One of `tsva.networks.NETWORKS`.
+        One of `tsva.settings.train.NETWORK_NAMES`.
     training, verification : PatchStacks
         What is trained on, and what chooses the best step.
     settings : TrainSettings

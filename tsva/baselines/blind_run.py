@@ -14,11 +14,6 @@ Deblur = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """(Y, X, C) image in [0, 1] and edge of the kernel, in; kernel and restored image, out."""
 
 
-def luminance(image: np.ndarray) -> np.ndarray:
-    """(Y, X) grey of a (Y, X, C) image, weighed as in ITU-R BT.601, which the methods' authors use."""
-    return image[..., 0] if image.shape[2] == 1 else image @ np.array([0.2989, 0.5870, 0.1140])
-
-
 def blind_run(deblur: Deblur, pair: Pair, kernel_px: int) -> Restored:
     """Deblur the sharper shot.
 

@@ -11,7 +11,7 @@ from scipy.signal import fftconvolve
 from tsva.baselines.noise import noise_variance
 from tsva.baselines.restored import Restored
 from tsva.baselines.sharper import floats, high_is_y1, y1_of
-from tsva.baselines.spectra import padded_shape, radius_per_um, transformed
+from tsva.baselines.spectra import colours, padded_shape, radius_per_um, transformed
 from tsva.optics.psf import pixel_psf
 from tsva.pair import Pair
 from tsva.settings.baselines import BaselineSettings
@@ -87,9 +87,8 @@ def richardson_lucy(pair: Pair, settings: BaselineSettings) -> Restored:
     margin = PSF_PX // 2
     padded = np.pad(y1, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
     blurred, focus = _psfs(pair.optics, round(pair.n_um + side * pair.delta_um, 2))
-    colours = (0, 1, 2) if y1.shape[2] == 3 else (1,)
     restored = []
-    for channel, colour in enumerate(colours):
+    for channel, colour in enumerate(colours(y1.shape[2])):
         specimen = deconvolve(padded[..., channel], blurred[colour], settings.richardson_lucy_iterations)
         seen = fftconvolve(specimen, focus[colour], mode="same")
         restored.append(seen[margin:-margin, margin:-margin])

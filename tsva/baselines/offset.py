@@ -27,6 +27,7 @@ LOWEST_PER_UM = 0.05
 HIGHEST_SHARE = 0.85
 """Of the highest frequency: beyond is little but the noise that is read there."""
 LEVELS = np.exp(np.linspace(-2.0, 2.0, 11))
+"""Powers that a ring is tried with, as multiples of the expected one."""
 LEVEL_SD = 0.7
 """How far a ring's power strays from the training slides' mean spectrum (scaled to the patch), natural logarithm."""
 DEPENDENT = 8.0
@@ -67,7 +68,8 @@ def find_offset(pair: Pair, signal: Signal, settings: BaselineSettings) -> Offse
     Returns
     -------
     Offset
-        Changes its sign, and nothing else, when the shots change places.
+        Changes its sign, and nothing else, when the shots change places (of two equal shots,
+        whose offset has no sign, the lower of the equally likely ones is taken).
 
     Notes
     -----

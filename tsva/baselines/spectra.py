@@ -75,8 +75,9 @@ def image_of(spectrum: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.ascontiguousarray(part.transpose(1, 2, 0))
 
 
+@lru_cache(maxsize=16)
 def radius_per_um(shape_px: tuple[int, int], pixel_um: float) -> np.ndarray:
-    """(Y, X // 2 + 1) spatial frequency, cycles per µm."""
+    """(Y, X // 2 + 1) spatial frequency, cycles per µm; kept, not to be written to."""
     rows = np.fft.fftfreq(shape_px[0], pixel_um)[:, None]
     return np.hypot(rows, np.fft.rfftfreq(shape_px[1], pixel_um)[None, :])
 

@@ -21,7 +21,7 @@ from tsva.baselines.spectra import (
     padded_shape,
     radius_per_um,
     transformed,
-)  # fmt: skip
+)
 from tsva.pair import Pair
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ import pandas as pd
 from tsva.errors import UserError
 from tsva.io.tables import read_table
 from tsva.pair import Pair, grid_pairs
+from tsva.scoring import FACTS
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 
 SCORES = [
     "patch", "slide", "sample", "n_um", "protocol", "draw", "target", "psnr_db", "ssim", "identical", "seconds",
-    "estimated_n_um", "estimated_n_sd_um", "predicted_rmse", "psnr_shifted_db", "failure",
+    *FACTS,
 ]  # fmt: skip
 """Columns of scores.tsv."""
 
@@ -84,13 +86,13 @@ def read_patches(
         What methods are told; by slide where slides differ.
     """
     arrays = {name: np.load(results / name, mmap_mode="r") for name in sorted(set(rows["array"]))}
+    offsets = cache(read_table)  # a slide's, not a patch's
     for number, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
         stack = np.asarray(arrays[row["array"]][row["index"]])
         told = optics if isinstance(optics, OpticsSettings) else optics[row["slide"]]
-        yield Patch(
-            number, row, grid_pairs(stack, pairs, told),
-            _continuous(results / row["array"], row, pairs, told), _targets(results / row["array"], row, stack, pairs),
-        )  # fmt: skip
+        array = results / row["array"]
+        continuous = _continuous(array, row, pairs, told, offsets)
+        yield Patch(number, row, grid_pairs(stack, pairs, told), continuous, _targets(array, row, stack, pairs))
 
 
 def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:
@@ -100,10 +102,12 @@ def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings)
     return targets
 
 
-def _continuous(array: Path, row: Mapping, pairs: PairsSettings, optics: OpticsSettings) -> list[Pair]:
+def _continuous(
+    array: Path, row: Mapping, pairs: PairsSettings, optics: OpticsSettings, read: Callable[[Path], pd.DataFrame]
+) -> list[Pair]:
     if not row["draws"]:
         return []
-    offsets = read_table(array.with_name("continuous.tsv"))
+    offsets = read(array.with_name("continuous.tsv"))
     n_um = offsets[offsets["index"] == row["index"]].sort_values("draw")["n_um"]
     shots = np.asarray(np.load(array.with_name("continuous.npy"), mmap_mode="r")[row["index"]][: row["draws"]])
     both = zip(shots, n_um, strict=True)

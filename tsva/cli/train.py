@@ -19,7 +19,7 @@ from tsva.fingerprint import code_digest
 from tsva.io import read_table
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.train import NETWORK_NAMES, TrainSettings
 
 if TYPE_CHECKING:
     from tsva.train import Fitted, Machine
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option("--network", required=True, help="Which network: tsva, unet, unet_residual, burst.")
+@click.option("--network", required=True, help=f"Which network: {', '.join(NETWORK_NAMES)}.")
 @settings_option(TrainSettings)
 @settings_option(PairsSettings, "pairs")
 @settings_option(OpticsSettings, "optics")
@@ -52,13 +52,12 @@ def command(
     """
     import torch
 
-    from tsva.networks import NETWORKS
     from tsva.train import fit
     from tsva.training.module import DivergedError
 
-    if network not in NETWORKS:
+    if network not in NETWORK_NAMES:
         raise UserError(
-            "--network", got=repr(network), wanted=f"one of {', '.join(NETWORKS)}", do="Mend train.networks."
+            "--network", got=repr(network), wanted=f"one of {', '.join(NETWORK_NAMES)}", do="Mend train.networks."
         )
     torch.set_num_threads(threads)
     rows = read_table(table)

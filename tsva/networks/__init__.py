@@ -13,7 +13,7 @@ from tsva.networks.fusion import Fusion
 from tsva.networks.tsva import TSVA
 from tsva.networks.unet import UNet
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.train import NETWORK_NAMES, NetworkName, TrainSettings
+from tsva.settings.train import NetworkName, TrainSettings
 
 U_SHAPED: dict[NetworkName, Callable[[int, int, int], nn.Module]] = {
     "tsva": TSVA,
@@ -22,8 +22,6 @@ U_SHAPED: dict[NetworkName, Callable[[int, int, int], nn.Module]] = {
     "burst": BurstUNet,
 }
 """(channels, width, levels) -> network."""
-NETWORKS = NETWORK_NAMES
-"""All that can be built."""
 
 
 def build(
@@ -38,9 +36,9 @@ def build(
     Parameters
     ----------
     name : str
-        One of `NETWORKS`.
+        One of `tsva.settings.train.NETWORK_NAMES`.
     settings : TrainSettings
-        Of which width and levels are used.
+        Of which width and levels are used; of Fusion, its own section.
     channels : int
         Of an image: 1 or 3.
     optics : OpticsSettings, optional

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from tsva.errors import UserError
-from tsva.networks import NETWORKS, build
+from tsva.networks import build
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.train import NetworkName, TrainSettings
+from tsva.settings.train import NETWORK_NAMES, NetworkName, TrainSettings
 
 FORMAT = 1
 
@@ -25,7 +25,7 @@ class Checkpoint:
     Attributes
     ----------
     network : str
-        One of `tsva.networks.NETWORKS`.
+        One of `tsva.settings.train.NETWORK_NAMES`.
     settings : dict
         `TrainSettings`, as JSON has them.
     channels : int
@@ -103,7 +103,7 @@ def load(path: Path) -> Checkpoint:
         raise _unusable(path, f"a file that torch can't read ({type(error).__name__})") from None
     if not isinstance(held, dict) or held.pop("format", None) != FORMAT:
         raise _unusable(path, "something else than a checkpoint of this format")
-    if held.get("network") not in NETWORKS:
+    if held.get("network") not in NETWORK_NAMES:
         raise _unusable(path, f"the network {held.get('network')!r}")
     try:
         checkpoint = Checkpoint(**held)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tsva.settings.train import NETWORK_NAMES
+
 NOTHING = "y1"
 """The method that does nothing: the sharper shot as captured."""
 LEAD = "tsva"
@@ -27,9 +29,7 @@ METHODS = {
     "burst": "Burst U-Net",
     "tsva": "TSVA",
     "fusion": "Fusion",
-    "fusion_one_shot": "Fusion without its second shot",
 }
-NETWORKS = ("unet", "unet_residual", "burst", "tsva", "fusion", "fusion_one_shot")
 DRAWN = (NOTHING, "wiener_two_shot", "unet", "unet_residual", "burst", "tsva", "fusion")
 """Methods that figures and example pictures show; the tables show all."""
 DATASETS = {"dataset1": "Dataset 1", "dataset2": "Dataset 2"}
@@ -62,7 +62,7 @@ def dataset_name(dataset: str) -> str:
 def lead_of(methods: Iterable[str]) -> str | None:
     """The method that the verdict is about: TSVA, else the first network, else the first that does something."""
     applied = [method for method in methods if method != NOTHING]
-    networks = [method for method in applied if method in NETWORKS]
+    networks = [method for method in applied if method in NETWORK_NAMES]
     return LEAD if LEAD in applied else next(iter([*networks, *applied]), None)
 
 

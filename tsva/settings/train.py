@@ -11,6 +11,8 @@ from tsva.settings.base import Section
 NetworkName = Literal["unet", "unet_residual", "burst", "tsva", "fusion"]
 NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
 """All of them, in the order of the tables."""
+NOT_EXPORTABLE: tuple[NetworkName, ...] = ("fusion",)
+"""These refuse, with the reason: `tsva.export` would fail on them."""
 
 
 class FusionSettings(Section):

@@ -20,10 +20,10 @@ from tsva.errors import UserError
 from tsva.export.bioimage import InvalidPackageError, read_package
 from tsva.export.card import WHAT, write_card
 from tsva.export.onnx import MOST, NotExportableError, Parity, UnequalError, check_parity, exportable, write_onnx
-from tsva.networks import NETWORKS, build, checkpoint
+from tsva.networks import build, checkpoint
 from tsva.networks.checkpoint import Checkpoint, fresh_network, save
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.train import NetworkName, TrainSettings
+from tsva.settings.train import NETWORK_NAMES, NetworkName, TrainSettings
 
 SETTINGS = TrainSettings(width=2, levels=3)
 OWN = {"authors": ["A. Microscopist"], "license": "CC-BY-4.0"}
@@ -205,4 +205,4 @@ def test_the_card_says_what_it_is_made_for_and_how_well_it_does(tmp_path: Path) 
     for fact in ("0.345 µm", "F − 0.5 µm", "−3 to +3 µm", "| Numerical aperture | 0.75 |", "620, 540, 460 nm", "`abc`"):
         assert fact in card
     assert "No report" in write_card(held, parities, 32, None)
-    assert {*WHAT} == {*NETWORKS}
+    assert {*WHAT} == {*NETWORK_NAMES}

@@ -101,3 +101,26 @@ def test_thousands_of_files_are_told_as_their_folders(tmp_path: Path) -> None:
     (tmp_path / "s1_l2/Seg1_defocus0.jpg").write_text("else")
     again = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\ttrain\tstack\ts1_l1\t\t")
     assert again.data("A") != before
+
+
+def test_reports_are_the_default_the_papers_and_everything(tmp_path: Path) -> None:
+    made = plan(tmp_path, TRAIN, TEST, train={"networks": ["fusion", "tsva"]}, methods={"baselines": ["mean"]})
+    reports = made.reports
+    assert reports["report"] == ["y1", "mean", "tsva", "fusion"]
+    assert reports["table1"] == ["y1", *made.baselines, "burst", "tsva", "fusion"]
+    assert reports["all_methods"] == ["y1", *made.baselines, *made.trainable]
+    assert {"dark_channel", "graph", "wiener_blind"} < {*made.baselines} and {"unet", "burst"} < {*made.trainable}
+    # the first one named restores slides of role refocus; Fusion cannot be exported
+    assert made.checkpoint == "results/train/fusion/model.ckpt" and made.exportable == ["tsva"]
+
+
+def test_slow_methods_have_batches(tmp_path: Path) -> None:
+    made = plan(tmp_path, TRAIN, TEST, methods={"slow": ["graph"], "batches": 3})
+    assert (made.batches("graph"), made.batches("dark_channel")) == (3, 1)
+
+
+def test_true_optics_are_those_of_other_microscopes(tmp_path: Path) -> None:
+    other = TEST.replace("B\t", "C\t") + "other_lab"
+    made = plan(tmp_path, TRAIN, TEST, other)
+    told = json.loads(made.true_optics("dataset1"))
+    assert set(told) == {"C"} and told["C"]["model"] == "debye"

@@ -17,8 +17,8 @@ from scipy.ndimage import gaussian_filter
 
 from tsva.cli.report import command
 from tsva.io import write_table
-from tsva.report.names import NETWORKS
 from tsva.settings.pairs import PairsSettings
+from tsva.settings.train import NETWORK_NAMES
 
 PAIRS = PairsSettings(patch_px=32)
 FIELDS = 3
@@ -164,7 +164,7 @@ def write_results(results: Path, world: World) -> None:
         write_table(results / "pairs" / f"{dataset}.tsv", table)
         for method in ("y1", *world.remaining):
             _method(results, world, dataset, method, table)
-    for network in world.remaining.keys() & {*NETWORKS}:
+    for network in world.remaining.keys() & {*NETWORK_NAMES}:
         _training(results / "train" / network, network)
     slide = world.slide_name.format(dataset="dataset1", number=0)
     excluded = [(slide, "dataset1", "f2", None, None, "3 % of the field is tissue; 5 % are wanted")]

@@ -47,6 +47,7 @@ def shrunk(image: np.ndarray, ratio: float) -> np.ndarray:
     (Y', X') float array
         Smoothed by a Gaussian of standard deviation 0.5 / ratio pixels, cut where a twentieth lies beyond on either
         side, and sampled linearly every 1 / ratio pixels, where the whole Gaussian lies within the image.
+        Its weights are not normalised again after the cut, as in the authors' code: coarse images are 2 to 18 % darker.
 
     Raises
     ------

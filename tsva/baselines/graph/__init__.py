@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from tsva.baselines.blind_run import blind_run, luminance
+from tsva.baselines.blind_run import blind_run
 from tsva.baselines.graph.blind import blind_kernel
 from tsva.baselines.graph.final import deconvolved
 from tsva.baselines.restored import Restored
 from tsva.pair import Pair
+
+
+def luminance(image: np.ndarray) -> np.ndarray:
+    """(Y, X) grey of a (Y, X, C) image, weighed as in ITU-R BT.601, which the method's authors use."""
+    return image[..., 0] if image.shape[2] == 1 else image @ np.array([0.2989, 0.5870, 0.1140])
 
 
 def deblur(image: np.ndarray, kernel_px: int) -> tuple[np.ndarray, np.ndarray]:

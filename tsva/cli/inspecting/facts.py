@@ -128,14 +128,6 @@ def _most_planes(tif: TiffFile, path: Path) -> int:
         return 2  # axes beside z, which whoever reads the planes tells of
 
 
-def _of_picture(path: Path) -> dict[str, str]:
-    try:
-        height, width, channels = read_image(path).shape
-    except UserError:
-        return {}  # told when its pixels are asked for
-    return _pixels(height, width, channels, 8)
-
-
 def _separate(axes: str, shape: tuple[int, ...]) -> int:
     """Channels that are pages of their own."""
     return shape[axes.index("C")] if "C" in axes else 1
