@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import logging
 import os
 import random
 import resource
@@ -80,6 +81,7 @@ def read_all(first: int, inputs: int, seed: int) -> int:
     import inputs as made
 
     warnings.simplefilter("ignore")
+    logging.disable()  # tifffile tells each damage
     files = made.whole_files()
     kinds = sorted(files)
     Path("planes").mkdir()

@@ -51,7 +51,7 @@ class Rows:
                 if not 0 <= row < self._rows:
                     raise ValueError(f"row {row} of {self._rows}")
                 file.seek(self._start + int(row) * size)
-                _write(file.fileno(), memoryview(np.ascontiguousarray(value)).cast("B"))
+                _write(file.fileno(), np.ascontiguousarray(value).data.cast("B"))
 
 
 def _write(number: int, data: memoryview) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ DAMAGED = (
 """What tifffile and its codecs raise on damaged files, as trials with scrambled bytes have shown."""
 MOST_PIXELS = 2**27
 """That a strip, tile or page that is decoded at once may have: more than any camera, less than memory."""
+SIZES = ("imagelength", "imagewidth", "imagedepth", "samplesperpixel", "rowsperstrip", "tilelength", "tilewidth")
+"""Attributes of a page that tifffile takes from tags; a damaged tag may hold several numbers."""
 COARSEST_PIXEL_UM = 20.0
 """A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
 JPEG = (6, 7)
@@ -78,7 +81,8 @@ def _check_whole(tif: TiffFile) -> None:
             raise ValueError(f"the list of pages breaks off after page {count}")
     for number, page in enumerate(tif.pages, start=1):
         ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]
-        if not ends or max(ends) > size or 0 in page.databytecounts:
+        pieces = math.prod(page.keyframe.chunked) if page.keyframe else 0
+        if len(ends) != pieces or max(ends, default=0) > size or 0 in page.databytecounts:
             raise ValueError(f"pixels of page {number} of {count} are missing")
     _check_tags(tif, tif.pages.first.offset, size)
     if tif.is_ome and tif.ome_metadata:
@@ -135,7 +139,10 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
 
 
 def check_page(key: TiffPage, where: str) -> None:
-    """Refuse other bit depths and colour spaces before anything is decoded."""
+    """Refuse other bit depths and colour spaces, and sizes that are no numbers, before anything is decoded."""
+    for name in SIZES:
+        if not isinstance(getattr(key, name), int):
+            raise unreadable(where, ValueError(f"{name} is {getattr(key, name)!r}"))
     if key.bitspersample != 8 or key.dtype != np.uint8:
         raise wrong_depth(where, f"{key.bitspersample} bits per channel ({key.dtype})")
     if key.imagedepth > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 from pydantic import ValidationError
@@ -98,6 +99,7 @@ def load(path: Path) -> Checkpoint:
             str(path), got="no such file", wanted="a model.ckpt of the train stage", do="Mend the path, or train first."
         )
     try:
+        _check_sums(path)
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever torch's zip reader and unpickler raise: RuntimeError, EOFError, KeyError…
         raise _unusable(path, f"a file that torch can't read ({type(error).__name__})") from None
@@ -111,6 +113,16 @@ def load(path: Path) -> Checkpoint:
     except (TypeError, AttributeError, ValidationError, RuntimeError) as error:
         raise _unusable(path, f"weights or settings that don't fit ({str(error).splitlines()[0]})") from None
     return checkpoint
+
+
+def _check_sums(path: Path) -> None:
+    """Raise if a bit of the file is wrong, which torch doesn't look for, or if it unfolds to more than it takes."""
+    with ZipFile(path) as archive:
+        if any(entry.compress_type != ZIP_STORED for entry in archive.infolist()):
+            raise BadZipFile("compressed")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise BadZipFile(damaged)
 
 
 def _unusable(path: Path, got: str) -> UserError:
