@@ -18,7 +18,7 @@ from tsva.io.pixels import unreadable
 from tsva.io.regions import ArrayRegions, RegionReader
 from tsva.io.slide import SlideRegions
 from tsva.io.source import choose_pixel_um
-from tsva.io.tiff import open_tiff
+from tsva.io.tiff import check_tiles, open_tiff
 from tsva.io.tiff_regions import TiffRegions
 from tsva.resample import MARGIN_PX, SAME_PIXEL, resample
 from tsva.sharpness import tissue_fraction
@@ -42,6 +42,8 @@ def open_regions(path: Path) -> Iterator[RegionReader]:
     """
     where = str(path)
     if path.is_file() and openslide.OpenSlide.detect_format(path) not in (None, "generic-tiff"):
+        if is_tiff(path):
+            check_tiles(path)
         try:
             slide = openslide.OpenSlide(path)
         except openslide.OpenSlideError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +163,20 @@ def check_decoded(height: int, width: int, where: str) -> None:
             where, got=f"{height}×{width} pixels in one piece", wanted=f"at most {MOST_PIXELS} decoded at once",
             do="Save it as a tiled TIFF (vips tiffsave --tile), or as one plane a field.",
         )  # fmt: skip
+
+
+def check_tiles(path: Path) -> None:
+    """Refuse tiles of absurd size before OpenSlide does: it ends the process where it gets no memory for one.
+
+    Raises
+    ------
+    UserError
+        Names the file. Damage of other kinds is left to OpenSlide.
+    """
+    with suppress(*DAMAGED), TiffFile(path) as tif:
+        for page in tif.pages:
+            if isinstance(page, TiffPage) and page.is_tiled:
+                check_decoded(page.tilelength, page.tilewidth, str(path))
 
 
 def as_shown(pixels: np.ndarray, key: TiffPage, where: str) -> np.ndarray:
