@@ -103,6 +103,7 @@ def read_all(first: int, inputs: int, seed: int) -> int:
         except BaseException as error:
             outcome = "failed"
             failures.append(f"input {number}: {error!r} {traceback.format_exc(limit=-3)}")
+            print(failures[-1], file=sys.stderr, flush=True)
         signal.alarm(0)
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -66,7 +66,7 @@ def told(finished: Path, tmp_path_factory: pytest.TempPathFactory, request: pyte
         locked = _ask(RUN, folder, environment)
         _ask([*RUN, "--unlock"], folder, environment)
         with _started(folder, environment, "second.txt") as second:
-            assert second.wait(300) == 0, (folder / "second.txt").read_text()
+            assert second.wait(600) == 0, (folder / "second.txt").read_text()
         accounts = slurm.ask("sacct", "-XPno", "jobid,account,state") if accounting else None
         yield Told(folder, slurm.jobs(), slide_job["JobId"], locked, accounts)
 
@@ -115,7 +115,7 @@ def _ask(command: list[str], folder: Path, environment: dict[str, str]) -> subpr
 
 
 def _wait(
-    slurm: Slurm, process: subprocess.Popen[str], fits: Callable[[dict[str, str]], bool], seconds: float = 180
+    slurm: Slurm, process: subprocess.Popen[str], fits: Callable[[dict[str, str]], bool], seconds: float = 400
 ) -> dict[str, str]:
     """The first job of this kind; an error if the workflow ends before there is one."""
     ends = time.monotonic() + seconds

@@ -92,8 +92,11 @@ def all_cores():
 
 
 def code(stage):
-    """The fingerprint of a stage's code, which Snakemake compares as a parameter."""
-    return plan.code(stage)
+    """The fingerprint of a stage's code, and the job's wildcards: what Snakemake compares as a parameter.
+
+    Its cache between working directories tells jobs by parameters and inputs, but not by wildcards.
+    """
+    return lambda wildcards: " ".join([plan.code(stage), *wildcards])
 
 
 if plan.awaits_fetch:
