@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -91,6 +92,28 @@ def test_read_only_results(run_before: Workflow, stages: dict[str, Stage], tmp_p
     with small_disk(tmp_path / "disk", "ro,size=1m"):
         done = stages[name].run(run_before.folder, command=with_outputs_in(stages[name], tmp_path / "disk"))
         assert "Read-only file system" in told(done)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_killed_stage_is_made_again(run_before: Workflow, stages: dict[str, Stage], tmp_path: Path, name: str) -> None:
+    """Killed as soon as it writes: nothing has an output's name; the next run removes the rest and ends well."""
+    out, command = tmp_path / "out", with_outputs_in(stages[name], tmp_path / "out")
+    process = stages[name].start(run_before.folder, command)
+    while process.poll() is None and not list(out.glob("**/*.part*")):
+        time.sleep(0.002)
+    assert process.poll() is None, "it was over before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not [path for path in out.rglob("*") if path.is_file() and ".part" not in str(path.relative_to(out))]
+
+    done = stages[name].run(run_before.folder, command=command)
+    assert done.returncode == 0, done.stderr
+    assert not list(out.glob("**/*.part*"))
+    place = re.search(r"--out\S* (\S*)/\S+", stages[name].command)
+    assert place
+    for made in out.rglob("*"):
+        if made.suffix in (".npy", ".tif"):  # tables hold measured times
+            assert made.read_bytes() == (run_before.folder / place[1] / made.relative_to(out)).read_bytes(), made.name
 
 
 TRUNCATED = [
