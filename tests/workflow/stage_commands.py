@@ -52,14 +52,15 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def stages_of(workflow: Workflow, *targets: str) -> dict[str, Stage]:
-    """One job of each rule, by the rule's name."""
+    """One job of each rule (the one whose outputs come first in the alphabet), by the rule's name."""
     text = workflow.run("--dry-run", "--printshellcmds", "--forceall", *targets).stdout
     found: dict[str, Stage] = {}
     for block in re.split(r"\n(?=rule )", text)[1:]:
         rule = re.match(r"rule (\w+):", block)
         files = {key: re.search(rf"^    {key}: (.*)$", block, re.MULTILINE) for key in ("input", "output")}
         command = re.search(r"^\s*(?:Shell command: )?(tsva .*)$", block, re.MULTILINE)
-        if rule and command and rule[1] not in found:
+        if rule and command:
             names = {key: tuple(match[1].split(", ")) if match else () for key, match in files.items()}
-            found[rule[1]] = Stage(rule[1], names["input"], names["output"], command[1])
+            stage = Stage(rule[1], names["input"], names["output"], command[1])
+            found[stage.rule] = min(stage, found.get(stage.rule, stage), key=lambda one: one.outputs)
     return found
