@@ -22,6 +22,7 @@ COMMANDS = {
     "focus": "tsva.cli.focus",
     "pairs": "tsva.cli.pairs",
     "split": "tsva.cli.split",
+    "advise": "tsva.cli.advise",
     "spectrum": "tsva.cli.spectrum",
     "train": "tsva.cli.train",
     "refocus": "tsva.cli.refocus",
