@@ -77,7 +77,7 @@ def _configure(folder: Path, accounting: bool) -> None:
     profile |= {"latency-wait": 10, "slurm-init-seconds-before-status-checks": 2}
     profile["set-resources"]["split"] = {"mem_mb": "64 * 64 ** (attempt - 1)"}
     if accounting:  # the lines of docs/hpc.md
-        profile |= {"slurm-status-command": "sacct", "slurm-no-account": False}
+        profile["slurm-no-account"] = False
         profile["default-resources"]["slurm_account"] = ACCOUNT
     (folder / "profile").mkdir()
     (folder / "profile/config.yaml").write_text(yaml.safe_dump(profile))
