@@ -15,6 +15,7 @@ import pandas as pd
 from tsva.cli.common import fresh_folder, settings_option
 from tsva.errors import UserError
 from tsva.io import read_table
+from tsva.io.arrays import read_array, read_json
 from tsva.report.inputs import Advice, DataSet, Inputs, Method, Slide, Training
 from tsva.report.names import DATASETS
 from tsva.settings.count import CountSettings
@@ -171,12 +172,12 @@ def _surfaces(folder: Path) -> dict[str, np.ndarray]:
 
 def _array(path: Path) -> np.ndarray:
     """An array as a memory map: a few examples of it are looked at."""
-    found: np.ndarray = np.load(_existing(path), mmap_mode="r")
+    found: np.ndarray = read_array(_existing(path))
     return found
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_existing(path).read_text(encoding="utf-8"))
+    found: dict[str, Any] = read_json(_existing(path))
     return found
 
 

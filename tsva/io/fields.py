@@ -14,6 +14,9 @@ from tsva.io.source import FieldSource
 from tsva.io.stacks import fields_of_stack
 from tsva.settings.sheet import SlideRow
 
+LONGEST_NAME = 200
+"""Characters; file systems take 255, endings included."""
+
 
 def find_fields(row: SlideRow, sheet_folder: Path) -> list[FieldSource]:
     """Fields of a slide with source `planes`, `stack` or `jiang2018`.
@@ -88,6 +91,11 @@ def _named_apart(fields: list[FieldSource]) -> Iterator[FieldSource]:
             raise UserError(
                 field.where, got=f"a second field called {name} (first in {taken[name].where})",
                 wanted="a name of its own for every field", do="Rename one of them.",
+            )  # fmt: skip
+        if len(name) > LONGEST_NAME:
+            raise UserError(
+                field.where, got=f"a field whose name has {len(name)} characters",
+                wanted=f"at most {LONGEST_NAME}, as the name becomes a file's", do="Rename it.",
             )  # fmt: skip
         taken[name] = field
         yield FieldSource(**{**vars(field), "name": name})

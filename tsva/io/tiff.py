@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,10 @@ DAMAGED = (
     MemoryError,
 )  # fmt: skip
 """What tifffile and its codecs raise on damaged files, as trials with scrambled bytes have shown."""
+MOST_PIXELS = 2**27
+"""That a strip, tile or page that is decoded at once may have: more than any camera, less than memory."""
+SIZES = ("imagelength", "imagewidth", "imagedepth", "samplesperpixel", "rowsperstrip", "tilelength", "tilewidth")
+"""Attributes of a page that tifffile takes from tags; a damaged tag may hold several numbers."""
 COARSEST_PIXEL_UM = 20.0
 """A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
 JPEG = (6, 7)
@@ -76,9 +81,12 @@ def _check_whole(tif: TiffFile) -> None:
             raise ValueError(f"the list of pages breaks off after page {count}")
     for number, page in enumerate(tif.pages, start=1):
         ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]
-        if not ends or max(ends) > size or 0 in page.databytecounts:
+        pieces = math.prod(page.keyframe.chunked) if page.keyframe else 0
+        if len(ends) != pieces or max(ends, default=0) > size or 0 in page.databytecounts:
             raise ValueError(f"pixels of page {number} of {count} are missing")
     _check_tags(tif, tif.pages.first.offset, size)
+    if tif.is_ome and tif.ome_metadata:
+        read_ome(tif.ome_metadata)  # before tifffile makes tables as large as it says
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
 
@@ -120,6 +128,7 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
     key = page.keyframe
     assert key is not None  # tifffile sets it when it reads the page
     check_page(key, where)
+    check_decoded(key.imagelength, key.imagewidth, where)
     with reading(where):
         pixels = page.asarray()
         if pixels.shape != key.shape:
@@ -130,7 +139,10 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
 
 
 def check_page(key: TiffPage, where: str) -> None:
-    """Refuse other bit depths and colour spaces before anything is decoded."""
+    """Refuse other bit depths and colour spaces, and sizes that are no numbers, before anything is decoded."""
+    for name in SIZES:
+        if not isinstance(getattr(key, name), int):
+            raise unreadable(where, ValueError(f"{name} is {getattr(key, name)!r}"))
     if key.bitspersample != 8 or key.dtype != np.uint8:
         raise wrong_depth(where, f"{key.bitspersample} bits per channel ({key.dtype})")
     if key.imagedepth > 1:
@@ -142,6 +154,29 @@ def check_page(key: TiffPage, where: str) -> None:
     known = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE)
     if not decoded and key.photometric not in known:
         raise wrong_colours(where, getattr(key.photometric, "name", str(key.photometric)))
+
+
+def check_decoded(height: int, width: int, where: str) -> None:
+    """Refuse what would fill the memory once decoded: a few compressed bytes may claim any size."""
+    if height * width > MOST_PIXELS:
+        raise UserError(
+            where, got=f"{height}×{width} pixels in one piece", wanted=f"at most {MOST_PIXELS} decoded at once",
+            do="Save it as a tiled TIFF (vips tiffsave --tile), or as one plane a field.",
+        )  # fmt: skip
+
+
+def check_tiles(path: Path) -> None:
+    """Refuse tiles of absurd size before OpenSlide does: it ends the process where it gets no memory for one.
+
+    Raises
+    ------
+    UserError
+        Names the file. Damage of other kinds is left to OpenSlide.
+    """
+    with suppress(*DAMAGED), TiffFile(path) as tif:
+        for page in tif.pages:
+            if isinstance(page, TiffPage) and page.is_tiled:
+                check_decoded(page.tilelength, page.tilewidth, str(path))
 
 
 def as_shown(pixels: np.ndarray, key: TiffPage, where: str) -> np.ndarray:

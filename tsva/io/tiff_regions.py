@@ -9,7 +9,7 @@ from tifffile import TiffFile, TiffPage
 
 from tsva.errors import UserError
 from tsva.io.regions import Level
-from tsva.io.tiff import as_shown, check_page, ome_images, pixel_um_of_page, reading
+from tsva.io.tiff import as_shown, check_decoded, check_page, ome_images, pixel_um_of_page, reading
 
 
 class TiffRegions:
@@ -39,6 +39,8 @@ class TiffRegions:
         self._pages = [level.keyframe for level in series.levels]
         for page in self._pages:
             check_page(page, self.where)
+            if not page.is_memmappable:
+                check_decoded(*_segment_shape(page), self.where)
         finest = self._pages[0]
         with reading(self.where):
             self.levels = [
@@ -83,7 +85,7 @@ def _decoded(page: TiffPage, top: int, left: int, height: int, width: int) -> np
 
 def _segments(page: TiffPage, top: int, left: int, height: int, width: int) -> list[int]:
     """Numbers of the strips or tiles that a region touches; planar images have one set of them a channel."""
-    tall, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    tall, wide = _segment_shape(page)
     across, down = -(-page.imagewidth // wide), -(-page.imagelength // tall)
     sets = len(page.dataoffsets) // (across * down)
     return [
@@ -92,3 +94,11 @@ def _segments(page: TiffPage, top: int, left: int, height: int, width: int) -> l
         for row in range(top // tall, -(-(top + height) // tall))
         for column in range(left // wide, -(-(left + width) // wide))
     ]
+
+
+def _segment_shape(page: TiffPage) -> tuple[int, int]:
+    """Height and width of a strip or tile."""
+    if page.is_tiled:
+        return page.tilelength, page.tilewidth
+    # a single strip may claim to have any number of rows
+    return min(page.rowsperstrip, page.imagelength), page.imagewidth

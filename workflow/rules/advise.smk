@@ -9,8 +9,8 @@ rule advise:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more(2000),
+        runtime=more(60),
     params:
         settings=plan.section("advise"),
         optics=plan.section("optics"),

@@ -10,8 +10,8 @@ rule ingest:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more(2000),
+        runtime=more(60),
     params:
         slide=lambda wildcards: plan.row(wildcards.slide),
         data=lambda wildcards: plan.data(wildcards.slide),
@@ -19,7 +19,7 @@ rule ingest:
         settings=plan.section("ingest"),
         pairs=plan.section("pairs", *plan.OFFSETS),
         optics=plan.section("optics", "pixel_um"),
-        sheet_folder=plan.sheet.parent,
+        sheet_folder=str(plan.sheet.parent),
         code=code("ingest"),
     shell:
         "tsva --log {log} ingest --slide {params.slide:q} --settings {params.settings:q} --pairs {params.pairs:q}"

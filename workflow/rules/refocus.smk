@@ -10,10 +10,10 @@ rule refocus:
         "logs/refocus/{dataset}_{network}.log",
     conda:
         ENV
-    threads: workflow.cores or 4
+    threads: all_cores()
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=more(4000),
+        runtime=more(240),
     params:
         settings=plan.section("refocus"),
         pairs=plan.section("pairs", *plan.OFFSETS, "patch_px"),
@@ -42,10 +42,10 @@ rule refocus_slide:
         "logs/refocus_slide/{slide}.log",
     conda:
         ENV
-    threads: workflow.cores or 4
+    threads: all_cores()
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=more(4000),
+        runtime=more(240),
     params:
         settings=plan.section("refocus"),
         pairs=plan.section("pairs", *plan.OFFSETS),

@@ -8,8 +8,8 @@ rule simulate:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more(2000),
+        runtime=more(60),
     params:
         slide=lambda wildcards: plan.row(wildcards.slide),
         data=lambda wildcards: plan.data(wildcards.slide),
@@ -17,7 +17,7 @@ rule simulate:
         pairs=plan.section("pairs", *plan.OFFSETS, "offset_sd_um"),
         optics=plan.section("optics"),
         seed=plan.settings.seed,
-        sheet_folder=plan.sheet.parent,
+        sheet_folder=str(plan.sheet.parent),
         code=code("simulate"),
     shell:
         "tsva --log {log} simulate --slide {params.slide:q} --settings {params.settings:q} --pairs {params.pairs:q}"
