@@ -25,6 +25,8 @@ TRAINED = [job for job in [*REFOCUS, *COUNT] if job.endswith(("tsva", "unet"))]
 COUNT_OF_NETWORKS = [job for job in COUNT if job.endswith(METHODS)]
 COUNT_OF_BASELINES = [job for job in COUNT if job.endswith(BASELINES)]
 REPORT = "report:report"
+ADVISE = "advise"
+"""Digital tissue of its own, restored by Wiener."""
 TRAIN = ["spectrum", "train:tsva", "train:unet"]
 USE = ["refocus_slide:E1"]
 PAIRED = ["A1", "B1", "C1", "D1"]
@@ -87,7 +89,8 @@ def test_refocus_slide_alone(workflow: Workflow) -> None:
 
 SETTINGS = [
     ("report", {"confidence": 0.9}, [REPORT]),
-    ("baselines", {"section_thickness_um": 2.0}, [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("advise", {"offsets": 2}, [ADVISE, REPORT]),
+    ("baselines", {"section_thickness_um": 2.0}, [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
     ("count", {"threshold": "default"}, [*COUNT, REPORT]),
     ("train", {"steps": 7}, ["train:tsva", "train:unet", *TRAINED, *USE, REPORT]),
     ("refocus", {"batch": 3}, [*REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
@@ -110,9 +113,9 @@ CODE = [
     ("tsva/cli/report.py", [REPORT]),
     ("tsva/cli/count.py", [*COUNT, REPORT]),
     ("tsva/networks/tsva.py", ["train:tsva", "train:unet", *REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
-    ("tsva/baselines/wiener.py", [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("tsva/baselines/wiener.py", [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
     ("tsva/cli/gather.py", [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
-    ("tsva/spectrum.py", ["spectrum", *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("tsva/spectrum.py", [ADVISE, "spectrum", *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
     ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, REPORT]),
 ]
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 
 import pytest
-from test_regeneration import PAIRED, REPORT, TESTS, TRAIN, USE, append
+from test_regeneration import ADVISE, PAIRED, REPORT, TESTS, TRAIN, USE, append
 from tiny_workflow import Workflow
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
@@ -87,7 +87,7 @@ def test_seed_runs_all_that_is_drawn(workflow: Workflow) -> None:
     (workflow.folder / "tiny.yaml").write_text(text.replace("seed: 3", "seed: 4"))
     made = [slide for slide in PAIRED if slide != "B1"]
     drawn = [*(job for slide in made for job in chain(slide)), "pairs:B1"]
-    assert sorted(workflow.planned()) == sorted([*drawn, *AFTER_PAIRS])
+    assert sorted(workflow.planned()) == sorted([*drawn, *AFTER_PAIRS, ADVISE])
 
 
 def test_removed_slide_runs_no_other_slide(workflow: Workflow) -> None:

@@ -115,5 +115,5 @@ def test_the_command_writes_what_the_figure_reads(tmp_path) -> None:
     summary = json.loads((tmp_path / "advise/summary.json").read_text(encoding="utf-8"))
     assert set(found["method"]) == set(METHODS) == set(summary["best"])
     assert len(read_table(tmp_path / "advise/patches.tsv")) == 2 * 2 * 4
-    drawn = delta_figure(found, summary["best"], summary["scanned_with_um"])
+    drawn = delta_figure(found, summary)
     assert drawn.startswith("<svg") and "n estimated" in drawn
