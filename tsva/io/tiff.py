@@ -78,7 +78,8 @@ def _check_whole(tif: TiffFile) -> None:
         ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if not ends or max(ends) > size or 0 in page.databytecounts:
             raise ValueError(f"pixels of page {number} of {count} are missing")
-    _check_tags(tif, tif.pages.first.offset, size)
+    if not tif.is_ndpi:  # whose tags are laid out in a way of their own
+        _check_tags(tif, tif.pages.first.offset, size)
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
 
@@ -97,7 +98,7 @@ def _check_tags(tif: TiffFile, offset: int, size: int) -> None:
             raise ValueError(f"the value of tag {code} is missing")
 
 
-def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
+def read_page(page: TiffPage | TiffFrame, where: str, depths: tuple[int, ...] = (8,)) -> np.ndarray:
     """Decode a page.
 
     Parameters
@@ -106,10 +107,12 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
         Of a file opened by `open_tiff`.
     where : str
         The file, for messages.
+    depths : tuple of int
+        Bits per channel that are taken.
 
     Returns
     -------
-    (Y, X, C) uint8 array
+    (Y, X, C) uint8 or uint16 array
         C is 1 or 3. White-is-zero is inverted and palettes are looked up, which loses nothing.
 
     Raises
@@ -119,19 +122,19 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
     """
     key = page.keyframe
     assert key is not None  # tifffile sets it when it reads the page
-    check_page(key, where)
+    check_page(key, where, depths)
     with reading(where):
         pixels = page.asarray()
         if pixels.shape != key.shape:
             raise ValueError(f"{pixels.size} values, not {key.size}")
         if "S" in key.axes:
             pixels = np.moveaxis(pixels, key.axes.index("S"), -1)
-        return as_shown(pixels, key, where)
+        return as_shown(pixels, key, where, depths)
 
 
-def check_page(key: TiffPage, where: str) -> None:
+def check_page(key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> None:
     """Refuse other bit depths and colour spaces before anything is decoded."""
-    if key.bitspersample != 8 or key.dtype != np.uint8:
+    if key.bitspersample not in depths or key.dtype != np.dtype(f"u{key.bitspersample // 8}"):
         raise wrong_depth(where, f"{key.bitspersample} bits per channel ({key.dtype})")
     if key.imagedepth > 1:
         raise UserError(
@@ -142,16 +145,18 @@ def check_page(key: TiffPage, where: str) -> None:
     known = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE)
     if not decoded and key.photometric not in known:
         raise wrong_colours(where, getattr(key.photometric, "name", str(key.photometric)))
+    if key.photometric == PHOTOMETRIC.PALETTE and key.bitspersample != 8:
+        raise wrong_colours(where, f"a palette of {key.bitspersample} bits")
 
 
-def as_shown(pixels: np.ndarray, key: TiffPage, where: str) -> np.ndarray:
+def as_shown(pixels: np.ndarray, key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> np.ndarray:
     """Grey or RGB of stored values: inverts white-is-zero, looks up palettes, drops full opacity."""
     if key.photometric == PHOTOMETRIC.MINISWHITE:
-        return as_grey_or_rgb(255 - pixels, where)
-    if key.photometric == PHOTOMETRIC.PALETTE and key.colormap is not None:
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    elif key.photometric == PHOTOMETRIC.PALETTE and key.colormap is not None:
         # TIFF palettes are 16-bit; their upper byte is the 8-bit colour
-        return as_grey_or_rgb((key.colormap >> 8).astype(np.uint8).T[pixels], where)
-    return as_grey_or_rgb(pixels, where)
+        pixels = (key.colormap >> 8).astype(np.uint8).T[pixels.reshape(pixels.shape[:2])]
+    return as_grey_or_rgb(pixels, where, depths)
 
 
 def pixel_um_of_page(page: TiffPage) -> float | None:
