@@ -69,7 +69,7 @@ def _take_in(
     sheet_folder: Path,
 ) -> list[dict[str, object]]:  # fmt: skip
     """Read, check and write the fields of the user's files, one at a time."""
-    sources = find_fields(slide, sheet_folder)
+    sources = find_fields(slide, sheet_folder, settings.max_field_px)
     for source in sources:
         _check(source, slide, settings, pairs, optics)
     rows = []

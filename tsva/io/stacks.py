@@ -57,9 +57,7 @@ def fields_of_stack(
         )
     if len(stacked) == 1:
         stacked = [replace(stacked[0], name=path.name.split(".")[0])]
-    return [
-        field for image in stacked for field in fields_of_image(image, pixel_um, z_step_um, bits, max_field_px)
-    ]
+    return [field for image in stacked for field in fields_of_image(image, pixel_um, z_step_um, bits, max_field_px)]
 
 
 def fields_of_image(

@@ -107,9 +107,7 @@ def _mapped(page: TiffPage | TiffFrame, key: TiffPage) -> np.ndarray:
     return np.moveaxis(stored, key.axes.index("S"), -1) if "S" in key.axes else stored[..., None]
 
 
-def _decoded(
-    page: TiffPage | TiffFrame, key: TiffPage, top: int, left: int, height: int, width: int
-) -> np.ndarray:
+def _decoded(page: TiffPage | TiffFrame, key: TiffPage, top: int, left: int, height: int, width: int) -> np.ndarray:
     out = np.zeros((height, width, key.samplesperpixel), f"u{key.bitspersample // 8}")
     for index in _segments(key, len(page.dataoffsets), top, left, height, width):
         data = _stored(page, index)

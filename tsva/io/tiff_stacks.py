@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from tifffile import TiffFile, TiffPageSeries
 
 from tsva.errors import UserError
+from tsva.io.images import is_tiff
 from tsva.io.ndpi import ndpi_image
 from tsva.io.ome import UNIT_UM, OmeImage
 from tsva.io.pixels import unreadable
@@ -32,15 +32,21 @@ def tiff_images(path: Path) -> list[StoredImage]:
             return [ndpi_image(path, tif)]
         told = ome_images(tif, str(path))
         if told and len(told) != len(tif.series):
-            raise unreadable(
-                str(path), f"its OME header tells of {len(told)} images, the file holds {len(tif.series)}"
-            )
+            raise unreadable(str(path), f"its OME header tells of {len(told)} images, the file holds {len(tif.series)}")
         if not told and len(tif.series) > 1:
             raise UserError(
                 str(path), got=f"planes of {len(tif.series)} different sizes or kinds", wanted="planes of one size",
                 do="Save the z-stack alone in a file.",
             )  # fmt: skip
         return [_image(path, tif, index, told[index] if told else None) for index in range(len(tif.series))]
+
+
+def files_of_set(path: Path) -> set[str]:
+    """Names of all files of an OME-TIFF set, as its header tells them; nothing for other files."""
+    if not is_tiff(path):
+        return set()
+    with open_tiff(path) as tif:
+        return {name for image in ome_images(tif, str(path)) for name in image.files}
 
 
 def _image(path: Path, tif: TiffFile, index: int, told: OmeImage | None) -> StoredImage:
