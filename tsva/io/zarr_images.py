@@ -82,13 +82,13 @@ def _image(path: Path, name: str, told: Mapping[str, Any], head: OmeImage | None
     place = {axis: (s, o, u) for axis, s, o, u in zip(axes, scale, start, units, strict=True)}
     planes, channels = size.get("z", 1), size.get("c", 1)
     step, first, unit_um = place.get("z", (0.0, 0.0, None))
-    x, y = ((place[a][0] * u if (u := place[a][2]) else None) for a in "xy")
+    x, y = ((float(place[a][0]) * u if (u := place[a][2]) else None) for a in "xy")
     version = scales.get("version", told.get("version", ""))
     return StoredImage(
         name=name, where=where, format=f"OME-Zarr {version}".strip(), planes=planes, height_px=size["y"],
         width_px=size["x"], channels=channel_names(channels, tuple(labels)), depth=array.dtype.itemsize * 8,
         bits=8 if array.dtype.itemsize == 1 else head.bits if head is not None else None,
-        z_um=tuple((first + i * step) * unit_um for i in range(planes)) if unit_um and step else None,
+        z_um=tuple(float((first + i * step) * unit_um) for i in range(planes)) if unit_um and step else None,
         pixel_um=agreed_pixel_um(where, x, y), objective=head.objective if head is not None else UNKNOWN,
         open=lambda: _open(path, scales["datasets"][0]["path"], axes),
     )  # fmt: skip
