@@ -16,11 +16,15 @@ rule default:
         everything(),
 
 
+include: "workflow/rules/fetch.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/ingest.smk"
 include: "workflow/rules/focus.smk"
 include: "workflow/rules/pairs.smk"
+include: "workflow/rules/spectrum.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/refocus.smk"
+include: "workflow/rules/baseline.smk"
 include: "workflow/rules/count.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/export.smk"

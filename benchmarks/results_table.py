@@ -1,4 +1,4 @@
-"""The README's table, from a run: ``python benchmarks/results_table.py results/report/summary.json``."""
+"""Gains by method and offset, from a run: ``python benchmarks/results_table.py results/report/summary.json``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 BINS_UM = (0.0, 1.0, 1.5, 2.0, 2.5, 3.0)
-NAMES = {"tsva": "TSVA", "unet_residual": "U-Net (residual)", "unet": "U-Net"}
 
 
 def main() -> None:
@@ -26,7 +25,8 @@ def main() -> None:
     print("".join(f" {size_um:g} µm |" for size_um in BINS_UM))
     print("|---" * (2 + len(BINS_UM)) + "|")
     for dataset in sorted({row["dataset"] for row in rows}):
-        for method, name in NAMES.items():
+        names = {row["method"]: row["name"] for row in summary["methods"] if row["dataset"] == dataset}
+        for method, name in names.items():
             chosen = [row for row in rows if row["dataset"] == dataset and row["method"] == method]
             if chosen:
                 print(f"| {dataset.capitalize()[:-1]} {dataset[-1]}, {name} | {_line(chosen)}")

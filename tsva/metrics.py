@@ -39,6 +39,27 @@ def psnr_db(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return decibels
 
 
+def best_shift_psnr_db(image: np.ndarray, target: np.ndarray, reach_px: int = 3) -> float:
+    """PSNR of an image at the whole-pixel shift that suits it best: blind deblurring leaves the position open.
+
+    Parameters
+    ----------
+    image, target : (Y, X, C) uint8 arrays
+    reach_px : int
+        Shifts up to so far along either axis; scored is what lies inside all of them, so that shifts compare.
+
+    Returns
+    -------
+    float
+        Decibels; NaN where it is identical there.
+    """
+    inner = (slice(reach_px, -reach_px or None),) * 2
+    shifts = [(y, x) for y in range(-reach_px, reach_px + 1) for x in range(-reach_px, reach_px + 1)]
+    moved = np.stack([np.roll(image, shift, axis=(0, 1))[inner] for shift in shifts])
+    found = psnr_db(moved, np.broadcast_to(target[inner], moved.shape))
+    return float("nan") if np.isnan(found).any() else float(found.max())
+
+
 def ssim(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Structural similarity of each image: Gaussian window of 11×11 pixels, σ 1.5, mean of the channels.
 

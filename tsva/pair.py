@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,33 @@ class Pair:
     delta_um: float
     optics: OpticsSettings
     n_um: float | None = None
+
+
+def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSettings) -> list[Pair]:
+    """A test patch at every offset of the grid.
+
+    Parameters
+    ----------
+    stack : (Z, Y, X, C) uint8 array
+        Every plane that offsets can reach, the target in the middle.
+    settings : PairsSettings
+    optics : OpticsSettings
+
+    Returns
+    -------
+    list of Pair
+        In the order of ``settings.offsets_um``.
+
+    Raises
+    ------
+    ValueError
+        If the stack has other planes.
+    """
+    if len(stack) != 2 * settings.reach_planes + 1:
+        raise ValueError(f"{len(stack)} planes; offsets reach {2 * settings.reach_planes + 1}")
+    pairs = []
+    for n_um in settings.offsets_um:
+        middle = settings.reach_planes + round(n_um / settings.z_step_um)
+        low, high = stack[middle - settings.delta_planes], stack[middle + settings.delta_planes]
+        pairs.append(Pair(low, high, settings.delta_um, optics, n_um))
+    return pairs

@@ -13,12 +13,19 @@ from tsva.contents import Contents
 from tsva.errors import UserError
 from tsva.fingerprint import code_digest
 from tsva.settings.base import Section
+from tsva.settings.methods import BASELINES
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import Role, SlideRow, parse_sheet
+from tsva.settings.train import NETWORK_NAMES, NOT_EXPORTABLE
 
 MADE_HERE = ("simulated", "image")
 """Sources whose stacks the simulate stage makes."""
-STAGES = ("simulate", "ingest", "focus", "pairs", "split", "train", "refocus", "count", "report")
+TABLE1_NETWORKS = ("burst", "tsva")
+"""Networks of the paper's Table I."""
+STAGES = (
+    "simulate", "ingest", "focus", "pairs", "split", "spectrum", "train", "refocus", "baseline", "gather", "count",
+    "report",
+)  # fmt: skip
 
 
 class Plan:
@@ -39,16 +46,20 @@ class Plan:
 
     OFFSETS = ("delta_um", "offset_max_um", "z_step_um")
     """Keys of the section pairs that are checked against each other, so that a stage gets all of them or none."""
+    PATCH_BYTES, FIELD_BYTES = 224 * 224 * 3, 1024 * 1224 * 3
+    """What a plane of Jiang et al. 2018 takes as pixels: of a patch, and of a field at half size."""
 
     def __init__(self, config: Mapping[str, Any], memory: Path) -> None:
         self.settings: Settings = parse_settings(config, "settings")
         self.sheet = Path(self.settings.slides)
-        if not self.sheet.is_file():
+        self.awaits_fetch = self.sheet == Path(self.settings.fetch.sheet) and not self.sheet.is_file()
+        """Whether the sheet is the one that the fetch stage has yet to write; until then there are no slides."""
+        if not self.sheet.is_file() and not self.awaits_fetch:
             raise UserError(
                 "settings, key slides", got=f"{self.sheet}, which is no file", wanted="a slide sheet (docs/formats.md)",
                 do="Mend the path; it is relative to the working directory.",
             )  # fmt: skip
-        rows = parse_sheet(_text(self.sheet), str(self.sheet))
+        rows = {} if self.awaits_fetch else parse_sheet(_text(self.sheet), str(self.sheet))
         for number, row in rows.items():
             self._check_row(number, row)
         self.slides: dict[str, SlideRow] = {row.slide: row for row in rows.values()}
@@ -78,9 +89,46 @@ class Plan:
         return list(self.settings.train.networks) if self.with_role("train") else []
 
     @property
-    def methods(self) -> list[str]:
-        """Rows of the report's tables."""
-        return ["y1", *self.networks]
+    def trainable(self) -> list[str]:
+        """Networks that a target can ask for: all there are, once there are training slides."""
+        return list(NETWORK_NAMES) if self.with_role("train") else []
+
+    @property
+    def exportable(self) -> list[str]:
+        """Trained networks that can be exported."""
+        return [name for name in self.networks if name not in NOT_EXPORTABLE]
+
+    @property
+    def baselines(self) -> list[str]:
+        """Methods without training that a target can ask for; their signal spectrum comes from training slides."""
+        return list(BASELINES) if self.with_role("train") else []
+
+    @property
+    def reports(self) -> dict[str, list[str]]:
+        """Rows of the tables by report: the default one, the one with all of Table I, the one with everything."""
+        trained = [name for name in self.trainable if name in self.networks]
+        chosen = [name for name in self.baselines if name in self.settings.methods.baselines]
+        paper = [name for name in self.trainable if name in {*trained, *TABLE1_NETWORKS}]
+        return {
+            "report": ["y1", *chosen, *trained],
+            "table1": ["y1", *self.baselines, *paper],
+            "all_methods": ["y1", *self.baselines, *self.trainable],
+        }
+
+    def batches(self, baseline: str) -> int:
+        """Jobs that a baseline's pairs are shared among."""
+        methods = self.settings.methods
+        return methods.batches if baseline in methods.slow else 1
+
+    def true_optics(self, dataset: Role) -> str:
+        """The optics that slides were simulated with, where these are others than the nominal ones, as JSON."""
+        microscopes = self.settings.simulate.microscopes
+        named = {name: self.slides[name].microscope or next(iter(microscopes)) for name in self.with_role(dataset)}
+        return json.dumps({
+            slide: optics.model_dump(mode="json")
+            for slide, microscope in named.items()
+            if self.is_made_here(slide) and (optics := microscopes[microscope].optics) is not None
+        })  # fmt: skip
 
     def is_made_here(self, slide: str) -> bool:
         """Whether the simulate stage makes this slide's stacks."""
@@ -94,6 +142,11 @@ class Plan:
         """The user's files behind a slide, sorted; none for digital tissue."""
         row = self.slides[slide]
         return _files(self.sheet.parent / row.path) if row.path else []
+
+    def inputs(self, slide: str) -> list[Path]:
+        """What Snakemake is told of them: the files, or folders where there are thousands; `data` sees changes."""
+        files = self.files(slide)
+        return sorted({path.parent for path in files}) if self.slides[slide].source == "jiang2018" else files
 
     def data(self, slide: str) -> str:
         """Digest of names and contents of the user's files behind a slide."""
@@ -134,7 +187,7 @@ class Plan:
 
     def sheet_digest(self) -> str:
         """Digest of the slide sheet's content."""
-        return self._contents.digest([self.sheet], self.sheet.parent)
+        return "" if self.awaits_fetch else self._contents.digest([self.sheet], self.sheet.parent)
 
     def facts(self) -> str:
         """What the report says of the run itself, as JSON."""
@@ -154,6 +207,10 @@ class Plan:
 
     def _stack_bytes(self, slide: str) -> int:
         row = self.slides[slide]
+        if row.source == "jiang2018":
+            # JPEG unpacks to several times its size
+            patches = [path.name.startswith("Seg") for path in self.files(slide)]
+            return sum(self.PATCH_BYTES if patch else self.FIELD_BYTES for patch in patches)
         if row.source not in MADE_HERE:
             return sum(path.stat().st_size for path in self.files(slide))
         simulate = self.settings.simulate

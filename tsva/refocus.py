@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tsva.metrics import eight_bits, psnr_db, ssim
+from tsva.metrics import eight_bits
+from tsva.networks.decision import decide, part_of
+from tsva.networks.fusion import Fusion
 from tsva.networks.sharper import high_is_sharper
 from tsva.pair import Pair
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.scoring import score_table
 from tsva.settings.refocus import RefocusSettings
 
-Method = Callable[[Sequence[Pair]], np.ndarray]
-"""Pairs of one size, in; (N, Y, X, C) uint8, out."""
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method made of some pairs.
+
+    Attributes
+    ----------
+    images : (N, Y, X, C) uint8 array
+    facts : mapping of str to sequence of N values
+        What it says of each pair beside that, by names of `tsva.scoring.FACTS`.
+    """
+
+    images: np.ndarray
+    facts: Mapping[str, Sequence[float | str | None]] = field(default_factory=dict)
 
 
-def as_captured(pairs: Sequence[Pair]) -> np.ndarray:
+Method = Callable[[Sequence[Pair]], Outcome]
+"""Pairs of one size, in."""
+
+
+def as_captured(pairs: Sequence[Pair]) -> Outcome:
     """The sharper shot of each pair by Brenner, untouched: the "y1" row.
 
     Parameters
@@ -31,10 +50,10 @@ def as_captured(pairs: Sequence[Pair]) -> np.ndarray:
 
     Returns
     -------
-    (N, Y, X, C) uint8 array
+    Outcome
     """
     swap = [bool(high_is_sharper(*_tensors([pair]))) for pair in pairs]
-    return np.stack([pair.high if swapped else pair.low for pair, swapped in zip(pairs, swap, strict=True)])
+    return Outcome(np.stack([pair.high if swapped else pair.low for pair, swapped in zip(pairs, swap, strict=True)]))
 
 
 def with_network(network: nn.Module, settings: RefocusSettings) -> Method:
@@ -48,23 +67,39 @@ def with_network(network: nn.Module, settings: RefocusSettings) -> Method:
         Batch and tile size, which change no result.
     """
 
-    def method(pairs: Sequence[Pair]) -> np.ndarray:
-        restored = [
-            image
-            for some in (pairs[start : start + settings.batch] for start in range(0, len(pairs), settings.batch))
-            for image in restore(network, *_tensors(some), tile_px=settings.tile_px).numpy()
+    def method(pairs: Sequence[Pair]) -> Outcome:
+        done = [
+            _outcome(network, pairs[start : start + settings.batch], settings.tile_px)
+            for start in range(0, len(pairs), settings.batch)
         ]
-        return eight_bits(np.stack(restored).transpose(0, 2, 3, 1))
+        facts = {name: [value for some in done for value in some.facts[name]] for name in done[0].facts}
+        return Outcome(np.concatenate([some.images for some in done]), facts)
 
     return method
 
 
 @torch.inference_mode()
-def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int) -> Tensor:
+def _outcome(network: nn.Module, pairs: Sequence[Pair], tile_px: int) -> Outcome:
+    """One batch."""
+    low, high = _tensors(pairs)
+    decision = decide(network, low, high)
+    facts: dict[str, Sequence[float]] = {}
+    if isinstance(network, Fusion) and max(low.shape[-2:]) <= tile_px:
+        restored, sd = network.with_spread(low, high, decision)
+        n_um, sd_um = (each.flatten(1).mean(1) if each.ndim > 1 else each for each in (decision.n_um, decision.sd_um))
+        rmse = sd.square().mean(dim=(1, 2, 3)).sqrt()
+        facts = {"estimated_n_um": n_um.tolist(), "estimated_n_sd_um": sd_um.tolist(), "predicted_rmse": rmse.tolist()}
+    else:
+        restored = restore(network, low, high, tile_px=tile_px, decision=decision)
+    return Outcome(eight_bits(restored.numpy().transpose(0, 2, 3, 1)), facts)
+
+
+@torch.inference_mode()
+def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int, decision: Any = None) -> Tensor:
     """Send images through a network, in tiles where they are larger than one.
 
     Each tile is a core and a halo as wide as the network can see, so that the cores side by side are what the whole
-    image would have given. Which shot is Y1 is decided once for the whole image.
+    image would have given. What a network decides (which shot is Y1, the focal offset) it decides for the whole image.
 
     Parameters
     ----------
@@ -74,6 +109,8 @@ def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int) -> T
         In [0, 1].
     tile_px : int
         Edge of the cores, rounded up to the network's ``multiple``.
+    decision : optional
+        Of `tsva.networks.decision.decide`, where it is known already.
 
     Returns
     -------
@@ -82,46 +119,17 @@ def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int) -> T
     multiple, halo = int(network.multiple), int(network.halo_px)  # type: ignore[arg-type]
     core = -(-tile_px // multiple) * multiple
     height, width = low.shape[-2:]
-    swap = high_is_sharper(low, high)
+    decision = decide(network, low, high) if decision is None else decision
     if max(height, width) <= core:
-        whole: Tensor = network(low, high, swap)
+        whole: Tensor = network(low, high, decision)
         return whole
     restored = torch.empty_like(low)
     for y, outer_y, inner_y in _cores(height, core, halo):
         for x, outer_x, inner_x in _cores(width, core, halo):
-            tile = network(low[..., outer_y, outer_x], high[..., outer_y, outer_x], swap)
+            shots = low[..., outer_y, outer_x], high[..., outer_y, outer_x]
+            tile = network(*shots, part_of(decision, outer_y, outer_x))
             restored[..., y, x] = tile[..., inner_y, inner_x]
     return restored
-
-
-def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSettings) -> list[Pair]:
-    """A test patch at every offset of the grid.
-
-    Parameters
-    ----------
-    stack : (Z, Y, X, C) uint8 array
-        Every plane that offsets can reach, the target in the middle.
-    settings : PairsSettings
-    optics : OpticsSettings
-
-    Returns
-    -------
-    list of Pair
-        In the order of ``settings.offsets_um``.
-
-    Raises
-    ------
-    ValueError
-        If the stack has other planes.
-    """
-    if len(stack) != 2 * settings.reach_planes + 1:
-        raise ValueError(f"{len(stack)} planes; offsets reach {2 * settings.reach_planes + 1}")
-    pairs = []
-    for n_um in settings.offsets_um:
-        middle = settings.reach_planes + round(n_um / settings.z_step_um)
-        low, high = stack[middle - settings.delta_planes], stack[middle + settings.delta_planes]
-        pairs.append(Pair(low, high, settings.delta_um, optics, n_um))
-    return pairs
 
 
 def run(method: Method, pairs: Sequence[Pair], targets: dict[str, np.ndarray]) -> tuple[np.ndarray, pd.DataFrame]:
@@ -139,21 +147,13 @@ def run(method: Method, pairs: Sequence[Pair], targets: dict[str, np.ndarray]) -
     -------
     restored : (N, Y, X, C) uint8 array
     scores : DataFrame
-        A row a target and pair: `n_um`, `pair` (place in `pairs`), `target`, `psnr_db` (NaN if identical), `ssim`,
-        `identical` (0 or 1), `seconds` (of restoring one pair).
+        Of `tsva.scoring.score_table`.
     """
     began = time.perf_counter()
-    restored = method(pairs)
-    seconds = round((time.perf_counter() - began) / len(pairs), 6)
-    tables = []
-    for name, target in targets.items():
-        repeated = np.broadcast_to(target, restored.shape)
-        psnr = psnr_db(restored, repeated)
-        tables.append(pd.DataFrame({
-            "n_um": [pair.n_um for pair in pairs], "pair": range(len(pairs)), "target": name, "psnr_db": psnr,
-            "ssim": ssim(restored, repeated), "identical": np.isnan(psnr).astype(int), "seconds": seconds,
-        }))  # fmt: skip
-    return restored, pd.concat(tables, ignore_index=True)
+    outcome = method(pairs)
+    seconds = (time.perf_counter() - began) / len(pairs)
+    scores = score_table(outcome.images, targets, [pair.n_um for pair in pairs], seconds, outcome.facts)
+    return outcome.images, scores
 
 
 def _cores(length: int, core: int, halo: int) -> Iterator[tuple[slice, slice, slice]]:

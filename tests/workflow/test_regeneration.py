@@ -13,10 +13,19 @@ from tiny_workflow import Workflow
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 METHODS = ("y1", "tsva", "unet")
+BASELINES = ("mean", "wiener_blind")
 DATASETS = ("dataset1", "dataset2")
-TESTS = [f"{stage}:{data}:{method}" for stage in ("refocus", "count") for data in DATASETS for method in METHODS]
-TRAINED = [job for job in TESTS if not job.endswith("y1")]
-TRAIN = ["train:tsva", "train:unet"]
+REFOCUS = [f"refocus:{data}:{method}" for data in DATASETS for method in METHODS]
+BASELINE = [f"baseline:{data}:{method}:0" for data in DATASETS for method in BASELINES]
+GATHER = [f"gather:{data}:{method}" for data in DATASETS for method in BASELINES]
+COUNT = [f"count:{data}:{method}" for data in DATASETS for method in (*METHODS, *BASELINES)]
+TESTS = [*REFOCUS, *BASELINE, *GATHER, *COUNT]
+"""All that depends on the test patches; what depends on training patches alone comes to baselines by the spectrum."""
+TRAINED = [job for job in [*REFOCUS, *COUNT] if job.endswith(("tsva", "unet"))]
+COUNT_OF_NETWORKS = [job for job in COUNT if job.endswith(METHODS)]
+COUNT_OF_BASELINES = [job for job in COUNT if job.endswith(BASELINES)]
+REPORT = "report:report"
+TRAIN = ["spectrum", "train:tsva", "train:unet"]
 USE = ["refocus_slide:E1"]
 PAIRED = ["A1", "B1", "C1", "D1"]
 
@@ -63,7 +72,7 @@ def test_edited_plane_runs_its_slide_and_what_depends_on_it(workflow: Workflow) 
         *TRAIN,
         *TESTS,
         *USE,
-        "report",
+        REPORT,
     ]
     assert sorted(workflow.planned()) == sorted(wanted)
 
@@ -77,15 +86,16 @@ def test_refocus_slide_alone(workflow: Workflow) -> None:
 
 
 SETTINGS = [
-    ("report", {"confidence": 0.9}, ["report"]),
-    ("count", {"threshold": "default"}, [*(job for job in TESTS if job.startswith("count")), "report"]),
-    ("train", {"steps": 7}, [*TRAIN, *TRAINED, *USE, "report"]),
-    ("refocus", {"batch": 3}, [*TESTS, *USE, "report"]),
-    ("pairs", {"verification_fraction": 0.4}, ["split", *TRAIN, *TESTS, "report", *USE]),
+    ("report", {"confidence": 0.9}, [REPORT]),
+    ("baselines", {"section_thickness_um": 2.0}, [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("count", {"threshold": "default"}, [*COUNT, REPORT]),
+    ("train", {"steps": 7}, ["train:tsva", "train:unet", *TRAINED, *USE, REPORT]),
+    ("refocus", {"batch": 3}, [*REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
+    ("pairs", {"verification_fraction": 0.4}, ["split", *TRAIN, *TESTS, REPORT, *USE]),
     (
         "focus",
         {"min_tissue_fraction": 0.06},
-        [*each("focus", *PAIRED), *each("pairs", *PAIRED), "split", *TRAIN, *TESTS, *USE, "report"],
+        [*each("focus", *PAIRED), *each("pairs", *PAIRED), "split", *TRAIN, *TESTS, *USE, REPORT],
     ),
 ]
 
@@ -97,10 +107,13 @@ def test_setting_runs_the_stages_that_use_it(workflow: Workflow, section: str, v
 
 
 CODE = [
-    ("tsva/cli/report.py", ["report"]),
-    ("tsva/cli/count.py", [*(job for job in TESTS if job.startswith("count")), "report"]),
-    ("tsva/networks/tsva.py", [*TRAIN, *TESTS, *USE, "report"]),
-    ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, "report"]),
+    ("tsva/cli/report.py", [REPORT]),
+    ("tsva/cli/count.py", [*COUNT, REPORT]),
+    ("tsva/networks/tsva.py", ["train:tsva", "train:unet", *REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
+    ("tsva/baselines/wiener.py", [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("tsva/cli/gather.py", [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("tsva/spectrum.py", ["spectrum", *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, REPORT]),
 ]
 
 

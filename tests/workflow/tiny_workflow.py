@@ -18,7 +18,17 @@ TINY = {
     "slides": "slides.tsv",
     "simulate": {"field_px": [128, 128], "fields": {"train": 2, "dataset1": 1, "dataset2": 1, "refocus": 1}},
     "pairs": {"patch_px": 64, "offset_max_um": 1.5},
-    "train": {"networks": ["tsva", "unet"], "width": 4, "levels": 2, "crop_px": 32, "steps": 6, "verifications": 2},
+    "train": {
+        "networks": ["tsva", "unet"],
+        "width": 4,
+        "levels": 2,
+        "crop_px": 32,
+        "steps": 6,
+        "verifications": 2,
+        "fusion": {"width": 8, "depth": 1, "crop_px": 64, "batch": 4},
+    },
+    "methods": {"baselines": ["mean", "wiener_blind"], "sample_per_offset": 1},
+    "baselines": {"kernel_px": 7},
     "report": {"bootstrap_draws": 200, "examples": 1},
 }
 SHEET = """slide\tpatient\tsample\trole\tsource\tpath\tpixel_um\tpattern\ttissue

@@ -38,19 +38,32 @@ def command(settings: CountSettings, table: Path, refocus: Path, results: Path, 
     """Count nuclei as ImageJ does and by their stain, restored and in focus, at every offset."""
     patches = read_table(table)
     scores = read_table(refocus / "scores.tsv")
-    offsets_um = sorted(scores.loc[scores["protocol"] == "grid", "n_um"].unique().tolist())
-    counted = _counted(patches, refocus / "restored.npy", results, settings, threads)
+    restored_at = _restored_at(scores)
+    counted = _counted(patches.loc[list(restored_at)], restored_at, refocus, results, settings, threads)
     with fresh_file(out) as path:
-        write_table(path, count_table(patches, offsets_um, counted))
-    log.info("%s: %d patches at %d offsets", out, len(patches), len(offsets_um))
+        write_table(path, count_table(patches, restored_at, counted))
+    log.info("%s: %d patches at %d offsets in all", out, len(counted), sum(map(len, restored_at.values())))
+
+
+def _restored_at(scores: pd.DataFrame) -> dict[int, list[float]]:
+    """Offsets at which each patch was restored: all of the grid, or those of a slow method's sample."""
+    grid = scores[scores["protocol"] == "grid"]
+    found: dict[int, set[float]] = {}
+    for patch, n_um in zip(grid["patch"].tolist(), grid["n_um"].tolist(), strict=True):
+        found.setdefault(patch, set()).add(n_um)
+    return {patch: sorted(found[patch]) for patch in sorted(found)}
 
 
 def _counted(
-    patches: pd.DataFrame, restored: Path, results: Path, settings: CountSettings, threads: int
-) -> list[pd.DataFrame]:
+    patches: pd.DataFrame, restored_at: dict[int, list[float]], refocus: Path, results: Path, settings: CountSettings,
+    threads: int,
+) -> list[pd.DataFrame]:  # fmt: skip
     """Counts of all patches."""
     chunks = [patches.iloc[start : start + CHUNK] for start in range(0, len(patches), CHUNK)]
-    work = partial(_count_chunk, restored=restored, results=results, settings=settings)
+    # a sample, too, has some patch at every offset
+    offsets_um = sorted({n for found in restored_at.values() for n in found})
+    places = {patch: [offsets_um.index(n) for n in found] for patch, found in restored_at.items()}
+    work = partial(_count_chunk, places=places, restored=refocus / "restored.npy", results=results, settings=settings)
     done = tqdm(_in_order(work, chunks, threads), total=len(chunks), desc="count", disable=None)
     return [table for part in done for table in part]
 
@@ -63,20 +76,22 @@ def _in_order(work: partial, chunks: list[pd.DataFrame], threads: int) -> Iterat
         yield from pool.map(work, chunks)
 
 
-def _count_chunk(patches: pd.DataFrame, restored: Path, results: Path, settings: CountSettings) -> list[pd.DataFrame]:
+def _count_chunk(
+    patches: pd.DataFrame, places: dict[int, list[int]], restored: Path, results: Path, settings: CountSettings
+) -> list[pd.DataFrame]:
     """Count some patches; each process maps the arrays for itself."""
     images = np.load(restored, mmap_mode="r")
     arrays = {name: np.load(results / name, mmap_mode="r") for name in patches["array"].unique()}
     found = []
-    for patch, row in patches.iterrows():
+    for patch, row in zip(patches.index.tolist(), patches.to_dict("records"), strict=True):
         array = arrays[row["array"]]
         target = array[int(row["index"]), array.shape[1] // 2]
         truth = _true_nuclei(row, array.shape[2], results)
-        found.append(count_patch(images[patch], target, settings, float(row["pixel_um"]), truth))
+        found.append(count_patch(images[patch][places[patch]], target, settings, float(row["pixel_um"]), truth))
     return found
 
 
-def _true_nuclei(row: pd.Series, patch_px: int, results: Path) -> TrueNuclei | None:
+def _true_nuclei(row: dict, patch_px: int, results: Path) -> TrueNuclei | None:
     """True nuclei of a patch; None where the tissue isn't a digital one."""
     path = results / "simulate" / str(row["slide"]) / "truth" / f"{row['field']}_nuclei.tsv"
     if not path.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -12,16 +13,23 @@ import click
 from tsva.errors import UserError
 
 COMMANDS = {
+    "fetch": "tsva.cli.fetch",
     "simulate": "tsva.cli.simulate",
     "ingest": "tsva.cli.ingest",
     "focus": "tsva.cli.focus",
     "pairs": "tsva.cli.pairs",
     "split": "tsva.cli.split",
+    "spectrum": "tsva.cli.spectrum",
     "train": "tsva.cli.train",
     "refocus": "tsva.cli.refocus",
+    "baseline": "tsva.cli.baseline",
+    "gather": "tsva.cli.gather",
     "refocus-slide": "tsva.cli.refocus_slide",
     "count": "tsva.cli.count",
     "report": "tsva.cli.report",
+    "inspect": "tsva.cli.inspect",
+    "doctor": "tsva.cli.doctor",
+    "export": "tsva.cli.export",
 }
 
 
@@ -45,7 +53,9 @@ def cli(log: Path | None) -> None:
     handler: logging.Handler = logging.StreamHandler()
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(log, mode="w", encoding="utf-8")
+        # further processes of one training call this too
+        is_first = all(os.environ.get(rank, "0") == "0" for rank in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+        handler = logging.FileHandler(log, mode="w" if is_first else "a", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 

@@ -13,9 +13,9 @@ from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from tsva.cli.common import fresh_folder, settings_option
+from tsva.cli.patches import read_patches, read_patches_table
 from tsva.errors import UserError
-from tsva.io import read_table, write_table
-from tsva.pair import Pair
+from tsva.io import write_table
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tsva.refocus import Method
 
 log = logging.getLogger(__name__)
-COLUMNS = ["patch", "slide", "sample", "n_um", "protocol", "draw", "target", "psnr_db", "ssim", "identical", "seconds"]
 
 
 @click.command()
@@ -45,36 +44,26 @@ def command(
     """Restore every test patch at all offsets of the grid and at its continuous ones, and score it."""
     import torch
 
-    from tsva.refocus import grid_pairs, run
+    from tsva.refocus import run
 
     torch.set_num_threads(threads)
-    rows = read_table(table)
-    if rows.empty:
-        raise UserError(str(table), got="no patches", wanted="at least one", do="Add slides of this role to the sheet.")
+    rows = read_patches_table(table)
     restore = _method(method, checkpoint, settings, pairs, rows, table)
-    arrays = {name: np.load(results / name, mmap_mode="r") for name in sorted(set(rows["array"]))}
-    shape = (len(rows), len(pairs.offsets_um), *next(iter(arrays.values())).shape[2:])
     tables: list[pd.DataFrame] = []
     with fresh_folder(out) as folder:
-        open_memmap(folder / "restored.npy", mode="w+", dtype=np.uint8, shape=shape).flush()
-        for patch, row in enumerate(tqdm(rows.to_dict("records"), desc=f"refocus {method}", disable=None)):
-            stack = np.asarray(arrays[row["array"]][row["index"]])
-            targets, continuous = _truth(results / row["array"], row, stack, pairs, optics)
-            restored, scores = run(restore, grid_pairs(stack, pairs, optics), targets)
+        place = folder / "restored.npy"
+        for patch in tqdm(read_patches(rows, results, pairs, optics), f"refocus {method}", len(rows), disable=None):
+            restored, scores = run(restore, patch.grid, patch.targets)
+            if not place.exists():
+                open_memmap(place, mode="w+", dtype=np.uint8, shape=(len(rows), *restored.shape)).flush()
             # opened for each patch, so that written pages don't count as this process's memory
-            open_memmap(folder / "restored.npy", mode="r+")[patch] = restored
-            tables.append(scores.assign(protocol="grid", draw=pd.Series(dtype="Int64"), **_of(patch, row)))
-            if continuous:
-                _, scores = run(restore, continuous, targets)
-                draw = scores["pair"].astype("Int64")
-                tables.append(scores.assign(protocol="continuous", draw=draw, **_of(patch, row)))
-        scores = pd.concat(tables, ignore_index=True)[COLUMNS]
+            open_memmap(place, mode="r+")[patch.number] = restored
+            tables.append(patch.named(scores, "grid"))
+            if patch.continuous:
+                tables.append(patch.named(run(restore, patch.continuous, patch.targets)[1], "continuous"))
+        scores = pd.concat(tables, ignore_index=True)
         write_table(folder / "scores.tsv", scores)
     log.info("%s: %d patches, %.3f s a pair", method, len(rows), scores["seconds"].mean())
-
-
-def _of(patch: int, row: dict) -> dict[str, str | int]:
-    return {"patch": patch, "slide": row["slide"], "sample": row["sample"]}
 
 
 def _method(
@@ -120,19 +109,3 @@ def check_fits(checkpoint: Checkpoint, path: Path, where: str, pixel_um: float, 
             wanted=f"{wanted}, as {path} was trained on",
             do="Give a checkpoint that was trained on such images.",
         )
-
-
-def _truth(
-    array: Path, row: dict, stack: np.ndarray, pairs: PairsSettings, optics: OpticsSettings
-) -> tuple[dict[str, np.ndarray], list[Pair]]:
-    """A patch's targets by name, and its pairs at continuous offsets, where the slide has them."""
-    targets = {"captured": stack[pairs.reach_planes]}
-    if row["has_clean"]:
-        targets["clean"] = np.asarray(np.load(array.with_name("clean.npy"), mmap_mode="r")[row["index"]])
-    if not row["draws"]:
-        return targets, []
-    offsets = read_table(array.with_name("continuous.tsv"))
-    n_um = offsets[offsets["index"] == row["index"]].sort_values("draw")["n_um"]
-    shots = np.asarray(np.load(array.with_name("continuous.npy"), mmap_mode="r")[row["index"]][: row["draws"]])
-    both = zip(shots, n_um, strict=True)
-    return targets, [Pair(low, high, pairs.delta_um, optics, float(n)) for (low, high), n in both]

@@ -57,7 +57,7 @@ def command(
             where = f"slide {ingest.name}, field {name}"
             check_fits(held, checkpoint, where, stack.pixel_um, stack.planes.shape[3], pairs.delta_um)
             low, high = shots(stack, pairs.delta_um, settings, where)
-            restored = method([Pair(stack.planes[low], stack.planes[high], pairs.delta_um, optics)])
+            restored = method([Pair(stack.planes[low], stack.planes[high], pairs.delta_um, optics)]).images
             middle_um = float(stack.z_um[low] + stack.z_um[high]) / 2
             write_stack(folder / file, Stack(restored, np.array([middle_um]), stack.pixel_um))
             low_um, high_um = float(stack.z_um[low]), float(stack.z_um[high])

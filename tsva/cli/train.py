@@ -15,20 +15,22 @@ import pandas as pd
 
 from tsva.cli.common import fresh_file, fresh_folder, settings_option
 from tsva.errors import UserError
+from tsva.fingerprint import code_digest
 from tsva.io import read_table
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.train import NETWORK_NAMES, TrainSettings
 
 if TYPE_CHECKING:
-    from tsva.train import Fitted
+    from tsva.train import Fitted, Machine
     from tsva.training.patches import PatchStacks
+    from tsva.training.state import Keeping
 
 log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option("--network", required=True, help="Which network: tsva, unet, unet_residual.")
+@click.option("--network", required=True, help=f"Which network: {', '.join(NETWORK_NAMES)}.")
 @settings_option(TrainSettings)
 @settings_option(PairsSettings, "pairs")
 @settings_option(OpticsSettings, "optics")
@@ -36,20 +38,26 @@ log = logging.getLogger(__name__)
 @click.option("--table", type=click.Path(path_type=Path), required=True, help="pairs/train.tsv")
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="Folder that its paths start from.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--devices", default="auto", show_default=True, help="GPUs of each node (processes, without); auto: all.")
+@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="Start one task a device.")
+@click.option("--workers", type=click.IntRange(min=0), help="Processes that read ahead for each device.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for model.ckpt and its logs.")
 def command(
     network: str, settings: TrainSettings, pairs: PairsSettings, optics: OpticsSettings, seed: int, table: Path,
-    results: Path, threads: int, out: Path,
+    results: Path, threads: int, devices: str, nodes: int, workers: int | None, out: Path,
 ) -> None:  # fmt: skip
-    """Train a network and keep the step that verifies best."""
+    """Train a network and keep the step that verifies best.
+
+    A training that was killed goes on from the state beside --out, as if nothing had happened.
+    """
     import torch
 
-    from tsva.networks import NETWORKS
     from tsva.train import fit
+    from tsva.training.module import DivergedError
 
-    if network not in NETWORKS:
+    if network not in NETWORK_NAMES:
         raise UserError(
-            "--network", got=repr(network), wanted=f"one of {', '.join(NETWORKS)}", do="Mend train.networks."
+            "--network", got=repr(network), wanted=f"one of {', '.join(NETWORK_NAMES)}", do="Mend train.networks."
         )
     torch.set_num_threads(threads)
     rows = read_table(table)
@@ -61,16 +69,25 @@ def command(
             do="Mend either key.",
         )  # fmt: skip
     pixel_um, data = _pixel_um(rows, table), _fingerprint(rows, results)
+    machine = _machine(settings, devices, nodes, workers)
+    keeping = _keeping(out, network, settings, pairs, optics, seed, data)
     log.info("%s: %d training and %d verification patches", network, len(training), len(verification))
     began = time.monotonic()
-    fitted = fit(network, training, verification, settings, seed)
+    try:
+        fitted = fit(network, training, verification, settings, seed, optics=optics, machine=machine, keeping=keeping)
+    except DivergedError as error:
+        keeping.remove()
+        raise _diverged(network, error.step, "No step had been verified before.") from None
+    if not fitted.is_first_process:
+        return
     summary = {
         "network": network, "recipe": settings.recipe, "parameters": fitted.parameters,
         "multiply_accumulates_224": fitted.multiply_accumulates, "training_patches": len(training),
         "verification_patches": len(verification), "steps": fitted.steps, "best_step": fitted.best_step,
         "verification_psnr_db": _at(fitted, "verification_psnr_db"),
         "verification_y1_psnr_db": _at(fitted, "verification_y1_psnr_db"),
-        "seconds": round(time.monotonic() - began, 1), "threads": threads, "seed": seed, "data": data,
+        "seconds": round(time.monotonic() - began, 1), "threads": threads, "devices": machine.devices * machine.nodes,
+        "seed": seed, "data": data,
     }  # fmt: skip
     card = {
         "network": network, "settings": settings.model_dump(mode="json"), "channels": training.channels,
@@ -79,8 +96,50 @@ def command(
         "weights": fitted.weights,
     }  # fmt: skip
     if fitted.diverged_at is not None:
+        keeping.remove()
         _give_up(out, card, fitted)
     _write(out, card, fitted, summary)
+    keeping.remove()
+
+
+def _machine(settings: TrainSettings, devices: str, nodes: int, workers: int | None) -> Machine:
+    """The devices asked for; "auto": as many of those that this process sees as share a batch evenly."""
+    from tsva.train import Machine, visible_devices
+
+    visible = visible_devices()
+    if devices == "auto":
+        fitting = [number for number in range(1, visible + 1) if settings.batch % (number * nodes) == 0]
+        number = max(fitting, default=1)
+    elif devices.isdecimal() and int(devices):
+        number = int(devices)
+    else:
+        raise UserError("--devices", got=repr(devices), wanted="auto or a number from 1", do="Mend the option.")
+    if settings.batch % (number * nodes):
+        raise UserError(
+            "settings, key train.batch", got=str(settings.batch),
+            wanted=f"a multiple of {number * nodes} ({number} devices × {nodes} nodes), which share it evenly",
+            do="Mend the key, or --devices and --nodes.",
+        )  # fmt: skip
+    if number * nodes > 1:
+        log.info("%d devices × %d nodes, %d pairs a step each", number, nodes, settings.batch // (number * nodes))
+    return Machine(number, nodes, workers)
+
+
+def _keeping(
+    out: Path, network: str, settings: TrainSettings, pairs: PairsSettings, optics: OpticsSettings, seed: int, data: str
+) -> Keeping:
+    """Where the state lies (beside the outputs, which Snakemake deletes when a job fails), and what it has to fit."""
+    import torch
+
+    from tsva.training.state import Keeping
+
+    what = {
+        "network": network, "settings": settings.model_dump(mode="json", exclude={"networks", "state_every_s"}),
+        "pairs": pairs.model_dump(mode="json"), "optics": optics.model_dump(mode="json"), "seed": seed, "data": data,
+        "code": code_digest(__name__), "torch": torch.__version__,
+    }  # fmt: skip
+    fits = hashlib.sha256(json.dumps(what, sort_keys=True).encode("utf-8")).hexdigest()
+    return Keeping(out.with_name(f"{out.name}.state.ckpt"), fits, settings.state_every_s)
 
 
 def _write(out: Path, card: dict[str, Any], fitted: Fitted, summary: dict[str, Any]) -> None:
@@ -99,10 +158,13 @@ def _give_up(out: Path, card: dict[str, Any], fitted: Fitted) -> None:
     kept = out.with_name(f"{out.name}.last_good.ckpt")
     with fresh_file(kept) as path:
         save(Checkpoint(**card), path)
-    raise UserError(
-        f"training of {card['network']}", got=f"a loss that is no finite number at step {fitted.diverged_at}",
-        wanted="a loss that falls",
-        do=f"Lower train.learning_rate. The weights of step {fitted.best_step} are in {kept}.",
+    raise _diverged(card["network"], fitted.diverged_at, f"The weights of step {fitted.best_step} are in {kept}.")
+
+
+def _diverged(network: str, step: int | None, kept: str) -> UserError:
+    return UserError(
+        f"training of {network}", got=f"a loss that is no finite number at step {step}", wanted="a loss that falls",
+        do=f"Lower train.learning_rate. {kept}",
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -84,29 +84,32 @@ def _true_matches(found: Particles, truth: TrueNuclei | None) -> tuple[int | Non
     return len(nuclei), int(truth.inside[nuclei].sum())
 
 
-def count_table(patches: pd.DataFrame, offsets_um: Sequence[float], counted: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def count_table(
+    patches: pd.DataFrame, restored_at: Mapping[int, Sequence[float]], counted: Sequence[pd.DataFrame]
+) -> pd.DataFrame:
     """Arrange counts as a table, one row a patch and offset.
 
     Parameters
     ----------
     patches : DataFrame
         `slide` and `sample` of each patch.
-    offsets_um : sequence of float
-        The grid's offsets.
+    restored_at : mapping of int to sequence of float
+        Offsets at which a patch was restored, in the order of its counts.
     counted : sequence of DataFrame
-        Of each patch, as :func:`count_patch` gives them.
+        Of each of these patches, as :func:`count_patch` gives them.
 
     Returns
     -------
     DataFrame
         ``COLUMNS``.
     """
-    offsets = len(offsets_um)
+    numbers = np.repeat(np.array(list(restored_at), dtype=int), [len(n_um) for n_um in restored_at.values()])
+    named = patches.iloc[numbers]
     keys = pd.DataFrame({
-        "patch": np.repeat(np.arange(len(patches)), offsets),
-        "slide": np.repeat(patches["slide"].to_numpy(), offsets),
-        "sample": np.repeat(patches["sample"].to_numpy(), offsets),
-        "n_um": np.tile(offsets_um, len(patches)),
+        "patch": numbers,
+        "slide": named["slide"].to_numpy(),
+        "sample": named["sample"].to_numpy(),
+        "n_um": [n for n_um in restored_at.values() for n in n_um],
     })  # fmt: skip
     counts = pd.concat(counted, ignore_index=True) if len(counted) else pd.DataFrame(columns=list(COUNTS))
     return pd.concat([keys, counts], axis=1)[list(COLUMNS)]

@@ -11,7 +11,7 @@ from tsva.errors import UserError
 TEXT_COLUMNS = (
     "slide", "field", "file", "reason", "verdict", "sample", "patient", "role", "source", "array", "method", "network",
     "dataset", "split", "protocol", "target", "clean_file", "continuous_file", "continuous_z_um", "surface_file",
-    "nuclei_file",
+    "nuclei_file", "failure",
 )  # fmt: skip
 """Columns that stay text whatever their cells look like: field 007 is not 7, and no reason at all is no number."""
 

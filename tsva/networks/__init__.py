@@ -8,35 +8,54 @@ from functools import partial
 import torch
 from torch import nn
 
+from tsva.networks.burst import BurstUNet
+from tsva.networks.fusion import Fusion
 from tsva.networks.tsva import TSVA
 from tsva.networks.unet import UNet
+from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NetworkName, TrainSettings
 
-NETWORKS: dict[NetworkName, Callable[[int, int, int], nn.Module]] = {
+U_SHAPED: dict[NetworkName, Callable[[int, int, int], nn.Module]] = {
     "tsva": TSVA,
     "unet": partial(UNet, residual=False),
     "unet_residual": partial(UNet, residual=True),
+    "burst": BurstUNet,
 }
 """(channels, width, levels) -> network."""
 
 
-def build(name: NetworkName, settings: TrainSettings, channels: int) -> nn.Module:
+def build(
+    name: NetworkName,
+    settings: TrainSettings,
+    channels: int,
+    optics: OpticsSettings | None = None,
+    delta_um: float = 0.5,
+) -> nn.Module:
     """A network with fresh weights (from torch's global generator).
 
     Parameters
     ----------
     name : str
-        One of `NETWORKS`.
+        One of `tsva.settings.train.NETWORK_NAMES`.
     settings : TrainSettings
-        Of which width and levels are used.
+        Of which width and levels are used; of Fusion, its own section.
     channels : int
         Of an image: 1 or 3.
+    optics : OpticsSettings, optional
+        Nominal optics (default: the settings' own), which Fusion is built for.
+    delta_um : float
+        Half the distance between the shots, likewise.
 
     Returns
     -------
     nn.Module
-        ``forward(low, high, swap=None)``; attributes ``multiple`` and ``halo_px`` tell tiles how to lie.
+        ``forward(low, high, decision=None)`` (see `tsva.networks.decision`); attributes ``multiple`` and ``halo_px``
+        tell tiles how to lie.
     """
-    network = NETWORKS[name](channels, settings.width, settings.levels)
+    if name == "fusion":
+        shape = settings.fusion
+        network: nn.Module = Fusion(channels, shape.width, shape.depth, optics or OpticsSettings(), delta_um)
+    else:
+        network = U_SHAPED[name](channels, settings.width, settings.levels)
     # Half the time of channels first on a CPU.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from tsva.errors import UserError
-from tsva.networks import NETWORKS, build
-from tsva.settings.train import NetworkName, TrainSettings
+from tsva.networks import build
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.train import NETWORK_NAMES, NetworkName, TrainSettings
 
 FORMAT = 1
 
@@ -23,7 +25,7 @@ class Checkpoint:
     Attributes
     ----------
     network : str
-        One of `tsva.networks.NETWORKS`.
+        One of `tsva.settings.train.NETWORK_NAMES`.
     settings : dict
         `TrainSettings`, as JSON has them.
     channels : int
@@ -52,9 +54,18 @@ class Checkpoint:
 
     def restored_network(self) -> nn.Module:
         """The network with its weights, in evaluation mode."""
-        network = build(self.network, TrainSettings.model_validate(self.settings), self.channels)
+        network = self._fresh()
         network.load_state_dict(self.weights)
         return network.eval()
+
+    def _fresh(self) -> nn.Module:
+        settings, optics = TrainSettings.model_validate(self.settings), OpticsSettings.model_validate(self.optics)
+        return build(self.network, settings, self.channels, optics, self.delta_um)
+
+
+def fresh_network(**kind: Any) -> nn.Module:
+    """A network that a checkpoint's weights fit, from all else that the checkpoint holds (packages name this)."""
+    return Checkpoint(**kind, weights={})._fresh()
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
@@ -80,7 +91,7 @@ def load(path: Path) -> Checkpoint:
         raise _unusable(path, f"a file that torch can't read ({type(error).__name__})") from None
     if not isinstance(held, dict) or held.pop("format", None) != FORMAT:
         raise _unusable(path, "something else than a checkpoint of this format")
-    if held.get("network") not in NETWORKS:
+    if held.get("network") not in NETWORK_NAMES:
         raise _unusable(path, f"the network {held.get('network')!r}")
     try:
         checkpoint = Checkpoint(**held)

@@ -96,6 +96,12 @@ def zero_started(convolution: nn.Conv2d) -> nn.Conv2d:
     return convolution
 
 
+def halves(x: Tensor) -> tuple[Tensor, Tensor]:
+    """(2B, C, Y, X) -> two views (B, C, Y, X); `Tensor.chunk` would fix the batch in an exported graph."""
+    first, second = x.unflatten(0, (2, x.shape[0] // 2)).unbind()
+    return first, second
+
+
 def reflected_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """Images grown at their lower and right edges, by reflection, to whole multiples; even one pixel is enough.
 
@@ -111,25 +117,32 @@ def reflected_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """
     for axis in (-2, -1):
         size = images.shape[axis]
-        if extra := -size % multiple:
-            images = images.index_select(axis, _reflected(size, size + extra, images.device))
+        # An exported graph has to fit every size, so that it always has this step.
+        if torch.compiler.is_exporting() or size % multiple:
+            grown = (size + multiple - 1) // multiple * multiple
+            images = images.index_select(axis, reflected(size, 0, grown, images.device))
     return images
 
 
-def halo_px(levels: int, units: int) -> int:
+def halo_px(levels: int, units: int, after: int = 0) -> int:
     """How far a pixel of the output can see, at most: what tiles have to overlap by.
 
     A 3×3 convolution on level i reaches 2**i pixels further, as do a pooling from it, the upsampling to it and the 2×2
-    convolution after that. Rounded up to a multiple of the coarsest cell, so that tiles keep the pooling grid.
+    convolution after that; `after` more of them may follow on the finest level. Rounded up to a multiple of the
+    coarsest cell, so that tiles keep the pooling grid.
     """
     contracting = sum(2 * 2**i for i in range(levels)) + sum(2**i for i in range(levels - 1))
     expansive = sum((units + 2) * 2**i for i in range(levels - 1))
     cell = 2 ** (levels - 1)
-    return -(-(contracting + expansive) // cell) * cell
+    return -(-(contracting + expansive + after) // cell) * cell
 
 
-def _reflected(size: int, wanted: int, device: torch.device) -> Tensor:
-    """Indices 0 … size - 1, back to 0, and so on, as many as wanted."""
-    period = max(2 * (size - 1), 1)
-    index = torch.arange(wanted, device=device) % period
-    return torch.minimum(index, period - index) if size > 1 else torch.zeros_like(index)
+def reflected(size: int, first: int, stop: int, device: torch.device) -> Tensor:
+    """Indices of an axis of `size` pixels that continue it by reflection, from `first` (which may be negative) on.
+
+    An exported graph can't divide by a size that it doesn't know; it takes one cell at least, which folds once.
+    """
+    period = 2 * size - 2 if size > 1 else 1
+    index = torch.arange(first, stop, device=device)
+    index = index.abs() if torch.compiler.is_exporting() else index % period
+    return torch.minimum(index, period - index)

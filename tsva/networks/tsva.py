@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tsva.networks.parts import ContractingPath, ExpansivePath, halo_px, reflected_to_multiple, zero_started
+from tsva.networks.parts import ContractingPath, ExpansivePath, halo_px, halves, reflected_to_multiple, zero_started
 from tsva.networks.sharper import sharper_first
 
 UNITS = 3
@@ -59,6 +59,6 @@ class TSVA(nn.Module):
         height, width = low.shape[-2:]
         y1, y2 = sharper_first(low, high, swap)
         shots = reflected_to_multiple(torch.cat([y1, y2]), self.multiple)  # (2B, C, Y', X'): one path, both shots
-        both = [torch.cat(features.chunk(2), dim=1) for features in self.contracting(shots)]
+        both = [torch.cat(halves(features), dim=1) for features in self.contracting(shots)]
         residual = self.last(self.expansive(both))
         return y1 + residual[..., :height, :width]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tsva.report.inputs import DataSet
-from tsva.report.names import NOTHING, lead_of, method_name
+from tsva.report.names import NOTHING, drawn, lead_of, method_name
 from tsva.report.pictures import palette_uri, png_uri, scale_bar
 from tsva.settings.pairs import PairsSettings
 
@@ -101,8 +101,19 @@ def _example(
         "why": why,
         **scale_bar(dataset.stacks[str(row["array"])].shape[3] * float(row["pixel_um"])),
         "gain_db": None if lead is None else float(grids[lead][patch, place] - grids[NOTHING][patch, place]),
-        "scores": [{"method": method, "psnr_db": float(grid[patch, place])} for method, grid in grids.items()],
+        "scores": [
+            {"method": method, "psnr_db": float(grids[method][patch, place])}
+            for method in drawn(grids)
+            if _restored(dataset, method, patch, delta)
+        ],
     }
+
+
+def _restored(dataset: DataSet, method: str, patch: int, delta: float) -> bool:
+    """Whether a method has this pair: slow methods restore a sample."""
+    rows = dataset.methods[method].scores
+    rows = rows[(rows["protocol"] == "grid") & (rows["patch"] == patch)]
+    return bool(np.isclose(rows["n_um"].to_numpy(float), delta).any())
 
 
 def pictures(dataset: DataSet, examples: Sequence[dict[str, Any]], pairs: PairsSettings) -> dict[str, Any]:
@@ -160,10 +171,11 @@ def _images(
     row = dataset.patches.iloc[example["patch"]]
     stack = dataset.stacks[str(row["array"])][int(row["index"])]
     place = pairs.offsets_um.index(example["delta_d_um"])
+    shown = [row["method"] for row in example["scores"]]
     images = {
         method: np.asarray(result.restored[example["patch"], place])
         for method, result in dataset.methods.items()
-        if result.restored is not None
+        if result.restored is not None and method in shown
     }
     return np.asarray(stack[len(stack) // 2]), images
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tsva.report.duels import Row, average, columns
-from tsva.report.names import NOTHING, dataset_name, lead_of, method_name, offset
+from tsva.report.names import NOTHING, dataset_name, drawn, lead_of, method_name, offset
 from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, svg
 
 Summary = Mapping[str, Any]
@@ -25,7 +25,7 @@ def psnr_by_offset(summary: Summary, dataset: str, target: str) -> str:
         if (row["dataset"], row["target"], row["protocol"], row["sample"]) == (dataset, target, "paper", None)
         and row["delta_d_um"] is not None
     ]  # fmt: skip
-    methods = list(dict.fromkeys(row["method"] for row in rows))
+    methods = drawn(dict.fromkeys(row["method"] for row in rows))
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -78,7 +78,7 @@ def differences(summary: Summary, dataset: str) -> str | None:
         row for row in summary["comparisons"]
         if row["dataset"] == dataset and row["sample"] is None and row["target"] == "captured"
     ]  # fmt: skip
-    methods = next(found["methods"] for found in summary["datasets"] if found["dataset"] == dataset)
+    methods = drawn(next(found["methods"] for found in summary["datasets"] if found["dataset"] == dataset))
     lead = lead_of(methods)
     if lead is None:
         return None
@@ -93,7 +93,7 @@ def differences(summary: Summary, dataset: str) -> str | None:
         for axes, (title, duels) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             for place, (method, baseline) in enumerate(duels):
                 shown = method if baseline == NOTHING else baseline
-                side = (place - (len(duels) - 1) / 2) * 0.24
+                side = (place - (len(duels) - 1) / 2) * min(0.24, 0.8 / len(duels))
                 _whiskers(axes, rows, method, baseline, side, method_name(shown), _style(shown, methods))
             axes.axhline(0, color=INK, lw=1)
             axes.set(xlabel="ΔD (µm)", ylabel="difference (dB)", title=title)

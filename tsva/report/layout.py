@@ -49,7 +49,13 @@ class Rows:
         )
         self._scores = {tuple(row[key] for key in keys): row for row in scores}
         self._comparisons = {tuple(row[key] for key in ("baseline", *keys)): row for row in comparisons}
-        self.offsets = sorted({row["delta_d_um"] for row in self._scores.values()} - {None})
+        by_offset = [row for row in self._scores.values() if row["delta_d_um"] is not None]
+        self.offsets = sorted({row["delta_d_um"] for row in by_offset if row["protocol"] != "folded"})
+        self.sizes = sorted({row["delta_d_um"] for row in by_offset if row["protocol"] == "folded"})
+
+    def against(self, method: str, baseline: str, protocol: str, delta: float | None) -> Row | None:
+        """The paired difference of two methods on all samples; None where there is none."""
+        return self._comparisons.get((baseline, None, method, protocol, "captured", delta))
 
     def cell(
         self, method: str, protocol: str, target: str, delta: float | None, sample: str | None = None

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tsva.settings.train import NETWORK_NAMES
+
 NOTHING = "y1"
 """The method that does nothing: the sharper shot as captured."""
 LEAD = "tsva"
 """The method that the verdict is about, where it was applied."""
+OURS = "fusion"
+"""Our own network, which every method is set against too."""
 METHODS = {
     "y1": "Y1 as captured",
+    "mean": "Mean of both shots",
+    "denoise": "Denoising alone",
+    "focus_stack": "Focus stacking",
+    "richardson_lucy": "Richardson–Lucy (told ΔD)",
+    "wiener_one_shot": "Wiener, one shot (told ΔD)",
+    "wiener_two_shot": "Wiener, two shots (told ΔD)",
+    "wiener_true_optics": "Wiener, two shots (told ΔD and the true optics)",
+    "wiener_blind": "Wiener, two shots (ΔD estimated)",
+    "dark_channel": "Dark channel",
+    "graph": "Graph deblurring",
     "unet": "U-Net",
     "unet_residual": "U-Net (residual)",
     "burst": "Burst U-Net",
     "tsva": "TSVA",
     "fusion": "Fusion",
 }
+DRAWN = (NOTHING, "wiener_two_shot", "unet", "unet_residual", "burst", "tsva", "fusion")
+"""Methods that figures and example pictures show; the tables show all."""
 DATASETS = {"dataset1": "Dataset 1", "dataset2": "Dataset 2"}
 ROLES = {"train": "Training", **DATASETS, "refocus": "To be refocused"}
 SOURCES = {
@@ -32,15 +48,22 @@ def method_name(method: str) -> str:
     return METHODS.get(method, method)
 
 
+def drawn(methods: Iterable[str]) -> list[str]:
+    """Those methods that figures show: the networks, doing nothing, and the bound; others where there are none."""
+    methods = list(methods)
+    return [method for method in methods if method in DRAWN or method not in METHODS]
+
+
 def dataset_name(dataset: str) -> str:
     """Name of a data set for headings and sentences."""
     return DATASETS.get(dataset, dataset)
 
 
 def lead_of(methods: Iterable[str]) -> str | None:
-    """The method that the verdict is about: TSVA, else the first that does something, else none."""
+    """The method that the verdict is about: TSVA, else the first network, else the first that does something."""
     applied = [method for method in methods if method != NOTHING]
-    return LEAD if LEAD in applied else next(iter(applied), None)
+    networks = [method for method in applied if method in NETWORK_NAMES]
+    return LEAD if LEAD in applied else next(iter([*networks, *applied]), None)
 
 
 def offset(delta_d_um: float) -> str:

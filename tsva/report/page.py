@@ -13,6 +13,7 @@ from markupsafe import Markup
 from tsva.report import figures, names
 from tsva.report.layout import count_table, dataset_tables
 from tsva.report.nuclei import nuclei_table
+from tsva.report.table1 import table1
 
 TEMPLATES = Path(__file__).parent / "templates"
 LISTED = 200
@@ -57,6 +58,10 @@ def _dataset(summary: Mapping[str, Any], dataset: Mapping[str, Any], pictures: M
     return {
         **dataset,
         **dataset_tables(summary, dataset),
+        "table1": table1(summary, dataset),
+        "offsets_found": [row for row in summary["offsets"] if row["dataset"] == name],
+        "errors_predicted": [row for row in summary["errors"] if row["dataset"] == name],
+        "failed": [row for row in summary["methods"] if row["dataset"] == name and row["failed"]],
         "name": names.dataset_name(name),
         "examples": [example for example in summary["examples"] if example["dataset"] == name],
         "pictures": pictures["examples"].get(name),

@@ -7,7 +7,30 @@ from pathlib import Path
 from typing import Any
 
 DATA = Path(__file__).parent / "data"
-METHODS = {"U-net": "unet", "TSVA": "tsva"}
+METHODS = {
+    "U-net": "unet", "TSVA": "tsva", "Burst U-net": "burst", "Dark Channel": "dark_channel", "Graph Deblur": "graph",
+}  # fmt: skip
+
+
+def table1() -> list[dict[str, Any]]:
+    """Table I: PSNR by size of the offset and sample of Dataset 1.
+
+    Returns
+    -------
+    list of dict
+        `abs_delta_d_um`, `method` under our name, `sample` (None for the average), `psnr_db`, `psnr_sd_db` (None: not
+        printed).
+    """
+    return [
+        {
+            "abs_delta_d_um": _number(row["delta_d_um"]),
+            "method": METHODS[row["method"]],
+            "sample": None if row["sample"] == "Average" else row["sample"],
+            "psnr_db": _number(row["psnr_db_mean"]),
+            "psnr_sd_db": _number(row["psnr_db_sd"]),
+        }
+        for row in _rows("table1_psnr.csv")
+    ]
 
 
 def table3() -> list[dict[str, Any]]:

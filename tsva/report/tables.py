@@ -12,10 +12,10 @@ import pandas as pd
 
 from tsva.report import paper, slides
 from tsva.report.inputs import DataSet, Inputs, Training
-from tsva.report.names import NOTHING, lead_of, method_name
+from tsva.report.names import NOTHING, OURS, lead_of, method_name
 from tsva.report.nuclei import in_words
 from tsva.report.verdict import verdicts
-from tsva.statistics import comparison_rows, count_rows, nuclei_rows, score_rows
+from tsva.statistics import comparison_rows, count_rows, error_rows, nuclei_rows, offset_rows, score_rows
 
 VERSION = 1
 """Of summary.json's layout; docs/summary.md says what changed."""
@@ -55,11 +55,13 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
         "comparisons": comparisons,
         "counts": _records(_counts(inputs)),
         "nuclei": nuclei,
+        "offsets": _records(_offsets(inputs)),
+        "errors": _records(_errors(inputs)),
         "focus": slides.focus(inputs.slides, inputs.pairs),
         "shift": slides.shift(inputs.slides),
         "excluded": slides.excluded(inputs.slides),
         "training": training,
-        "paper": {"table2": paper.table2(), "table3": paper.table3()},
+        "paper": {"table1": paper.table1(), "table2": paper.table2(), "table3": paper.table3()},
         "settings": {
             "seed": inputs.seed,
             "report": inputs.report.model_dump(),
@@ -108,10 +110,22 @@ def _methods(datasets: Iterable[DataSet]) -> list[dict[str, Any]]:
             "method": method,
             "name": method_name(method),
             "seconds_per_patch": float(result.scores["seconds"].median()) if len(result.scores) else None,
+            **_failures(result.scores),
         }
         for dataset in datasets
         for method, result in dataset.methods.items()
     ]
+
+
+def _failures(scores: pd.DataFrame) -> dict[str, Any]:
+    """How many pairs were restored, how many of them failed, and why."""
+    rows = scores[scores["target"] == "captured"]
+    reasons = rows["failure"][rows["failure"] != ""] if "failure" in rows else pd.Series(dtype=str)
+    return {
+        "pairs": len(rows),
+        "failed": len(reasons),
+        "failures": [{"reason": reason, "number": int(number)} for reason, number in reasons.value_counts().items()],
+    }
 
 
 def _scores(inputs: Inputs) -> list[pd.DataFrame]:
@@ -126,13 +140,14 @@ def _scores(inputs: Inputs) -> list[pd.DataFrame]:
 
 
 def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
-    """Every method against doing nothing, and the lead method against every other."""
+    """Every method against doing nothing; the lead method, and our own, against every other."""
     tables = []
     for dataset in inputs.datasets:
         lead = lead_of(dataset.methods)
         applied = [method for method in dataset.methods if method != NOTHING]
         duels = [(method, NOTHING) for method in applied]
-        duels += [(lead, method) for method in applied if lead is not None and method != lead]
+        leads = [method for method in dict.fromkeys((lead, OURS)) if method in applied]
+        duels += [(first, method) for first in leads for method in applied if method != first]
         tables += [
             comparison_rows(
                 dataset.methods[method].scores, dataset.methods[baseline].scores, dataset=dataset.name, method=method,
@@ -168,6 +183,22 @@ def _nuclei(inputs: Inputs) -> list[pd.DataFrame]:
             for method, counts in counted.items()
         ]  # fmt: skip
     return tables
+
+
+def _offsets(inputs: Inputs) -> list[pd.DataFrame]:
+    return [
+        offset_rows(result.scores, dataset.patches, inputs.pairs, dataset=dataset.name, method=method)
+        for dataset in inputs.datasets
+        for method, result in dataset.methods.items()
+    ]
+
+
+def _errors(inputs: Inputs) -> list[pd.DataFrame]:
+    return [
+        error_rows(result.scores, inputs.pairs, dataset=dataset.name, method=method)
+        for dataset in inputs.datasets
+        for method, result in dataset.methods.items()
+    ]
 
 
 def _training(training: Training, recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tsva.report.bounds import untrained
 from tsva.report.caveats import handed_over, not_learned
 from tsva.report.duels import Row, average, columns, outcome
 from tsva.report.names import NOTHING, dataset_name, lead_of, listed, method_name, offsets, plain, signed
 from tsva.settings.pairs import PairsSettings
+from tsva.settings.train import NETWORK_NAMES
 
 
 def verdicts(
@@ -59,8 +61,9 @@ def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[
     rows = [row for row in everything if row["target"] == "captured"]
     gain = average(rows, lead, NOTHING)
     sentences = [_columns(rows, lead), _elsewhere(everything, lead)]
-    for rival in (method for method in methods if method not in (lead, NOTHING)):
+    for rival in (method for method in methods if method in NETWORK_NAMES and method != lead):
         sentences += [_against(rows, lead, rival), _columns(rows, rival)]
+    sentences += untrained(rows, [method for method in methods if method not in NETWORK_NAMES], lead)
     return {
         "dataset": name,
         "method": lead,

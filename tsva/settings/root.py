@@ -9,9 +9,13 @@ from pydantic import Field, ValidationError, model_validator
 
 from tsva.errors import UserError
 from tsva.settings.base import Section
+from tsva.settings.baselines import BaselineSettings
 from tsva.settings.count import CountSettings
+from tsva.settings.export import ExportSettings
+from tsva.settings.fetch import FetchSettings
 from tsva.settings.focus import FocusSettings
 from tsva.settings.ingest import IngestSettings
+from tsva.settings.methods import MethodsSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
@@ -29,15 +33,19 @@ class Settings(Section):
     """Where every draw begins."""
     checkpoint: str | None = None
     """A trained network (model.ckpt) for slides of role refocus; none: the first network trained here."""
+    fetch: FetchSettings = FetchSettings()
     optics: OpticsSettings = OpticsSettings()
     simulate: SimulateSettings = SimulateSettings()
     ingest: IngestSettings = IngestSettings()
     focus: FocusSettings = FocusSettings()
     pairs: PairsSettings = PairsSettings()
     train: TrainSettings = TrainSettings()
+    methods: MethodsSettings = MethodsSettings()
+    baselines: BaselineSettings = BaselineSettings()
     refocus: RefocusSettings = RefocusSettings()
     count: CountSettings = CountSettings()
     report: ReportSettings = ReportSettings()
+    export: ExportSettings = ExportSettings()
 
     @model_validator(mode="after")
     def _patches_fit_fields(self) -> Self:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
 
-NetworkName = Literal["tsva", "unet", "unet_residual"]
+NetworkName = Literal["unet", "unet_residual", "burst", "tsva", "fusion"]
+NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
+"""All of them, in the order of the tables."""
+NOT_EXPORTABLE: tuple[NetworkName, ...] = ("fusion",)
+"""These refuse, with the reason: `tsva.export` would fail on them."""
+
+
+class FusionSettings(Section):
+    """Size of our own network, and what differs in its recipe."""
+
+    width: int = Field(32, ge=4, le=1024)
+    """Channels of the network that mends the linear estimate."""
+    depth: int = Field(3, ge=1, le=32)
+    """Its blocks."""
+    crop_px: int | None = Field(128, ge=64)
+    """Edge of the random crop: filters reach 20 pixels far, and noise is read from it; None: the whole patch."""
+    batch: int = Field(8, ge=1, le=4096)
+    """Pairs a step."""
 
 
 class TrainSettings(Section):
@@ -16,8 +33,8 @@ class TrainSettings(Section):
 
     recipe: str = Field("demo", pattern=r"^[a-z][a-z0-9_-]*$")
     """Name of this recipe in the report: whoever changes the keys below should change it too."""
-    networks: tuple[NetworkName, ...] = ("tsva", "unet", "unet_residual")
-    """What is trained, in the order of the report's rows."""
+    networks: tuple[NetworkName, ...] = ("fusion", "tsva", "unet")
+    """What is trained for the default report. The first one restores slides of role refocus."""
     width: int = Field(16, ge=1, le=256)
     """Channels of the finest level (paper: 64); they double at each level."""
     levels: int = Field(3, ge=2, le=7)
@@ -38,7 +55,7 @@ class TrainSettings(Section):
     batch: int = Field(16, ge=1, le=4096)
     """Pairs a step (paper: 20)."""
     epochs: int | None = Field(None, ge=1)
-    """Visits of every patch (paper: 50); None: `steps` counts."""
+    """Visits of every patch (paper: 50), rounded up to whole batches; None: `steps` counts."""
     steps: int | None = Field(1500, ge=1)
     """Optimiser's steps, whatever the number of patches; None: `epochs` counts."""
     learning_rate: float = Field(2e-3, gt=0, lt=1)
@@ -53,6 +70,19 @@ class TrainSettings(Section):
     """How often along the way the verification split is scored to choose the best model."""
     verification_pairs: int = Field(150, ge=1)
     """At most so many verification pairs are scored at a time, spread over patches and offsets."""
+    compile: bool | None = None
+    """Training steps run through torch.compile; None: on a GPU alone."""
+    state_every_s: float = Field(300, ge=0)
+    """The whole state is kept at the next step after so many seconds; a training that was killed goes on from there."""
+
+    fusion: FusionSettings = FusionSettings()
+    """Our own network: its size, its crops."""
+
+    def for_network(self, name: NetworkName) -> Self:
+        """These settings with what differs for a network put in place."""
+        if name != "fusion":
+            return self
+        return self.model_copy(update={"crop_px": self.fusion.crop_px, "batch": self.fusion.batch})
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
-from tsva.statistics.protocols import scopes, summaries
+from tsva.statistics.protocols import folded, scopes, summaries
 
 COLUMNS = (
     "dataset", "sample", "method", "baseline", "protocol", "target", "delta_d_um", "difference_db", "low_db", "high_db",
@@ -38,7 +40,8 @@ def comparison_rows(
     -------
     DataFrame
         ``COLUMNS``: the mean of the differences in PSNR (positive: the method is better) over the patches where both
-        have one, and its interval over slides. `sample` None: all; `delta_d_um` NaN: the protocol's average.
+        have one, and its interval over slides. `sample` None: all; `delta_d_um` NaN: the protocol's average. The
+        protocol `folded` (opposite offsets together) is for all samples alone.
     """
     # continuous draws are told apart by their number; NaN in both tables counts as equal
     both = scores[[*SAME, "psnr_db"]].merge(baseline_scores[[*SAME, "psnr_db"]], on=SAME, suffixes=("", "_baseline"))
@@ -47,7 +50,10 @@ def comparison_rows(
     for target, of_target in both.groupby("target"):
         for sample, part in scopes(of_target):
             key = [dataset, sample or "", str(target)]
-            found = summaries(part, "difference", [], pairs, report, seed=seed, key=key)
+            how: dict[str, Any] = {"seed": seed, "key": key}
+            found = summaries(part, "difference", [], pairs, report, **how)
+            if sample is None:
+                found = pd.concat([found, folded(part, "difference", [], pairs, report, **how)], ignore_index=True)
             renamed = found.rename(columns={"mean": "difference_db", "low": "low_db", "high": "high_db"})
             named = renamed.assign(dataset=dataset, sample=sample, method=method, baseline=baseline, target=target)
             parts.append(named[list(COLUMNS)])

@@ -105,6 +105,29 @@ def summaries(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
+def folded(
+    table: pd.DataFrame, value: str, others: Sequence[str], pairs: PairsSettings, report: ReportSettings,
+    *, seed: int, key: Sequence[str],
+) -> pd.DataFrame:  # fmt: skip
+    """Means with opposite offsets taken together, as the paper's Table I heads its rows.
+
+    Parameters
+    ----------
+    table, value, others, pairs, report, seed, key
+        As of `summaries`.
+
+    Returns
+    -------
+    DataFrame
+        Rows as of `summaries`, `protocol` folded, `delta_d_um` the size of the offset; no average.
+    """
+    grid = table[table["protocol"] == "grid"]
+    found = summaries(grid.assign(n_um=grid["n_um"].abs()), value, others, pairs, report, seed=seed, key=key)
+    if found.empty:
+        return found
+    return found[(found["protocol"] == "paper") & found["delta_d_um"].notna()].assign(protocol="folded")
+
+
 def _within(rows: pd.DataFrame, protocol: Protocol, pairs: PairsSettings) -> pd.DataFrame:
     """The protocol's rows with their `bin`; draws beyond the last bin have -1 and count in the average alone."""
     steps = {round(n / pairs.z_step_um): number for number, n in enumerate(protocol.offsets_um)}

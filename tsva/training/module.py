@@ -11,11 +11,14 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from tsva.networks.fusion import Fusion
 from tsva.networks.sharper import sharper_first
 from tsva.offsets import bin_weights
+from tsva.seeds import rng
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.jitter import jittered
+from tsva.training.offset_lessons import doubted, told
 
 ROUNDING_MSE = 1 / 12 / 255**2
 """Mean squared error of rounding to 8 bits: no image of ours can be nearer to the truth."""
@@ -43,6 +46,10 @@ class Fitting(lightning.LightningModule):
         Of the optimiser.
     patches : int
         An epoch's visits.
+    seed : int
+        Of the jitter.
+    compiled : bool
+        Whether training steps run through ``torch.compile``.
 
     Attributes
     ----------
@@ -53,11 +60,14 @@ class Fitting(lightning.LightningModule):
     """
 
     def __init__(
-        self, network: nn.Module, settings: TrainSettings, pairs: PairsSettings, *, steps: int, patches: int
-    ) -> None:
+        self, network: nn.Module, settings: TrainSettings, pairs: PairsSettings, *, steps: int, patches: int,
+        seed: int = 0, compiled: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.network, self._settings, self._pairs = network, settings, pairs
-        self._steps, self._patches = steps, patches
+        self._steps, self._patches, self._seed = steps, patches, seed
+        self._forward = torch.compile(network) if compiled else network
+        self._steps_before = 0
         average = get_ema_multi_avg_fn(settings.ema_decay) if settings.ema_decay else None
         self.averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True) if average else None
         if self.averaged:
@@ -69,20 +79,37 @@ class Fitting(lightning.LightningModule):
         self._began = time.monotonic()
 
     @property
+    def step(self) -> int:
+        """Steps taken, those before a resumption among them."""
+        return self._steps_before + self.global_step
+
+    @property
     def kept(self) -> nn.Module:
         """The network that is verified and kept."""
         return self.averaged.module if self.averaged else self.network
 
+    def on_train_batch_start(self, *_: object) -> None:
+        # The jitter of a step is a function of the seed, the step and the process alone, whatever came before.
+        torch.manual_seed(int(rng(self._seed, "jitter", self.step, self.global_rank).integers(2**63)))
+
     def training_step(self, batch: tuple[Tensor, ...]) -> Tensor:
         low, high, target = (to_network(shots) for shots in batch[:3])
         low, high, target = jittered(low, high, target, self._settings)
-        restored = self.network(low, high).float()
-        errors = (restored - target).square().mean(dim=(1, 2, 3))
-        loss = errors.mean() if self._settings.loss == "mse" else (errors + ROUNDING_MSE).log().mean()
-        if not torch.isfinite(loss):
-            raise DivergedError(self.global_step)
+        loss = self._loss(low, high, target, batch[3])
+        if not self._all_agree(bool(torch.isfinite(loss))):
+            raise DivergedError(self.step)
         self._losses.append(float(loss.detach()))
         return loss
+
+    def _loss(self, low: Tensor, high: Tensor, target: Tensor, n_um: Tensor) -> Tensor:
+        if isinstance(self.network, Fusion):
+            restored, sd = self.network.with_spread(low, high, told(self.network, low, high, n_um))
+            doubt = doubted(restored, target, sd)
+        else:
+            restored, doubt = self._forward(low, high).float(), None
+        errors = (restored - target).square().mean(dim=(1, 2, 3))
+        loss = errors.mean() if self._settings.loss == "mse" else (errors + ROUNDING_MSE).log().mean()
+        return loss if doubt is None else loss + doubt
 
     def on_train_batch_end(self, *_: object) -> None:
         if self.averaged:
@@ -103,29 +130,51 @@ class Fitting(lightning.LightningModule):
         n_um, errors, before = torch.tensor(self._scores, dtype=torch.float64).T
         weights = self._pair_weights(n_um)
         row = {
-            "step": self.global_step,
-            "epoch": self.global_step * self._settings.batch // self._patches,
+            "step": self.step,
+            "epoch": self.step * self._settings.batch // self._patches,
             "training_loss": sum(self._losses) / max(len(self._losses), 1),
             "verification_loss": float(errors.mean()),
             "verification_psnr_db": float(weights @ psnr_db(errors)),
             "verification_y1_psnr_db": float(weights @ psnr_db(before)),
             "learning_rate": self.optimizers().param_groups[0]["lr"],  # type: ignore[union-attr]
-            "seconds": round(time.monotonic() - self._began, 1),
+            "seconds": round(self._seconds, 1),
         }
         self.log_rows.append(row)
         self._losses = []
         if self.best is None or row["verification_psnr_db"] > self.best["psnr_db"]:
             weights_now = {name: value.detach().cpu().clone() for name, value in self.kept.state_dict().items()}
-            self.best = {"psnr_db": row["verification_psnr_db"], "step": self.global_step, "weights": weights_now}
+            self.best = {"psnr_db": row["verification_psnr_db"], "step": self.step, "weights": weights_now}
 
     def configure_optimizers(self) -> Any:
         optimiser = torch.optim.Adam(self.network.parameters(), lr=self._settings.learning_rate)
         if self._settings.schedule == "constant":
             return optimiser
+        rise = 0.1 if self._steps > 10 else 0.3  # a tenth of ten steps is none to rise in, and a division by zero
         schedule: LRScheduler = OneCycleLR(
-            optimiser, self._settings.learning_rate, total_steps=self._steps, pct_start=0.1, cycle_momentum=False
+            optimiser, self._settings.learning_rate, total_steps=self._steps, pct_start=rise, cycle_momentum=False
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def state(self) -> dict[str, Any]:
+        """All that the next steps depend on, but the optimiser and its schedule."""
+        return {
+            "step": self.step, "weights": self.state_dict(), "log_rows": self.log_rows, "best": self.best,
+            "losses": self._losses, "seconds": self._seconds,
+        }  # fmt: skip
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.load_state_dict(state["weights"])
+        self._steps_before, self.log_rows, self.best = state["step"], state["log_rows"], state["best"]
+        self._losses, self._began = state["losses"], time.monotonic() - state["seconds"]
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def _all_agree(self, decision: bool) -> bool:
+        """Whether it is so in all processes: one that stopped alone would leave the others waiting for it."""
+        return self.trainer.strategy.reduce_boolean_decision(decision) if self._trainer else decision
 
     def _pair_weights(self, n_um: Tensor) -> Tensor:
         """Gaussian weight of each pair: its offset's, shared among the pairs there."""

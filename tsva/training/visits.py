@@ -42,8 +42,7 @@ class Visits(Dataset[Sample]):
         return settings.steps or -(-settings.epochs * len(self._patches) // settings.batch)  # type: ignore[operator]
 
     def __len__(self) -> int:
-        settings = self._settings
-        return settings.epochs * len(self._patches) if settings.epochs else self.steps * settings.batch
+        return self.steps * self._settings.batch
 
     def __getitem__(self, visit: int) -> Sample:
         if visit >= len(self):

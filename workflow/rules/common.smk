@@ -19,14 +19,18 @@ except UserError as error:
 
 
 wildcard_constraints:
-    slide="|".join(map(re.escape, plan.slides)),
+    slide="|".join(map(re.escape, plan.slides)) or "none",
     dataset="dataset1|dataset2",
-    method="|".join(plan.methods),
-    network="|".join(plan.networks) or "none",
+    network="|".join(["y1", *plan.trainable]),
+    baseline="|".join(plan.baselines) or "none",
+    batch=r"\d+",
+    report="|".join(plan.reports),
 
 
 def everything():
     """The report where there is something to compare, and the slides of role refocus."""
+    if plan.awaits_fetch:
+        return [plan.settings.fetch.sheet]
     return [
         *(["results/report/index.html"] if plan.datasets else []),
         *per_slide("results/refocused/{slide}/fields.tsv", "refocus"),
@@ -37,6 +41,14 @@ def everything():
 def per_slide(pattern, *roles):
     """A file for each slide of these roles (of all roles, without)."""
     return expand(pattern, slide=plan.with_role(*roles) if roles else list(plan.slides))
+
+
+def arrays_of_dataset(wildcards):
+    """What the patches of a test data set lie in."""
+    return expand(
+        per_slide("results/pairs/{slide}/{{file}}", wildcards.dataset),
+        file=["patches.npy", "clean.npy", "continuous.npy", "continuous.tsv"],
+    )
 
 
 def simulated_table(wildcards):
@@ -61,8 +73,8 @@ def checkpoint_input(wildcards):
     """The checkpoint of a trained method; doing nothing needs none."""
     return (
         []
-        if wildcards.method == "y1"
-        else [f"results/train/{wildcards.method}/model.ckpt"]
+        if wildcards.network == "y1"
+        else [f"results/train/{wildcards.network}/model.ckpt"]
     )
 
 
@@ -70,6 +82,11 @@ def code(stage):
     """The fingerprint of a stage's code, which Snakemake compares as a parameter."""
     return plan.code(stage)
 
+
+if plan.awaits_fetch:
+    logger.info(
+        f"This run fetches {plan.sheet}; run the same command again to go on with it."
+    )
 
 if "-n" in sys.argv or "--dry-run" in sys.argv or "--dryrun" in sys.argv:
     logger.info(

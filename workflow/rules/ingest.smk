@@ -1,6 +1,6 @@
 rule ingest:
     input:
-        files=lambda wildcards: ancient(plan.files(wildcards.slide)),
+        files=lambda wildcards: ancient(plan.inputs(wildcards.slide)),
         simulated=simulated_table,
     output:
         table="results/ingest/{slide}/fields.tsv",

@@ -1,16 +1,13 @@
 rule refocus:
     input:
         table="results/pairs/{dataset}.tsv",
-        arrays=lambda wildcards: expand(
-            per_slide("results/pairs/{slide}/{{file}}", wildcards.dataset),
-            file=["patches.npy", "clean.npy", "continuous.npy", "continuous.tsv"],
-        ),
+        arrays=arrays_of_dataset,
         checkpoint=checkpoint_input,
     output:
-        restored="results/refocus/{dataset}/{method}/restored.npy",
-        scores="results/refocus/{dataset}/{method}/scores.tsv",
+        restored="results/refocus/{dataset}/{network}/restored.npy",
+        scores="results/refocus/{dataset}/{network}/scores.tsv",
     log:
-        "logs/refocus/{dataset}_{method}.log",
+        "logs/refocus/{dataset}_{network}.log",
     conda:
         ENV
     threads: workflow.cores or 4
@@ -26,9 +23,9 @@ rule refocus:
         ),
         code=code("refocus"),
     shell:
-        "tsva --log {log} refocus --method {wildcards.method} {params.checkpoint} --settings {params.settings:q}"
+        "tsva --log {log} refocus --method {wildcards.network} {params.checkpoint} --settings {params.settings:q}"
         " --pairs {params.pairs:q} --optics {params.optics:q} --table {input.table} --results results"
-        " --threads {threads} --out results/refocus/{wildcards.dataset}/{wildcards.method}"
+        " --threads {threads} --out results/refocus/{wildcards.dataset}/{wildcards.network}"
 
 
 rule refocus_slide:

@@ -109,3 +109,16 @@ def test_true_nuclei_are_found_where_a_dot_is(results):
 
 def test_processes_change_nothing(results):
     pd.testing.assert_frame_equal(counted(results), counted(results, threads=2))
+
+
+def test_of_a_sample_only_what_was_restored_is_counted(results):
+    whole = counted(results)
+    file = results / "refocus/dataset1/tsva/scores.tsv"
+    scores = read_table(file)
+    sampled = [(0, -0.5), (0, 0.5), (4, 0.0), (11, 0.5)]
+    kept = scores[[pair in sampled for pair in zip(scores["patch"], scores["n_um"], strict=True)]]
+    write_table(file, kept)
+    table = counted(results)
+    assert list(zip(table["patch"], table["n_um"], strict=True)) == sampled
+    expected = whole[[pair in sampled for pair in zip(whole["patch"], whole["n_um"], strict=True)]]
+    pd.testing.assert_frame_equal(table, expected.reset_index(drop=True))

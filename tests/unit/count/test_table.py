@@ -55,5 +55,5 @@ def test_nothing_to_count():
 
 
 def test_a_data_set_without_patches_has_all_columns():
-    table = count_table(pd.DataFrame({"slide": [], "sample": []}), [-0.5, 0.0], [])
+    table = count_table(pd.DataFrame({"slide": [], "sample": []}), {}, [])
     assert list(table.columns) == list(COLUMNS) and table.empty

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from tsva.metrics import WINDOW_PX, eight_bits, psnr_db, ssim
+from tsva.metrics import WINDOW_PX, best_shift_psnr_db, eight_bits, psnr_db, ssim
 
 
 def noisy(seed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -95,3 +95,14 @@ def test_wrong_shapes_types_and_small_images_are_refused() -> None:
         psnr_db(image.astype(float), image)
     with pytest.raises(ValueError, match="11"):
         ssim(image[:, :10], image[:, :10])
+
+
+def test_the_best_shift_is_found_and_scored_inside() -> None:
+    random = np.random.default_rng(0)
+    target = random.integers(0, 256, (40, 44, 3), np.uint8)
+    noisy = np.clip(target + random.normal(0, 4, target.shape), 0, 255).round().astype(np.uint8)
+    moved = np.roll(noisy, (2, -3), axis=(0, 1))
+    inside = psnr_db(noisy[None, 3:-3, 3:-3], target[None, 3:-3, 3:-3])[0]
+    assert best_shift_psnr_db(moved, target) == pytest.approx(inside)
+    assert psnr_db(moved[None], target[None])[0] < inside - 10
+    assert np.isnan(best_shift_psnr_db(np.roll(target, 1, axis=0), target))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tsva.networks import NETWORKS, build
+from tsva.networks import U_SHAPED, build
 from tsva.networks.parts import reflected_to_multiple
 from tsva.networks.sharper import brenner, high_is_sharper, sharper_first
 from tsva.settings.train import NetworkName, TrainSettings
@@ -16,7 +16,8 @@ from tsva.train import multiply_accumulates
 
 FULL = TrainSettings(width=64, levels=5)
 SMALL = TrainSettings(width=2, levels=3)
-NAMES = sorted(NETWORKS)
+NAMES = sorted(U_SHAPED)
+"""Fusion, which is built otherwise, has tests of its own."""
 
 
 def lively(name: NetworkName, seed: int = 0, channels: int = 3) -> nn.Module:
@@ -84,12 +85,12 @@ def test_order_of_capture_changes_nothing(name: NetworkName) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_second_shot_matters_to_tsva_alone(name: NetworkName) -> None:
+def test_the_second_shot_matters_to_those_that_take_two(name: NetworkName) -> None:
     low, high = shots(16, 16)
     blurred = nn.functional.avg_pool2d(high, 3, stride=1, padding=1)
     network = lively(name)
     changed = (network(low, blurred) - network(low, blurred * 0.9)).abs().max()
-    assert (changed > 1e-3) == (name == "tsva")
+    assert changed > 1e-4 if name in ("tsva", "burst") else changed == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

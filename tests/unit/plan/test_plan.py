@@ -24,7 +24,7 @@ def test_slides_by_role(tmp_path: Path) -> None:
     made = plan(tmp_path, TRAIN, TEST, train={"networks": ["tsva"]})
     assert made.paired == ["A", "B"]
     assert made.datasets == ["dataset1"]
-    assert made.methods == ["y1", "tsva"]
+    assert made.reports["report"] == ["y1", *made.settings.methods.baselines, "tsva"]
     assert made.checkpoint == "results/train/tsva/model.ckpt"
 
 
@@ -70,3 +70,57 @@ def test_disk_of_a_full_field(tmp_path: Path) -> None:
     """A 41-plane field of 1224×1024 RGB pixels takes 154 MB; stacks and patches count alike."""
     full = {"field_px": [1024, 1224], "z_first_um": -10.0, "z_last_um": 10.0, "fields": {"train": 1}}
     assert plan(tmp_path, TRAIN, simulate=full).disk_bytes() == pytest.approx(2 * 154e6, rel=0.01)
+
+
+def test_the_sheet_of_the_fetch_stage_may_be_missing(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    waiting = Plan({"slides": f"{folder}/slides.tsv", "fetch": {"folder": str(folder)}}, tmp_path / "memory.json")
+    assert waiting.awaits_fetch
+    assert (waiting.slides, waiting.networks, waiting.datasets, waiting.sheet_digest()) == ({}, [], [], "")
+    with pytest.raises(UserError, match=r"key slides: got .*slides\.tsv, which is no file"):
+        Plan({"slides": f"{folder}/slides.tsv"}, tmp_path / "memory.json")
+
+
+def test_disk_of_jpeg_patches_and_fields(tmp_path: Path) -> None:
+    """A patch of 224×224 RGB pixels takes 151 kB, and a field at half size 3.8 MB, whatever their JPEG takes."""
+    for name in ("s1_l1/Seg1_defocus0.jpg", "s1_l1/Seg1_defocus500.jpg", "s2_l1/defocus0.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    rows = ("A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tSample1\tdataset1\tjiang2018\ts2_l*\t\t")
+    assert plan(tmp_path, *rows).disk_bytes() == 2 * (2 * 224 * 224 * 3 + 1024 * 1224 * 3)
+
+
+def test_thousands_of_files_are_told_as_their_folders(tmp_path: Path) -> None:
+    for name in ("s1_l1/Seg1_defocus0.jpg", "s1_l1/Seg1_defocus500.jpg", "s1_l2/Seg1_defocus0.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    made = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\ttrain\tstack\ts1_l1\t\t")
+    assert made.inputs("A") == [tmp_path / "s1_l1", tmp_path / "s1_l2"]
+    assert made.inputs("B") == made.files("B")
+    before = made.data("A")
+    (tmp_path / "s1_l2/Seg1_defocus0.jpg").write_text("else")
+    again = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\ttrain\tstack\ts1_l1\t\t")
+    assert again.data("A") != before
+
+
+def test_reports_are_the_default_the_papers_and_everything(tmp_path: Path) -> None:
+    made = plan(tmp_path, TRAIN, TEST, train={"networks": ["fusion", "tsva"]}, methods={"baselines": ["mean"]})
+    reports = made.reports
+    assert reports["report"] == ["y1", "mean", "tsva", "fusion"]
+    assert reports["table1"] == ["y1", *made.baselines, "burst", "tsva", "fusion"]
+    assert reports["all_methods"] == ["y1", *made.baselines, *made.trainable]
+    assert {"dark_channel", "graph", "wiener_blind"} < {*made.baselines} and {"unet", "burst"} < {*made.trainable}
+    # the first one named restores slides of role refocus; Fusion cannot be exported
+    assert made.checkpoint == "results/train/fusion/model.ckpt" and made.exportable == ["tsva"]
+
+
+def test_slow_methods_have_batches(tmp_path: Path) -> None:
+    made = plan(tmp_path, TRAIN, TEST, methods={"slow": ["graph"], "batches": 3})
+    assert (made.batches("graph"), made.batches("dark_channel")) == (3, 1)
+
+
+def test_true_optics_are_those_of_other_microscopes(tmp_path: Path) -> None:
+    other = TEST.replace("B\t", "C\t") + "other_lab"
+    made = plan(tmp_path, TRAIN, TEST, other)
+    told = json.loads(made.true_optics("dataset1"))
+    assert set(told) == {"C"} and told["C"]["model"] == "debye"

@@ -96,6 +96,7 @@ def test_a_data_set_is_restored_at_all_offsets_and_scored(results: Path, untrain
     scores, y1 = (read_table(tmp_path / name / "scores.tsv") for name in ("tsva", "y1"))
     assert list(scores) == [
         "patch", "slide", "sample", "n_um", "protocol", "draw", "target", "psnr_db", "ssim", "identical", "seconds",
+        "estimated_n_um", "estimated_n_sd_um", "predicted_rmse", "psnr_shifted_db", "failure",
     ]  # fmt: skip
     pd.testing.assert_frame_equal(scores.drop(columns="seconds"), y1.drop(columns="seconds"))
     counts = scores.groupby(["slide", "protocol", "target"]).size().to_dict()

@@ -14,8 +14,8 @@ from torch import nn
 
 from tsva.metrics import psnr_db, ssim
 from tsva.networks import build
-from tsva.pair import Pair
-from tsva.refocus import as_captured, grid_pairs, restore, run, with_network
+from tsva.pair import Pair, grid_pairs
+from tsva.refocus import as_captured, restore, run, with_network
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
@@ -84,8 +84,8 @@ def test_all_tiles_have_the_same_y1() -> None:
 def test_batching_changes_nothing(batch: int) -> None:
     pairs = [pair(seed) for seed in range(5)]
     network = lively("tsva")
-    one_by_one = np.concatenate([with_network(network, RefocusSettings(batch=1))([each]) for each in pairs])
-    together = with_network(network, RefocusSettings(batch=batch))(pairs)
+    one_by_one = np.concatenate([with_network(network, RefocusSettings(batch=1))([each]).images for each in pairs])
+    together = with_network(network, RefocusSettings(batch=batch))(pairs).images
     assert together.dtype == np.uint8
     # Rounding to 8 bits may tip over where float32 sums differ in their last place, which is rare.
     assert np.abs(together.astype(int) - one_by_one).max() <= 1 and np.mean(together != one_by_one) < 1e-3
@@ -95,13 +95,13 @@ def test_batching_changes_nothing(batch: int) -> None:
 def test_an_untrained_residual_network_returns_the_sharper_shot_to_the_bit(channels: int) -> None:
     pairs = [pair(seed, 21, 30, channels) for seed in range(3)]
     network = build("tsva", TrainSettings(width=2, levels=3), channels).eval()
-    np.testing.assert_array_equal(with_network(network, RefocusSettings())(pairs), as_captured(pairs))
+    np.testing.assert_array_equal(with_network(network, RefocusSettings())(pairs).images, as_captured(pairs).images)
 
 
 def test_as_captured_is_the_sharper_shot_whatever_the_order() -> None:
     planes = stack()
     sharp, dull = planes[8], planes[10]
-    captured = as_captured([Pair(sharp, dull, 0.5, OPTICS), Pair(dull, sharp, 0.5, OPTICS)])
+    captured = as_captured([Pair(sharp, dull, 0.5, OPTICS), Pair(dull, sharp, 0.5, OPTICS)]).images
     np.testing.assert_array_equal(captured, np.stack([sharp, sharp]))
 
 

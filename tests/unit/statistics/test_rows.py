@@ -164,7 +164,7 @@ def test_comparison_pairs_patch_offset_target_and_draw():
     ours = pd.concat([scores(continuous=3), scores(target="clean", continuous=3, seed=1)], ignore_index=True)
     theirs = ours.assign(psnr_db=ours["psnr_db"] - 0.5 - ours["n_um"])
     rows = comparison_rows(ours, theirs.iloc[::-1], **NAMES, baseline="unet", **COMMON)
-    per_bin = rows[(rows["protocol"] != "continuous") & rows["delta_d_um"].notna()]
+    per_bin = rows[rows["protocol"].isin(["paper", "strict"]) & rows["delta_d_um"].notna()]
     assert per_bin["difference_db"].to_numpy() == pytest.approx(0.5 + per_bin["delta_d_um"].to_numpy())
     assert set(rows["target"]) == {"captured", "clean"} and set(rows["baseline"]) == {"unet"}
     drawn = ours[(ours["protocol"] == "continuous") & (ours["target"] == "clean")]
@@ -212,3 +212,18 @@ def test_agreement_is_bland_and_altman_s():
 def test_unknown_nuclei_stay_unknown():
     rows = count_rows(counted([0, 1]), **NAMES, **COMMON)
     assert rows["true_nuclei"].isna().all() and rows["bias"].notna().all()
+
+
+def test_folded_columns_hold_both_signs():
+    ours = scores(patches=4, slides=2)
+    ours = ours.assign(psnr_db=30 + ours["n_um"], psnr_shifted_db=31.0)
+    rows = score_rows(ours, **NAMES, **COMMON)
+    whole = rows[(rows["protocol"] == "folded") & rows["sample"].isna()]
+    assert whole["delta_d_um"].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+    assert whole["psnr_db"].tolist() == pytest.approx([30] * 7)  # −ΔD and +ΔD cancel
+    assert whole["psnr_sd_db"].tolist()[1:] == pytest.approx([n * np.sqrt(8 / 7) for n in (0.5, 1, 1.5, 2, 2.5, 3)])
+    assert (whole["psnr_shifted_db"] == 31).all() and (whole["patches"] == 4).all()
+    theirs = ours.assign(psnr_db=ours["psnr_db"] - 1)
+    compared = comparison_rows(ours, theirs, **NAMES, baseline="unet", **COMMON)
+    found = compared[compared["protocol"] == "folded"]
+    assert found["sample"].isna().all() and found["difference_db"].tolist() == pytest.approx([1] * 7)

@@ -16,6 +16,7 @@ from tsva.cli.train import command
 from tsva.errors import UserError
 from tsva.io import write_table
 from tsva.networks.checkpoint import load
+from tsva.training.module import DivergedError
 
 SETTINGS = {"recipe": "test", "width": 2, "levels": 2, "crop_px": 16, "batch": 2, "steps": 4, "verifications": 2}
 SLIDES = {"T1": "training", "T2": "training", "T3": "verification"}
@@ -78,6 +79,17 @@ def test_divergence_keeps_the_last_good_checkpoint_and_no_folder(tmp_path: Path,
         train(results, results / "train/tsva")
     assert [path.name for path in (results / "train").iterdir()] == ["tsva.last_good.ckpt"]
     assert load(results / "train/tsva.last_good.ckpt").network == "tsva"
+
+
+def test_divergence_before_any_verification_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverging(*_: object, **__: object) -> None:
+        raise DivergedError(2)
+
+    results = prepared(tmp_path / "results")
+    monkeypatch.setattr(tsva.train, "fit", diverging)
+    with pytest.raises(UserError, match=r"no finite number at step 2.*No step had been verified"):
+        train(results, results / "train/tsva")
+    assert not (results / "train").exists()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tsva.networks import build
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.train import fit
-from tsva.training.module import ROUNDING_MSE, Fitting, eight_bits, psnr_db
+from tsva.training.module import ROUNDING_MSE, DivergedError, Fitting, eight_bits, psnr_db
 from tsva.training.patches import PatchStacks
 
 
@@ -86,6 +86,20 @@ def test_a_loss_that_is_no_number_stops_training_and_the_last_good_weights_stay(
     broken = fit("tsva", training, verification, settings, seed=1)
     assert broken.diverged_at == 3 and broken.best_step == 3
     assert all(torch.isfinite(weight).all() for weight in broken.weights.values())
+
+
+def test_a_loss_that_is_no_number_before_any_verification_leaves_nothing_to_keep(
+    training: PatchStacks, verification: PatchStacks, small: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tsva.train, "multiply_accumulates", lambda *_: 0)
+    monkeypatch.setattr(tsva.train, "build", lambda *_: _Breaks())
+    with pytest.raises(DivergedError, match="step 3"):
+        fit("tsva", training, verification, small.model_copy(update={"steps": 6, "verifications": 1}), seed=1)
+
+
+def test_ten_steps_have_room_to_rise_in(training: PatchStacks, verification: PatchStacks, small: TrainSettings) -> None:
+    settings = small.model_copy(update={"steps": 10, "verifications": 1, "width": 2})
+    assert fit("unet", training, verification, settings, seed=1).steps == 10
 
 
 def test_without_patches_or_with_too_large_a_crop_there_is_no_training(

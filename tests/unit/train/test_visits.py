@@ -69,7 +69,7 @@ def test_each_epoch_visits_every_patch_once_in_another_order() -> None:
 
 
 def test_steps_and_epochs_count_visits() -> None:
-    assert len(Visits(numbered(), drawn(epochs=4, batch=3), 0)) == 20
+    assert len(Visits(numbered(), drawn(epochs=4, batch=3), 0)) == 21  # whole batches
     assert Visits(numbered(), drawn(epochs=4, batch=3), 0).steps == 7
     assert len(Visits(numbered(), drawn(epochs=None, steps=6, batch=3), 0)) == 18
 

@@ -1,0 +1,152 @@
+"""Wiener restoration and offsets on specimens drawn from the model, where all is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tsva.baselines.offset import find_offset
+from tsva.baselines.section import powers
+from tsva.baselines.spectra import Signal, frequencies_of, image_of, over_plane, padded_shape, transformed
+from tsva.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
+from tsva.optics.otf import camera_otf
+from tsva.pair import Pair
+from tsva.settings.baselines import BaselineSettings
+from tsva.settings.optics import OpticsSettings
+
+OPTICS = OpticsSettings()
+FLAT = BaselineSettings(section_thickness_um=0)
+NOISE_SD = 0.006
+SIZE = 192
+
+
+def law(frequency_per_um: np.ndarray) -> np.ndarray:
+    """Power of the specimen."""
+    return 2e-4 * np.maximum(frequency_per_um, 0.01) ** -2.2
+
+
+def in_focus() -> Signal:
+    """What training slides would say: the specimen's power seen in focus."""
+    frequency = np.linspace(0.01, 2.04, 200)
+    focus = powers(OPTICS, np.zeros(1), FLAT, frequency).focus
+    return Signal(frequency, np.maximum(law(frequency) * focus, 1e-12))
+
+
+def specimen(seed: int, channels: int = 3) -> np.ndarray:
+    """(C, Y, X // 2 + 1) spectrum of a periodic specimen with the power of `law`."""
+    white = np.fft.rfft2(np.random.default_rng(seed).normal(size=(channels, SIZE, SIZE)))
+    radius = np.hypot(np.fft.fftfreq(SIZE, OPTICS.pixel_um)[:, None], np.fft.rfftfreq(SIZE, OPTICS.pixel_um))
+    spectrum = white * np.sqrt(law(radius))
+    spectrum[:, 0, 0] = 0
+    return spectrum
+
+
+def shot(spectrum: np.ndarray, z_um: float, noise_sd: float, seed: int) -> np.ndarray:
+    """(Y, X, C) uint8 about 150 grey levels."""
+    otf = camera_otf(OPTICS, np.array([z_um]), (SIZE, SIZE))[0, : len(spectrum)]
+    image = 0.6 + np.fft.irfft2(spectrum * otf, s=(SIZE, SIZE))
+    image = image + noise_sd * np.random.default_rng(seed).normal(size=image.shape)
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+
+
+def pair(n_um: float, seed: int = 0, channels: int = 3, noise_sd: float = NOISE_SD) -> tuple[Pair, np.ndarray]:
+    """A pair of shots, and the image in focus without noise."""
+    spectrum = specimen(seed, channels)
+    low, high = (shot(spectrum, n_um + side * 0.5, noise_sd, 1000 + 3 * seed + side) for side in (-1, 1))
+    return Pair(low, high, 0.5, OPTICS, n_um), shot(spectrum, 0.0, 0.0, 0) / 255.0
+
+
+def psnr(image: np.ndarray, target: np.ndarray) -> float:
+    return float(-10 * np.log10(np.mean((image - target) ** 2)))
+
+
+def test_images_come_back_from_their_spectra() -> None:
+    image = np.random.default_rng(0).random((50, 61, 3)).astype(np.float32)
+    np.testing.assert_allclose(image_of(transformed(image), 50, 61), image, atol=1e-6)
+    assert transformed(image).shape == (3, padded_shape(50, 61)[0], padded_shape(50, 61)[1] // 2 + 1)
+
+
+def test_radial_values_over_the_plane() -> None:
+    shape = (64, 80)
+    radius = np.hypot(np.fft.fftfreq(64)[:, None], np.fft.rfftfreq(80)[None, :])
+    frequency = frequencies_of(1.0)
+    np.testing.assert_allclose(over_plane(3 * frequency[None], shape)[0], 3 * radius, atol=1e-6)
+
+
+def test_a_flat_section_is_the_textbooks_one() -> None:
+    frequency = np.fft.rfftfreq(256, OPTICS.pixel_um)[:110]
+    z_um = np.array([0.7, -0.3])
+    found = powers(OPTICS, z_um, FLAT, frequency)
+    # a single row of frequencies along x: the pixel acts along x alone there, along a diagonal in the section's rings
+    otf = camera_otf(OPTICS, np.array([*z_um, 0.0]), (8, 256))[:, :, 0, :110]
+    along, diagonal = np.sinc(frequency * OPTICS.pixel_um), np.sinc(frequency * OPTICS.pixel_um / np.sqrt(2)) ** 2
+    lens = otf / along
+    np.testing.assert_allclose(found.shots[0, 1], lens[0] * lens[1] * diagonal**2, atol=2e-4)
+    np.testing.assert_allclose(found.target[1], lens[2] * lens[1] * diagonal**2, atol=2e-4)
+    np.testing.assert_allclose(found.focus, (lens[2] * diagonal) ** 2, atol=2e-4)
+
+
+def test_a_thick_section_lies_between_one_drawing_and_unrelated_layers() -> None:
+    frequency = np.array([0.0, 0.3, 0.8])
+    for depth, is_one in ((1e-3, False), (50.0, True)):
+        settings = BaselineSettings(section_thickness_um=3.0, structure_depth_um=depth)
+        found = powers(OPTICS, np.array([1.0]), settings, frequency)
+        assert found.shots[0, 0, :, 0] == pytest.approx([1, 1, 1], abs=1e-6)
+        # of one drawing all through, all powers are products of one mean transfer function
+        product = found.shots[0, 0] * found.focus - found.target[0] ** 2
+        assert (np.abs(product).max() < 1e-3) == is_one
+
+
+@pytest.mark.parametrize("n_um", [0.0, 1.0, 2.0, 3.0])
+def test_more_is_known_from_two_shots_than_from_one_than_from_none(n_um: float) -> None:
+    gains = []
+    for seed in range(3):
+        shots, target = pair(n_um, seed)
+        one, two = (method(shots, in_focus(), FLAT).image for method in (wiener_one_shot, wiener_two_shot))
+        y1 = shots.low / 255.0 if n_um > 0 else shots.high / 255.0
+        gains.append([psnr(y1, target), psnr(one, target), psnr(two, target)])
+    captured, one_shot, two_shots = np.mean(gains, axis=0)
+    assert captured < one_shot < two_shots
+
+
+def test_order_of_capture_changes_the_sign_of_the_offset_alone() -> None:
+    shots, _ = pair(1.5)
+    swapped = Pair(shots.high, shots.low, 0.5, OPTICS, -1.5)
+    there, back = (wiener_blind(one, in_focus(), FLAT) for one in (shots, swapped))
+    assert there.n_um == pytest.approx(-back.n_um, abs=1e-9) and there.n_sd_um == pytest.approx(back.n_sd_um)
+    np.testing.assert_allclose(there.image, back.image, atol=1e-6)
+
+
+def test_oracles_say_so_when_they_are_told_nothing() -> None:
+    shots, _ = pair(1.0)
+    with pytest.raises(ValueError, match="isn't known"):
+        wiener_two_shot(Pair(shots.low, shots.high, 0.5, OPTICS), in_focus(), FLAT)
+
+
+@pytest.mark.parametrize(("shape", "channels"), [((37, 64), 3), ((64, 65), 1)])
+def test_any_size_and_grey(shape: tuple[int, int], channels: int) -> None:
+    shots, _ = pair(0.8, channels=channels)
+    height, width = shape
+    part = Pair(shots.low[:height, :width], shots.high[:height, :width], 0.5, OPTICS, 0.8)
+    restored = wiener_blind(part, in_focus(), BaselineSettings())
+    assert restored.image.shape == (height, width, channels) and np.isfinite(restored.image).all()
+
+
+def test_nothing_but_noise_is_averaged_away() -> None:
+    random = np.random.default_rng(0)
+    low, high = (np.rint(150 + 3 * random.normal(size=(2, 96, 96, 3)))).astype(np.uint8)
+    faint = Signal(in_focus().frequency_per_um, in_focus().power * 1e-9)
+    restored = wiener_two_shot(Pair(low, high, 0.5, OPTICS, 0.0), faint, FLAT).image
+    assert np.std(restored) < 0.1 * 3 / 255
+
+
+@pytest.mark.parametrize("n_um", [-2.6, -1.5, -0.7, 0.0, 0.4, 1.0, 1.8, 3.0])
+def test_offsets_of_flat_specimens_are_found(n_um: float) -> None:
+    errors = [find_offset(pair(n_um, seed)[0], in_focus(), FLAT).n_um - n_um for seed in range(4)]
+    assert np.abs(errors).max() < 0.15  # a step and a half of the grid
+
+
+def test_an_offset_beyond_reach_is_flagged() -> None:
+    near = BaselineSettings(section_thickness_um=0, offset_reach_um=1.0)
+    assert wiener_blind(pair(1.6)[0], in_focus(), near).failure
+    assert not wiener_blind(pair(0.3)[0], in_focus(), near).failure

@@ -1,0 +1,201 @@
+"""A training that was killed goes on as if nothing had happened, and only where it is the same training."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from small_problem import patch_table, stacks
+
+from tsva.cli.train import command
+from tsva.io import write_table
+from tsva.networks.checkpoint import load
+from tsva.settings.train import TrainSettings
+from tsva.train import Fitted, fit
+from tsva.training.patches import PatchStacks
+from tsva.training.state import Keeping
+from tsva.training.visits import Visits
+
+MAIN = "from tsva.cli.main import main; main()"
+
+
+class _PulledPlugError(Exception):
+    pass
+
+
+@pytest.fixture
+def short(small: TrainSettings) -> TrainSettings:
+    """Three verifications, the last interval shorter; every kind of jitter, schedule and average at work."""
+    return small.model_copy(update={"steps": 11, "verifications": 3, "width": 2, "crop_px": 16})
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Keeping:
+    return Keeping(tmp_path / "tsva.state.ckpt", "this training", every_s=0)
+
+
+def broken_off(at_step: int, monkeypatch: pytest.MonkeyPatch, *arguments: object, **keys: object) -> None:
+    """A training whose plug is pulled when it asks for the visits of a step."""
+    plain = Visits.__getitem__
+
+    def read(self: Visits, visit: int):  # type: ignore[no-untyped-def]
+        if visit >= 4 * at_step:
+            raise _PulledPlugError
+        return plain(self, visit)
+
+    with monkeypatch.context() as patched, pytest.raises(_PulledPlugError):
+        patched.setattr(Visits, "__getitem__", read)
+        fit(*arguments, **keys)  # type: ignore[arg-type]
+
+
+def assert_same(one: Fitted, other: Fitted) -> None:
+    assert one.best_step == other.best_step
+    timeless = [[{**row, "seconds": 0} for row in fitted.log_rows] for fitted in (one, other)]
+    assert timeless[0] == timeless[1]
+    assert all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+
+
+# 4 is the step of the first verification: the state is that before it (3), or after it (5).
+@pytest.mark.parametrize("at_step", [2, 4, 5, 10])
+def test_a_resumed_training_ends_with_the_same_weights_to_the_bit(
+    at_step: int, training: PatchStacks, verification: PatchStacks, short: TrainSettings, keeping: Keeping, monkeypatch
+) -> None:  # fmt: skip
+    whole = fit("tsva", training, verification, short, seed=1)
+    broken_off(at_step, monkeypatch, "tsva", training, verification, short, 1, keeping=keeping)
+    state = keeping.read()
+    assert state is not None and 0 < state["step"] <= at_step
+    assert_same(whole, fit("tsva", training, verification, short, seed=1, keeping=keeping))
+
+
+def test_a_training_can_be_killed_again_and_again(
+    training: PatchStacks, verification: PatchStacks, short: TrainSettings, keeping: Keeping, monkeypatch
+) -> None:  # fmt: skip
+    constant = short.model_copy(update={"schedule": "constant", "ema_decay": 0.0})
+    whole = fit("unet", training, verification, constant, seed=1)
+    for at_step in (3, 6, 9):
+        broken_off(at_step, monkeypatch, "unet", training, verification, constant, 1, keeping=keeping)
+    assert_same(whole, fit("unet", training, verification, constant, seed=1, keeping=keeping))
+
+
+def test_between_two_states_some_seconds_pass(
+    training: PatchStacks, verification: PatchStacks, short: TrainSettings, keeping: Keeping, monkeypatch
+) -> None:  # fmt: skip
+    written: list[int] = []
+    monkeypatch.setattr(Keeping, "write", lambda _self, state: written.append(state["step"]))
+    fit("tsva", training, verification, short, seed=1, keeping=keeping)
+    assert written == list(range(1, 11))
+    written.clear()
+    seldom = Keeping(keeping.path, keeping.fits, every_s=3600)
+    fit("tsva", training, verification, short, seed=1, keeping=seldom)
+    assert written == []
+
+
+def test_what_is_of_another_training_or_damaged_is_told_and_not_taken_up(
+    keeping: Keeping, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    assert keeping.read() is None and not caplog.records
+    keeping.write({"step": 3})
+    assert keeping.read() == {"format": 1, "fits": "this training", "step": 3}
+    assert Keeping(keeping.path, "another", 0).read() is None and "other settings" in caplog.text
+    keeping.path.write_bytes(keeping.path.read_bytes()[:100])
+    assert keeping.read() is None and "can't be read" in caplog.text
+
+
+def test_a_kill_while_writing_leaves_the_state_before(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeping.write({"step": 3})
+
+    def half(_state: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise _PulledPlugError
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(_PulledPlugError):
+        keeping.write({"step": 4})
+    state = keeping.read()
+    assert state is not None and state["step"] == 3
+
+
+def prepared(results: Path) -> Path:
+    slides = {"T1": "training", "T2": "verification"}
+    for number, slide in enumerate(slides):
+        (results / "pairs" / slide).mkdir(parents=True)
+        np.save(results / "pairs" / slide / "patches.npy", stacks(4, number))
+    write_table(results / "pairs" / "train.tsv", patch_table(slides, 4))
+    return results
+
+
+def arguments(results: Path, out: Path, **settings: object) -> list[str]:
+    short = {
+        "recipe": "test", "width": 2, "levels": 2, "crop_px": 32, "batch": 4, "steps": 100, "verifications": 7,
+        "state_every_s": 0,
+    }  # fmt: skip
+    return [
+        "--network", "tsva", "--settings", json.dumps(short | settings), "--pairs", '{"patch_px": 32}', "--seed", "1",
+        "--table", str(results / "pairs/train.tsv"), "--results", str(results), "--out", str(out),
+    ]  # fmt: skip
+
+
+def killed(call: list[str], state: Path) -> None:
+    """Run `tsva train` in a process of its own and kill it some time after its first state appeared."""
+    with subprocess.Popen([sys.executable, "-c", MAIN, "train", *call], stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not state.exists():
+                assert process.poll() is None and time.monotonic() < deadline, "no state appeared"
+                time.sleep(0.01)
+            time.sleep(0.2)
+            assert process.poll() is None, "it ended before it was killed"
+        finally:
+            process.kill()
+
+
+def test_tsva_train_killed_in_the_middle_and_called_again(tmp_path: Path) -> None:
+    results, threads = prepared(tmp_path), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        unbroken, out = results / "train/unbroken", results / "train/tsva"
+        CliRunner().invoke(command, arguments(results, unbroken), catch_exceptions=False)
+        state = results / "train/tsva.state.ckpt"
+        killed(arguments(results, out), state)
+        assert not out.exists()
+        at = torch.load(state, weights_only=True)["step"]
+        assert 0 < at < 100
+        CliRunner().invoke(command, arguments(results, out, state_every_s=3600), catch_exceptions=False)
+    finally:
+        torch.set_num_threads(threads)
+    assert sorted(path.name for path in out.parent.iterdir() if "part" not in path.name) == ["tsva", "unbroken"]
+    one, other = (load(folder / "model.ckpt") for folder in (unbroken, out))
+    assert one.step == other.step and one.data == other.data
+    assert all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+    logs = [pd.read_csv(folder / "log.csv").drop(columns="seconds") for folder in (unbroken, out)]
+    pd.testing.assert_frame_equal(*logs)
+
+
+def test_a_state_of_other_settings_seed_or_data_is_another_trainings() -> None:
+    from tsva.cli.train import _keeping
+    from tsva.settings.optics import OpticsSettings
+    from tsva.settings.pairs import PairsSettings
+
+    common = (PairsSettings(), OpticsSettings())
+    plain = TrainSettings()
+    fits = {
+        _keeping(Path("out"), network, settings, *common, seed, data).fits
+        for network, settings, seed, data in (
+            ("tsva", plain, 1, "a"), ("unet", plain, 1, "a"), ("tsva", plain, 2, "a"), ("tsva", plain, 1, "b"),
+            ("tsva", TrainSettings(learning_rate=1e-3), 1, "a"),
+        )
+    }  # fmt: skip
+    assert len(fits) == 5
+    # How often it is kept, and which other networks are trained, are nothing to the weights.
+    same = TrainSettings(state_every_s=7, networks=("tsva",))
+    assert _keeping(Path("out"), "tsva", same, *common, 1, "a").fits in fits

@@ -1,0 +1,38 @@
+"""Table I by its target: every baseline, slow ones on a sample, and the networks that the paper compares."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tiny_workflow import Workflow
+
+from tsva.io import read_table
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+ALL = [
+    "y1", "mean", "denoise", "focus_stack", "richardson_lucy", "wiener_one_shot", "wiener_two_shot",
+    "wiener_true_optics", "wiener_blind", "dark_channel", "graph", "unet", "burst", "tsva",
+]  # fmt: skip
+
+
+def test_table1_has_every_method_and_leaves_nothing_to_do(workflow: Workflow) -> None:
+    workflow.run("table1")
+    results = workflow.folder / "results"
+    summary = json.loads((results / "table1/summary.json").read_text())
+    assert [row["method"] for row in summary["methods"] if row["dataset"] == "dataset1"] == ALL
+    folded = [row for row in summary["scores"] if row["protocol"] == "folded" and row["sample"] is None]
+    assert {row["method"] for row in folded} == {*ALL}
+    for method, whole in (("dark_channel", False), ("mean", True)):
+        scores = read_table(results / f"refocus/dataset1/{method}/scores.tsv")
+        grid = scores[(scores["protocol"] == "grid") & (scores["target"] == "captured")]
+        patches = read_table(results / "pairs/dataset1.tsv")
+        assert len(grid) == 7 * (len(patches) if whole else 1)
+        assert (scores["protocol"] == "continuous").any() == whole
+        counts = read_table(results / f"count/dataset1/{method}.tsv")
+        assert len(counts) == len(grid)
+    assert not (results / "baseline").exists() or not list((results / "baseline").glob("*/*/*"))
+    assert not workflow.planned("table1")
+    # the default report stands, and the network of our own comes with the target for everything
+    planned = workflow.planned("all_methods")
+    assert planned["train:fusion"] == 1 and planned["train:unet_residual"] == 1 and not planned["train:tsva"]

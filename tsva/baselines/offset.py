@@ -1,0 +1,166 @@
+"""The focal offset of a pair from the two shots' spectra alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+
+from tsva.baselines.noise import noise_variance, of_channels
+from tsva.baselines.section import Powers, powers
+from tsva.baselines.sharper import floats
+from tsva.baselines.spectra import Signal, radius_per_um
+from tsva.pair import Pair
+from tsva.settings.baselines import BaselineSettings
+from tsva.settings.optics import OpticsSettings
+
+LEAST_FOCUS = 1e-4
+"""Rings of which the in-focus image holds less than this share of the specimen's power tell nothing."""
+GRID_UM = 0.1
+"""Offsets are compared at these steps; between them a parabola is laid through the likelihoods."""
+BINS = 28
+"""Rings of spatial frequency between the lowest and the highest that are used."""
+LOWEST_PER_UM = 0.05
+"""Below lie the lamp's falloff and what a patch has too few periods of."""
+HIGHEST_SHARE = 0.85
+"""Of the highest frequency: beyond is little but the noise that is read there."""
+LEVELS = np.exp(np.linspace(-2.0, 2.0, 11))
+"""Powers that a ring is tried with, as multiples of the expected one."""
+LEVEL_SD = 0.7
+"""How far a ring's power strays from the training slides' mean spectrum (scaled to the patch), natural logarithm."""
+DEPENDENT = 8.0
+"""Frequencies that say the same as one: windows smear neighbours together, and colours show the same tissue."""
+MODEL_SD_UM = 0.25
+"""Sections differ from the model in thickness and in how deep their structures reach: scatter of the offsets found on
+digital training slides about the mean height of the true focal surface. In the standard errors with noise's part."""
+
+
+@dataclass(frozen=True)
+class Offset:
+    """What the spectra say.
+
+    Attributes
+    ----------
+    n_um, n_sd_um : float
+        Signed offset of F from the true focus, and its standard error.
+    at_end : bool
+        The most likely offset is the largest looked for.
+    """
+
+    n_um: float
+    n_sd_um: float
+    at_end: bool
+
+
+def find_offset(pair: Pair, signal: Signal, settings: BaselineSettings) -> Offset:
+    """Maximum a posteriori of the offset, the powers of all rings of frequency being unknown.
+
+    Parameters
+    ----------
+    pair : Pair
+    signal : Signal
+        Mean spectrum of training slides in focus: what rings' powers are expected to be, up to a common scale.
+    settings : BaselineSettings
+        How deep the section is, how far offsets are looked for.
+
+    Returns
+    -------
+    Offset
+        Changes its sign, and nothing else, when the shots change places (of two equal shots,
+        whose offset has no sign, the lower of the equally likely ones is taken).
+
+    Notes
+    -----
+    In a ring with specimen power S the two spectra are normal with covariance C = S A(n) + N 1, where
+    A_ij = Σ K H(n ± δ - z) H(n ± δ - z') over the section's layers (see `section`). -log L = M (log det C + tr C⁻¹ P),
+    P being the measured powers |Y₁|², |Y₂|², Re Y₁Y₂*, over M frequencies. Each ring takes the S that suits it best of
+    `LEVELS` times the expected one, at the price of its prior.
+    """
+    likelihood, grid = _log_likelihood(pair, signal, settings)
+    best = int(np.argmax(likelihood))
+    if best in (0, len(grid) - 1):
+        return Offset(float(grid[best]), settings.offset_reach_um, at_end=True)
+    left, middle, right = likelihood[best - 1 : best + 2]
+    curvature = min(left - 2 * middle + right, -1e-12)
+    n_um = grid[best] + GRID_UM * 0.5 * (left - right) / curvature
+    # the posterior's spread, other peaks included
+    posterior = np.exp(likelihood - middle)
+    variance = np.sum(posterior * (grid - n_um) ** 2) / posterior.sum()
+    return Offset(float(n_um), float(np.sqrt(variance + MODEL_SD_UM**2)), at_end=False)
+
+
+def _log_likelihood(pair: Pair, signal: Signal, settings: BaselineSettings) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) log posterior on the grid of offsets, (n,)."""
+    height, width, channels = pair.low.shape
+    measured, noise, counts, frequency = _rings(pair)
+    grid, section = _model(pair.optics, pair.delta_um, settings, height, width)
+    section = section.of_channels(channels)
+    lows, highs, commons = section.shots[0, 0], section.shots[1, 1], section.shots[0, 1]  # (n, C, ring)
+    specimen = of_channels(signal.at(frequency), channels) / np.maximum(section.focus, LEAST_FOCUS)
+    # the scale that makes the mean power of both shots right at each offset
+    model = (lows + highs) * specimen
+    signals = measured[0] + measured[1] - 2 * noise[:, None]
+    weight = counts * (model > 2 * noise[:, None])
+    scale = (weight * signals / np.maximum(model, 1e-12)).sum(-1) / np.maximum(weight.sum(-1), 1)
+    specimen = np.maximum(scale, 1e-3)[..., None] * specimen  # (n, C, ring)
+    total = np.full(specimen.shape, -np.inf)
+    for level in LEVELS:
+        s = level * specimen
+        one, two, both = s * lows + noise[:, None], s * highs + noise[:, None], s * commons
+        determinant = np.maximum(one * two - both**2, 1e-30)
+        trace = (two * measured[0] + one * measured[1] - 2 * both * measured[2]) / determinant
+        here = -counts / DEPENDENT * (np.log(determinant) + trace) - np.log(level) ** 2 / (2 * LEVEL_SD**2)
+        np.maximum(total, here, out=total)
+    return total.sum(axis=(1, 2)), grid
+
+
+def _rings(pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Measured powers (3, C, ring), noise (C,), frequencies counted (ring,), and the rings' frequency (ring,)."""
+    height, width, _ = pair.low.shape
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
+    energy = float(np.sum(window**2))
+    spectra = []
+    for shot in (pair.low, pair.high):
+        image = floats(shot)
+        image = (image - image.mean(axis=(0, 1))) * window[..., None]
+        spectra.append(scipy.fft.rfft2(np.ascontiguousarray(image.transpose(2, 0, 1))))
+    radius = radius_per_um((height, width), pair.optics.pixel_um)
+    noise = np.mean([noise_variance(spectrum, radius, energy) for spectrum in spectra], axis=0)
+    ring, frequency = _ring_of(height, width, pair.optics.pixel_um)
+    inside = ring >= 0
+    low, high = (spectrum[:, inside] for spectrum in spectra)
+    counts = np.bincount(ring[inside], minlength=len(frequency)).astype(float)
+    each = [np.abs(low) ** 2, np.abs(high) ** 2, (low * np.conj(high)).real]
+    measured = np.stack([
+        [np.bincount(ring[inside], colour, len(frequency)) / np.maximum(counts, 1) / energy for colour in power]
+        for power in each
+    ])  # fmt: skip
+    return measured, noise, counts, frequency
+
+
+@lru_cache(maxsize=16)
+def _ring_of(height: int, width: int, pixel_um: float) -> tuple[np.ndarray, np.ndarray]:
+    """(Y, X // 2 + 1) number of the ring that a frequency is in (-1: none), and (ring,) mean frequency."""
+    radius = radius_per_um((height, width), pixel_um)
+    edges = np.geomspace(LOWEST_PER_UM, HIGHEST_SHARE * radius.max(), BINS + 1)
+    ring = np.searchsorted(edges, radius, side="right") - 1
+    ring[(ring < 0) | (ring >= BINS)] = -1
+    kept = np.unique(ring[ring >= 0])
+    renumbered = np.full(BINS + 1, -1)
+    renumbered[kept] = np.arange(len(kept))
+    ring = renumbered[ring]
+    sums = np.bincount(ring[ring >= 0], radius[ring >= 0])
+    return ring, sums / np.bincount(ring[ring >= 0])
+
+
+@lru_cache(maxsize=16)
+def _model(
+    optics: OpticsSettings, delta_um: float, settings: BaselineSettings, height: int, width: int
+) -> tuple[np.ndarray, Powers]:
+    """The grid of offsets, (n,), and the section's powers at each of them, by ring."""
+    _, frequency = _ring_of(height, width, optics.pixel_um)
+    steps = int(np.ceil(settings.offset_reach_um / GRID_UM))
+    grid = np.arange(-steps, steps + 1) * GRID_UM
+    return grid, powers(optics, np.stack([grid - delta_um, grid + delta_um]), settings, frequency)

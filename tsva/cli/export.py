@@ -1,0 +1,101 @@
+"""tsva export: a trained network for other programs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tsva.cli.common import fresh_folder, settings_option
+from tsva.errors import UserError
+from tsva.settings.export import ExportSettings
+
+if TYPE_CHECKING:
+    from tsva.export.onnx import Parity
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("--checkpoint", "path", type=click.Path(path_type=Path), required=True, help="model.ckpt of training.")
+@click.option("--report", type=click.Path(path_type=Path), help="The report's summary.json, for the card's scores.")
+@settings_option(ExportSettings)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the package.")
+def command(path: Path, report: Path | None, settings: ExportSettings, threads: int, out: Path) -> None:
+    """Write a network as ONNX file and BioImage Model Zoo package, and check that they compute the same."""
+    try:
+        import bioimageio.spec  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            "tsva export", got=f"no package {error.name}", wanted="onnx, onnxscript, onnxruntime and bioimageio.spec",
+            do="Install them: pip install 'tsva[export]'.",
+        ) from None  # fmt: skip
+    import torch
+
+    from tsva.export.bioimage import InvalidPackageError, write_package
+    from tsva.export.card import write_card
+    from tsva.export.onnx import NotExportableError, UnequalError, check_parity, exportable, write_onnx
+    from tsva.networks.checkpoint import load
+
+    torch.set_num_threads(threads)
+    checkpoint, summary = load(path), _summary(report)
+    facts = {
+        key: str(getattr(checkpoint, key))
+        for key in ("network", "channels", "pixel_um", "delta_um", "offset_max_um", "step", "seed", "data")
+    } | {"optics": json.dumps(checkpoint.optics)}
+    try:
+        with fresh_folder(out) as folder:
+            network = exportable(checkpoint.restored_network())
+            write_onnx(network, checkpoint.channels, folder / "model.onnx", facts)
+            parities = check_parity(network, checkpoint.channels, folder / "model.onnx", checkpoint.seed)
+            for parity in parities:
+                _tell(parity)
+            halo_px = int(network.halo_px)  # type: ignore[arg-type]
+            card = write_card(checkpoint, parities, halo_px, summary)
+            (folder / "README.md").write_text(card, encoding="utf-8")
+            write_package(folder, checkpoint, network, settings)
+    except NotExportableError as error:
+        raise UserError(
+            str(path), got=f"the network {checkpoint.network}, which can't be exported: {error}",
+            wanted="a network that ONNX can hold", do="Export another one, or use this one with tsva refocus-slide.",
+        ) from None  # fmt: skip
+    except UnequalError as error:
+        raise UserError(
+            str(path), got=f"an ONNX file that computes something else: {error}", wanted="the same image from both",
+            do="Don't use the file; report this with the versions of torch, onnx and onnxruntime.",
+        ) from None  # fmt: skip
+    except InvalidPackageError as error:
+        raise UserError(
+            str(out), got=f"a package with faults: {error}", wanted="one that bioimageio.spec takes",
+            do="Mend the section export of the settings (license: an SPDX identifier).",
+        ) from None  # fmt: skip
+
+
+def _tell(parity: Parity) -> None:
+    line = (
+        f"{'×'.join(map(str, parity.shape))}: ONNX Runtime differs from torch by {parity.difference:.2e}; "
+        f"from exact by {parity.error:.2e}, {parity.tolerance:.2e} allowed"
+    )
+    log.info(line)
+    click.echo(line)
+
+
+def _summary(report: Path | None) -> dict[str, Any] | None:
+    if report is None:
+        return None
+    try:
+        summary: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        if summary["version"] == 1:
+            return summary
+        got = f"version {summary['version']}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        got = f"{type(error).__name__}: {error}"
+    raise UserError(
+        str(report), got=got, wanted="the report's summary.json of version 1", do="Give results/report/summary.json."
+    )

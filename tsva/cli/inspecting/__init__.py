@@ -1,0 +1,1 @@
+"""What `tsva inspect` finds out, and how it shows it."""

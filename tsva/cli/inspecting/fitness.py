@@ -1,0 +1,164 @@
+"""Whether fields are fit for training, by the verdicts of the ingest, focus and pairs stages themselves."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from tsva.errors import UserError
+from tsva.focus import focus_field
+from tsva.ingest import assemble, check_positions, check_step
+from tsva.io.source import FieldSource
+from tsva.pairs import plan
+from tsva.resample import SAME_PIXEL
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.root import Settings
+from tsva.settings.sheet import SlideRow
+from tsva.stack import Stack
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the stages say of one field.
+
+    Attributes
+    ----------
+    name : str
+        Of the field.
+    z_um : tuple of float
+        Position of each plane.
+    problems : tuple of str
+        Why it is not fit; empty if it is.
+    refused : bool
+        Whether the ingest stage would stop at it, rather than leave it out.
+    stack : Stack or None
+        Its planes at the common pixel size; None where they couldn't be put together.
+    brenner : tuple of float
+        Sharpness of each plane; empty without a stack.
+    focus_plane : int or None
+        The in-focus plane, where there is one to be believed.
+    verdict : str
+        Of the focus stage.
+    patches : int
+        That pairs can be cut from.
+    left_out : dict of str to int
+        Patches that can't, by reason.
+    """
+
+    name: str
+    z_um: tuple[float, ...]
+    problems: tuple[str, ...]
+    refused: bool
+    stack: Stack | None
+    brenner: tuple[float, ...]
+    focus_plane: int | None
+    verdict: str
+    patches: int
+    left_out: dict[str, int]
+
+
+def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
+    """Judge one field of a z-stack.
+
+    Parameters
+    ----------
+    source : FieldSource
+        The field.
+    row : SlideRow
+        The row of the sheet that names it.
+    settings : Settings
+        What it has to be fit for.
+
+    Returns
+    -------
+    Judged
+        Never raises for what the user can mend: that is among the problems.
+    """
+    problems = []
+    mosaic = source.mosaic_px is not None
+    if mosaic and abs(settings.optics.pixel_um / source.pixel_um - 1) > SAME_PIXEL:
+        problems.append(f"patches of {source.pixel_um:g} µm per pixel, not optics.pixel_um: they can't be resampled")
+    try:
+        check_positions(source.z_um, source.plane_names, source.where, regular=False)
+        stack = assemble(
+            source.planes(), source.z_um, source.plane_names, source.pixel_um, source.where,
+            common_pixel_um=source.pixel_um if mosaic else settings.optics.pixel_um,
+        )  # fmt: skip
+    except UserError as error:
+        return Judged(source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {})
+    irregular = _error_of_z(source, settings.pairs)
+    problems += [irregular] if irregular else []
+    refused = bool(problems)
+    planes, focused, patches = focus_field(
+        source.name, stack, settings.pairs.patch_px, source.mosaic_px, settings.focus
+    )
+    verdict = str(focused["verdict"])
+    if verdict != "ok":
+        problems.append(f"{verdict}: {focused['reason']}")
+    used, left_out = _pairs(source.name, row, stack, focused, patches, settings.pairs)
+    whole = [reason for reason, whole_field in left_out if whole_field and verdict == "ok"]
+    # patches' own numbers differ; what kind of reason it is counts
+    kinds = (
+        re.sub(r"[\d.]+", "…", reason.split(",")[0], count=1) for reason, whole_field in left_out if not whole_field
+    )
+    reasons = Counter(kinds)
+    if not whole and not used and reasons and verdict == "ok":
+        whole = [f"no usable patch: {reasons.most_common(1)[0][0]}"]
+    return Judged(
+        source.name, source.z_um, (*problems, *whole), refused, stack, tuple(planes["brenner"]),
+        int(str(focused["focus_plane"])) if verdict == "ok" else None, verdict, used, dict(reasons),
+    )  # fmt: skip
+
+
+def told(error: UserError) -> str:
+    """A user's mistake in one line, without the place, which is known."""
+    return f"{error.got}; wanted {error.wanted}. {error.do}"
+
+
+def _error_of_z(source: FieldSource, pairs: PairsSettings) -> str:
+    try:
+        check_positions(source.z_um, source.plane_names, source.where, regular=True)
+        check_step(source.z_um, pairs.z_step_um, source.where)
+    except UserError as error:
+        return told(error)
+    return ""
+
+
+def _pairs(
+    name: str, row: SlideRow, stack: Stack, focused: dict[str, object], patches: pd.DataFrame, pairs: PairsSettings
+) -> tuple[int, list[tuple[str, bool]]]:  # fmt: skip
+    """Patches that the pairs stage would cut, and why not the others (and whether that is the whole field).
+
+    Asked with the stack's own step, since another one is a problem that is told already.
+    """
+    height, width, channels = stack.planes.shape[1:]
+    step = stack.z_step_um
+    try:
+        if step is not None:
+            # the settings' own step where they agree, so that a rounding is no other step
+            step = pairs.z_step_um if abs(step - pairs.z_step_um) < 0.02 else round(step, 4)
+            pairs = PairsSettings.model_validate({**pairs.model_dump(), "z_step_um": step})
+    except ValidationError:
+        step = None
+    if step is None:
+        return 0, []
+    taken = pd.DataFrame([{
+        "slide": row.slide, "field": name, "planes": len(stack.planes), "height_px": height, "width_px": width,
+        "channels": channels, "pixel_um": stack.pixel_um, "z_step_um": step, "reason": "",
+    }])  # fmt: skip
+    used, excluded = plan(row, taken, pd.DataFrame([focused]), patches, pairs, seed=0, array="")
+    whole = excluded["row"].isna()
+    return len(used), [
+        (str(reason), bool(all_of_it)) for reason, all_of_it in zip(excluded["reason"], whole, strict=True)
+    ]
+
+
+def has_two_shots(z_um: tuple[float, ...], delta_um: float, tolerance_um: float) -> bool:
+    """Whether two planes lie as far apart as the two shots of a slide to refocus."""
+    apart = np.subtract.outer(np.array(z_um), np.array(z_um))
+    return bool(np.any(np.abs(apart - 2 * delta_um) <= 2 * tolerance_um))

@@ -1,0 +1,98 @@
+"""Sharpness curves and pictures of the planes, as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tsva.cli.common import fresh_file
+from tsva.cli.inspecting.fitness import Judged
+from tsva.settings.pairs import PairsSettings
+
+mpl.use("Agg")
+INK, BAND, MARK = "#1b1b1b", "#d9e6f2", "#b3261e"
+CROP_PX = 224
+
+
+def draw_stacks(path: Path, fields: Sequence[Judged], pairs: PairsSettings) -> None:
+    """Draw a row for each field: its curve with what offsets can reach, and crops at three heights.
+
+    Parameters
+    ----------
+    path : Path
+        PNG.
+    fields : sequence of Judged
+        Those with a stack are drawn; at least one.
+    pairs : PairsSettings
+        Its reach is shaded.
+    """
+    drawn = [field for field in fields if field.stack is not None]
+    figure = Figure(figsize=(12, 3.1 * len(drawn)), layout="constrained")
+    grid = figure.add_gridspec(len(drawn), 4, width_ratios=(2.2, 1, 1, 1))
+    reach_um = pairs.offset_max_um + pairs.delta_um
+    for line, field in enumerate(drawn):
+        stack = field.stack
+        assert stack is not None
+        sharpest = int(np.argmax(field.brenner))
+        focus_um = stack.z_um[sharpest]
+        axes = figure.add_subplot(grid[line, 0])
+        axes.axvspan(focus_um - reach_um, focus_um + reach_um, color=BAND, label=f"offsets reach ±{reach_um:g} µm")
+        axes.axvline(
+            focus_um, color=MARK, lw=1, label=f"{'in focus' if field.verdict == 'ok' else 'sharpest'}: {focus_um:g} µm"
+        )
+        axes.plot(stack.z_um, field.brenner, "o-", color=INK, ms=3, lw=1)
+        axes.set(title=f"{field.name}: {field.verdict}", xlabel="z (µm)", ylabel="Brenner gradient")
+        axes.set_ylim(0, 1.4 * max(field.brenner))  # room for the legend
+        axes.legend(fontsize=8, loc="upper right")
+        top, left = _busiest(stack.planes[sharpest])
+        for column, plane in enumerate(_three_planes(stack.z_um, sharpest, reach_um), start=1):
+            if plane is None:
+                continue
+            crop = stack.planes[plane, top : top + CROP_PX, left : left + CROP_PX]
+            _show(figure.add_subplot(grid[line, column]), crop, f"z = {stack.z_um[plane]:g} µm")
+    _save(figure, path)
+
+
+def draw_fields(path: Path, fields: Sequence[tuple[str, np.ndarray, str]]) -> None:
+    """Draw the fields of a sharp image side by side; those left out carry the reason."""
+    shown = fields[:4]
+    figure = Figure(figsize=(3.2 * len(shown), 3.9), layout="constrained")
+    for number, (name, pixels, reason) in enumerate(shown, start=1):
+        _show(figure.add_subplot(1, len(shown), number), pixels, f"{name}\n{reason or 'usable'}")
+    _save(figure, path)
+
+
+def _three_planes(z_um: np.ndarray, sharpest: int, reach_um: float) -> tuple[int | None, int, int | None]:
+    """The sharpest plane, and on either side the plane nearest to the end of the reach, where there is one."""
+    below, above = np.arange(sharpest), np.arange(sharpest + 1, len(z_um))
+    away = np.abs(np.abs(z_um - z_um[sharpest]) - reach_um)
+    ends = [int(side[np.argmin(away[side])]) if len(side) else None for side in (below, above)]
+    return ends[0], sharpest, ends[1]
+
+
+def _busiest(plane: np.ndarray) -> tuple[int, int]:
+    """Corner of the crop with the most contrast, so that it is tissue that is shown."""
+    height, width = plane.shape[:2]
+    corners = [(y, x) for y in range(0, max(height - CROP_PX, 0) + 1, CROP_PX // 2)
+               for x in range(0, max(width - CROP_PX, 0) + 1, CROP_PX // 2)]  # fmt: skip
+    return max(corners, key=lambda corner: _contrast(plane, *corner))
+
+
+def _contrast(plane: np.ndarray, y: int, x: int) -> float:
+    return float(np.abs(np.diff(plane[y : y + CROP_PX : 2, x : x + CROP_PX, 0].astype(np.int16), axis=1)).mean())
+
+
+def _show(axes: Axes, pixels: np.ndarray, title: str) -> None:
+    axes.imshow(pixels[..., 0] if pixels.shape[2] == 1 else pixels, cmap="gray", vmin=0, vmax=255)
+    axes.set_title(title, fontsize=9)
+    axes.axis("off")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with fresh_file(path) as part:
+        figure.savefig(part, dpi=110, format="png", metadata={"Software": None})

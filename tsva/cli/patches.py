@@ -1,0 +1,114 @@
+"""Reading a test data set: each patch's stack, its pairs and what they should become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tsva.errors import UserError
+from tsva.io.tables import read_table
+from tsva.pair import Pair, grid_pairs
+from tsva.scoring import FACTS
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+
+SCORES = [
+    "patch", "slide", "sample", "n_um", "protocol", "draw", "target", "psnr_db", "ssim", "identical", "seconds",
+    *FACTS,
+]  # fmt: skip
+"""Columns of scores.tsv."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A test patch.
+
+    Attributes
+    ----------
+    number : int
+        Row of the data set's table.
+    row : mapping
+        That row.
+    grid : list of Pair
+        At every offset of the grid.
+    continuous : list of Pair
+        At offsets between the planes; none where the slide has no such shots.
+    targets : dict of str to (Y, X, C) uint8 array
+        By name: captured, clean.
+    """
+
+    number: int
+    row: Mapping
+    grid: list[Pair]
+    continuous: list[Pair]
+    targets: dict[str, np.ndarray]
+
+    def named(self, scores: pd.DataFrame, protocol: str) -> pd.DataFrame:
+        """Scores of its pairs with the columns of `SCORES`."""
+        draw = scores["pair"].astype("Int64") if protocol == "continuous" else pd.Series(dtype="Int64")
+        return scores.assign(
+            patch=self.number, slide=self.row["slide"], sample=self.row["sample"], protocol=protocol, draw=draw
+        )[SCORES]
+
+
+def read_patches_table(table: Path) -> pd.DataFrame:
+    """The table of a test data set.
+
+    Raises
+    ------
+    UserError
+        If it has no rows.
+    """
+    rows = read_table(table)
+    if rows.empty:
+        raise UserError(str(table), got="no patches", wanted="at least one", do="Add slides of this role to the sheet.")
+    return rows
+
+
+def read_patches(
+    rows: pd.DataFrame, results: Path, pairs: PairsSettings, optics: Mapping[str, OpticsSettings] | OpticsSettings
+) -> Iterator[Patch]:
+    """A data set's patches, one at a time, behind memory maps.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of `read_patches_table`, or some of its rows (the index is the patch's number).
+    results : Path
+        Folder that the table's paths start from.
+    pairs : PairsSettings
+    optics : OpticsSettings, or mapping of str to OpticsSettings
+        What methods are told; by slide where slides differ.
+    """
+    arrays = {name: np.load(results / name, mmap_mode="r") for name in sorted(set(rows["array"]))}
+    offsets = cache(read_table)  # a slide's, not a patch's
+    for number, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
+        stack = np.asarray(arrays[row["array"]][row["index"]])
+        told = optics if isinstance(optics, OpticsSettings) else optics[row["slide"]]
+        array = results / row["array"]
+        continuous = _continuous(array, row, pairs, told, offsets)
+        yield Patch(number, row, grid_pairs(stack, pairs, told), continuous, _targets(array, row, stack, pairs))
+
+
+def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:
+    targets = {"captured": stack[pairs.reach_planes]}
+    if row["has_clean"]:
+        targets["clean"] = np.asarray(np.load(array.with_name("clean.npy"), mmap_mode="r")[row["index"]])
+    return targets
+
+
+def _continuous(
+    array: Path, row: Mapping, pairs: PairsSettings, optics: OpticsSettings, read: Callable[[Path], pd.DataFrame]
+) -> list[Pair]:
+    if not row["draws"]:
+        return []
+    offsets = read(array.with_name("continuous.tsv"))
+    n_um = offsets[offsets["index"] == row["index"]].sort_values("draw")["n_um"]
+    shots = np.asarray(np.load(array.with_name("continuous.npy"), mmap_mode="r")[row["index"]][: row["draws"]])
+    both = zip(shots, n_um, strict=True)
+    return [Pair(low, high, pairs.delta_um, optics, float(n)) for (low, high), n in both]

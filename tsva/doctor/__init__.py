@@ -1,0 +1,1 @@
+"""Whether this machine can run the workflow: facts are gathered in `machine` and `slurm`, and judged by pure checks."""

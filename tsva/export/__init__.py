@@ -1,0 +1,1 @@
+"""Trained networks for other programs: ONNX, and a package as the BioImage Model Zoo has them."""

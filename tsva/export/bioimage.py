@@ -1,0 +1,164 @@
+"""A package as the BioImage Model Zoo has them (bioimageio.spec, model description 0.5)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from bioimageio.spec import ValidationContext, load_description, save_bioimageio_yaml_only
+from bioimageio.spec.common import RelativeFilePath
+from bioimageio.spec.model import v0_5 as zoo
+from pydantic import ValidationError
+from torch import nn
+
+from tsva.export.onnx import OPSET, random_pair, smallest_edge
+from tsva.networks.checkpoint import Checkpoint
+from tsva.settings.export import ExportSettings
+
+TEST_TENSORS = ("test_low.npy", "test_high.npy", "test_restored.npy")
+
+
+class InvalidPackageError(Exception):
+    """What bioimageio.spec doesn't take."""
+
+
+def write_package(folder: Path, checkpoint: Checkpoint, network: nn.Module, settings: ExportSettings) -> None:
+    """Write `rdf.yaml`, weights and test tensors beside `model.onnx` and `README.md`, which have to be there.
+
+    Parameters
+    ----------
+    folder : Path
+    checkpoint : Checkpoint
+    network : nn.Module
+        The checkpoint's, in evaluation mode.
+    settings : ExportSettings
+
+    Raises
+    ------
+    InvalidPackageError
+        If the package doesn't stand the specification's checks.
+    """
+    torch.save(checkpoint.weights, folder / "weights.pt")
+    _write_test_tensors(folder, network, checkpoint.channels)
+    with _leaving_files_open(), ValidationContext(root=folder, perform_io_checks=True):
+        try:
+            description = _description(checkpoint, network, settings)
+        except ValidationError as error:
+            raise InvalidPackageError(_told(error.errors())) from error
+        save_bioimageio_yaml_only(description, folder / "rdf.yaml")
+    read_package(folder)
+
+
+def read_package(folder: Path) -> zoo.ModelDescr:
+    """Read a package as others would.
+
+    Raises
+    ------
+    InvalidPackageError
+        If bioimageio.spec finds fault with it.
+    """
+    with _leaving_files_open():
+        found = load_description(folder / "rdf.yaml", perform_io_checks=True)
+    if isinstance(found, zoo.ModelDescr):
+        return found
+    errors = [vars(error) for detail in found.validation_summary.details for error in detail.errors]
+    raise InvalidPackageError(_told(errors) or "a description of another kind or version")
+
+
+@contextmanager
+def _leaving_files_open() -> Iterator[None]:
+    """The specification's readers leave closing their files to Python."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+
+
+def _told(errors: Sequence[Any]) -> str:
+    return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors)
+
+
+def _write_test_tensors(folder: Path, network: nn.Module, channels: int) -> None:
+    """A pair of 8-bit images and what the network makes of it."""
+    edge = 4 * smallest_edge(network)
+    shots = random_pair((1, channels, edge, edge + 1), torch.Generator().manual_seed(0))
+    low, high = ((shot * 255).round() for shot in shots)
+    with torch.no_grad():
+        restored = network(low / 255, high / 255).clamp(0, 1)
+    for name, tensor in zip(TEST_TENSORS, (low, high, restored), strict=True):
+        np.save(folder / name, tensor.numpy())
+
+
+def _description(checkpoint: Checkpoint, network: nn.Module, settings: ExportSettings) -> zoo.ModelDescr:
+    kind = {key: value for key, value in asdict(checkpoint).items() if key != "weights"}
+    torch_version = zoo.Version(torch.__version__.split("+")[0])
+    return zoo.ModelDescr(
+        name=f"Two-shot virtual autofocusing ({checkpoint.network})",
+        description=f"Two shots {2 * checkpoint.delta_um:g} µm apart in, the image in focus out.",
+        authors=[zoo.Author(name=name) for name in settings.authors],
+        license=settings.license,
+        tags=["2d", "brightfield", "microscopy", "autofocus", "image-restoration", "deblurring", "pytorch", "onnx"],
+        documentation=zoo.FileDescr(source=_file("README.md")),
+        inputs=[_input("low", "−", checkpoint, network), _input("high", "+", checkpoint, network)],
+        outputs=[_output(checkpoint)],
+        weights=zoo.WeightsDescr(
+            pytorch_state_dict=zoo.PytorchStateDictWeightsDescr(
+                source=_file("weights.pt"), pytorch_version=torch_version,
+                architecture=zoo.ArchitectureFromLibraryDescr(
+                    import_from="tsva.networks.checkpoint", callable=zoo.Identifier("fresh_network"), kwargs=kind
+                ),
+            ),
+            onnx=zoo.OnnxWeightsDescr(
+                source=_file("model.onnx"), opset_version=OPSET, parent="pytorch_state_dict"
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _input(name: str, sign: str, checkpoint: Checkpoint, network: nn.Module) -> zoo.InputTensorDescr:
+    """8-bit images; `high` is as large as `low`."""
+    edge = smallest_edge(network)
+    size = {axis: zoo.ParameterizedSize(min=edge, step=1) if name == "low" else _as_low(axis) for axis in ("y", "x")}
+    scale = zoo.ScaleLinearDescr(id="scale_linear", kwargs=zoo.ScaleLinearKwargs(gain=1 / 255))
+    return zoo.InputTensorDescr(
+        id=zoo.TensorId(name), description=f"The shot at F {sign} {checkpoint.delta_um:g} µm",
+        axes=[zoo.BatchAxis(), _channels(checkpoint), *(
+            zoo.SpaceInputAxis(id=zoo.AxisId(axis), size=size[axis], unit="micrometer", scale=checkpoint.pixel_um)
+            for axis in ("y", "x")
+        )],
+        test_tensor=zoo.FileDescr(source=_file(f"test_{name}.npy")),
+        # The type is what the network wants; the specification has 8-bit images brought to it before they are scaled.
+        data=zoo.IntervalOrRatioDataDescr(type="float32", range=(0, 255)),
+        preprocessing=[zoo.EnsureDtypeDescr(id="ensure_dtype", kwargs=zoo.EnsureDtypeKwargs(dtype="float32")), scale],
+    )  # fmt: skip
+
+
+def _output(checkpoint: Checkpoint) -> zoo.OutputTensorDescr:
+    return zoo.OutputTensorDescr(
+        id=zoo.TensorId("restored"), description="The image in focus, in [0, 1]",
+        axes=[zoo.BatchAxis(), _channels(checkpoint), *(
+            zoo.SpaceOutputAxis(id=zoo.AxisId(axis), size=_as_low(axis), unit="micrometer", scale=checkpoint.pixel_um)
+            for axis in ("y", "x")
+        )],
+        test_tensor=zoo.FileDescr(source=_file("test_restored.npy")),
+        data=zoo.IntervalOrRatioDataDescr(type="float32", range=(0.0, 1.0)),
+        postprocessing=[zoo.ClipDescr(id="clip", kwargs=zoo.ClipKwargs(min=0.0, max=1.0))],
+    )  # fmt: skip
+
+
+def _channels(checkpoint: Checkpoint) -> zoo.ChannelAxis:
+    names = ["red", "green", "blue"] if checkpoint.channels == 3 else ["grey"]
+    return zoo.ChannelAxis(channel_names=[zoo.Identifier(name) for name in names])
+
+
+def _as_low(axis: str) -> zoo.SizeReference:
+    return zoo.SizeReference(tensor_id=zoo.TensorId("low"), axis_id=zoo.AxisId(axis))
+
+
+def _file(name: str) -> RelativeFilePath:
+    return RelativeFilePath(Path(name))

@@ -1,0 +1,51 @@
+"""Scores of restored patches: the rows of every method's scores.tsv."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tsva.metrics import psnr_db, ssim
+
+FACTS = ("estimated_n_um", "estimated_n_sd_um", "predicted_rmse", "psnr_shifted_db", "failure")
+"""What a method may say of a pair beside its image; empty where it says nothing."""
+
+
+def score_table(
+    restored: np.ndarray, targets: Mapping[str, np.ndarray], n_um: Sequence[float | None], seconds: float,
+    facts: Mapping[str, Sequence[float | str | None]] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Score what a method made of one patch's pairs.
+
+    Parameters
+    ----------
+    restored : (N, Y, X, C) uint8 array
+    targets : mapping of str to (Y, X, C) uint8 array
+        By name (captured, clean): what every pair should have become.
+    n_um : sequence of N floats
+        Offsets of the pairs.
+    seconds : float
+        Of restoring one pair.
+    facts : mapping of str to sequence of N values, optional
+        What the method says of each pair, by names of `FACTS`.
+
+    Returns
+    -------
+    DataFrame
+        A row a target and pair: `n_um`, `pair` (place among the pairs), `target`, `psnr_db` (NaN if identical), `ssim`,
+        `identical` (0 or 1), `seconds`, and `FACTS`.
+    """
+    nothing = {name: ["" if name == "failure" else None] * len(restored) for name in FACTS}
+    said = {**nothing, **(facts or {})}
+    tables = []
+    for name, target in targets.items():
+        repeated = np.broadcast_to(target, restored.shape)
+        psnr = psnr_db(restored, repeated)
+        tables.append(pd.DataFrame({
+            "n_um": list(n_um), "pair": range(len(restored)), "target": name, "psnr_db": psnr,
+            "ssim": ssim(restored, repeated), "identical": np.isnan(psnr).astype(int), "seconds": round(seconds, 6),
+            **said,
+        }))  # fmt: skip
+    return pd.concat(tables, ignore_index=True)

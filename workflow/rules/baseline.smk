@@ -1,0 +1,51 @@
+# A method without training, a batch of a data set's pairs in each job.
+rule baseline:
+    input:
+        table="results/pairs/{dataset}.tsv",
+        arrays=arrays_of_dataset,
+        signal="results/spectrum/signal.tsv",
+    output:
+        temp(directory("results/baseline/{dataset}/{baseline}/{batch}")),
+    log:
+        "logs/baseline/{dataset}_{baseline}_{batch}.log",
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        settings=plan.section("baselines"),
+        methods=plan.section("methods", "slow", "sample_per_offset"),
+        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
+        optics=plan.section("optics"),
+        true_optics=lambda wildcards: plan.true_optics(wildcards.dataset),
+        seed=plan.settings.seed,
+        batches=lambda wildcards: plan.batches(wildcards.baseline),
+        code=code("baseline"),
+    shell:
+        "tsva --log {log} baseline --method {wildcards.baseline} --settings {params.settings:q}"
+        " --methods {params.methods:q} --pairs {params.pairs:q} --optics {params.optics:q}"
+        " --true-optics {params.true_optics:q} --signal {input.signal} --seed {params.seed}"
+        " --batch {wildcards.batch} --batches {params.batches} --table {input.table} --results results --out {output}"
+
+
+rule gather:
+    input:
+        lambda wildcards: expand(
+            "results/baseline/{{dataset}}/{{baseline}}/{batch}",
+            batch=range(plan.batches(wildcards.baseline)),
+        ),
+    output:
+        restored="results/refocus/{dataset}/{baseline}/restored.npy",
+        scores="results/refocus/{dataset}/{baseline}/scores.tsv",
+    log:
+        "logs/gather/{dataset}_{baseline}.log",
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("gather"),
+    shell:
+        "tsva --log {log} gather {input} --out results/refocus/{wildcards.dataset}/{wildcards.baseline}"

@@ -1,0 +1,30 @@
+# Not part of the default target: `snakemake exported` writes every trained network for other programs.
+rule export:
+    input:
+        checkpoint="results/train/{network}/model.ckpt",
+        report=["results/report/summary.json"] if plan.datasets else [],
+    output:
+        onnx="results/export/{network}/model.onnx",
+        package="results/export/{network}/rdf.yaml",
+        card="results/export/{network}/README.md",
+    log:
+        "logs/export/{network}.log",
+    conda:
+        ENV
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=plan.section("export"),
+        report=lambda wildcards, input: (
+            f"--report {input.report}" if input.report else ""
+        ),
+        code=code("export"),
+    shell:
+        "tsva --log {log} export --checkpoint {input.checkpoint} {params.report} --settings {params.settings:q}"
+        " --out results/export/{wildcards.network}"
+
+
+rule exported:
+    input:
+        expand("results/export/{network}/rdf.yaml", network=plan.exportable),

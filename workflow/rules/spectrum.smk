@@ -1,0 +1,19 @@
+rule spectrum:
+    input:
+        table="results/pairs/train.tsv",
+        patches=expand(
+            "results/pairs/{slide}/patches.npy", slide=plan.with_role("train")
+        ),
+    output:
+        "results/spectrum/signal.tsv",
+    log:
+        "logs/spectrum.log",
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("spectrum"),
+    shell:
+        "tsva --log {log} spectrum --table {input.table} --results results --out {output}"
