@@ -28,7 +28,8 @@ def ome_zarr(version: str) -> None:
         path = Path(folder) / "stack.zarr"
         root = zarr.open_group(path, mode="w", zarr_format=2 if version == "0.4" else 3)
         write_image(pixels, root, axes="czyx", fmt=form, scale_factors=[2], scale={"z": 0.5, "y": 0.345, "x": 0.345},
-                    axes_units=dict.fromkeys("zyx", "micrometer"), storage_options={"chunks": (3, 1, 32, 32)})  # fmt: skip
+                    axes_units=dict.fromkeys("zyx", "micrometer"),
+                    storage_options={"chunks": (3, 1, 32, 32)})  # fmt: skip
         shutil.make_archive(str(HERE / f"ome-zarr-{version}"), "zip", folder)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
-from numpy.lib.format import open_memmap
 
 from tsva.cli.common import fresh_folder
+from tsva.io.rows import Rows
 from tsva.io.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
@@ -25,11 +25,9 @@ def command(folders: tuple[Path, ...], out: Path) -> None:
     shape = np.load(folders[0] / "restored.npy", mmap_mode="r").shape[1:]
     with fresh_folder(out) as folder:
         # what was not restored stays a hole in the file
-        restored = open_memmap(folder / "restored.npy", mode="w+", dtype=np.uint8, shape=(*masks[0].shape, *shape))
+        restored = Rows(folder / "restored.npy", (*masks[0].shape, *shape), axes=2)
         for mask, source in zip(masks, folders, strict=True):
-            for place, image in zip(np.argwhere(mask), np.load(source / "restored.npy", mmap_mode="r"), strict=True):
-                restored[tuple(place)] = image
-        restored.flush()
+            restored.write(np.flatnonzero(mask), np.load(source / "restored.npy", mmap_mode="r"))
         tables = [read_table(source / "scores.tsv") for source in folders]
         scores = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
         order = ["patch", "protocol", "n_um", "target"]

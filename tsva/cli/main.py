@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
+from tsva.cli.machine import as_user_error
 from tsva.errors import UserError
 
 COMMANDS = {
@@ -61,13 +64,21 @@ def cli(log: Path | None) -> None:
 
 
 def main() -> None:
-    """Run the command; a user's mistake ends in one line and status 1, a bug in a traceback."""
+    """Run the command; a user's or the machine's mistake ends in one line and status 1, a bug in a traceback."""
     try:
         cli()
     except UserError as error:
-        logging.error("%s", error)
-        click.secho(f"tsva: {error}", fg="red", err=True)
-        sys.exit(1)
-    except Exception:
+        _end(error)
+    except Exception as error:
+        told = as_user_error(error)
+        if told is not None:
+            _end(told)
         logging.exception("unexpected error")
         raise
+
+
+def _end(error: UserError) -> NoReturn:
+    with contextlib.suppress(OSError):  # a full disk has no room for the log either
+        logging.error("%s", error)
+    click.secho(f"tsva: {error}", fg="red", err=True)
+    sys.exit(1)

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
-from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from tsva.cli.common import fresh_folder, settings_option
 from tsva.io import read_stack, read_table, write_table
+from tsva.io.rows import Rows
 from tsva.pairs import cut, plan, plane_at, reachable_planes
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
@@ -43,7 +43,7 @@ def command(
     with fresh_folder(out) as folder:
         channels = int(used["channels"].iloc[0]) if len(used) else 3
         shape = (2 * settings.reach_planes + 1, settings.patch_px, settings.patch_px, channels)
-        array = _Rows(folder / "patches.npy", len(used), shape)
+        array = Rows(folder / "patches.npy", (len(used), *shape))
         for field, rows in tqdm(used.groupby("field", sort=False), desc=f"pairs {slide.slide}", disable=None):
             stack = read_stack(ingest / str(files[str(field)]))
             planes = reachable_planes(stack, int(rows["focus_plane"].iloc[0]), settings)
@@ -63,9 +63,9 @@ def _cut_truth(used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder:
     fields = {row["field"]: row for row in truth.to_dict("records")}
     draws = max((len(_positions_um(row)) for row in fields.values()), default=0)
     channels = int(used["channels"].iloc[0]) if len(used) else 3
-    clean = _Rows(folder / "clean.npy", len(used) if fields else 0, (patch_px, patch_px, channels))
+    clean = Rows(folder / "clean.npy", (len(used) if fields else 0, patch_px, patch_px, channels))
     shape = (draws, 2, patch_px, patch_px, channels)
-    continuous = _Rows(folder / "continuous.npy", len(used) if draws else 0, shape)
+    continuous = Rows(folder / "continuous.npy", (len(used) if draws else 0, *shape))
     used, offsets = used.copy(), []
     for field, rows in used.groupby("field", sort=False) if fields else ():
         row, focus_z_um = fields[str(field)], float(rows["focus_z_um"].iloc[0])
@@ -91,20 +91,3 @@ def _positions_um(row: dict) -> list[float]:
 
 def _named(cell: object) -> bool:
     return isinstance(cell, str) and cell != ""
-
-
-class _Rows:
-    """A `.npy` array that is written some rows at a time and never held in memory."""
-
-    def __init__(self, path: Path, rows: int, shape: tuple[int, ...]) -> None:
-        self._path = path
-        if rows:
-            open_memmap(path, mode="w+", dtype=np.uint8, shape=(rows, *shape)).flush()
-        else:  # an empty file can't be mapped
-            np.save(path, np.zeros((0, *shape), np.uint8))
-
-    def write(self, index: pd.Index, values: np.ndarray) -> None:
-        """Write rows; the file is closed again, so that its pages don't count as this process's memory."""
-        array = open_memmap(self._path, mode="r+")
-        array[index.to_numpy()] = values
-        array.flush()

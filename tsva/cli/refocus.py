@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 import pandas as pd
-from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from tsva.cli.common import fresh_folder, settings_option
 from tsva.cli.patches import read_patches, read_patches_table
 from tsva.errors import UserError
 from tsva.io import write_table
+from tsva.io.rows import Rows
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
@@ -51,13 +50,11 @@ def command(
     restore = _method(method, checkpoint, settings, pairs, rows, table)
     tables: list[pd.DataFrame] = []
     with fresh_folder(out) as folder:
-        place = folder / "restored.npy"
+        array: Rows | None = None
         for patch in tqdm(read_patches(rows, results, pairs, optics), f"refocus {method}", len(rows), disable=None):
             restored, scores = run(restore, patch.grid, patch.targets)
-            if not place.exists():
-                open_memmap(place, mode="w+", dtype=np.uint8, shape=(len(rows), *restored.shape)).flush()
-            # opened for each patch, so that written pages don't count as this process's memory
-            open_memmap(place, mode="r+")[patch.number] = restored
+            array = array or Rows(folder / "restored.npy", (len(rows), *restored.shape))
+            array.write([patch.number], restored[None])
             tables.append(patch.named(scores, "grid"))
             if patch.continuous:
                 tables.append(patch.named(run(restore, patch.continuous, patch.targets)[1], "continuous"))

@@ -19,6 +19,8 @@ from tsva.settings.sheet import SlideRow
 
 SUFFIXES = (".tif", ".tiff", ".ndpi", ".czi")
 """What is taken out of a folder of z-stacks; a file that the sheet names may be called anything."""
+LONGEST_NAME = 200
+"""Characters; file systems take 255, endings included."""
 
 
 def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = None) -> list[FieldSource]:
@@ -110,6 +112,11 @@ def _named_apart(fields: list[FieldSource]) -> Iterator[FieldSource]:
             raise UserError(
                 field.where, got=f"a second field called {name} (first in {taken[name].where})",
                 wanted="a name of its own for every field", do="Rename one of them.",
+            )  # fmt: skip
+        if len(name) > LONGEST_NAME:
+            raise UserError(
+                field.where, got=f"a field whose name has {len(name)} characters",
+                wanted=f"at most {LONGEST_NAME}, as the name becomes a file's", do="Rename it.",
             )  # fmt: skip
         taken[name] = field
         yield FieldSource(**{**vars(field), "name": name})

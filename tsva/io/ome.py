@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -12,6 +13,8 @@ UNIT_UM = {
     "in": 25_400.0,
 }  # fmt: skip
 """Lengths in micrometres; "pixel" and "reference frame", which OME allows too, are no lengths."""
+MOST_PLANES = 1_000_000
+"""Of all axes together; tables of more are made by a damaged or hostile header, not by a microscope."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,9 @@ def _objective(image: ElementTree.Element, objectives: dict[str | None, ElementT
 
 
 def _image(pixels: ElementTree.Element, objective: Objective) -> OmeImage:
-    planes = int(pixels.get("SizeZ", "1"))
+    planes, *others = (int(pixels.get(key, "1")) for key in ("SizeZ", "SizeC", "SizeT"))
+    if not 0 < planes * math.prod(others) <= MOST_PLANES:
+        raise ValueError(f"its OME header tells of {planes * math.prod(others)} planes")
     positions: dict[int, float] = {}
     for plane in pixels.iterfind("{*}Plane"):
         value = _length_um(plane, "PositionZ", default_unit="reference frame")

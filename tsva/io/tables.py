@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -36,6 +37,7 @@ def read_table(path: Path) -> pd.DataFrame:
         If the file is missing or isn't a table.
     """
     try:
+        _check_end(path)
         frame = pd.read_csv(
             path,
             sep="\t",
@@ -51,6 +53,16 @@ def read_table(path: Path) -> pd.DataFrame:
     texts = [column for column in frame.columns if column in TEXT_COLUMNS]
     frame[texts] = frame[texts].fillna("")
     return frame
+
+
+def _check_end(path: Path) -> None:
+    """Raise ValueError if the last line has no end: pandas would fill up a cut one with empty cells."""
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            raise ValueError("an empty file")
+        file.seek(-1, os.SEEK_END)
+        if file.read() != b"\n":
+            raise ValueError("a table that breaks off in the middle of a line")
 
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from tifffile import PHOTOMETRIC, TIFF, TiffFile, TiffFrame, TiffPage
+from tifffile import PHOTOMETRIC, PLANARCONFIG, TIFF, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
 from tsva.io.ome import OmeImage, read_ome
@@ -20,6 +20,8 @@ DAMAGED = (
     MemoryError,
 )  # fmt: skip
 """What tifffile and its codecs raise on damaged files, as trials with scrambled bytes have shown."""
+MOST_PIXELS = 2**27
+"""That a strip, tile or page that is decoded at once may have: more than any camera, less than memory."""
 COARSEST_PIXEL_UM = 20.0
 """A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
 JPEG = (6, 7)
@@ -75,13 +77,36 @@ def _check_whole(tif: TiffFile) -> None:
         if any(link):
             raise ValueError(f"the list of pages breaks off after page {count}")
     for number, page in enumerate(tif.pages, start=1):
+        if isinstance(page, TiffPage) and not tif.is_ndpi:
+            _check_segments(page)
         ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if not ends or max(ends) > size or 0 in page.databytecounts:
             raise ValueError(f"pixels of page {number} of {count} are missing")
     if not tif.is_ndpi:  # whose tags are laid out in a way of their own
         _check_tags(tif, tif.pages.first.offset, size)
+    if tif.is_ome and tif.ome_metadata:
+        read_ome(tif.ome_metadata)  # before tifffile makes tables as large as it says
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
+
+
+def _check_segments(page: TiffPage) -> None:
+    """Raise ValueError if a page has fewer strips or tiles than its size needs."""
+    tall, wide = segment_shape(page)
+    needed = -(-page.imagelength // tall) * -(-page.imagewidth // wide)
+    if page.planarconfig == PLANARCONFIG.SEPARATE:
+        needed *= page.samplesperpixel
+    if len(page.dataoffsets) < needed:
+        raise ValueError(f"{len(page.dataoffsets)} strips or tiles, not {needed} of {tall}×{wide} pixels")
+
+
+def segment_shape(page: TiffPage) -> tuple[int, int]:
+    """Height and width of a strip or tile."""
+    # Hamamatsu's single strips have restart marks, which tifffile makes tiles of
+    if page.is_tiled or page.jpegheader is not None:
+        return page.tilelength, page.tilewidth
+    # a single strip may claim to have any number of rows
+    return min(page.rowsperstrip, page.imagelength), page.imagewidth
 
 
 def _check_tags(tif: TiffFile, offset: int, size: int) -> None:
@@ -123,6 +148,7 @@ def read_page(page: TiffPage | TiffFrame, where: str, depths: tuple[int, ...] = 
     key = page.keyframe
     assert key is not None  # tifffile sets it when it reads the page
     check_page(key, where, depths)
+    check_decoded(key.imagelength, key.imagewidth, where)
     with reading(where):
         pixels = page.asarray()
         if pixels.shape != key.shape:
@@ -147,6 +173,15 @@ def check_page(key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> Non
         raise wrong_colours(where, getattr(key.photometric, "name", str(key.photometric)))
     if key.photometric == PHOTOMETRIC.PALETTE and key.bitspersample != 8:
         raise wrong_colours(where, f"a palette of {key.bitspersample} bits")
+
+
+def check_decoded(height: int, width: int, where: str) -> None:
+    """Refuse what would fill the memory once decoded: a few compressed bytes may claim any size."""
+    if height * width > MOST_PIXELS:
+        raise UserError(
+            where, got=f"{height}×{width} pixels in one piece", wanted=f"at most {MOST_PIXELS} decoded at once",
+            do="Save it as a tiled TIFF (vips tiffsave --tile), or as one plane a field.",
+        )  # fmt: skip
 
 
 def as_shown(pixels: np.ndarray, key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> np.ndarray:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tifffile import TiffFile, TiffFrame, TiffPage
+from tifffile import PLANARCONFIG, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
 from tsva.io.regions import Level
 from tsva.io.stored import Objective
-from tsva.io.tiff import as_shown, check_page, ome_images, pixel_um_of_page, reading
+from tsva.io.tiff import as_shown, check_decoded, check_page, ome_images, pixel_um_of_page, reading, segment_shape
 
 
 class TiffRegions:
@@ -42,6 +42,8 @@ class TiffRegions:
         self._pages = [level.keyframe for level in series.levels]
         for page in self._pages:
             check_page(page, self.where, depths)
+            if not page.is_memmappable:
+                check_decoded(*segment_shape(page), self.where)
         finest = self._pages[0]
         with reading(self.where):
             self.levels = [
@@ -85,6 +87,9 @@ def read_region(
     """
     key = page.keyframe
     assert key is not None  # tifffile sets it when it reads the page
+    if not (key.is_final and _in_one_piece(page)):
+        check_decoded(*segment_shape(key), where)
+        check_decoded(height, width, where)
     with reading(where):
         if key.is_final and _in_one_piece(page):
             pixels = _mapped(page, key)[top : top + height, left : left + width]
@@ -109,7 +114,7 @@ def _mapped(page: TiffPage | TiffFrame, key: TiffPage) -> np.ndarray:
 
 def _decoded(page: TiffPage | TiffFrame, key: TiffPage, top: int, left: int, height: int, width: int) -> np.ndarray:
     out = np.zeros((height, width, key.samplesperpixel), f"u{key.bitspersample // 8}")
-    for index in _segments(key, len(page.dataoffsets), top, left, height, width):
+    for index in _segments(key, top, left, height, width):
         data = _stored(page, index)
         segment, (sample, _, y, x, _), (_, rows, columns, _) = key.decode(
             data, index, jpegtables=page.jpegtables, jpegheader=key.jpegheader
@@ -139,13 +144,11 @@ def _stored(page: TiffPage | TiffFrame, index: int) -> bytes:
             file.close()
 
 
-def _segments(key: TiffPage, count: int, top: int, left: int, height: int, width: int) -> list[int]:
+def _segments(key: TiffPage, top: int, left: int, height: int, width: int) -> list[int]:
     """Numbers of the strips or tiles that a region touches; planar images have one set of them a channel."""
-    # Hamamatsu's single strips have restart marks, which tifffile makes tiles of
-    tiled = key.is_tiled or key.jpegheader is not None
-    tall, wide = (key.tilelength, key.tilewidth) if tiled else (key.rowsperstrip, key.imagewidth)
+    tall, wide = segment_shape(key)
     across, down = -(-key.imagewidth // wide), -(-key.imagelength // tall)
-    sets = count // (across * down)
+    sets = key.samplesperpixel if key.planarconfig == PLANARCONFIG.SEPARATE else 1
     return [
         channel * across * down + row * across + column
         for channel in range(sets)

@@ -62,6 +62,7 @@ class MappedReader:
         self._where, self._key = str(path), series.keyframe
         check_page(self._key, self._where, BOTH_DEPTHS)
         self._numbers = _page_numbers(series, self._where)
+        assert series.dataoffset is not None  # what made `reader_of` choose this class
         stored_as = np.dtype(f"{self._key.parent.byteorder}u{self._key.bitspersample // 8}")
         with reading(self._where):
             self._mapped = np.memmap(path, stored_as, "r", series.dataoffset, (self._numbers.size, *self._key.shape))

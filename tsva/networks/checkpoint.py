@@ -54,9 +54,21 @@ class Checkpoint:
 
     def restored_network(self) -> nn.Module:
         """The network with its weights, in evaluation mode."""
+        self._check_shapes()
         network = self._fresh()
         network.load_state_dict(self.weights)
         return network.eval()
+
+    def _check_shapes(self) -> None:
+        """Raise RuntimeError if weights don't fit, before memory is taken: settings may tell of any size."""
+        if self.channels not in (1, 3):
+            raise RuntimeError(f"{self.channels} channels")
+        with torch.device("meta"):
+            wanted = {name: value.shape for name, value in self._fresh().state_dict().items()}
+        there = {name: value.shape for name, value in self.weights.items()}
+        if wanted != there:
+            amiss = sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
+            raise RuntimeError(f"{len(amiss)} of {len(wanted)} parameters, such as {amiss[0]}")
 
     def _fresh(self) -> nn.Module:
         settings, optics = TrainSettings.model_validate(self.settings), OpticsSettings.model_validate(self.optics)
@@ -96,7 +108,7 @@ def load(path: Path) -> Checkpoint:
     try:
         checkpoint = Checkpoint(**held)
         checkpoint.restored_network()
-    except (TypeError, ValidationError, RuntimeError) as error:
+    except (TypeError, AttributeError, ValidationError, RuntimeError) as error:
         raise _unusable(path, f"weights or settings that don't fit ({str(error).splitlines()[0]})") from None
     return checkpoint
 

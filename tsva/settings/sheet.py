@@ -57,6 +57,14 @@ class SlideRow(Section):
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
 
+    @field_validator("slide")
+    @classmethod
+    def _is_no_unfinished_folder(cls, value: str) -> str:
+        _require(
+            not value.endswith(".part"), "slide", value, "a name without .part at its end, as unfinished folders have"
+        )
+        return value
+
     @model_validator(mode="after")
     def _source_has_what_it_needs(self) -> Self:
         if self.source == "simulated":

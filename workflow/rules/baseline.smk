@@ -11,8 +11,8 @@ rule baseline:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=more(2000),
+        runtime=more(240),
     params:
         settings=plan.section("baselines"),
         methods=plan.section("methods", "slow", "sample_per_offset"),
@@ -43,8 +43,8 @@ rule gather:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more(2000),
+        runtime=more(60),
     params:
         code=code("gather"),
     shell:

@@ -78,6 +78,11 @@ def checkpoint_input(wildcards):
     )
 
 
+def more(amount):
+    """Memory or minutes that double with every attempt, where a profile lets a killed job be submitted anew."""
+    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+
 def code(stage):
     """The fingerprint of a stage's code, which Snakemake compares as a parameter."""
     return plan.code(stage)

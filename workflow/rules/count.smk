@@ -13,8 +13,8 @@ rule count:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more(2000),
+        runtime=more(60),
     params:
         settings=plan.section("count"),
         code=code("count"),

@@ -12,8 +12,8 @@ rule export:
     conda:
         ENV
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=more(4000),
+        runtime=more(60),
     params:
         settings=plan.section("export"),
         report=lambda wildcards, input: (

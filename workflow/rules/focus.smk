@@ -12,8 +12,8 @@ rule focus:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more(2000),
+        runtime=more(60),
     params:
         settings=plan.section("focus"),
         pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),

@@ -17,8 +17,8 @@ rule pairs:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more(2000),
+        runtime=more(60),
     params:
         slide=lambda wildcards: plan.row(wildcards.slide),
         simulated=simulated_option,
@@ -45,8 +45,8 @@ rule split:
     conda:
         ENV
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=more(1000),
+        runtime=more(20),
     params:
         settings=plan.section(
             "pairs", *plan.OFFSETS, "verification_fraction", "split_by"

@@ -12,8 +12,8 @@ rule refocus:
         ENV
     threads: workflow.cores or 4
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=more(4000),
+        runtime=more(240),
     params:
         settings=plan.section("refocus"),
         pairs=plan.section("pairs", *plan.OFFSETS, "patch_px"),
@@ -44,8 +44,8 @@ rule refocus_slide:
         ENV
     threads: workflow.cores or 4
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=more(4000),
+        runtime=more(240),
     params:
         settings=plan.section("refocus"),
         pairs=plan.section("pairs", *plan.OFFSETS),

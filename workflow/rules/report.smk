@@ -40,8 +40,8 @@ rule report:
     conda:
         ENV
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=more(4000),
+        runtime=more(60),
     params:
         settings=plan.section("report"),
         pairs=plan.section("pairs"),

@@ -11,8 +11,8 @@ rule spectrum:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more(2000),
+        runtime=more(60),
     params:
         code=code("spectrum"),
     shell:

@@ -14,8 +14,8 @@ rule train:
         ENV
     threads: workflow.cores or 4
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=more(8000),
+        runtime=more(1440),
     params:
         settings=plan.train_section(),
         pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),

@@ -48,8 +48,8 @@ def test_libvips(tmp_path: Path, options: list[str], kind: str) -> None:
     extra = {"extrasamples": ["unassalpha"]} if kind == "opaque" else {}
     tifffile.imwrite(tmp_path / "in.tif", pixels, photometric=pages, **extra)
     # all pages come as one tall image, which goes out as pages again
-    subprocess.run([vips, "tiffsave", f"{tmp_path}/in.tif[n=-1]", f"{tmp_path}/out.tif", "--page-height", "96", *options],
-                   check=True)  # fmt: skip
+    subprocess.run([vips, "tiffsave", f"{tmp_path}/in.tif[n=-1]", f"{tmp_path}/out.tif", "--page-height", "96",
+                    *options], check=True)  # fmt: skip
     wanted = {"grey": RGB[..., :1], "16 bits": AS_8_BITS}.get(kind, RGB)
     _same(tmp_path / "out.tif", wanted, 12 if kind == "16 bits" else None)
 
@@ -110,7 +110,10 @@ def test_jpeg_is_decoded_as_libvips_does(tmp_path: Path) -> None:
     """A lossy file: vips decodes it itself, without chroma to interpolate."""
     vips = _program("vips")
     tifffile.imwrite(tmp_path / "in.tif", RGB, photometric="rgb")
-    for options, out in ([["--compression", "jpeg", "--Q", "95", "--tile"], "a.tif"], [["--compression", "none"], "b.tif"]):
+    for options, out in (
+        [["--compression", "jpeg", "--Q", "95", "--tile"], "a.tif"],
+        [["--compression", "none"], "b.tif"],
+    ):
         source = "in.tif" if out == "a.tif" else "a.tif"
         subprocess.run([vips, "tiffsave", f"{tmp_path}/{source}[n=-1]", f"{tmp_path}/{out}", "--page-height", "96",
                         *options], check=True)  # fmt: skip

@@ -79,7 +79,9 @@ def test_wsidicomizer_as_openslide_reads_it() -> None:
     with openslide.OpenSlide(path) as slide:
         theirs = np.asarray(slide.read_region((20, 10), 0, (150, 100)))[..., :3]
     with image.open() as reader:
-        assert np.array_equal(reader.read(0, 10, 20, 100, 150), theirs)
+        ours = reader.read(0, 10, 20, 100, 150)
+    # pydicom turns YCbCr into RGB in floating point and rounds once, libjpeg in fixed point: a level at most
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
 
 
 def test_zeiss(tmp_path: Path) -> None:

@@ -1,0 +1,176 @@
+"""Read many damaged and hostile files: no crash, no hang, no traceback, no more than 1 GiB of memory.
+
+    nice -n 19 python tests/fuzz/readers.py --inputs 100000
+
+Input i is a function of (seed, i): what fails is made again by --first i --inputs 1. Prints a JSON object at the end;
+status 1 if anything failed. A child process reads; this one sees how it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+MOST_BYTES = 2**30
+MOST_SECONDS = 20
+
+
+def main() -> int:
+    """Run children until all inputs are read."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--inputs", type=int, default=100_000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--child", action="store_true")
+    told = parser.parse_args()
+    if told.child:
+        return read_all(told.first, told.inputs, told.seed)
+    following, end, failures, peak, seconds = told.first, told.first + told.inputs, [], 0, 0.0
+    outcomes: dict[str, int] = {}
+    while following < end:
+        # new children now and then: what one input leaves behind shall not hide in the peak of another
+        done = _child(following, min(end - following, 5000), told.seed)
+        failures += done["failures"]
+        peak, seconds = max(peak, done["peak_bytes"]), seconds + done["cpu_seconds"]
+        for name, count in done["outcomes"].items():
+            outcomes[name] = outcomes.get(name, 0) + count
+        following = done["following"]
+        print(f"{following - told.first} inputs, {len(failures)} failures", file=sys.stderr, flush=True)
+    answer = {
+        "inputs": told.inputs, "seed": told.seed, "failures": failures, "outcomes": outcomes,
+        "peak_mib_above_start": round(peak / 2**20), "cpu_seconds": round(seconds),
+    }  # fmt: skip
+    print(json.dumps(answer, indent=1))
+    return bool(failures)
+
+
+def _child(first: int, inputs: int, seed: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--child", f"--first={first}", f"--inputs={inputs}", f"--seed={seed}"]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        lines = process.stdout.read().splitlines()
+        process.wait()
+    last: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+    if process.returncode == 0:
+        return last
+    # killed by a signal: the last line names the input that was being read
+    at = int(last.get("reading", first))
+    text = f"input {at}: ended by signal {-process.returncode}"
+    return {"failures": [text], "following": at + 1, "peak_bytes": 0, "cpu_seconds": 0, "outcomes": {}}
+
+
+def read_all(first: int, inputs: int, seed: int) -> int:
+    """Read inputs one by one, and say before each which it is (a crash leaves no other trace)."""
+    import inputs as made
+
+    warnings.simplefilter("ignore")
+    files = made.whole_files()
+    kinds = sorted(files)
+    Path("planes").mkdir()
+    failures: list[str] = []
+    outcomes: dict[str, int] = {}
+    for kind in kinds:
+        read_file(files[kind], kind)  # loads all libraries
+    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    limit = _memory() + MOST_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGALRM, _too_long)
+    for number in range(first, first + inputs):
+        draw = random.Random(f"{seed}-{number}")
+        print(json.dumps({"reading": number}), flush=True)
+        signal.alarm(MOST_SECONDS)  # of a library that never comes back, the second alarm makes an end
+        try:
+            outcome = _one(files, kinds, draw)
+        except BaseException as error:
+            outcome = "failed"
+            failures.append(f"input {number}: {error!r} {traceback.format_exc(limit=-3)}")
+        signal.alarm(0)
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    answer = {
+        "failures": failures, "following": first + inputs, "outcomes": outcomes,
+        "peak_bytes": (usage.ru_maxrss - start) * 1024, "cpu_seconds": usage.ru_utime + usage.ru_stime,
+    }  # fmt: skip
+    print(json.dumps(answer))
+    return 0
+
+
+def _one(files: dict[str, bytes], kinds: list[str], draw: random.Random) -> str:
+    import inputs as made
+
+    from tsva.errors import UserError
+    from tsva.settings.root import parse_settings
+    from tsva.settings.sheet import parse_sheet
+
+    chance = draw.random()
+    try:
+        if chance < 0.05:
+            parse_sheet(made.sheet(draw), "sheet")
+        elif chance < 0.1:
+            parse_settings(json.loads(made.settings(draw)), "settings")
+        else:
+            kind = draw.choice(kinds)
+            return read_file(made.changed(files[kind], draw), kind)
+    except UserError:
+        return "text refused"
+    return "text taken"
+
+
+def read_file(data: bytes, kind: str) -> str:
+    """Read a file in every way that stages read files."""
+    from tsva.errors import UserError
+    from tsva.io import find_fields, read_sharp_fields, read_stack
+    from tsva.io.images import read_image
+    from tsva.io.stacks import fields_of_stack
+    from tsva.settings.sheet import SlideRow
+
+    path = Path(f"planes/z0um{'.svs' if kind == 'aperio' else '.tif'}")
+    for old in path.parent.iterdir():
+        old.unlink()
+    path.write_bytes(data)
+    said = {"slide": "A", "patient": "A", "sample": "A", "role": "train", "source": "planes", "path": "planes"}
+    row = SlideRow.model_validate({**said, "pixel_um": 0.5, "pattern": path.name.replace("0", "{z}")})
+    taken = 0
+    ways = (
+        lambda: read_image(path),
+        lambda: read_stack(path),
+        lambda: [list(field.planes()) for field in fields_of_stack(path, None, None)],
+        lambda: [list(field.planes()) for field in find_fields(row, Path())],
+        lambda: list(read_sharp_fields(path, 0.5, 0.5, (16, 16), 2, 0.0)),
+    )
+    for way in ways:
+        with contextlib.suppress(UserError):
+            way()
+            taken += 1
+    return "file read in some way" if taken else "file refused"
+
+
+def _memory() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _too_long(*_: object) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(10)
+    raise TimeoutError(f"more than {MOST_SECONDS} s at {time.process_time():.0f} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""Files made to fill the memory, or to reach where they shouldn't."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from tsva.errors import UserError
+from tsva.io import find_fields
+from tsva.io.images import read_image
+from tsva.io.sharp import open_regions
+from tsva.io.stacks import fields_of_stack
+from tsva.settings.sheet import SlideRow
+
+READER = """
+import resource, sys
+from pathlib import Path
+from tsva.errors import UserError
+from tsva.io.images import read_image
+from tsva.io.sharp import open_regions
+from tsva.io.stacks import fields_of_stack
+def region(path):
+    with open_regions(path) as image:
+        image.read(0, 0, 0, 8, 8)
+resource.setrlimit(resource.RLIMIT_AS, (2**30 + 2**29, resource.RLIM_INFINITY))
+for read in (read_image, lambda path: [list(f.planes()) for f in fields_of_stack(path, 0.5, 0.5)], region):
+    try:
+        read(Path(sys.argv[1]))
+    except UserError as error:
+        print(str(error)[:200])
+    else:
+        print("read")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def read_apart(path: Path) -> list[str]:
+    """What a process with little memory says of a file, read in three ways; it has to stay below 1 GiB."""
+    done = subprocess.run(
+        [sys.executable, "-c", READER, str(path)], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *said, peak_kib = done.stdout.splitlines()
+    assert int(peak_kib) < 2**20
+    return said
+
+
+def zeros(pixels: int) -> bytes:
+    """So many zero bytes, deflated to a thousandth and without holding them."""
+    press, out = zlib.compressobj(9), b""
+    for _ in range(0, pixels, 2**20):
+        out += press.compress(bytes(2**20))
+    return out + press.flush()
+
+
+def with_tags(path: Path, **values: int) -> None:
+    """Other values in the tags of a classic little-endian TIFF's first page."""
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        places = {name: tif.pages.first.tags[name].offset for name in values}
+    for name, value in values.items():
+        struct.pack_into("<HI", data, places[name] + 2, 4, 1)
+        struct.pack_into("<I", data, places[name] + 8, value)
+    path.write_bytes(data)
+
+
+def test_decompression_bomb_in_a_strip(tmp_path: Path) -> None:
+    """3 GB of pixels in 3 MB."""
+    path, edge = tmp_path / "bomb.tif", 2**15
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint8), compression="zlib", rowsperstrip=64, metadata=None)
+    strip = zeros(edge * edge)
+    with tifffile.TiffFile(path) as tif:
+        offsets = tif.pages.first.tags["StripOffsets"].offset, tif.pages.first.tags["StripByteCounts"].offset
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<HII", data, offsets[0] + 2, 4, 1, len(data))
+    struct.pack_into("<HII", data, offsets[1] + 2, 4, 1, len(strip))
+    path.write_bytes(data + strip)
+    with_tags(path, ImageWidth=edge, ImageLength=edge, RowsPerStrip=edge)
+    assert all("pixels in one piece" in line or "single plane" in line for line in read_apart(path))
+
+
+@pytest.mark.parametrize("tags", [
+    {"ImageWidth": 2**31, "ImageLength": 2**31},
+    {"ImageWidth": 2**32 - 1},
+    {"ImageLength": 2**32 - 1},
+    {"ImageWidth": 0},
+    {"RowsPerStrip": 0},
+])  # fmt: skip
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_absurd_dimensions(tmp_path: Path, tags: dict[str, int], compression: str | None) -> None:
+    path = tmp_path / "absurd.tif"
+    tifffile.imwrite(path, np.zeros((3, 64, 64), np.uint8), photometric="minisblack", compression=compression,
+                     rowsperstrip=16, metadata=None)  # fmt: skip
+    with_tags(path, **tags)
+    for read in (
+        read_image,
+        lambda place: fields_of_stack(place, 0.5, 0.5),
+        lambda place: open_regions(place).__enter__(),
+    ):
+        with pytest.raises(UserError, match=r"absurd\.tif"):
+            read(path)
+
+
+@pytest.mark.parametrize("counts", ['SizeZ="999999999999"', 'SizeT="999999999"', 'SizeC="99999999"', 'SizeZ="-3"'])
+def test_ome_header_that_tells_of_countless_planes(tmp_path: Path, counts: str) -> None:
+    path = tmp_path / "many.ome.tif"
+    name = counts.split("=")[0]
+    sizes = {"SizeZ": '"3"', "SizeC": '"1"', "SizeT": '"1"', name: counts.split("=")[1]}
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="8" SizeY="8" '
+        + " ".join(f"{key}={value}" for key, value in sizes.items())
+        + "><TiffData/></Pixels></Image></OME>"
+    )
+    tifffile.imwrite(path, np.zeros((3, 8, 8), np.uint8), photometric="minisblack", description=xml, metadata=None)
+    said = read_apart(path)
+    assert "OME header tells of" in said[1] and "read" not in said
+
+
+def test_ome_header_of_nested_entities(tmp_path: Path) -> None:
+    """The billion laughs."""
+    entities = "".join(f'<!ENTITY l{i + 1} "{f"&l{i};" * 10}">' for i in range(9))
+    xml = (
+        f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "ha">{entities}]>'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image Name="&l9;"/></OME>'
+    )
+    tifffile.imwrite(tmp_path / "laughs.ome.tif", np.zeros((3, 8, 8), np.uint8), photometric="minisblack", description=xml,
+                     metadata=None)  # fmt: skip
+    assert "damaged" in read_apart(tmp_path / "laughs.ome.tif")[1]
+
+
+def test_png_that_unfolds_beyond_memory(tmp_path: Path) -> None:
+    edge = 40_000
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", edge, edge, 8, 2, 0, 0, 0)
+    whole = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zeros(2**28)) + chunk(b"IEND", b"")
+    (tmp_path / "bomb.png").write_bytes(whole)
+    said = read_apart(tmp_path / "bomb.png")
+    assert "can only be read as a whole" in said[0] and "read" not in said
+
+
+def row(**cells: object) -> SlideRow:
+    common = {"slide": "A", "patient": "A", "sample": "A", "role": "train", "source": "planes", "pixel_um": 0.5}
+    return SlideRow.model_validate({**common, **cells})
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "../../etc/x", "a/../../b", "<script>alert(1)</script>", "\n", "-rf", ".hidden"]
+)
+def test_names_of_fields_stay_within_their_folder(tmp_path: Path, name: str) -> None:
+    """They come from file and folder names, which anybody may choose."""
+    place = tmp_path / "scans" / f"x{name}"
+    place.mkdir(parents=True)
+    for z in range(2):
+        tifffile.imwrite(place / f"z{z}.tif", np.zeros((8, 8), np.uint8))
+    for field in find_fields(row(path="scans", pattern="{field}/z{z}.tif") if "/" not in name else
+                             row(path=f"scans/x{name}", pattern="z{z}.tif"), tmp_path):  # fmt: skip
+        assert "/" not in field.name and not field.name.startswith((".", "-")) and "<" not in field.name
+
+
+def test_a_name_longer_than_file_systems_take_is_told(tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    for z in range(2):
+        tifffile.imwrite(tmp_path / f"scans/{'x' * 240}_z{z}.tif", np.zeros((8, 8), np.uint8))
+    with pytest.raises(UserError, match="characters"):
+        find_fields(row(path="scans", pattern="{field}_z{z}.tif"), tmp_path)
+
+
+def test_data_may_lie_anywhere(tmp_path: Path) -> None:
+    """Absolute paths, `..` and links are how facilities name their storage; nothing is ever written there."""
+    storage, study = tmp_path / "storage", tmp_path / "study"
+    (storage / "A").mkdir(parents=True)
+    study.mkdir()
+    for z in range(2):
+        tifffile.imwrite(storage / f"A/z{z}.tif", np.zeros((8, 8), np.uint8))
+    (study / "link").symlink_to(storage)
+    for path in (str(storage / "A"), "../storage/A", "link/A"):
+        assert len(find_fields(row(path=path, pattern="z{z}.tif"), study)) == 1

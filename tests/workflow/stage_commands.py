@@ -1,0 +1,54 @@
+"""The commands that Snakemake would run, to be run alone: under a fault, for a second instead of for a workflow."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiny_workflow import Workflow
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A job of the workflow.
+
+    Attributes
+    ----------
+    rule : str
+    inputs, outputs : tuple of str
+        Relative to the working directory.
+    command : str
+        For the shell.
+    """
+
+    rule: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    command: str
+
+    def run(self, folder: Path, before: str = "", command: str = "") -> subprocess.CompletedProcess[str]:
+        """Run the command (or another in its place) in a working directory, after shell words such as ``ulimit``."""
+        environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        return subprocess.run(
+            ["bash", "-c", f"{before}\n{command or self.command}"], cwd=folder, env=environment, capture_output=True,
+            text=True, timeout=300, check=False,
+        )  # fmt: skip
+
+
+def stages_of(workflow: Workflow, *targets: str) -> dict[str, Stage]:
+    """One job of each rule, by the rule's name."""
+    text = workflow.run("--dry-run", "--printshellcmds", "--forceall", *targets).stdout
+    found: dict[str, Stage] = {}
+    for block in re.split(r"\n(?=rule )", text)[1:]:
+        rule = re.match(r"rule (\w+):", block)
+        files = {key: re.search(rf"^    {key}: (.*)$", block, re.MULTILINE) for key in ("input", "output")}
+        command = re.search(r"^\s*(?:Shell command: )?(tsva .*)$", block, re.MULTILINE)
+        if rule and command and rule[1] not in found:
+            names = {key: tuple(match[1].split(", ")) if match else () for key, match in files.items()}
+            found[rule[1]] = Stage(rule[1], names["input"], names["output"], command[1])
+    return found

@@ -1,0 +1,178 @@
+"""The workflow on a Slurm of its own: jobs are cancelled, lack memory, and lose the process that submitted them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from slurm import Slurm, kill, missing
+from tiny_workflow import SHEET, TINY
+
+pytestmark = [
+    pytest.mark.workflow,
+    pytest.mark.xdist_group("workflow"),
+    pytest.mark.skipif(bool(missing()), reason=f"Slurm is not installed: no {', '.join(missing())} (envs/system.sh)"),
+]
+SLIDES = ("A1", "B1", "C1")
+LIMITED = """#!/bin/sh
+# memory limits as a cluster with cgroups has them, for the stage that the test wants to fail
+case " $* " in *" split "*)
+  told=$(scontrol --oneliner show job "$SLURM_JOB_ID" | sed 's/.*MinMemoryNode=\\([0-9]*\\)\\([MG]\\).*/\\1 \\2/')
+  ulimit -v $(echo "$told" | awk '{print $1 * ($2 == "G" ? 1048576 : 1024)}')
+esac
+exec {tsva} "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is left when the run is over."""
+
+    folder: Path
+    jobs: list[dict[str, str]]
+    cancelled: str
+    locked: subprocess.CompletedProcess[str]
+    first: str
+    second: str
+
+
+@pytest.fixture(scope="module")
+def told(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """Three slides, a network and a report by way of Slurm."""
+    folder = tmp_path_factory.mktemp("cluster")
+    for part in ("Snakefile", "workflow", "config", "envs", "tsva", "scans"):
+        (folder / part).symlink_to(finished / part)
+    _configure(folder)
+    with Slurm() as slurm:
+        run = ["snakemake", "--workflow-profile", "profile", "--configfile", "tiny.yaml"]
+        environment = _environment(folder, slurm)
+        first = _start(run, folder, environment, "first.txt")
+        slide_job = _wait(slurm, lambda job: job["JobState"] == "RUNNING")
+        slurm.ask("scancel", slide_job["JobId"])
+        _wait(slurm, lambda job: job.get("TresPerJob") == "gres:gpu:1" and job["JobState"] == "RUNNING")
+        kill(first)
+        locked = subprocess.run(
+            run, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        subprocess.run([*run, "--unlock"], cwd=folder, env=environment, check=True, capture_output=True, timeout=60)
+        second = _start(run, folder, environment, "second.txt")
+        try:
+            assert second.wait(300) == 0, (folder / "second.txt").read_text()
+        finally:
+            if second.poll() is None:
+                kill(second)
+        yield Told(
+            folder, slurm.jobs(), slide_job["JobId"], locked,
+            (folder / "first.txt").read_text(), (folder / "second.txt").read_text(),
+        )  # fmt: skip
+
+
+def _configure(folder: Path) -> None:
+    """The project's profile, asked more often how jobs are; the split stage at first with too little memory."""
+    profile = yaml.safe_load((Path(__file__).parents[2] / "profiles/slurm/config.yaml").read_text())
+    profile |= {"latency-wait": 10, "slurm-init-seconds-before-status-checks": 2}
+    profile["set-resources"]["split"] = {"mem_mb": "64 * 64 ** (attempt - 1)"}
+    (folder / "profile").mkdir()
+    (folder / "profile/config.yaml").write_text(yaml.safe_dump(profile))
+    tiny = {**TINY, "train": {**TINY["train"], "networks": ["tsva"]}, "methods": {**TINY["methods"], "baselines": []}}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    header, *rows = SHEET.splitlines()
+    (folder / "slides.tsv").write_text("\n".join([header, *(row for row in rows if row[:2] in SLIDES), ""]))
+
+
+def _environment(folder: Path, slurm: Slurm) -> dict[str, str]:
+    limited = folder / "bin/tsva"
+    limited.parent.mkdir()
+    tsva = shutil.which("tsva", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    limited.write_text(LIMITED.replace("{tsva}", str(tsva)))
+    limited.chmod(0o755)
+    path = f"{limited.parent}:{Path(sys.executable).parent}:{slurm.environment['PATH']}"
+    return {**os.environ, **slurm.environment, "PATH": path, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
+
+
+def _start(command: list[str], folder: Path, environment: dict[str, str], log: str) -> subprocess.Popen[str]:
+    with (folder / log).open("w") as file:
+        return subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=file, stderr=file, text=True, start_new_session=True
+        )
+
+
+def _ask(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _wait(slurm: Slurm, fits: Callable[[dict[str, str]], bool], seconds: float = 120) -> dict[str, str]:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        for job in slurm.jobs():
+            if fits(job):
+                return job
+        time.sleep(0.3)
+    raise TimeoutError(f"no such job; there are {slurm.jobs()}")
+
+
+def rule(job: dict[str, str]) -> str:
+    """The rule behind a job; Slurm's log of it lies in a folder of the rule's or group's name."""
+    return Path(job["StdOut"]).relative_to(Path(job["WorkDir"]) / "logs/slurm").parts[0].removeprefix("rule_")
+
+
+def jobs_of(told: Told, name: str) -> list[dict[str, str]]:
+    return [job for job in told.jobs if rule(job).startswith(name)]
+
+
+def test_whole_run_gives_what_a_local_run_gives(told: Told, finished: Path) -> None:
+    assert (told.folder / "results/report/index.html").is_file()
+    for slide in SLIDES:
+        for file in ("patches.tsv", "patches.npy", "continuous.npy"):
+            part = f"results/pairs/{slide}/{file}"
+            assert (told.folder / part).read_bytes() == (finished / part).read_bytes(), part
+
+
+def test_jobs_ask_for_what_profile_and_rules_say(told: Told) -> None:
+    for name in ("train", "refocus"):
+        job = jobs_of(told, name)[0]
+        assert job["TresPerJob"] == "gres:gpu:1"
+        assert job["NumCPUs"] == "4"
+    assert all("TresPerJob" not in job for name in ("split", "report") for job in jobs_of(told, name))
+    assert {job["MinMemoryNode"] for job in jobs_of(told, "train")} == {"8000M"}
+    assert {job["TimeLimit"] for job in jobs_of(told, "train")} == {"1-00:00:00"}
+    assert {job["Partition"] for job in told.jobs} == {"cpu"}, "the default partition, as the profile names none"
+
+
+def test_slides_and_counts_are_grouped(told: Told) -> None:
+    assert not [job for name in ("simulate", "ingest", "focus", "pairs") for job in jobs_of(told, name)]
+    assert len(jobs_of(told, "group_slide")) == 2, "four stages of three slides, and a second attempt"
+    assert len(jobs_of(told, "group_count")) == 1
+
+
+def test_cancelled_job_is_submitted_anew_with_twice_the_memory(told: Told) -> None:
+    before, after = sorted(jobs_of(told, "group_slide"), key=lambda job: int(job["JobId"]))
+    assert before["JobId"] == told.cancelled
+    assert (before["JobState"], after["JobState"]) == ("CANCELLED", "COMPLETED")
+    assert _mb(after) == 2 * _mb(before)
+
+
+def test_job_without_memory_is_submitted_anew_with_more(told: Told) -> None:
+    before, after = sorted(jobs_of(told, "split"), key=lambda job: int(job["JobId"]))
+    assert (before["JobState"], _mb(before)) == ("FAILED", 64)
+    assert (after["JobState"], _mb(after)) == ("COMPLETED", 4096)
+
+
+def test_killed_workflow_says_that_it_is_locked_and_goes_on(told: Told) -> None:
+    assert "cannot be locked" in told.locked.stderr
+    assert told.locked.returncode != 0
+    assert len(jobs_of(told, "group_slide")) == 2, "slides that were done are not done again"
+    assert {job["JobState"] for job in jobs_of(told, "train")} == {"COMPLETED"}
+
+
+def _mb(job: dict[str, str]) -> float:
+    size = job["MinMemoryNode"]
+    return float(size[:-1]) * {"M": 1, "G": 1024}[size[-1]]
