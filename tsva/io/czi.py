@@ -14,7 +14,7 @@ from tsva.io.extras import needed
 from tsva.io.pixels import BOTH_DEPTHS, as_grey_or_rgb
 from tsva.io.resolution import agreed_pixel_um
 from tsva.io.stored import Objective, PlaneReader, StoredImage, channel_names
-from tsva.io.tiff import reading
+from tsva.io.tiff import check_decoded, reading
 
 MAGIC = b"ZISRAWFILE"
 UM_PER_M = 1e6
@@ -88,6 +88,7 @@ class CziReader:
 
     def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels."""
+        check_decoded(height, width, self._where)
         place = (self._corner[0] + left, self._corner[1] + top, width, height)
         with reading(self._where):
             pixels = np.asarray(self._czi.read(roi=place, plane={"Z": plane, "C": 0, "T": 0}, scene=self._scene))

@@ -6,8 +6,8 @@ Attributes by DICOM PS3.3, C.8.12 (VL Whole Slide Microscopy): a file's tiles li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.io.pixels import BOTH_DEPTHS, as_grey_or_rgb
+from tsva.io.dicom_frames import Frames, open_frames
 from tsva.io.resolution import agreed_pixel_um
 from tsva.io.stored import Objective, PlaneReader, StoredImage, channel_names
-from tsva.io.tiff import reading
+from tsva.io.tiff import check_decoded, reading
 
 MAGIC = b"DICM"
 AFTER = 128
@@ -149,51 +149,32 @@ def _placed(path: Path, head: Any, tile: tuple[int, int]) -> list[Plane]:
 
 @contextmanager
 def _open(where: str, planes: list[Plane]) -> Iterator[PlaneReader]:
-    yield DicomReader(where, planes)
+    with ExitStack() as stack:
+        with reading(where):
+            files = {path: stack.enter_context(open_frames(path, where)) for path in {plane.path for plane in planes}}
+        yield DicomReader(planes, files)
 
 
 class DicomReader:
-    """A `PlaneReader` of focal planes."""
+    """A `PlaneReader` of focal planes, from the open files that they lie in."""
 
-    def __init__(self, where: str, planes: list[Plane]) -> None:
-        self._where, self._planes = where, planes
+    def __init__(self, planes: list[Plane], files: Mapping[Path, Frames]) -> None:
+        self._planes, self._files = planes, files
 
     def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels; white where the scanner took no picture."""
-        tall, wide = self._planes[plane].tile
-        out: np.ndarray | None = None
+        frames, (tall, wide) = self._files[self._planes[plane].path], self._planes[plane].tile
+        check_decoded(height, width, frames.where)
+        out = np.full((height, width, frames.channels), frames.white, frames.dtype)
         for row in range(top // tall, -(-(top + height) // tall)):
             for column in range(left // wide, -(-(left + width) // wide)):
-                tile = self._tile(plane, row, column)
-                if tile is None:
+                number = self._planes[plane].frames.get((row, column))
+                if number is None:
                     continue
-                if out is None:
-                    out = np.full((height, width, tile.shape[2]), np.iinfo(tile.dtype).max, tile.dtype)
-                y, x = row * tall, column * wide
+                tile, y, x = frames.decoded(number), row * tall, column * wide
                 first, last = max(y, top), min(y + tall, top + height)
                 begin, end = max(x, left), min(x + wide, left + width)
                 out[first - top : last - top, begin - left : end - left] = tile[
                     first - y : last - y, begin - x : end - x
                 ]
-        if out is None:
-            out = np.full((height, width, 3), 255, np.uint8)
         return out
-
-    def _tile(self, plane: int, row: int, column: int) -> np.ndarray | None:
-        number = self._planes[plane].frames.get((row, column))
-        return None if number is None else decoded(self._planes[plane].path, number, self._where)
-
-
-def decoded(path: Path, frame: int, where: str) -> np.ndarray:
-    """One frame of a file, (Y, X, C) uint8 or uint16; the other ones are left in the file.
-
-    Raises
-    ------
-    UserError
-        If it can't be decoded.
-    """
-    from pydicom.pixels import pixel_array
-
-    with reading(where):
-        pixels = np.asarray(pixel_array(path, index=frame))
-    return as_grey_or_rgb(pixels, where, BOTH_DEPTHS)

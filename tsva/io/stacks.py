@@ -12,11 +12,13 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.io.formats import stored_images
-from tsva.io.pixels import to_8_bits
+from tsva.io.pixels import to_8_bits, unreadable
 from tsva.io.source import FieldSource, choose_pixel_um
 from tsva.io.stored import StoredImage
 
 log = logging.getLogger(__name__)
+MOST_PARTS = 10_000
+"""Of a whole slide; a header that tells of more is damaged or hostile."""
 Window = tuple[int, int, int, int]
 """Top, left, height and width, in pixels of a plane."""
 
@@ -74,7 +76,7 @@ def fields_of_image(
         )  # fmt: skip
     order = np.argsort(z_um, kind="stable").tolist()
     whole = (0, 0, image.height_px, image.width_px)
-    windows = _windows(image.height_px, image.width_px, max_field_px)
+    windows = _windows(image.height_px, image.width_px, max_field_px, image.where)
     used = bits if bits is not None else image.bits
     return [
         FieldSource(
@@ -94,8 +96,10 @@ def fields_of_image(
     ]
 
 
-def _windows(height: int, width: int, largest: int | None) -> list[tuple[tuple[int, int], Window]]:
+def _windows(height: int, width: int, largest: int | None, where: str) -> list[tuple[tuple[int, int], Window]]:
     """Row, column and place of the parts that a plane is cut into."""
+    if min(height, width) < 1 or (largest is not None and -(-height // largest) * -(-width // largest) > MOST_PARTS):
+        raise unreadable(where, f"its header tells of {height}×{width} pixels")
 
     def cuts(size: int) -> list[int]:
         parts = -(-size // largest) if largest is not None else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.io.ome import UNIT_UM, OmeImage, read_ome
+from tsva.io.ome import MOST_PLANES, UNIT_UM, OmeImage, read_ome
 from tsva.io.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.io.resolution import agreed_pixel_um
 from tsva.io.stored import UNKNOWN, PlaneReader, StoredImage, channel_names
-from tsva.io.tiff import reading
+from tsva.io.tiff import check_decoded, reading
 
 MARKS = ("zarr.json", ".zgroup")
 UNITS = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6, "angstrom": 1e-4}
@@ -79,6 +80,8 @@ def _image(path: Path, name: str, told: Mapping[str, Any], head: OmeImage | None
             where, got=f"axes {''.join(axes)} of sizes {'×'.join(map(str, array.shape))}",
             wanted="planes along z alone", do="Export one point of time.",
         )  # fmt: skip
+    if size.get("z", 1) * size.get("c", 1) > MOST_PLANES:
+        raise unreadable(where, f"its header tells of {size.get('z', 1) * size.get('c', 1)} planes")
     place = {axis: (s, o, u) for axis, s, o, u in zip(axes, scale, start, units, strict=True)}
     planes, channels = size.get("z", 1), size.get("c", 1)
     step, first, unit_um = place.get("z", (0.0, 0.0, None))
@@ -123,9 +126,13 @@ class ZarrReader:
         self._where, self._axes = str(path), axes
         with reading(self._where):
             self._array = _array(path, level)
+            chunk, channels = math.prod(self._array.chunks), dict(zip(axes, self._array.shape, strict=True)).get("c", 1)
+        check_decoded(chunk, 1, self._where)
+        self._channels = channels
 
     def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels."""
+        check_decoded(height * self._channels, width, self._where)
         part = {"t": 0, "z": plane, "c": slice(None), "y": slice(top, top + height), "x": slice(left, left + width)}
         with reading(self._where):
             pixels = np.asarray(self._array[tuple(part[axis] for axis in self._axes)])

@@ -133,8 +133,8 @@ def test_ome_header_of_nested_entities(tmp_path: Path) -> None:
         f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "ha">{entities}]>'
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image Name="&l9;"/></OME>'
     )
-    tifffile.imwrite(tmp_path / "laughs.ome.tif", np.zeros((3, 8, 8), np.uint8), photometric="minisblack", description=xml,
-                     metadata=None)  # fmt: skip
+    tifffile.imwrite(tmp_path / "laughs.ome.tif", np.zeros((3, 8, 8), np.uint8), photometric="minisblack",
+                     description=xml, metadata=None)  # fmt: skip
     assert "damaged" in read_apart(tmp_path / "laughs.ome.tif")[1]
 
 
