@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,9 +64,11 @@ class MappedReader:
         check_page(self._key, self._where, BOTH_DEPTHS)
         self._numbers = _page_numbers(series, self._where)
         assert series.dataoffset is not None  # what made `reader_of` choose this class
-        stored_as = np.dtype(f"{self._key.parent.byteorder}u{self._key.bitspersample // 8}")
-        with reading(self._where):
-            self._mapped = np.memmap(path, stored_as, "r", series.dataoffset, (self._numbers.size, *self._key.shape))
+        self._path, self._start = path, series.dataoffset
+        self._stored_as = np.dtype(f"{self._key.parent.byteorder}u{self._key.bitspersample // 8}")
+        self._page_bytes = math.prod(self._key.shape) * self._stored_as.itemsize
+        if path.stat().st_size < self._start + self._numbers.size * self._page_bytes:
+            raise unreadable(self._where, "its pixels end too early")
 
     def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels."""
@@ -75,7 +78,10 @@ class MappedReader:
         return as_grey_or_rgb(np.concatenate(channels, axis=-1), self._where, BOTH_DEPTHS)
 
     def _part(self, index: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-        stored = np.asarray(self._mapped[index])
+        # page by page, so that what was read isn't held any longer
+        with reading(self._where):
+            place = self._start + int(index) * self._page_bytes
+            stored = np.asarray(np.memmap(self._path, self._stored_as, "r", place, self._key.shape))
         pixels = np.moveaxis(stored, self._key.axes.index("S"), -1) if "S" in self._key.axes else stored[..., None]
         pixels = pixels[top : top + height, left : left + width]
         # a small part is copied in the machine's order of bytes; 8-bit parts stay mapped
