@@ -2,8 +2,8 @@
 
     python benchmarks/ingest.py [--planes 21] [--turns 3]
 
-Prints one JSON object, an entry a way of storing: seconds of the processor (the least of some turns that alternate), the
-ratio of throughputs (plain over ours: 0.9 means nine tenths of tifffile's), and by how many planes the memory of a
+Prints one JSON object, an entry a way of storing: seconds of the processor (the least of some turns that alternate),
+the ratio of throughputs (plain over ours: 0.9 means nine tenths of tifffile's), and by how many planes the memory of a
 process of its own grew, for each of
 - `read`: all planes through the readers, as `uint8`, one by one;
 - `ingest`: read, checked, and written as a stack of the ingest stage, with the file's name from its pixels.
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -91,14 +90,18 @@ def planes_held(way: str, path: Path) -> float:
 
 
 def memory(way: str, path: Path) -> float:
-    """The same, within that process: one stack first for whatever libraries keep, then the peak's growth."""
+    """The same, within that process: one turn first for whatever libraries keep, then the peak's growth (Linux)."""
     with tempfile.TemporaryDirectory() as out:
-        small = Path(out) / "small.tif"
-        write(small, 2, {"compression": "zlib", "rowsperstrip": 64})
-        WAYS[way](small, Path(out))
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         WAYS[way](path, Path(out))
-        return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / float(np.prod(SHAPE))
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        before = _kib("VmRSS")
+        WAYS[way](path, Path(out))
+        return (_kib("VmHWM") - before) * 1024 / float(np.prod(SHAPE))
+
+
+def _kib(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
 def compare(path: Path, out: Path, turns: int) -> dict[str, object]:

@@ -24,6 +24,7 @@ MOST_PIXELS = 2**27
 """That a strip, tile or page that is decoded at once may have: more than any camera, less than memory."""
 COARSEST_PIXEL_UM = 20.0
 """A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
+NDPI_TAG = 65420
 JPEG = (6, 7)
 """Compressions whose decoder turns YCbCr into RGB."""
 _RESOLUTION_UNIT_UM = {2: 25_400.0, 3: 10_000.0}
@@ -42,11 +43,22 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
     if not path.is_file():
         raise UserError(where, got="no such file", wanted="a TIFF file", do="Mend the path.")
     with reading(where):
-        tif = TiffFile(path)
+        tif = TiffFile(path, is_ndpi=is_ndpi(path))
     with tif:
         with reading(where):
             _check_whole(tif)
         yield tif
+
+
+def is_ndpi(path: Path) -> bool:
+    """Whether a file is Hamamatsu's kind of TIFF, with offsets of its own, by the first page's tags."""
+    with path.open("rb") as file:
+        start = file.read(8)
+        if not start.startswith(MAGIC[0]) or len(start) < 8:
+            return False
+        file.seek(struct.unpack("<I", start[4:])[0])
+        tags = file.read(int.from_bytes(file.read(2), "little") * 12)
+    return any(code == NDPI_TAG for (code,) in struct.iter_unpack("<H10x", tags[: len(tags) // 12 * 12]))
 
 
 @contextmanager
