@@ -51,6 +51,8 @@ if [ ! -e $policy ]; then
   trap '"${as_root[@]}" rm -f $policy' EXIT
 fi
 echo "Installing ${wanted[*]} ..." >&2
-"${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${wanted[@]}" >/dev/null
+# where no server answers, this ends soon
+apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::http::Timeout=20 -o Acquire::Retries=1)
+"${as_root[@]}" "${apt[@]}" update -qq
+"${as_root[@]}" "${apt[@]}" install -qq -y --no-install-recommends "${wanted[@]}" >/dev/null
 echo "Installed: ${wanted[*]}"

@@ -24,7 +24,7 @@ TABLE1_NETWORKS = ("burst", "tsva")
 """Networks of the paper's Table I."""
 STAGES = (
     "simulate", "ingest", "focus", "pairs", "split", "spectrum", "train", "refocus", "baseline", "gather", "count",
-    "report",
+    "advise", "report",
 )  # fmt: skip
 
 
@@ -129,6 +129,10 @@ class Plan:
             for slide, microscope in named.items()
             if self.is_made_here(slide) and (optics := microscopes[microscope].optics) is not None
         })  # fmt: skip
+
+    def first_microscope(self) -> str:
+        """The microscope that simulated slides have unless they name another, as JSON."""
+        return next(iter(self.settings.simulate.microscopes.values())).model_dump_json()
 
     def is_made_here(self, slide: str) -> bool:
         """Whether the simulate stage makes this slide's stacks."""

@@ -15,14 +15,15 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.environments import LightningEnvironment
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from tsva.networks import build
+from tsva.networks import OF_OPTICS, build
 from tsva.networks.fusion import Fusion
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NetworkName, TrainSettings
+from tsva.training.calibration import calibrate
 from tsva.training.loading import Loading, sensible_workers
 from tsva.training.module import DivergedError, Fitting
 from tsva.training.offset_lessons import teach_offsets
@@ -147,18 +148,28 @@ def fit(
     if module.best is None:
         assert diverged_at is not None
         raise DivergedError(diverged_at)
+    weights = _calibrated(built, module.best["weights"], verification)
     return Fitted(
-        weights=module.best["weights"], best_step=module.best["step"], steps=visits.steps, log_rows=module.log_rows,
+        weights=weights, best_step=module.best["step"], steps=visits.steps, log_rows=module.log_rows,
         parameters=sum(weight.numel() for weight in built.parameters()), multiply_accumulates=macs,
         diverged_at=diverged_at, is_first_process=trainer.is_global_zero,
     )  # fmt: skip
+
+
+def _calibrated(built: nn.Module, weights: dict[str, Tensor], verification: PatchStacks) -> dict[str, Tensor]:
+    """The weights of a network that tells how far off it may be, with what verification says of that."""
+    if not isinstance(built, Fusion):
+        return weights
+    built.cpu().load_state_dict(weights)
+    calibrate(built, verification)
+    return {name: value.detach().clone() for name, value in built.state_dict().items()}
 
 
 def multiply_accumulates(network: NetworkName, settings: TrainSettings, channels: int, edge_px: int = 224) -> int:
     """Multiply-accumulates for a pair of square shots: convolutions (U-shaped networks: nothing is computed), and what
     a network says of its Fourier transforms."""
     # Fusion's tables are computed, and exist on no device but a real one
-    device = "cpu" if network == "fusion" else "meta"
+    device = "cpu" if network in OF_OPTICS else "meta"
     with torch.device(device), torch.no_grad(), FlopCounterMode(display=False) as counter:
         shots = torch.zeros(1, channels, edge_px, edge_px)
         built = build(network, settings, channels)

@@ -1,4 +1,4 @@
-"""A private Slurm of one node with pretended GPUs, for the tests: no root, no cgroups, no database."""
+"""A private Slurm of one node with pretended GPUs, for the tests: no root, no cgroups; database if asked."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
+ACCOUNTANTS = ("mariadbd", "mariadb-install-db", "mariadb", "slurmdbd", "sacctmgr", "sacct")
+PORTS = ("control_port", "node_port", "accounts_port", "database_port")
+ACCOUNT = "microscopy"
 PLACES = "/usr/local/sbin:/usr/sbin:/sbin"
 CONFIG = """ClusterName=private
 SlurmctldHost={host}(127.0.0.1)
@@ -41,17 +44,38 @@ JobRequeue=0
 SlurmdParameters=config_overrides
 KillWait=2
 GresTypes=gpu
-AccountingStorageType=accounting_storage/none
-JobAcctGatherType=jobacct_gather/none
+{accounting}
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:{gpus} State=UNKNOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
 """
+WITHOUT = "AccountingStorageType=accounting_storage/none\nJobAcctGatherType=jobacct_gather/none"
+WITH = """AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=localhost
+AccountingStoragePort={accounts_port}
+AccountingStoragePass={state}/munge.socket
+JobAcctGatherType=jobacct_gather/linux"""
+ACCOUNTS_CONFIG = """AuthType=auth/munge
+AuthInfo=socket={state}/munge.socket
+DbdHost=localhost
+DbdPort={accounts_port}
+SlurmUser={user}
+PidFile={state}/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={database_port}
+StorageUser=slurm
+StoragePass=private
+StorageLoc=slurm_acct_db
+"""
+DATABASE = """create database slurm_acct_db; create user 'slurm'@'127.0.0.1' identified by 'private';
+create user 'slurm'@'localhost' identified by 'private';
+grant all on slurm_acct_db.* to 'slurm'@'127.0.0.1'; grant all on slurm_acct_db.* to 'slurm'@'localhost';"""
 
 
-def missing() -> list[str]:
-    """Daemons that aren't installed."""
-    return [name for name in DAEMONS if _which(name) is None]
+def missing(accounting: bool = False) -> list[str]:
+    """Programs that aren't installed."""
+    return [name for name in DAEMONS + (ACCOUNTANTS if accounting else ()) if _which(name) is None]
 
 
 def _which(name: str) -> str | None:
@@ -63,6 +87,8 @@ class Slurm:
 
     Parameters
     ----------
+    accounting : bool
+        With slurmdbd and a database of its own.
     cpus, gpus, memory_mb : int
         What the node claims to have. GPUs are empty files; memory limits are not enforced, as there are no cgroups.
 
@@ -72,11 +98,14 @@ class Slurm:
         Variables with which sbatch, squeue and snakemake find it.
     """
 
-    def __init__(self, cpus: int = 8, gpus: int = 1, memory_mb: int = 64_000) -> None:
+    def __init__(self, accounting: bool = False, cpus: int = 8, gpus: int = 1, memory_mb: int = 64_000) -> None:
         # short, as the path of a socket has 108 characters, and open to reading, as munged wants it
         self.state = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
         self.state.chmod(0o755)
+        self._accounting = accounting
         self._facts = {"cpus": cpus, "gpus": gpus, "memory_mb": memory_mb}
+        self._user = subprocess.check_output(["id", "-un"], text=True).strip()
+        self._ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
         self._running: list[subprocess.Popen[bytes]] = []
         self.environment = {
             "SLURM_CONF": str(self.state / "slurm.conf"), "PATH": f"{self.state}/bin:{os.environ['PATH']}",
@@ -89,16 +118,21 @@ class Slurm:
             munged += [f"--pid-file={self.state}/munged.pid", f"--seed-file={self.state}/munge.seed"]
             self._start("munged", *munged, f"--log-file={self.state}/munged.log")
             _until(lambda: (self.state / "munge.socket").exists(), "munged")
+            if self._accounting:
+                self._keep_accounts()
             self._start("slurmctld", "-D", "-f", f"{self.state}/slurm.conf")
             self._start("slurmd", "-D", "-f", f"{self.state}/slurm.conf", "-N", socket.gethostname().split(".")[0])
             _until(lambda: self.ask("sinfo", "-h", "-o", "%T") == "idle", "a node", self._logs)
+            if self._accounting:
+                self.ask("sacctmgr", "-i", "add", "account", ACCOUNT, "Cluster=private")
+                self.ask("sacctmgr", "-i", "add", "user", self._user, f"account={ACCOUNT}")
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        if len(self._running) == len(DAEMONS):
+        if len(self._running) >= len(DAEMONS):
             self.ask("scancel", "--me")
             self.ask("scancel", "--signal=KILL", "--me")
         for daemon in reversed(self._running):
@@ -111,16 +145,37 @@ class Slurm:
         shutil.rmtree(self.state, ignore_errors=True)
 
     def ask(self, *command: str) -> str:
-        """What a Slurm command prints."""
-        done = subprocess.run(
-            command, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=30, check=False
-        )
+        """What a Slurm command prints; nothing if it hangs, as some do before the daemons are up."""
+        environment = {**os.environ, **self.environment}
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+        except subprocess.TimeoutExpired:
+            return ""
         return done.stdout.strip()
 
     def jobs(self) -> list[dict[str, str]]:
         """All jobs that Slurm remembers, ended ones too, as `scontrol show job` tells of them."""
         lines = self.ask("scontrol", "--oneliner", "show", "job").splitlines()
-        return [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+        found = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+        return [job for job in found if "JobState" in job]  # "No jobs in the system" is a line too
+
+    def _keep_accounts(self) -> None:
+        """Start a database and slurmdbd, and tell it of this cluster."""
+        data, files = self.state / "database", ["--no-defaults", f"--socket={self.state}/mysql.socket"]
+        make = ["mariadb-install-db", "--no-defaults", f"--user={self._user}", f"--datadir={data}"]
+        subprocess.run([*make, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
+        self._start(
+            "mariadbd", *files, f"--user={self._user}", f"--datadir={data}", f"--port={self._ports['database_port']}",
+            "--bind-address=127.0.0.1", "--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900",
+        )  # fmt: skip
+        _until(lambda: self.ask("mariadb", *files, "-uroot", "-Ne", "select 1") == "1", "a database", self._logs)
+        self.ask("mariadb", *files, "-uroot", "-e", DATABASE)
+        config = self.state / "slurmdbd.conf"
+        config.write_text(ACCOUNTS_CONFIG.format(state=self.state, user=self._user, **self._ports))
+        config.chmod(0o600)
+        self._start("slurmdbd", "-D")
+        _until(lambda: "Cluster" in self.ask("sacctmgr", "show", "cluster"), "slurmdbd", self._logs)
+        self.ask("sacctmgr", "-i", "add", "cluster", "private")
 
     def _configure(self) -> None:
         for folder in ("control", "node", "bin", "log"):
@@ -128,11 +183,9 @@ class Slurm:
         key = self.state / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o600)
-        host, user = socket.gethostname().split(".")[0], subprocess.check_output(["id", "-un"], text=True).strip()
-        ports = dict(zip(("control_port", "node_port"), _free_ports(2), strict=True))
-        (self.state / "slurm.conf").write_text(
-            CONFIG.format(host=host, user=user, state=self.state, **ports, **self._facts)
-        )
+        host, told = socket.gethostname().split(".")[0], {"state": self.state, "user": self._user, **self._ports}
+        accounting = (WITH if self._accounting else WITHOUT).format(**told)
+        (self.state / "slurm.conf").write_text(CONFIG.format(host=host, accounting=accounting, **told, **self._facts))
         gpus = [self.state / f"gpu{number}" for number in range(self._facts["gpus"])]
         for gpu in gpus:
             gpu.touch()
@@ -176,6 +229,7 @@ def _until(holds: Callable[[], bool], what: str, logs: Callable[[], str] | None 
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """SIGKILL to a process that was started as a session of its own, and to its children."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """SIGKILL to a process that was started as a session of its own, and to its children; nothing if it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -32,23 +32,35 @@ class Stage:
 
     def run(self, folder: Path, before: str = "", command: str = "") -> subprocess.CompletedProcess[str]:
         """Run the command (or another in its place) in a working directory, after shell words such as ``ulimit``."""
-        environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         return subprocess.run(
-            ["bash", "-c", f"{before}\n{command or self.command}"], cwd=folder, env=environment, capture_output=True,
-            text=True, timeout=300, check=False,
+            ["bash", "-c", f"{before}\n{command or self.command}"], cwd=folder, env=_environment(folder),
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+
+    def start(self, folder: Path, command: str) -> subprocess.Popen[bytes]:
+        """Start a command as a session of its own, so that it can be killed with its children."""
+        return subprocess.Popen(
+            ["bash", "-c", command], cwd=folder, env=_environment(folder), start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
 
+def _environment(folder: Path) -> dict[str, str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    return environment
+
+
 def stages_of(workflow: Workflow, *targets: str) -> dict[str, Stage]:
-    """One job of each rule, by the rule's name."""
+    """One job of each rule (the one whose outputs come first in the alphabet), by the rule's name."""
     text = workflow.run("--dry-run", "--printshellcmds", "--forceall", *targets).stdout
     found: dict[str, Stage] = {}
     for block in re.split(r"\n(?=rule )", text)[1:]:
         rule = re.match(r"rule (\w+):", block)
         files = {key: re.search(rf"^    {key}: (.*)$", block, re.MULTILINE) for key in ("input", "output")}
         command = re.search(r"^\s*(?:Shell command: )?(tsva .*)$", block, re.MULTILINE)
-        if rule and command and rule[1] not in found:
+        if rule and command:
             names = {key: tuple(match[1].split(", ")) if match else () for key, match in files.items()}
-            found[rule[1]] = Stage(rule[1], names["input"], names["output"], command[1])
+            stage = Stage(rule[1], names["input"], names["output"], command[1])
+            found[stage.rule] = min(stage, found.get(stage.rule, stage), key=lambda one: one.outputs)
     return found

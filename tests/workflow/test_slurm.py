@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
-from slurm import Slurm, kill, missing
+from slurm import ACCOUNT, Slurm, kill, missing
 from tiny_workflow import SHEET, TINY
 
 pytestmark = [
@@ -21,6 +22,8 @@ pytestmark = [
     pytest.mark.xdist_group("workflow"),
     pytest.mark.skipif(bool(missing()), reason=f"Slurm is not installed: no {', '.join(missing())} (envs/system.sh)"),
 ]
+RUN = ["snakemake", "--workflow-profile", "profile", "--configfile", "tiny.yaml"]
+GPU = "gres:gpu:1"
 SLIDES = ("A1", "B1", "C1")
 LIMITED = """#!/bin/sh
 # memory limits as a cluster with cgroups has them, for the stage that the test wants to fail
@@ -40,46 +43,42 @@ class Told:
     jobs: list[dict[str, str]]
     cancelled: str
     locked: subprocess.CompletedProcess[str]
-    first: str
-    second: str
+    accounts: str | None
 
 
-@pytest.fixture(scope="module")
-def told(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """Three slides, a network and a report by way of Slurm."""
+@pytest.fixture(scope="module", params=[False, True], ids=["alone", "slurmdbd"])
+def told(finished: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Told]:
+    """Three slides, a network and a report by way of Slurm, without and with accounting."""
+    accounting: bool = request.param
+    if missing(accounting):
+        pytest.skip(f"Slurm's accounting is not installed: no {', '.join(missing(True))} (envs/system.sh accounting)")
     folder = tmp_path_factory.mktemp("cluster")
     for part in ("Snakefile", "workflow", "config", "envs", "tsva", "scans"):
         (folder / part).symlink_to(finished / part)
-    _configure(folder)
-    with Slurm() as slurm:
-        run = ["snakemake", "--workflow-profile", "profile", "--configfile", "tiny.yaml"]
+    _configure(folder, accounting)
+    with Slurm(accounting) as slurm:
         environment = _environment(folder, slurm)
-        first = _start(run, folder, environment, "first.txt")
-        slide_job = _wait(slurm, lambda job: job["JobState"] == "RUNNING")
-        slurm.ask("scancel", slide_job["JobId"])
-        _wait(slurm, lambda job: job.get("TresPerJob") == "gres:gpu:1" and job["JobState"] == "RUNNING")
-        kill(first)
-        locked = subprocess.run(
-            run, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-        subprocess.run([*run, "--unlock"], cwd=folder, env=environment, check=True, capture_output=True, timeout=60)
-        second = _start(run, folder, environment, "second.txt")
-        try:
-            assert second.wait(300) == 0, (folder / "second.txt").read_text()
-        finally:
-            if second.poll() is None:
-                kill(second)
-        yield Told(
-            folder, slurm.jobs(), slide_job["JobId"], locked,
-            (folder / "first.txt").read_text(), (folder / "second.txt").read_text(),
-        )  # fmt: skip
+        with _started(folder, environment, "first.txt") as first:
+            slide_job = _wait(slurm, first, lambda job: job["JobState"] == "RUNNING")
+            slurm.ask("scancel", slide_job["JobId"])
+            _wait(slurm, first, lambda job: job.get("TresPerJob") == GPU and job["JobState"] == "RUNNING")
+            kill(first)
+        locked = _ask(RUN, folder, environment)
+        _ask([*RUN, "--unlock"], folder, environment)
+        with _started(folder, environment, "second.txt") as second:
+            assert second.wait(600) == 0, (folder / "second.txt").read_text()
+        accounts = slurm.ask("sacct", "-XPno", "jobid,account,state") if accounting else None
+        yield Told(folder, slurm.jobs(), slide_job["JobId"], locked, accounts)
 
 
-def _configure(folder: Path) -> None:
+def _configure(folder: Path, accounting: bool) -> None:
     """The project's profile, asked more often how jobs are; the split stage at first with too little memory."""
     profile = yaml.safe_load((Path(__file__).parents[2] / "profiles/slurm/config.yaml").read_text())
     profile |= {"latency-wait": 10, "slurm-init-seconds-before-status-checks": 2}
     profile["set-resources"]["split"] = {"mem_mb": "64 * 64 ** (attempt - 1)"}
+    if accounting:  # the lines of docs/hpc.md
+        profile["slurm-no-account"] = False
+        profile["default-resources"]["slurm_account"] = ACCOUNT
     (folder / "profile").mkdir()
     (folder / "profile/config.yaml").write_text(yaml.safe_dump(profile))
     tiny = {**TINY, "train": {**TINY["train"], "networks": ["tsva"]}, "methods": {**TINY["methods"], "baselines": []}}
@@ -98,20 +97,29 @@ def _environment(folder: Path, slurm: Slurm) -> dict[str, str]:
     return {**os.environ, **slurm.environment, "PATH": path, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
 
 
-def _start(command: list[str], folder: Path, environment: dict[str, str], log: str) -> subprocess.Popen[str]:
+@contextmanager
+def _started(folder: Path, environment: dict[str, str], log: str) -> Iterator[subprocess.Popen[str]]:
+    """The workflow's process, which ends with the block."""
     with (folder / log).open("w") as file:
-        return subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=file, stderr=file, text=True, start_new_session=True
+        process = subprocess.Popen(
+            RUN, cwd=folder, env=environment, stdout=file, stderr=file, text=True, start_new_session=True
         )
+    try:
+        yield process
+    finally:
+        kill(process)
 
 
 def _ask(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def _wait(slurm: Slurm, fits: Callable[[dict[str, str]], bool], seconds: float = 120) -> dict[str, str]:
+def _wait(
+    slurm: Slurm, process: subprocess.Popen[str], fits: Callable[[dict[str, str]], bool], seconds: float = 400
+) -> dict[str, str]:
+    """The first job of this kind; an error if the workflow ends before there is one."""
     ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and process.poll() is None:
         for job in slurm.jobs():
             if fits(job):
                 return job
@@ -139,7 +147,7 @@ def test_whole_run_gives_what_a_local_run_gives(told: Told, finished: Path) -> N
 def test_jobs_ask_for_what_profile_and_rules_say(told: Told) -> None:
     for name in ("train", "refocus"):
         job = jobs_of(told, name)[0]
-        assert job["TresPerJob"] == "gres:gpu:1"
+        assert job["TresPerJob"] == GPU
         assert job["NumCPUs"] == "4"
     assert all("TresPerJob" not in job for name in ("split", "report") for job in jobs_of(told, name))
     assert {job["MinMemoryNode"] for job in jobs_of(told, "train")} == {"8000M"}
@@ -171,6 +179,16 @@ def test_killed_workflow_says_that_it_is_locked_and_goes_on(told: Told) -> None:
     assert told.locked.returncode != 0
     assert len(jobs_of(told, "group_slide")) == 2, "slides that were done are not done again"
     assert {job["JobState"] for job in jobs_of(told, "train")} == {"COMPLETED"}
+
+
+def test_accounting_has_every_job(told: Told) -> None:
+    if told.accounts is None:
+        assert {job["Account"] for job in told.jobs} == {"(null)"}
+        return
+    rows = [line.split("|") for line in told.accounts.splitlines()]
+    assert {number for number, _, _ in rows} == {job["JobId"] for job in told.jobs}
+    assert {account for _, account, _ in rows} == {ACCOUNT}
+    assert {state.split()[0] for _, _, state in rows} >= {"COMPLETED", "CANCELLED", "FAILED"}
 
 
 def _mb(job: dict[str, str]) -> float:

@@ -12,8 +12,9 @@ from tiny_workflow import PARTS, PROJECT, SHEET, TINY, Workflow
 from tsva.io import read_stack, write_stack
 
 
-def make_project(folder: Path) -> None:
-    """Fill a folder with the project's parts, tiny settings, a sheet and scans; nothing has run yet."""
+def make_project(folder: Path, scans: Path | None = None) -> None:
+    """Fill a folder with the project's parts, tiny settings, a sheet and scans (new, or a copy); nothing has run."""
+    folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = PROJECT / part
         if source.is_dir():
@@ -22,7 +23,10 @@ def make_project(folder: Path) -> None:
             shutil.copy(source, folder / part)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     (folder / "slides.tsv").write_text(SHEET)
-    _scan(folder)
+    if scans is None:
+        _scan(folder)
+    else:
+        shutil.copytree(scans, folder / "scans")
 
 
 def _scan(folder: Path) -> None:

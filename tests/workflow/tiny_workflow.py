@@ -29,6 +29,13 @@ TINY = {
     },
     "methods": {"baselines": ["mean", "wiener_blind"], "sample_per_offset": 1},
     "baselines": {"kernel_px": 7},
+    "advise": {
+        "deltas_um": [0.25, 0.5, 0.75],
+        "tissues": ["glandular"],
+        "specimens": 2,
+        "offsets": 1,
+        "field_px": 64,
+    },
     "report": {"bootstrap_draws": 200, "examples": 1},
 }
 SHEET = """slide\tpatient\tsample\trole\tsource\tpath\tpixel_um\tpattern\ttissue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tsva.baselines.spectra import colours
+from tsva.baselines.spectra import colours, power_of
 
 CORNER = 0.9
 """Share of the highest frequency there is (the spectrum's corners), beyond which hardly anything but noise is left."""
@@ -30,7 +30,7 @@ def noise_variance(spectrum: np.ndarray, radius_per_um: np.ndarray, samples: flo
         An upper bound: what tissue has in the corners counts as noise. The median of |spectrum|² is ln 2 of its mean.
     """
     corner = radius_per_um > CORNER * radius_per_um.max()
-    power = np.median(np.abs(spectrum[:, corner]) ** 2, axis=1) / np.log(2) / samples
+    power = np.median(power_of(spectrum[:, corner]), axis=1) / np.log(2) / samples
     return np.maximum(power, LEAST_VARIANCE)
 
 

@@ -79,7 +79,9 @@ def image_of(spectrum: np.ndarray, height: int, width: int) -> np.ndarray:
 def radius_per_um(shape_px: tuple[int, int], pixel_um: float) -> np.ndarray:
     """(Y, X // 2 + 1) spatial frequency, cycles per µm; kept, not to be written to."""
     rows = np.fft.fftfreq(shape_px[0], pixel_um)[:, None]
-    return np.hypot(rows, np.fft.rfftfreq(shape_px[1], pixel_um)[None, :])
+    radius = np.hypot(rows, np.fft.rfftfreq(shape_px[1], pixel_um)[None, :])
+    radius.flags.writeable = False  # one array for all who ask
+    return radius
 
 
 def colours(channels: int) -> tuple[int, ...]:
@@ -95,7 +97,42 @@ def frequencies_of(pixel_um: float) -> np.ndarray:
 def over_plane(radial: np.ndarray, shape_px: tuple[int, int]) -> np.ndarray:
     """(…, Y, X // 2 + 1) from values at `frequencies_of`, (…, F), by straight lines between them."""
     below, share = _places(shape_px)
-    return radial[..., below] * (1 - share) + radial[..., below + 1] * share
+    slope = np.diff(radial, append=radial[..., -1:])
+    over = np.take(slope, below, axis=-1)
+    over *= share
+    over += np.take(radial, below, axis=-1)
+    return np.asarray(over)
+
+
+def power_of(spectrum: np.ndarray) -> np.ndarray:
+    """|spectrum|², without the square root that a modulus takes."""
+    return np.asarray(spectrum.real**2 + spectrum.imag**2)
+
+
+def in_rings(power: np.ndarray, shape_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of a power over the frequencies nearest to each of `frequencies_of`, and how many these are.
+
+    Parameters
+    ----------
+    power : (C, Y, X // 2 + 1) array
+    shape_px : (int, int)
+        Y and X.
+
+    Returns
+    -------
+    sums : (C, F) array
+    counts : (F,) array
+        Of the half spectrum; the first ring holds the mean.
+    """
+    ring, counts = _nearest(shape_px)
+    return np.stack([np.bincount(ring, colour.ravel(), FREQUENCIES) for colour in power]), counts
+
+
+@lru_cache(maxsize=16)
+def _nearest(shape_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    below, share = _places(shape_px)
+    ring = (below + (share >= 0.5)).ravel()
+    return ring, np.bincount(ring, minlength=FREQUENCIES)
 
 
 @lru_cache(maxsize=16)

@@ -19,6 +19,7 @@ from tsva.baselines.spectra import Signal
 from tsva.cli.common import fresh_folder, settings_option
 from tsva.cli.patches import SCORES, Patch, read_patches, read_patches_table
 from tsva.errors import UserError
+from tsva.io.arrays import read_array
 from tsva.io.tables import read_table, write_table
 from tsva.metrics import best_shift_psnr_db, eight_bits
 from tsva.pair import Pair
@@ -83,7 +84,7 @@ def command(
             tables.append(patch.named(_run(name, method, patch.continuous, patch)[1], "continuous"))
     scores = pd.concat(tables[1:] or tables, ignore_index=True)
     with fresh_folder(out) as folder:
-        shape = np.load(results / rows["array"].iloc[0], mmap_mode="r").shape[2:]
+        shape = read_array(results / rows["array"].iloc[0]).shape[2:]
         np.save(folder / "restored.npy", np.array(images, dtype=np.uint8).reshape(-1, *shape))
         np.save(folder / "wanted.npy", wanted)
         write_table(folder / "scores.tsv", scores)

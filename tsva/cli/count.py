@@ -10,13 +10,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import click
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from tsva.cli.common import fresh_file, settings_option
 from tsva.count.table import count_patch, count_table
 from tsva.count.truth import TrueNuclei, nuclei_near
+from tsva.io.arrays import read_array
 from tsva.io.tables import read_table, write_table
 from tsva.settings.count import CountSettings
 
@@ -80,8 +80,8 @@ def _count_chunk(
     patches: pd.DataFrame, places: dict[int, list[int]], restored: Path, results: Path, settings: CountSettings
 ) -> list[pd.DataFrame]:
     """Count some patches; each process maps the arrays for itself."""
-    images = np.load(restored, mmap_mode="r")
-    arrays = {name: np.load(results / name, mmap_mode="r") for name in patches["array"].unique()}
+    images = read_array(restored)
+    arrays = {name: read_array(results / name) for name in patches["array"].unique()}
     found = []
     for patch, row in zip(patches.index.tolist(), patches.to_dict("records"), strict=True):
         array = arrays[row["array"]]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tsva.cli.common import fresh_folder
+from tsva.io.arrays import read_array
 from tsva.io.rows import Rows
 from tsva.io.tables import read_table, write_table
 
@@ -21,13 +22,13 @@ log = logging.getLogger(__name__)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for restored.npy and scores.tsv.")
 def command(folders: tuple[Path, ...], out: Path) -> None:
     """Put a method's batches together, in the order of patches and offsets."""
-    masks = [np.load(folder / "wanted.npy") for folder in folders]
-    shape = np.load(folders[0] / "restored.npy", mmap_mode="r").shape[1:]
+    masks = [read_array(folder / "wanted.npy") for folder in folders]
+    shape = read_array(folders[0] / "restored.npy").shape[1:]
     with fresh_folder(out) as folder:
         # what was not restored stays a hole in the file
         restored = Rows(folder / "restored.npy", (*masks[0].shape, *shape), axes=2)
         for mask, source in zip(masks, folders, strict=True):
-            restored.write(np.flatnonzero(mask), np.load(source / "restored.npy", mmap_mode="r"))
+            restored.write(np.flatnonzero(mask), read_array(source / "restored.npy"))
         tables = [read_table(source / "scores.tsv") for source in folders]
         scores = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
         order = ["patch", "protocol", "n_um", "target"]

@@ -22,6 +22,7 @@ COMMANDS = {
     "focus": "tsva.cli.focus",
     "pairs": "tsva.cli.pairs",
     "split": "tsva.cli.split",
+    "advise": "tsva.cli.advise",
     "spectrum": "tsva.cli.spectrum",
     "train": "tsva.cli.train",
     "refocus": "tsva.cli.refocus",
@@ -65,6 +66,7 @@ def cli(log: Path | None) -> None:
 
 def main() -> None:
     """Run the command; a user's or the machine's mistake ends in one line and status 1, a bug in a traceback."""
+    logging.raiseExceptions = False  # a log that can't be written is no reason to say more than the one line
     try:
         cli()
     except UserError as error:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from tsva.cli.common import fresh_folder, settings_option
 from tsva.io import read_stack, read_table, write_table
+from tsva.io.arrays import read_array
 from tsva.io.rows import Rows
 from tsva.pairs import cut, plan, plane_at, reachable_planes
 from tsva.settings.pairs import PairsSettings
@@ -74,7 +75,7 @@ def _cut_truth(used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder:
             clean.write(rows.index, cut(plane, rows, patch_px))
             used.loc[rows.index, "has_clean"] = 1
         if _named(row["continuous_file"]):
-            shots = np.load(simulated / row["continuous_file"], mmap_mode="r")
+            shots = read_array(simulated / row["continuous_file"])
             continuous.write(rows.index, cut(shots, rows, patch_px))
             used.loc[rows.index, "draws"] = len(shots)
             n_um = np.array(_positions_um(row)) - focus_z_um

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tsva.errors import UserError
+from tsva.io.arrays import read_array
 from tsva.io.tables import read_table
 from tsva.pair import Pair, grid_pairs
 from tsva.scoring import FACTS
@@ -85,7 +86,7 @@ def read_patches(
     optics : OpticsSettings, or mapping of str to OpticsSettings
         What methods are told; by slide where slides differ.
     """
-    arrays = {name: np.load(results / name, mmap_mode="r") for name in sorted(set(rows["array"]))}
+    arrays = {name: read_array(results / name) for name in sorted(set(rows["array"]))}
     offsets = cache(read_table)  # a slide's, not a patch's
     for number, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
         stack = np.asarray(arrays[row["array"]][row["index"]])
@@ -98,7 +99,7 @@ def read_patches(
 def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:
     targets = {"captured": stack[pairs.reach_planes]}
     if row["has_clean"]:
-        targets["clean"] = np.asarray(np.load(array.with_name("clean.npy"), mmap_mode="r")[row["index"]])
+        targets["clean"] = np.asarray(read_array(array.with_name("clean.npy"))[row["index"]])
     return targets
 
 
@@ -109,6 +110,6 @@ def _continuous(
         return []
     offsets = read(array.with_name("continuous.tsv"))
     n_um = offsets[offsets["index"] == row["index"]].sort_values("draw")["n_um"]
-    shots = np.asarray(np.load(array.with_name("continuous.npy"), mmap_mode="r")[row["index"]][: row["draws"]])
+    shots = np.asarray(read_array(array.with_name("continuous.npy"))[row["index"]][: row["draws"]])
     both = zip(shots, n_um, strict=True)
     return [Pair(low, high, pairs.delta_um, optics, float(n)) for (low, high), n in both]

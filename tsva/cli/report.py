@@ -15,7 +15,8 @@ import pandas as pd
 from tsva.cli.common import fresh_folder, settings_option
 from tsva.errors import UserError
 from tsva.io import read_table
-from tsva.report.inputs import DataSet, Inputs, Method, Slide, Training
+from tsva.io.arrays import read_array, read_json
+from tsva.report.inputs import Advice, DataSet, Inputs, Method, Slide, Training
 from tsva.report.names import DATASETS
 from tsva.settings.count import CountSettings
 from tsva.settings.optics import OpticsSettings
@@ -75,6 +76,7 @@ def command(
         slides=_slides(results, datasets, sheet),
         training=[_training(results, method) for method in methods if (results / "train" / method).is_dir()],
         pairs=pairs, optics=optics, count=count, report=settings, train=train, run=run, seed=seed,
+        advice=_advice(results / "advise"),
     )  # fmt: skip
     page, summary = build(inputs)
     with fresh_folder(out) as folder:
@@ -117,6 +119,13 @@ def _method(results: Path, dataset: str, method: str, patches: int) -> Method:
 def _training(results: Path, network: str) -> Training:
     folder = results / "train" / network
     return Training(network, _json(folder / "summary.json"), pd.read_csv(_existing(folder / "log.csv")))
+
+
+def _advice(folder: Path) -> Advice | None:
+    """Which distance of shots to scan with, where that stage has run."""
+    if not (folder / "summary.json").exists():
+        return None
+    return Advice(read_table(folder / "delta.tsv"), _json(folder / "summary.json"))
 
 
 def _slides(results: Path, datasets: Iterable[str], sheet: Path | None) -> list[Slide]:
@@ -163,12 +172,12 @@ def _surfaces(folder: Path) -> dict[str, np.ndarray]:
 
 def _array(path: Path) -> np.ndarray:
     """An array as a memory map: a few examples of it are looked at."""
-    found: np.ndarray = np.load(_existing(path), mmap_mode="r")
+    found: np.ndarray = read_array(_existing(path))
     return found
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_existing(path).read_text(encoding="utf-8"))
+    found: dict[str, Any] = read_json(_existing(path))
     return found
 
 

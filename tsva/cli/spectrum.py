@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 
 import click
-import numpy as np
 
 from tsva.cli.common import fresh_file
 from tsva.errors import UserError
+from tsva.io.arrays import read_array
 from tsva.io.tables import read_table, write_table
 from tsva.spectrum import signal_table
 
@@ -25,7 +25,7 @@ def command(table: Path, results: Path, out: Path) -> None:
     rows = read_table(table)
     if rows.empty:
         raise UserError(str(table), got="no patches", wanted="some training patches", do="Add slides of role train.")
-    arrays = [np.load(results / name, mmap_mode="r") for name in sorted(set(rows["array"]))]
+    arrays = [read_array(results / name) for name in sorted(set(rows["array"]))]
     found = signal_table((array[:, array.shape[1] // 2] for array in arrays), float(rows["pixel_um"].median()))
     with fresh_file(out) as path:
         write_table(path, found)

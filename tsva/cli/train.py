@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 import pandas as pd
 
 from tsva.cli.common import fresh_file, fresh_folder, settings_option
 from tsva.errors import UserError
 from tsva.fingerprint import code_digest
 from tsva.io import read_table
+from tsva.io.arrays import read_array
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import NETWORK_NAMES, TrainSettings
@@ -184,7 +184,7 @@ def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSetting
         )  # fmt: skip
     names = sorted(set(rows["array"]))
     try:
-        arrays = tuple(np.load(results / name, mmap_mode="r") for name in names)
+        arrays = tuple(read_array(results / name) for name in names)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{table}, column array", got=str(error), wanted="an array of patches for every slide",

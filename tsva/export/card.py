@@ -13,6 +13,7 @@ WHAT = {
     "unet": "plain U-Net on the sharper shot alone",
     "unet_residual": "U-Net on the sharper shot alone, output added to it",
     "fusion": "Wiener restoration at an offset of its own finding, mended by a small residual network",
+    "fusion_one_shot": "the same on the sharper shot alone",
     "burst": "Burst U-Net: both shots as an unordered set",
 }
 

@@ -48,7 +48,7 @@ def read_raster(path: Path) -> np.ndarray:
         ) from None  # fmt: skip
     except FileNotFoundError:
         raise UserError(where, got="no such file", wanted="an image", do="Mend the path.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError) as error:
         raise unreadable(where, error) from None
 
 

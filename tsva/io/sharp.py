@@ -18,7 +18,7 @@ from tsva.io.pixels import unreadable
 from tsva.io.regions import ArrayRegions, RegionReader
 from tsva.io.slide import SlideRegions
 from tsva.io.source import choose_pixel_um
-from tsva.io.tiff import open_tiff
+from tsva.io.tiff import check_tiles, open_tiff
 from tsva.io.tiff_regions import TiffRegions
 from tsva.resample import MARGIN_PX, SAME_PIXEL, resample
 from tsva.sharpness import tissue_fraction
@@ -26,6 +26,8 @@ from tsva.sharpness import tissue_fraction
 log = logging.getLogger(__name__)
 ROUNDING = 1e-3
 """Pixels by which levels of a pyramid and quotients of pixel sizes may miss a whole number."""
+MOST_FIELDS = 2**20
+"""Of one image; a slide of 200,000 pixels a side has as many fields of 195 pixels."""
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
@@ -40,6 +42,8 @@ def open_regions(path: Path) -> Iterator[RegionReader]:
     """
     where = str(path)
     if path.is_file() and openslide.OpenSlide.detect_format(path) not in (None, "generic-tiff"):
+        if is_tiff(path):
+            check_tiles(path)
         try:
             slide = openslide.OpenSlide(path)
         except openslide.OpenSlideError as error:
@@ -125,6 +129,13 @@ def _fields(
             wanted=f"at least {math.ceil(shape[0] * factor)}×{math.ceil(shape[1] * factor)}, one field of"
             f" {shape[0]}×{shape[1]} pixels of {target_um:.4g} µm",
             do="Lower simulate.field_px in the settings, mend the sheet's column pixel_um, or take a larger image.",
+        )
+    if rows * columns > MOST_FIELDS:
+        raise UserError(
+            image.where,
+            got=f"an image of {finest.height}×{finest.width} pixels of {pixel_um:.4g} µm, {rows * columns} fields",
+            wanted=f"at most {MOST_FIELDS} fields",
+            do="Raise simulate.field_px in the settings, or mend the sheet's column pixel_um.",
         )
     # whole pixels, so that fields at the image's own pixel size are exact pieces of it
     top = (finest.height - rows * shape[0] * factor) // 2

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from tifffile import PHOTOMETRIC, PLANARCONFIG, TIFF, TiffFile, TiffFrame, TiffPage
+from tifffile import PHOTOMETRIC, TIFF, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
 from tsva.io.ome import OmeImage, read_ome
@@ -22,6 +23,8 @@ DAMAGED = (
 """What tifffile and its codecs raise on damaged files, as trials with scrambled bytes have shown."""
 MOST_PIXELS = 2**27
 """That a strip, tile or page that is decoded at once may have: more than any camera, less than memory."""
+SIZES = ("imagelength", "imagewidth", "imagedepth", "samplesperpixel", "rowsperstrip", "tilelength", "tilewidth")
+"""Attributes of a page that tifffile takes from tags; a damaged tag may hold several numbers."""
 COARSEST_PIXEL_UM = 20.0
 """A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
 NDPI_TAG = 65420
@@ -89,10 +92,9 @@ def _check_whole(tif: TiffFile) -> None:
         if any(link):
             raise ValueError(f"the list of pages breaks off after page {count}")
     for number, page in enumerate(tif.pages, start=1):
-        if isinstance(page, TiffPage) and not tif.is_ndpi:
-            _check_segments(page)
         ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]
-        if not ends or max(ends) > size or 0 in page.databytecounts:
+        pieces = math.prod(page.keyframe.chunked) if page.keyframe else 0
+        if len(ends) != pieces or max(ends, default=0) > size or 0 in page.databytecounts:
             raise ValueError(f"pixels of page {number} of {count} are missing")
     if not tif.is_ndpi:  # whose tags are laid out in a way of their own
         _check_tags(tif, tif.pages.first.offset, size)
@@ -100,16 +102,6 @@ def _check_whole(tif: TiffFile) -> None:
         read_ome(tif.ome_metadata)  # before tifffile makes tables as large as it says
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
-
-
-def _check_segments(page: TiffPage) -> None:
-    """Raise ValueError if a page has fewer strips or tiles than its size needs."""
-    tall, wide = segment_shape(page)
-    needed = -(-page.imagelength // tall) * -(-page.imagewidth // wide)
-    if page.planarconfig == PLANARCONFIG.SEPARATE:
-        needed *= page.samplesperpixel
-    if len(page.dataoffsets) < needed:
-        raise ValueError(f"{len(page.dataoffsets)} strips or tiles, not {needed} of {tall}×{wide} pixels")
 
 
 def segment_shape(page: TiffPage) -> tuple[int, int]:
@@ -171,7 +163,10 @@ def read_page(page: TiffPage | TiffFrame, where: str, depths: tuple[int, ...] = 
 
 
 def check_page(key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> None:
-    """Refuse other bit depths and colour spaces before anything is decoded."""
+    """Refuse other bit depths and colour spaces, and sizes that are no numbers, before anything is decoded."""
+    for name in SIZES:
+        if not isinstance(getattr(key, name), int):
+            raise unreadable(where, ValueError(f"{name} is {getattr(key, name)!r}"))
     if key.bitspersample not in depths or key.dtype != np.dtype(f"u{key.bitspersample // 8}"):
         raise wrong_depth(where, f"{key.bitspersample} bits per channel ({key.dtype})")
     if key.imagedepth > 1:
@@ -194,6 +189,20 @@ def check_decoded(height: int, width: int, where: str) -> None:
             where, got=f"{height}×{width} pixels in one piece", wanted=f"at most {MOST_PIXELS} decoded at once",
             do="Save it as a tiled TIFF (vips tiffsave --tile), or as one plane a field.",
         )  # fmt: skip
+
+
+def check_tiles(path: Path) -> None:
+    """Refuse tiles of absurd size before OpenSlide does: it ends the process where it gets no memory for one.
+
+    Raises
+    ------
+    UserError
+        Names the file. Damage of other kinds is left to OpenSlide.
+    """
+    with suppress(*DAMAGED), TiffFile(path) as tif:
+        for page in tif.pages:
+            if isinstance(page, TiffPage) and page.is_tiled:
+                check_decoded(page.tilelength, page.tilewidth, str(path))
 
 
 def as_shown(pixels: np.ndarray, key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> np.ndarray:

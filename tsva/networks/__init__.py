@@ -10,6 +10,7 @@ from torch import nn
 
 from tsva.networks.burst import BurstUNet
 from tsva.networks.fusion import Fusion
+from tsva.networks.fusion_one_shot import FusionOneShot
 from tsva.networks.tsva import TSVA
 from tsva.networks.unet import UNet
 from tsva.settings.optics import OpticsSettings
@@ -22,6 +23,8 @@ U_SHAPED: dict[NetworkName, Callable[[int, int, int], nn.Module]] = {
     "burst": BurstUNet,
 }
 """(channels, width, levels) -> network."""
+OF_OPTICS: dict[NetworkName, type[Fusion]] = {"fusion": Fusion, "fusion_one_shot": FusionOneShot}
+"""(channels, width, depth, optics, delta_um) -> network."""
 
 
 def build(
@@ -52,9 +55,9 @@ def build(
         ``forward(low, high, decision=None)`` (see `tsva.networks.decision`); attributes ``multiple`` and ``halo_px``
         tell tiles how to lie.
     """
-    if name == "fusion":
+    if name in OF_OPTICS:
         shape = settings.fusion
-        network: nn.Module = Fusion(channels, shape.width, shape.depth, optics or OpticsSettings(), delta_um)
+        network: nn.Module = OF_OPTICS[name](channels, shape.width, shape.depth, optics or OpticsSettings(), delta_um)
     else:
         network = U_SHAPED[name](channels, settings.width, settings.levels)
     # Half the time of channels first on a CPU.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 from pydantic import ValidationError
@@ -98,7 +99,7 @@ def load(path: Path) -> Checkpoint:
             str(path), got="no such file", wanted="a model.ckpt of the train stage", do="Mend the path, or train first."
         )
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        held = read_sound(path)
     except Exception as error:  # whatever torch's zip reader and unpickler raise: RuntimeError, EOFError, KeyError…
         raise _unusable(path, f"a file that torch can't read ({type(error).__name__})") from None
     if not isinstance(held, dict) or held.pop("format", None) != FORMAT:
@@ -111,6 +112,24 @@ def load(path: Path) -> Checkpoint:
     except (TypeError, AttributeError, ValidationError, RuntimeError) as error:
         raise _unusable(path, f"weights or settings that don't fit ({str(error).splitlines()[0]})") from None
     return checkpoint
+
+
+def read_sound(path: Path) -> Any:
+    """What `torch.save` wrote, on the CPU and without running code of it.
+
+    Raises
+    ------
+    Exception
+        Of many kinds, if a bit of the file is wrong, which torch doesn't look for, or if it unfolds to more than it
+        takes on disk.
+    """
+    with ZipFile(path) as archive:
+        if any(entry.compress_type != ZIP_STORED for entry in archive.infolist()):
+            raise BadZipFile("compressed")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise BadZipFile(damaged)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _unusable(path: Path, got: str) -> UserError:

@@ -13,7 +13,7 @@ from tsva.networks import spectra as bands
 from tsva.networks.offset import OffsetEstimator
 from tsva.networks.parts import reflected_to_multiple, zero_started
 from tsva.networks.spectra import BandSpectra
-from tsva.networks.wiener import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, SLOPE, TwoShotWiener
+from tsva.networks.wiener import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.settings.optics import OpticsSettings
 
 CELL = 2
@@ -83,6 +83,9 @@ class Fusion(nn.Module):
         Half the distance between the shots.
     """
 
+    calibration: Tensor
+    taught_um: Tensor
+
     def __init__(self, channels: int, width: int, depth: int, optics: OpticsSettings, delta_um: float) -> None:
         super().__init__()
         self.channels = channels
@@ -97,6 +100,8 @@ class Fusion(nn.Module):
         nn.init.zeros_(self.spread.weight)
         assert self.spread.bias is not None
         nn.init.constant_(self.spread.bias, -8.0)
+        self.register_buffer("calibration", torch.tensor(1.0))  # true over expected errors, on verification pairs
+        self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
         self.multiple = CELL
         self.why_not_exportable = (
             "it finds its offset and filters through Fourier transforms, which the exchange format cannot hold"
@@ -111,6 +116,8 @@ class Fusion(nn.Module):
         grid = regions.shape[-2:]
         flat = regions.movedim(1, -1).flatten(0, 2)
         n_um, sd_um = self.offset(flat)
+        # beyond what real pairs have taught, the estimate is the layered model's word alone
+        sd_um = torch.hypot(sd_um, (n_um.abs() - self.taught_um).clamp(min=0))
         noise, signal = self._noise_and_signal(flat, n_um)
         images = (len(low), grid[0] * grid[1])
         noise, signal = (each.log().reshape(*images, -1).mean(1).exp() for each in (noise, signal))
@@ -167,8 +174,7 @@ class Fusion(nn.Module):
             Expected root mean square error of a pixel's colours against a captured in-focus image.
         """
         n_um = decision.n_um
-        flipped = n_um.reshape(-1, 1, 1, 1) < 0 if n_um.ndim == 1 else n_um < 0
-        near, far = torch.where(flipped, high, low), torch.where(flipped, low, high)
+        near, far = self.sorted_shots(low, high, n_um)
         mean = decision.mean[..., None, None]
         level = mean.mean(dim=1, keepdim=True)
         ratio = decision.noise / decision.signal
@@ -185,8 +191,17 @@ class Fusion(nn.Module):
         residual = functional.pixel_shuffle(self.last(x), CELL)[..., :height, :width]
         spread = functional.pixel_shuffle(self.spread(x.detach()), CELL)[..., :height, :width]
         # an exponential knows no bounds, and an image unlike all training images would find that out
-        sd = level * (spread.clamp(LEAST_SPREAD, MOST_SPREAD) / 2).exp()
+        sd = self.calibration * level * (spread.clamp(LEAST_SPREAD, MOST_SPREAD) / 2).exp()
         return torch.addcmul(linear, residual, level / ERROR_GAIN), sd
+
+    def sorted_shots(self, low: Tensor, high: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+        """The shots as the nearer to focus and the farther one, by the sign of the offset of each image or pixel."""
+        flipped = n_um.reshape(-1, 1, 1, 1) < 0 if n_um.ndim == 1 else n_um < 0
+        return torch.where(flipped, high, low), torch.where(flipped, low, high)
+
+    def lesson(self, spectra: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+        """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
+        return spectra, n_um
 
     def _conditions(self, decision: Estimate, level: Tensor) -> Tensor:
         """(B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL): |n| in tents, and the noise."""

@@ -52,11 +52,17 @@ class OffsetEstimator(nn.Module):
         n_um, sd_um : (N,) float tensors
             Offset of F from the true focus, and its standard deviation.
         """
+        value, mirrored = self._values(spectra)
+        return (value[:, 0] - mirrored[:, 0]) / 2, self._spread((value[:, 1] + mirrored[:, 1]) / 2)
+
+    def _values(self, spectra: Tensor) -> tuple[Tensor, Tensor]:
+        """What the layers say, (N, 2) each, of the shots in either order."""
         both = torch.cat([self.features(spectra), self.features(self.exchanged(spectra))])
         value, mirrored = self.layers((both - self.mean) / self.scale).chunk(2)
-        n_um = (value[:, 0] - mirrored[:, 0]) / 2
-        log_sd = (value[:, 1] + mirrored[:, 1]) / 2
-        return n_um, log_sd.exp().clamp(LEAST_SD_UM, MOST_SD_UM)
+        return value, mirrored
+
+    def _spread(self, log_sd: Tensor) -> Tensor:
+        return log_sd.exp().clamp(LEAST_SD_UM, MOST_SD_UM)
 
     def features(self, spectra: Tensor) -> Tensor:
         """Logarithms of the powers, less each colour's level, and coherences: the same for a brighter lamp."""

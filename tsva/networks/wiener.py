@@ -19,6 +19,7 @@ from tsva.settings.optics import OpticsSettings
 NODE_STEP_UM = 0.25
 NODES = 27
 """Kernels are made for |n| = 0, 0.25 … 6.5 µm and interpolated linearly between."""
+REACH_UM = (NODES - 1) * NODE_STEP_UM
 DEPTH_SD_UM = 1.0
 """Matter lies this far above and below the focal surface: section's thickness, topography, the grid of planes."""
 GRID_PX = 64
@@ -56,7 +57,7 @@ class TwoShotWiener(nn.Module):
 
     def __init__(self, optics: OpticsSettings, delta_um: float, channels: int) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.optics, self.delta_um = channels, optics, delta_um
         tables, radius = _tables(optics, delta_um, channels)
         self.register_buffer("tables", torch.from_numpy(tables).float(), persistent=False)  # (8, node, C, F)
         frequency = np.linspace(0, math.sqrt(0.5), FREQUENCIES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tsva.report import contact, examples, focal_surface, segmentation, tables
+from tsva.report.delta import advice, delta_figure
 from tsva.report.inputs import Inputs
 from tsva.report.optics import on_axis, point_spread
 from tsva.report.page import render
@@ -39,6 +40,7 @@ def build(inputs: Inputs) -> tuple[str, dict[str, Any]]:
         {**example, **segmented[name]["counts"]} for name, example in counted.items() if example is not None
     ])  # fmt: skip
     summary["optics"] = {"on_axis": tables.tidy(on_axis(inputs.optics, inputs.pairs.delta_um))}
+    summary["advice"] = advice(inputs.advice)
     stacks, fields = contact.choose(inputs.slides, inputs.pairs), focal_surface.choose(inputs.slides)
     summary["stacks_shown"], summary["fields_shown"] = tables.tidy(stacks), tables.tidy(fields)
     drawn = {
@@ -47,5 +49,6 @@ def build(inputs: Inputs) -> tuple[str, dict[str, Any]]:
         "stacks": contact.pictures(inputs.slides, stacks, inputs.pairs),
         "fields": focal_surface.pictures(inputs.slides, fields, inputs.pairs.z_step_um),
         "optics": point_spread(inputs.optics, summary["optics"]["on_axis"]),
+        "advice": None if inputs.advice is None else delta_figure(inputs.advice.curves, inputs.advice.summary),
     }
     return render(summary, drawn), summary

@@ -102,6 +102,14 @@ class Slide:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """`advise/delta.tsv` and `advise/summary.json`."""
+
+    curves: pd.DataFrame
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Everything; `train` and `run` are printed as they come."""
 
@@ -115,3 +123,4 @@ class Inputs:
     train: Mapping[str, Any]
     run: Mapping[str, Any]
     seed: int
+    advice: Advice | None = None

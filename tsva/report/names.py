@@ -29,6 +29,7 @@ METHODS = {
     "burst": "Burst U-Net",
     "tsva": "TSVA",
     "fusion": "Fusion",
+    "fusion_one_shot": "Fusion, one shot",
 }
 DRAWN = (NOTHING, "wiener_two_shot", "unet", "unet_residual", "burst", "tsva", "fusion")
 """Methods that figures and example pictures show; the tables show all."""

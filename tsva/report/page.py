@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tsva.report import figures, names
+from tsva.report.delta import NAMES as DELTA_METHODS
 from tsva.report.layout import count_table, dataset_tables
 from tsva.report.nuclei import nuclei_table
 from tsva.report.table1 import table1
@@ -30,8 +31,8 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any]) -> str:
     pictures : mapping
         `examples` (by data set: what :func:`tsva.report.examples.pictures` returns), `stacks` and `fields` (what
         :func:`tsva.report.contact.pictures` and :func:`tsva.report.focal_surface.pictures` return), `segmentations` (by
-        data set: the rows of :func:`tsva.report.segmentation.pictures`) and `optics` (the point spread function as an
-        SVG element, or None).
+        data set: the rows of :func:`tsva.report.segmentation.pictures`) and `optics` and `advice` (the
+        point spread function, and restoration against the distance of the shots, as SVG elements, or None).
 
     Returns
     -------
@@ -44,6 +45,7 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any]) -> str:
         focal_positions=_markup(figures.focal_positions(summary)),
         training=_markup(figures.training(summary)),
         optics=_markup(pictures["optics"]),
+        advice=_markup(pictures["advice"]),
         stacks=list(zip(summary["stacks_shown"], pictures["stacks"], strict=True)),
         fields=list(zip(summary["fields_shown"], pictures["fields"]["fields"], strict=True)),
         heights=pictures["fields"],
@@ -100,5 +102,5 @@ def _environment() -> Environment:
         "listed": names.listed,
         "pretty": lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1),
     }
-    environment.globals |= {"sources": names.SOURCES, "roles": names.ROLES}
+    environment.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": DELTA_METHODS}
     return environment

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from tsva.errors import UserError
+from tsva.settings.advise import AdviseSettings
 from tsva.settings.base import Section
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.count import CountSettings
@@ -42,6 +43,7 @@ class Settings(Section):
     train: TrainSettings = TrainSettings()
     methods: MethodsSettings = MethodsSettings()
     baselines: BaselineSettings = BaselineSettings()
+    advise: AdviseSettings = AdviseSettings()
     refocus: RefocusSettings = RefocusSettings()
     count: CountSettings = CountSettings()
     report: ReportSettings = ReportSettings()

@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
 
-NetworkName = Literal["unet", "unet_residual", "burst", "tsva", "fusion"]
+NetworkName = Literal["unet", "unet_residual", "burst", "tsva", "fusion", "fusion_one_shot"]
 NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
 """All of them, in the order of the tables."""
-NOT_EXPORTABLE: tuple[NetworkName, ...] = ("fusion",)
+NOT_EXPORTABLE: tuple[NetworkName, ...] = ("fusion", "fusion_one_shot")
 """These refuse, with the reason: `tsva.export` would fail on them."""
 
 
@@ -26,6 +26,8 @@ class FusionSettings(Section):
     """Edge of the random crop: filters reach 20 pixels far, and noise is read from it; None: the whole patch."""
     batch: int = Field(8, ge=1, le=4096)
     """Pairs a step."""
+    steps: int | None = Field(None, ge=1)
+    """Optimiser's steps, where `train.steps` counts and not `train.epochs`; None: as many as `train.steps`."""
 
 
 class TrainSettings(Section):
@@ -80,9 +82,10 @@ class TrainSettings(Section):
 
     def for_network(self, name: NetworkName) -> Self:
         """These settings with what differs for a network put in place."""
-        if name != "fusion":
+        if name not in ("fusion", "fusion_one_shot"):
             return self
-        return self.model_copy(update={"crop_px": self.fusion.crop_px, "batch": self.fusion.batch})
+        steps = self.steps and (self.fusion.steps or self.steps)
+        return self.model_copy(update={"crop_px": self.fusion.crop_px, "batch": self.fusion.batch, "steps": steps})
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

@@ -1,8 +1,7 @@
-"""Teaching the offset estimator: spectra of training pairs, and of offsets beyond what the pairs reach."""
+"""Teaching the offset estimator: spectra of training pairs as other microscopes would show them."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import torch
@@ -11,22 +10,38 @@ from torch import Tensor
 from tsva.networks import spectra as bands
 from tsva.networks.fusion import Estimate, Fusion
 from tsva.networks.offset import negative_log_likelihood
-from tsva.networks.wiener import FREQUENCIES, NODE_STEP_UM, NODES
+from tsva.networks.wiener import REACH_UM
+from tsva.offsets import bin_weights
+from tsva.seeds import rng
+from tsva.training.microscopes import Microscopes
 from tsva.training.patches import PatchStacks
 
 STEPS = 1500
 BATCH = 256
 LEARNING_RATE = 3e-3
-BEYOND = 0.25
+BEYOND = 0.15
 """Share of the lessons whose offset lies beyond the training pairs'."""
-DOUBT_WEIGHT = 0.1
-LEAST_VARIANCE = 1e-6
+SPREAD = 2.0
+"""Offsets are drawn wider than they occur by this factor: the rare large ones shall be known, too."""
+SLOPE_SD = 0.4
+"""Other tissue: powers fall with frequency by so much more or less (exponent)."""
+CONTRAST_SD = 0.4
+"""Another stain: each colour's contrast (logarithm)."""
 SCATTER = 0.15
 """Scatter (logarithm) of a made-up spectrum's bands about the model's."""
+MOST_CHANGE = 1.4
+"""At most so much (logarithm) another microscope changes a power: beyond, noise would be taken for tissue."""
+PIVOT = 0.1
+"""Frequency, periods a pixel, at which another slope leaves the power as it is."""
+DOUBT_WEIGHT = 0.1
+LEAST_VARIANCE = 1e-6
 
 
 def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, seed: int) -> None:
-    """Fit the network's offset estimator, in place; a few seconds.
+    """Fit the network's offset estimator, in place; half a minute of a core.
+
+    A spectrum tells offset, noise, tissue and microscope in one. The estimator shall not learn the last two by heart:
+    each lesson's spectra are turned into those of another microscope, tissue, stain and camera.
 
     Parameters
     ----------
@@ -38,30 +53,36 @@ def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, se
     seed : int
     """
     random = torch.Generator().manual_seed(seed)
+    wiener, channels = network.wiener, network.channels
+    seen = Microscopes(wiener.optics, wiener.delta_um, channels, rng(seed, "microscopes"))
     spectra, n_um = _of_patches(network, patches)
     still = spectra[n_um == 0]
+    share = torch.from_numpy(bin_weights(n_um, SPREAD * patches.pairs.offset_sd_um, patches.pairs.z_step_um))
     estimator = network.offset
-    estimator.standardise(_noisy(spectra, noise_jitter, random))
+    estimator.standardise(network.lesson(_noisy(spectra, noise_jitter, random), n_um)[0])
     optimiser = torch.optim.Adam(estimator.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     beyond = round(BEYOND * BATCH)
     with torch.enable_grad():
         for _ in range(STEPS):
-            chosen = torch.randint(len(spectra), (BATCH - beyond,), generator=random)
-            far, far_um = _beyond(network, still, beyond, patches.pairs.offset_max_um, random)
-            batch = _noisy(torch.cat([spectra[chosen], far]), noise_jitter, random)
-            found, sd_um = estimator(batch)
-            loss = negative_log_likelihood(found, sd_um, torch.cat([n_um[chosen], far_um]))
+            chosen = torch.multinomial(share, BATCH - beyond, replacement=True, generator=random)
+            foreign = _foreign(seen, spectra[chosen], n_um[chosen], random)
+            far, far_um = _beyond(seen, still, beyond, patches.pairs.offset_max_um, random)
+            batch = _noisy(torch.cat([foreign, far]), noise_jitter, random)
+            lesson, truth_um = network.lesson(batch, torch.cat([n_um[chosen], far_um]))
+            found, sd_um = estimator(lesson)
+            loss = negative_log_likelihood(found, sd_um, truth_um)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
     estimator.requires_grad_(False)
+    network.taught_um.fill_(patches.pairs.offset_max_um)
 
 
-TOLD_SD_UM = 0.15
-"""Scatter of the offsets that the restoration is told while it is trained: about the estimator's on whole patches. A
-crop has too few windows for an estimate of its own."""
+TOLD_SD_UM = 0.25
+"""Scatter of the offsets that the restoration is told while it is trained: the estimator's on whole patches, between
+that on the training microscope (0.2) and on others (0.35). A crop has too few windows for an estimate of its own."""
 
 
 def told(network: Fusion, low: Tensor, high: Tensor, n_um: Tensor) -> Estimate:
@@ -91,35 +112,53 @@ def _of_patches(network: Fusion, patches: PatchStacks) -> tuple[Tensor, Tensor]:
     return torch.cat(found), torch.tensor(n_um)
 
 
+def _foreign(seen: Microscopes, spectra: Tensor, n_um: Tensor, random: torch.Generator) -> Tensor:
+    """Spectra of captured pairs, (N, C * 3 * BANDS), as other microscopes would have them of other tissue."""
+    one, two, common = spectra.reshape(len(spectra), -1, 3, bands.BANDS).unbind(2)
+    noise = _noise(one, two, common)
+    here, there = seen.nominal(n_um), seen.drawn(n_um, random)
+    tilt = _tilt(len(spectra), random)
+    changes = [
+        torch.exp((to / of).log().clamp(-MOST_CHANGE, MOST_CHANGE)) * tilt
+        for of, to in ((here.low, there.low), (here.high, there.high))
+    ]
+    low, high = ((power - noise).clamp(min=0) * change for power, change in zip((one, two), changes, strict=True))
+    common = common * (changes[0] * changes[1]).sqrt() + (there.coherence - here.coherence) * (low * high).sqrt()
+    return torch.stack([low + noise, high + noise, common], dim=2).flatten(1)
+
+
+def _beyond(
+    seen: Microscopes, still: Tensor, count: int, from_um: float, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Spectra as the layered model has them at offsets beyond `from_um`, made of those of pairs about the focus."""
+    size_um = from_um + (REACH_UM - from_um) * torch.rand(count, generator=random)
+    n_um = torch.where(torch.rand(count, generator=random) < 0.5, -size_um, size_um)
+    one, two, common = still[torch.randint(len(still), (count,), generator=random)].reshape(
+        count, -1, 3, bands.BANDS
+    ).unbind(2)  # fmt: skip
+    noise, here, there = _noise(one, two, common), seen.nominal(torch.zeros(count)), seen.drawn(n_um, random)
+    signal = ((one + two) / 2 - noise).clamp(min=0) / ((here.low + here.high) / 2).clamp(min=0.02)
+    scatter = torch.exp(SCATTER * torch.randn(2, *signal.shape, generator=random)) * _tilt(count, random)
+    low, high = signal * there.low * scatter[0], signal * there.high * scatter[1]
+    return torch.stack([low + noise, high + noise, there.coherence * (low * high).sqrt()], dim=2).flatten(1), n_um
+
+
+def _noise(one: Tensor, two: Tensor, common: Tensor) -> Tensor:
+    """(N, C, 1) power of the shots' noise: what they don't share in the highest band."""
+    least = torch.minimum(one, two)[..., -1:]
+    return torch.maximum(least - common[..., -1:].clamp(min=0), 0.3 * least)
+
+
+def _tilt(count: int, random: torch.Generator) -> Tensor:
+    """(N, 1, BANDS) factors of power of tissue that is finer or coarser."""
+    octaves = (torch.tensor(bands.FREQUENCIES) / PIVOT).log()
+    return torch.exp(SLOPE_SD * torch.randn(count, 1, 1, generator=random) * octaves)
+
+
 def _noisy(spectra: Tensor, noise_jitter: float, random: torch.Generator) -> Tensor:
     """The spectra of cameras with more noise, and of other stains: colours of other contrast."""
     count, channels = len(spectra), spectra.shape[1] // (3 * bands.BANDS)
     split = spectra.reshape(count, channels, 3, bands.BANDS)
     added = (noise_jitter * torch.rand(count, 1, 1, generator=random)).square()
-    contrast = torch.exp(0.4 * torch.randn(count, channels, 1, 1, generator=random))
-    split = split * contrast
+    split = split * torch.exp(CONTRAST_SD * torch.randn(count, channels, 1, 1, generator=random))
     return torch.stack([split[:, :, 0] + added, split[:, :, 1] + added, split[:, :, 2]], dim=2).flatten(1)
-
-
-def _beyond(
-    network: Fusion, still: Tensor, count: int, from_um: float, random: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Spectra as the layered model has them at offsets beyond `from_um`, made of those of pairs in focus."""
-    reach_um = (NODES - 1) * NODE_STEP_UM
-    size_um = from_um + (reach_um - from_um) * torch.rand(count, generator=random)
-    columns = (torch.tensor(bands.FREQUENCIES) / math.sqrt(0.5) * (FREQUENCIES - 1)).round().long()
-    tables = network.wiener.tables[:3, :, :, columns]  # (near, far, common; node, C, BANDS)
-    place = size_um / NODE_STEP_UM
-    below = place.floor().clamp(max=NODES - 2).long()
-    near, far, common = torch.lerp(tables[:, below], tables[:, below + 1], (place - below)[:, None, None])
-    chosen = still[torch.randint(len(still), (count,), generator=random)]
-    one, two, _ = chosen.reshape(count, -1, 3, bands.BANDS).unbind(2)
-    noise = torch.minimum(one, two)[..., -1:]
-    signal = ((one + two) / 2 - noise).clamp(min=0) / tables[0, 0].clamp(min=0.02)
-    scatter = torch.exp(SCATTER * torch.randn(3, *signal.shape, generator=random))
-    near, far = signal * near * scatter[0] + noise, signal * far * scatter[1] + noise
-    common = signal * common * scatter[2]
-    flip = (torch.rand(count, generator=random) < 0.5)[:, None, None]
-    low, high = torch.where(flip, far, near), torch.where(flip, near, far)
-    n_um = torch.where(flip[:, 0, 0], -size_um, size_um)
-    return torch.stack([low, high, common], dim=2).flatten(1), n_um

@@ -12,6 +12,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from tsva.networks.checkpoint import read_sound
 from tsva.training.module import Fitting
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,8 @@ class Keeping:
         if not self.path.is_file():
             return None
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:  # whatever torch's zip reader and unpickler raise
+            state = read_sound(self.path)
+        except Exception as error:  # whatever zip readers and the unpickler raise
             log.warning("%s can't be read (%s): training begins anew", self.path, type(error).__name__)
             return None
         if not isinstance(state, dict) or (state.get("format"), state.get("fits")) != (FORMAT, self.fits):

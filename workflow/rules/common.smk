@@ -83,9 +83,20 @@ def more(amount):
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
+def all_cores():
+    """The cores of this machine that the run may use; on a cluster, whose profile names none, the profile's or 4."""
+    try:
+        return workflow.cores or 4
+    except WorkflowError:
+        return 4
+
+
 def code(stage):
-    """The fingerprint of a stage's code, which Snakemake compares as a parameter."""
-    return plan.code(stage)
+    """The fingerprint of a stage's code, and the job's wildcards: what Snakemake compares as a parameter.
+
+    Its cache between working directories tells jobs by parameters and inputs, but not by wildcards.
+    """
+    return lambda wildcards: " ".join([plan.code(stage), *wildcards])
 
 
 if plan.awaits_fetch:

@@ -19,7 +19,7 @@ rule ingest:
         settings=plan.section("ingest"),
         pairs=plan.section("pairs", *plan.OFFSETS),
         optics=plan.section("optics", "pixel_um"),
-        sheet_folder=plan.sheet.parent,
+        sheet_folder=str(plan.sheet.parent),
         code=code("ingest"),
     shell:
         "tsva --log {log} ingest --slide {params.slide:q} --settings {params.settings:q} --pairs {params.pairs:q}"

@@ -10,7 +10,7 @@ rule refocus:
         "logs/refocus/{dataset}_{network}.log",
     conda:
         ENV
-    threads: workflow.cores or 4
+    threads: all_cores()
     resources:
         mem_mb=more(4000),
         runtime=more(240),
@@ -42,7 +42,7 @@ rule refocus_slide:
         "logs/refocus_slide/{slide}.log",
     conda:
         ENV
-    threads: workflow.cores or 4
+    threads: all_cores()
     resources:
         mem_mb=more(4000),
         runtime=more(240),

@@ -10,6 +10,7 @@ rule report:
             ["results/simulate/{slide}/fields.tsv", "results/simulate/{slide}/truth"],
             slide=[slide for slide in plan.paired if plan.is_made_here(slide)],
         ),
+        advice="results/advise/summary.json",
         training=lambda wildcards: expand(
             "results/train/{network}/summary.json",
             network=[m for m in plan.reports[wildcards.report] if m in plan.trainable],

@@ -17,7 +17,7 @@ rule simulate:
         pairs=plan.section("pairs", *plan.OFFSETS, "offset_sd_um"),
         optics=plan.section("optics"),
         seed=plan.settings.seed,
-        sheet_folder=plan.sheet.parent,
+        sheet_folder=str(plan.sheet.parent),
         code=code("simulate"),
     shell:
         "tsva --log {log} simulate --slide {params.slide:q} --settings {params.settings:q} --pairs {params.pairs:q}"

@@ -12,7 +12,7 @@ rule train:
         "logs/train/{network}.log",
     conda:
         ENV
-    threads: workflow.cores or 4
+    threads: all_cores()
     resources:
         mem_mb=more(8000),
         runtime=more(1440),

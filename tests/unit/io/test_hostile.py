@@ -98,8 +98,14 @@ def test_decompression_bomb_in_a_strip(tmp_path: Path) -> None:
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_absurd_dimensions(tmp_path: Path, tags: dict[str, int], compression: str | None) -> None:
     path = tmp_path / "absurd.tif"
-    tifffile.imwrite(path, np.zeros((3, 64, 64), np.uint8), photometric="minisblack", compression=compression,
-                     rowsperstrip=16, metadata=None)  # fmt: skip
+    tifffile.imwrite(
+        path,
+        np.zeros((3, 64, 64), np.uint8),
+        photometric="minisblack",
+        compression=compression,
+        rowsperstrip=16,
+        metadata=None,
+    )
     with_tags(path, **tags)
     for read in (
         read_image,
@@ -133,8 +139,13 @@ def test_ome_header_of_nested_entities(tmp_path: Path) -> None:
         f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "ha">{entities}]>'
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image Name="&l9;"/></OME>'
     )
-    tifffile.imwrite(tmp_path / "laughs.ome.tif", np.zeros((3, 8, 8), np.uint8), photometric="minisblack",
-                     description=xml, metadata=None)  # fmt: skip
+    tifffile.imwrite(
+        tmp_path / "laughs.ome.tif",
+        np.zeros((3, 8, 8), np.uint8),
+        photometric="minisblack",
+        description=xml,
+        metadata=None,
+    )
     assert "damaged" in read_apart(tmp_path / "laughs.ome.tif")[1]
 
 

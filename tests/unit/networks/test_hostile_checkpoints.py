@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from tsva.errors import UserError
-from tsva.networks import NETWORKS, build
+from tsva.networks import build
 from tsva.networks.checkpoint import Checkpoint, load, save
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.train import NETWORK_NAMES, TrainSettings
 
 SETTINGS = TrainSettings.model_validate(
     {"width": 2, "levels": 2, "crop_px": None, "fusion": {"width": 8, "depth": 1, "crop_px": 64, "batch": 4}}
@@ -52,7 +52,7 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path: Path, wrapped: bool) -> Non
     assert not sign.exists()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NETWORK_NAMES)
 def test_every_network_comes_back(tmp_path: Path, name: str) -> None:
     save(checkpoint(name), tmp_path / "model.ckpt")
     assert load(tmp_path / "model.ckpt").network == name
@@ -78,8 +78,8 @@ def test_a_flipped_bit_in_the_weights_is_told(tmp_path: Path) -> None:
     path = tmp_path / "model.ckpt"
     save(checkpoint(), path)
     data = bytearray(path.read_bytes())
-    piece = max(checkpoint().weights.values(), key=torch.numel).numpy().tobytes()
-    place = data.find(piece[:64])
+    largest = max(checkpoint().weights.values(), key=torch.numel)
+    place = data.find(bytes(largest.untyped_storage())[:64])
     assert place > 0, "weights are stored as they are"
     data[place + 10] ^= 1
     path.write_bytes(data)

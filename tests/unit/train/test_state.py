@@ -107,6 +107,11 @@ def test_what_is_of_another_training_or_damaged_is_told_and_not_taken_up(
     keeping.write({"step": 3})
     assert keeping.read() == {"format": 1, "fits": "this training", "step": 3}
     assert Keeping(keeping.path, "another", 0).read() is None and "other settings" in caplog.text
+    whole = keeping.path.read_bytes()
+    keeping.path.write_bytes(whole.replace(b"this training", b"that training"))
+    assert Keeping(keeping.path, "that training", 0).read() is None and "can't be read" in caplog.text
+    keeping.path.write_bytes(whole)
+    caplog.clear()
     keeping.path.write_bytes(keeping.path.read_bytes()[:100])
     assert keeping.read() is None and "can't be read" in caplog.text
 

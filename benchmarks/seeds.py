@@ -1,0 +1,153 @@
+"""Several trainings of the same networks on test data: how much the seed matters. Prints one JSON object.
+
+    python benchmarks/seeds.py --results results --trained FOLDER [--seeds 1 2 3] [--networks tsva fusion]
+
+`results` is the folder of a run of the embedded default up to its pairs and spectrum. FOLDER holds, or gets,
+`<network>-<seed>/model.ckpt`: what is not there is trained with the settings of config/config.yaml and that seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from tsva.baselines.spectra import Signal
+from tsva.baselines.wiener import wiener_two_shot
+from tsva.cli.patches import read_patches
+from tsva.io import read_table
+from tsva.metrics import eight_bits
+from tsva.networks.checkpoint import load
+from tsva.pair import Pair
+from tsva.refocus import Method, Outcome, as_captured, run, with_network
+from tsva.settings.baselines import BaselineSettings
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.refocus import RefocusSettings
+from tsva.settings.report import ReportSettings
+from tsva.statistics.comparisons import comparison_rows
+from tsva.statistics.estimates import error_rows, offset_rows
+
+PAIRS, OPTICS, REPORT = PairsSettings(), OpticsSettings(), ReportSettings()
+DATASETS = ("dataset1", "dataset2")
+BOUND = "wiener_two_shot"
+
+
+def main() -> None:
+    """Train what is missing, restore both test data sets, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--trained", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--networks", nargs="+", default=["tsva", "fusion"])
+    options = parser.parse_args()
+    for network in options.networks:
+        for seed in options.seeds:
+            if not (options.trained / f"{network}-{seed}/model.ckpt").exists():
+                _train(network, seed, options.results, options.trained)
+    found = {dataset: _dataset(dataset, options) for dataset in DATASETS}
+    seconds = {
+        f"{network}-{seed}": json.loads((options.trained / f"{network}-{seed}/summary.json").read_text())["seconds"]
+        for network in options.networks
+        for seed in options.seeds
+    }
+    print(json.dumps({"seeds": options.seeds, "training_seconds": seconds, **found}, indent=1))
+
+
+def _train(network: str, seed: int, results: Path, trained: Path) -> None:
+    settings = yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text())["train"]
+    settings.pop("networks", None)
+    options = ["--network", network, "--settings", json.dumps(settings), "--pairs", "{}", "--optics", "{}"]
+    options += ["--seed", str(seed), "--table", str(results / "pairs/train.tsv"), "--results", str(results)]
+    options += ["--threads", "2", "--out", str(trained / f"{network}-{seed}")]
+    subprocess.run([Path(sys.executable).parent / "tsva", "train", *options], check=True)
+
+
+def _dataset(dataset: str, options: argparse.Namespace) -> dict[str, Any]:
+    table = read_table(options.results / f"pairs/{dataset}.tsv")
+    signal = Signal.of_table(read_table(options.results / "spectrum/signal.tsv"))
+    plain = {"y1": as_captured, BOUND: _wiener(signal)}
+    scores = {name: _scores(table, options.results, method) for name, method in plain.items()}
+    for network in options.networks:
+        for seed in options.seeds:
+            checkpoint = load(options.trained / f"{network}-{seed}/model.ckpt")
+            method = with_network(checkpoint.restored_network(), RefocusSettings())
+            scores[f"{network}-{seed}"] = _scores(table, options.results, method)
+    facts: dict[str, Any] = {
+        "gain_over_y1_db": {name: _strict(scores, dataset, name, "y1") for name in scores if name != "y1"}
+    }
+    for network in options.networks:
+        facts[f"median_gain_{network}_db"] = _median(facts["gain_over_y1_db"], network, options.seeds)
+    if {"tsva", "fusion"} <= set(options.networks):
+        versus = {f"fusion-{s}": _strict(scores, dataset, f"fusion-{s}", f"tsva-{s}") for s in options.seeds}
+        facts |= {"fusion_over_tsva_db": versus, "median_fusion_over_tsva_db": _median(versus, "fusion", options.seeds)}
+    if "fusion" in options.networks:
+        names = [f"fusion-{seed}" for seed in options.seeds]
+        facts["fusion_over_told_wiener_by_offset_db"] = {name: _by_offset(scores, dataset, name) for name in names}
+        facts["offsets"] = {
+            name: _row(offset_rows(scores[name], table, PAIRS, dataset=dataset, method=name)) for name in names
+        }
+        facts["true_over_expected_error"] = {name: _calibration(scores[name], dataset, name) for name in names}
+    return facts
+
+
+def _wiener(signal: Signal) -> Method:
+    """Told the offset."""
+    settings = BaselineSettings()
+
+    def method(pairs: list[Pair]) -> Outcome:
+        return Outcome(np.stack([eight_bits(wiener_two_shot(pair, signal, settings).image) for pair in pairs]))
+
+    return method  # type: ignore[return-value]
+
+
+def _scores(table: pd.DataFrame, results: Path, method: Method) -> pd.DataFrame:
+    strict, found = set(PAIRS.strict_offsets_um), []
+    for patch in read_patches(table, results, PAIRS, OPTICS):
+        pairs = [pair for pair in patch.grid if pair.n_um in strict]
+        found.append(patch.named(run(method, pairs, {"captured": patch.targets["captured"]})[1], "grid"))
+    return pd.concat(found, ignore_index=True)
+
+
+def _calibration(scores: pd.DataFrame, dataset: str, name: str) -> list[float]:
+    """By groups of rising expected error."""
+    rows = error_rows(scores, PAIRS, dataset=dataset, method=name)
+    return (rows["rmse"] / rows["predicted_rmse"]).round(3).tolist()
+
+
+def _rows(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: str) -> pd.DataFrame:
+    named: dict[str, Any] = {"dataset": dataset, "method": name, "baseline": baseline}
+    rows = comparison_rows(scores[name], scores[baseline], **named, pairs=PAIRS, report=REPORT, seed=1)
+    return rows[rows["sample"].isna()]
+
+
+def _strict(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: str) -> list[float]:
+    """Mean difference of the strict average, and its 95 % interval over slides."""
+    rows = _rows(scores, dataset, name, baseline)
+    row = rows[(rows["protocol"] == "strict") & rows["delta_d_um"].isna()].iloc[0]
+    return [round(float(row[key]), 3) for key in ("difference_db", "low_db", "high_db")]
+
+
+def _by_offset(scores: dict[str, pd.DataFrame], dataset: str, name: str) -> dict[str, float]:
+    rows = _rows(scores, dataset, name, BOUND)
+    rows = rows[(rows["protocol"] == "strict") & rows["delta_d_um"].notna()]
+    return {f"{row.delta_d_um:+g}": round(float(row.difference_db), 2) for row in rows.itertuples()}
+
+
+def _median(found: dict[str, list[float]], network: str, seeds: list[int]) -> float:
+    return round(float(np.median([found[f"{network}-{seed}"][0] for seed in seeds])), 3)
+
+
+def _row(rows: pd.DataFrame) -> dict[str, Any]:
+    return {key: round(value, 3) if isinstance(value, float) else value for key, value in rows.iloc[0].items()}
+
+
+if __name__ == "__main__":
+    main()

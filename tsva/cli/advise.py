@@ -1,0 +1,57 @@
+"""tsva advise: which distance of the two shots suits these optics and this focal spread."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import click
+import pandas as pd
+from tqdm import tqdm
+
+from tsva.advise import METHODS, Bench, in_focus, measure
+from tsva.baselines.spectra import Signal
+from tsva.cli.common import fresh_folder, settings_option
+from tsva.io.tables import write_table
+from tsva.settings.advise import AdviseSettings
+from tsva.settings.baselines import BaselineSettings
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.simulate import MicroscopeSettings
+from tsva.spectrum import signal_table
+from tsva.statistics.distance import best, curves
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@settings_option(AdviseSettings)
+@settings_option(OpticsSettings, "optics")
+@settings_option(PairsSettings, "pairs")
+@settings_option(BaselineSettings, "baselines")
+@settings_option(MicroscopeSettings, "microscope")
+@click.option("--seed", type=int, required=True, help="Of tissue, offsets, camera and bootstrap.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for delta.tsv and summary.json.")
+def command(
+    settings: AdviseSettings, optics: OpticsSettings, pairs: PairsSettings, baselines: BaselineSettings,
+    microscope: MicroscopeSettings, seed: int, out: Path,
+) -> None:  # fmt: skip
+    """Restore level digital tissue from shots at several distances, and name the best one."""
+    bench = Bench(optics, microscope, baselines, settings, pairs.offset_sd_um, seed)
+    signal = Signal.of_table(signal_table(in_focus(bench), optics.pixel_um))
+    numbers = tqdm(range(settings.specimens), "advise", disable=None)
+    table = pd.concat([measure(bench, signal, number) for number in numbers], ignore_index=True)
+    found = curves(table, METHODS, seed=seed)
+    peaks = {method: best(table, method, seed=seed) for method in METHODS}
+    summary = {
+        "na": optics.na, "offset_sd_um": pairs.offset_sd_um, "specimens": settings.specimens,
+        "offsets": settings.offsets, "best": peaks,
+        "scanned_with_um": pairs.delta_um,
+    }  # fmt: skip
+    with fresh_folder(out) as folder:
+        write_table(folder / "delta.tsv", found)
+        write_table(folder / "patches.tsv", table)
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    blind = peaks["wiener_blind"]
+    log.info("best δ %.2f µm (%.2f to %.2f)", blind["delta_um"], blind["low_um"], blind["high_um"])

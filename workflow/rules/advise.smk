@@ -1,0 +1,25 @@
+# Which distance of shots to scan with: digital tissue alone, no data.
+rule advise:
+    output:
+        "results/advise/delta.tsv",
+        "results/advise/patches.tsv",
+        "results/advise/summary.json",
+    log:
+        "logs/advise.log",
+    conda:
+        ENV
+    resources:
+        mem_mb=more(2000),
+        runtime=more(60),
+    params:
+        settings=plan.section("advise"),
+        optics=plan.section("optics"),
+        pairs=plan.section("pairs", *plan.OFFSETS, "offset_sd_um"),
+        baselines=plan.section("baselines"),
+        microscope=plan.first_microscope(),
+        seed=plan.settings.seed,
+        code=code("advise"),
+    shell:
+        "tsva --log {log} advise --settings {params.settings:q} --optics {params.optics:q} --pairs {params.pairs:q}"
+        " --baselines {params.baselines:q} --microscope {params.microscope:q} --seed {params.seed}"
+        " --out results/advise"
