@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -90,30 +90,27 @@ def check_step(z_um: Sequence[float], wanted_um: float, where: str) -> None:
         )  # fmt: skip
 
 
-def assemble(
-    planes: Iterable[np.ndarray], z_um: Sequence[float], names: Sequence[str], pixel_um: float, where: str,
-    *, common_pixel_um: float,
-) -> Stack:  # fmt: skip
-    """Put a field's planes together, at the common pixel size.
-
-    Planes are taken one by one, so that memory holds the result and one plane of the source.
+def checked(
+    planes: Iterable[np.ndarray], names: Sequence[str], pixel_um: float, where: str, *, common_pixel_um: float
+) -> Iterator[np.ndarray]:  # fmt: skip
+    """A field's planes at the common pixel size, one by one.
 
     Parameters
     ----------
     planes : iterable of (Y, X, C) uint8 arrays
         In order of rising z.
-    z_um, names : sequences
-        Position of each plane, and what to call it.
+    names : sequence of str
+        What to call each plane.
     pixel_um, common_pixel_um : float
         Pixel size of the planes, and of all stacks. Planes are resampled (area average where the sizes are whole
         multiples) if the two differ by more than `SAME_PIXEL`.
     where : str
         The file or folder, for messages.
 
-    Returns
-    -------
-    Stack
-        With `common_pixel_um` if resampled, else with its own `pixel_um`.
+    Yields
+    ------
+    (Y, X, C) uint8 array
+        Of pixels of `resulting_pixel_um`.
 
     Raises
     ------
@@ -123,7 +120,6 @@ def assemble(
     factor = common_pixel_um / pixel_um
     keep = abs(factor - 1) <= SAME_PIXEL
     shape, size = (0, 0, 0), (0, 0)
-    out = np.empty(0, np.uint8)
     for number, plane in enumerate(planes):
         if number == 0:
             shape = plane.shape
@@ -134,14 +130,33 @@ def assemble(
                     wanted=f"at least {LEAST_FIELD_PX} pixels of {common_pixel_um:g} µm both ways",
                     do="Mend the sheet's column pixel_um, or take the field out.",
                 )  # fmt: skip
-            out = np.empty((len(z_um), *size, shape[2]), np.uint8)
         if plane.shape != shape:
             raise UserError(
                 where, got=f"{names[number]} of {_size(plane.shape)}", wanted=f"{_size(shape)}, as {names[0]} has",
                 do="Export all planes of a field alike.",
             )  # fmt: skip
-        out[number] = plane if keep else resample(plane, size, (0, 0, size[1] * factor, size[0] * factor))
-    return Stack(out, np.array(z_um), pixel_um if keep else common_pixel_um)
+        yield plane if keep else resample(plane, size, (0, 0, size[1] * factor, size[0] * factor))
+
+
+def resulting_pixel_um(pixel_um: float, common_pixel_um: float) -> float:
+    """Pixel size of a stack: its own where it is the common one within `SAME_PIXEL`."""
+    return pixel_um if abs(common_pixel_um / pixel_um - 1) <= SAME_PIXEL else common_pixel_um
+
+
+def assemble(
+    planes: Iterable[np.ndarray], z_um: Sequence[float], names: Sequence[str], pixel_um: float, where: str,
+    *, common_pixel_um: float,
+) -> Stack:  # fmt: skip
+    """Put a field's planes together, as `checked` gives them, at positions `z_um`.
+
+    Planes are taken one by one, so that memory holds the result and one plane of the source.
+    """
+    out = np.empty(0, np.uint8)
+    for number, plane in enumerate(checked(planes, names, pixel_um, where, common_pixel_um=common_pixel_um)):
+        if number == 0:
+            out = np.empty((len(z_um), *plane.shape), np.uint8)
+        out[number] = plane
+    return Stack(out, np.array(z_um), resulting_pixel_um(pixel_um, common_pixel_um))
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -48,7 +48,12 @@ class Stack:
     @property
     def z_step_um(self) -> float | None:
         """Distance between planes, or None where it isn't the same throughout (or there is one plane)."""
-        steps = np.diff(self.z_um)
-        if len(steps) == 0 or np.ptp(steps) > Z_TOLERANCE_UM:
-            return None
-        return float(np.mean(steps))
+        return regular_step_um(self.z_um)
+
+
+def regular_step_um(z_um: np.ndarray) -> float | None:
+    """Distance between planes at rising positions, or None where it isn't the same throughout (or there is one)."""
+    steps = np.diff(z_um)
+    if len(steps) == 0 or np.ptp(steps) > Z_TOLERANCE_UM:
+        return None
+    return float(np.mean(steps))

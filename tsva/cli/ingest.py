@@ -8,20 +8,21 @@ import shutil
 from pathlib import Path
 
 import click
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from tsva.cli.common import fresh_folder, settings_option
 from tsva.errors import UserError
-from tsva.ingest import assemble, check_positions, check_step
-from tsva.io import find_fields, read_stack, read_table, write_stack, write_table
+from tsva.ingest import check_positions, check_step, checked, resulting_pixel_um
+from tsva.io import find_fields, read_stack, read_table, write_planes, write_table
 from tsva.io.source import FieldSource
 from tsva.resample import SAME_PIXEL
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
-from tsva.stack import Stack
+from tsva.stack import regular_step_um
 
 log = logging.getLogger(__name__)
 COLUMNS = [
@@ -69,20 +70,21 @@ def _take_in(
     sheet_folder: Path,
 ) -> list[dict[str, object]]:  # fmt: skip
     """Read, check and write the fields of the user's files, one at a time."""
-    sources = find_fields(slide, sheet_folder)
+    sources = find_fields(slide, sheet_folder, settings.max_field_px)
     for source in sources:
         _check(source, slide, settings, pairs, optics)
     rows = []
     for source in tqdm(sources, desc=f"ingest {slide.slide}", disable=None):
-        stack = assemble(
-            source.planes(), source.z_um, source.plane_names, source.pixel_um, source.where,
-            common_pixel_um=optics.pixel_um,
-        )  # fmt: skip
-        resampled = stack.pixel_um != source.pixel_um
+        pixel_um, z_um = resulting_pixel_um(source.pixel_um, optics.pixel_um), np.array(source.z_um)
+        planes = checked(
+            source.planes(), source.plane_names, source.pixel_um, source.where, common_pixel_um=optics.pixel_um
+        )
+        file = f"stacks/{source.name}.ome.tif"
+        shape = write_planes(folder / file, planes, z_um, pixel_um)
+        resampled = pixel_um != source.pixel_um
         if resampled:
-            log.info("%s: resampled from %.4g to %.4g µm per pixel", source.where, source.pixel_um, stack.pixel_um)
-        row = _row(slide, source.name, stack)
-        write_stack(folder / str(row["file"]), stack)
+            log.info("%s: resampled from %.4g to %.4g µm per pixel", source.where, source.pixel_um, pixel_um)
+        row = _row(slide, source.name, file, shape, z_um, pixel_um)
         rows.append({**row, "source_pixel_um": source.pixel_um if resampled else None, "mosaic_px": source.mosaic_px})
     return rows
 
@@ -120,8 +122,10 @@ def _adopt(
                 str(file), got=f"pixels of {stack.pixel_um:g} µm", wanted=f"{optics.pixel_um:g} µm (optics.pixel_um)",
                 do="Simulate with cameras of the nominal pixel size.",
             )  # fmt: skip
-        rows.append(_row(slide, str(told["field"]), stack))
-        _link(file, folder / str(rows[-1]["file"]))
+        field = str(told["field"])
+        own = f"stacks/{field}.ome.tif"
+        rows.append(_row(slide, field, own, stack.planes.shape[1:], stack.z_um, stack.pixel_um))
+        _link(file, folder / own)
     return rows
 
 
@@ -132,10 +136,12 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _row(slide: SlideRow, field: str, stack: Stack) -> dict[str, object]:
-    planes, height, width, channels = stack.planes.shape
+def _row(
+    slide: SlideRow, field: str, file: str, shape: tuple[int, ...], z_um: np.ndarray, pixel_um: float
+) -> dict[str, object]:  # fmt: skip
+    height, width, channels = shape
     return {
-        "slide": slide.slide, "field": field, "file": f"stacks/{field}.ome.tif", "planes": planes, "height_px": height,
-        "width_px": width, "channels": channels, "pixel_um": stack.pixel_um, "z_first_um": stack.z_um[0],
-        "z_last_um": stack.z_um[-1], "z_step_um": stack.z_step_um, "reason": "",
+        "slide": slide.slide, "field": field, "file": file, "planes": len(z_um), "height_px": height,
+        "width_px": width, "channels": channels, "pixel_um": pixel_um, "z_first_um": z_um[0],
+        "z_last_um": z_um[-1], "z_step_um": regular_step_um(z_um), "reason": "",
     }  # fmt: skip

@@ -7,18 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tsva.errors import UserError
+from tsva.io.dicom import is_dicom
 from tsva.io.jiang2018 import fields_of_jiang2018
 from tsva.io.names import NamePattern
 from tsva.io.planes import fields_of_planes
 from tsva.io.source import FieldSource
 from tsva.io.stacks import fields_of_stack
+from tsva.io.tiff_stacks import files_of_set
+from tsva.io.zarr_images import is_zarr
 from tsva.settings.sheet import SlideRow
 
+SUFFIXES = (".tif", ".tiff", ".ndpi", ".czi")
+"""What is taken out of a folder of z-stacks; a file that the sheet names may be called anything."""
 LONGEST_NAME = 200
 """Characters; file systems take 255, endings included."""
 
 
-def find_fields(row: SlideRow, sheet_folder: Path) -> list[FieldSource]:
+def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = None) -> list[FieldSource]:
     """Fields of a slide with source `planes`, `stack` or `jiang2018`.
 
     Parameters
@@ -27,6 +32,8 @@ def find_fields(row: SlideRow, sheet_folder: Path) -> list[FieldSource]:
         The slide.
     sheet_folder : Path
         What the row's path starts from.
+    max_field_px : int, optional
+        Larger planes of source `stack` are cut into parts of at most so many pixels a side.
 
     Returns
     -------
@@ -46,7 +53,11 @@ def find_fields(row: SlideRow, sheet_folder: Path) -> list[FieldSource]:
         found = fields_of_jiang2018(matching(sheet_folder / row.path, where), row.pixel_um)
     elif row.source == "stack":
         files = [file for path in matching(sheet_folder / row.path, where) for file in _files(path)]
-        found = [field for file in files for field in fields_of_stack(file, row.pixel_um, row.z_step_um)]
+        found = [
+            field
+            for file in _without_parts(files)
+            for field in fields_of_stack(file, row.pixel_um, row.z_step_um, row.bits, max_field_px)
+        ]
     else:
         raise ValueError(f"source {row.source} has no z-stacks of its own")
     return list(_named_apart(found))
@@ -71,15 +82,25 @@ def matching(path: Path, where: str) -> list[Path]:
 
 
 def _files(path: Path) -> list[Path]:
-    """The file, or the TIFF files of a folder."""
-    if path.is_file():
+    """The file, or the folder if it is one image, or the z-stack files of a folder."""
+    if path.is_file() or is_zarr(path) or is_dicom(path):
         return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in (".tif", ".tiff"))
+    found = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES or is_zarr(file)]
     if not found:
         raise UserError(
             str(path), got="a folder without TIFF files", wanted="z-stacks", do="Mend the sheet's column path."
         )
     return found
+
+
+def _without_parts(files: list[Path]) -> Iterator[Path]:
+    """The files, of an OME-TIFF set only the first one, as it leads to the others."""
+    parts: set[Path] = set()
+    for file in files:
+        if file in parts:
+            continue
+        yield file
+        parts |= {file.parent / name for name in files_of_set(file)}
 
 
 def _named_apart(fields: list[FieldSource]) -> Iterator[FieldSource]:

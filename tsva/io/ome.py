@@ -1,10 +1,12 @@
-"""What an OME header says of length: pixel size and where the planes lie."""
+"""What an OME header says: pixel size, where the planes lie, channels, the objective, the files of a set."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from xml.etree import ElementTree
+
+from tsva.io.stored import UNKNOWN, Objective
 
 UNIT_UM = {
     "m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "Å": 1e-4, "pm": 1e-6,
@@ -29,12 +31,27 @@ class OmeImage:
         PhysicalSizeZ.
     position_z_um : tuple of float, or None
         PositionZ of each plane in the order of TheZ; None unless all planes have one that is a length.
+    pixel_y_um : float or None
+        PhysicalSizeY.
+    bits : int or None
+        SignificantBits.
+    channels : tuple of str
+        Names; empty where a channel has none.
+    objective : Objective
+        LensNA and NominalMagnification of the image's objective.
+    files : tuple of str
+        Names of the set's files, where the image is in several.
     """
 
     planes: int
     pixel_um: float | None
     z_step_um: float | None
     position_z_um: tuple[float, ...] | None
+    pixel_y_um: float | None = None
+    bits: int | None = None
+    channels: tuple[str, ...] = ()
+    objective: Objective = UNKNOWN
+    files: tuple[str, ...] = ()
 
 
 def read_ome(xml: str) -> list[OmeImage]:
@@ -49,10 +66,28 @@ def read_ome(xml: str) -> list[OmeImage]:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
         raise ValueError(f"its OME header is damaged: {error}") from None
-    return [_image(pixels) for pixels in root.iterfind("{*}Image/{*}Pixels")]
+    objectives = {element.get("ID"): element for element in root.iterfind("{*}Instrument/{*}Objective")}
+    return [
+        _image(pixels, _objective(image, objectives))
+        for image in root.iterfind("{*}Image")
+        for pixels in image.iterfind("{*}Pixels")
+    ]
 
 
-def _image(pixels: ElementTree.Element) -> OmeImage:
+def _objective(image: ElementTree.Element, objectives: dict[str | None, ElementTree.Element]) -> Objective:
+    """The objective that an image names, or the only one there is."""
+    settings = image.find("{*}ObjectiveSettings")
+    if settings is not None:
+        found = objectives.get(settings.get("ID"))
+    else:
+        found = next(iter(objectives.values())) if len(objectives) == 1 else None
+    if found is None:
+        return UNKNOWN
+    na, magnification = found.get("LensNA"), found.get("NominalMagnification")
+    return Objective(float(na) if na else None, float(magnification) if magnification else None)
+
+
+def _image(pixels: ElementTree.Element, objective: Objective) -> OmeImage:
     planes, *others = (int(pixels.get(key, "1")) for key in ("SizeZ", "SizeC", "SizeT"))
     if not 0 < planes * math.prod(others) <= MOST_PLANES:
         raise ValueError(f"its OME header tells of {planes * math.prod(others)} planes")
@@ -68,6 +103,11 @@ def _image(pixels: ElementTree.Element) -> OmeImage:
         pixel_um=_size_um(pixels, "PhysicalSizeX"),
         z_step_um=_size_um(pixels, "PhysicalSizeZ"),
         position_z_um=tuple(positions[z] for z in range(planes)) if whole else None,
+        pixel_y_um=_size_um(pixels, "PhysicalSizeY"),
+        bits=int(bits) if (bits := pixels.get("SignificantBits")) else None,
+        channels=tuple(channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")),
+        objective=objective,
+        files=tuple(sorted({uuid.get("FileName", "") for uuid in pixels.iterfind("{*}TiffData/{*}UUID")} - {""})),
     )
 
 

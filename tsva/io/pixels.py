@@ -7,10 +7,10 @@ import numpy as np
 from tsva.errors import UserError
 
 WANTED = "8 bits per channel, grey or RGB"
-OPAQUE = 255
+BOTH_DEPTHS = (8, 16)
 
 
-def as_grey_or_rgb(pixels: np.ndarray, where: str) -> np.ndarray:
+def as_grey_or_rgb(pixels: np.ndarray, where: str, depths: tuple[int, ...] = (8,)) -> np.ndarray:
     """Check an image, and drop an alpha channel that says nothing.
 
     Parameters
@@ -19,10 +19,12 @@ def as_grey_or_rgb(pixels: np.ndarray, where: str) -> np.ndarray:
         As the file holds it.
     where : str
         The file, for messages.
+    depths : tuple of int
+        Bits per channel that are taken: 8, or `BOTH_DEPTHS`.
 
     Returns
     -------
-    (Y, X, C) uint8 array
+    (Y, X, C) uint8 or uint16 array
         C is 1 or 3.
 
     Raises
@@ -30,7 +32,7 @@ def as_grey_or_rgb(pixels: np.ndarray, where: str) -> np.ndarray:
     UserError
         For any other bit depth or number of channels, and for pixels that are partly transparent.
     """
-    if pixels.dtype != np.uint8:
+    if pixels.dtype.kind != "u" or pixels.dtype.itemsize * 8 not in depths:
         raise wrong_depth(where, f"{pixels.dtype.itemsize * 8} bits per channel ({pixels.dtype})")
     if pixels.ndim == 2:
         pixels = pixels[..., None]
@@ -41,12 +43,52 @@ def as_grey_or_rgb(pixels: np.ndarray, where: str) -> np.ndarray:
         raise UserError(
             where, got=f"{channels} channels", wanted=WANTED, do="Save the red, green and blue channels alone."
         )
-    if np.any(pixels[..., -1] != OPAQUE):
+    if np.any(pixels[..., -1] != np.iinfo(pixels.dtype).max):
         raise UserError(
             where, got=f"{channels} channels, the last of which is not opacity throughout",
             wanted=WANTED, do="Flatten the image onto its background and save it without transparency.",
         )  # fmt: skip
     return pixels[..., :-1]
+
+
+def to_8_bits(pixels: np.ndarray, bits: int | None, where: str) -> np.ndarray:
+    """Scale a camera's range to 8 bits, the same for all planes of a stack, so that sharpness can be compared.
+
+    Parameters
+    ----------
+    pixels : uint8 or uint16 array
+        8-bit pixels are given back as they are.
+    bits : int or None
+        How many bits the camera fills; None where nobody knows.
+    where : str
+        The file, for messages.
+
+    Returns
+    -------
+    uint8 array
+        ``round(255 v / (2**bits - 1))``.
+
+    Raises
+    ------
+    UserError
+        If 16-bit pixels come without `bits`, or go beyond them.
+    """
+    if pixels.dtype == np.uint8:
+        return pixels
+    if bits is None:
+        raise UserError(
+            where, got="16 bits per channel (uint16), and no word on how many the camera fills",
+            wanted=f"{WANTED}, or 16 bits with a known range",
+            do="Write the camera's bit depth (e.g. 12) into the slide sheet's column bits, or save with 8 bits.",
+        )  # fmt: skip
+    white = (1 << bits) - 1
+    brightest = int(pixels.max(initial=0))
+    if brightest > white:
+        raise UserError(
+            where, got=f"a pixel of {brightest}", wanted=f"at most {white}, as {bits} bits hold",
+            do="Mend the slide sheet's column bits.",
+        )  # fmt: skip
+    return ((pixels.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
 
 
 def wrong_depth(where: str, got: str) -> UserError:

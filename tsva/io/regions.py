@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from tsva.io.stored import UNKNOWN, Objective
+
 
 @dataclass(frozen=True)
 class Level:
@@ -26,12 +28,15 @@ class RegionReader(Protocol):
         The file, for messages.
     pixel_um : float or None
         Pixel size of the finest level, where the file knows it.
+    objective : Objective
+        Where the file knows it.
     levels : list of Level
         From fine to coarse.
     """
 
     where: str
     pixel_um: float | None
+    objective: Objective
     levels: list[Level]
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
@@ -45,6 +50,7 @@ class ArrayRegions:
     def __init__(self, where: str, pixels: np.ndarray) -> None:
         self.where, self._pixels = where, pixels
         self.pixel_um: float | None = None
+        self.objective = UNKNOWN
         self.levels = [Level(pixels.shape[0], pixels.shape[1], 1.0)]
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:  # noqa: ARG002

@@ -7,6 +7,10 @@ import openslide
 
 from tsva.io.pixels import unreadable
 from tsva.io.regions import Level
+from tsva.io.stored import Objective
+
+APERTURES = ("leica.aperture", "dicom.OpticalPathSequence[0].ObjectiveLensNumericalAperture")
+"""Properties that hold a numerical aperture; other scanners don't tell it."""
 
 
 class SlideRegions:
@@ -24,6 +28,9 @@ class SlideRegions:
         self.where, self._slide = where, slide
         pixel_um = slide.properties.get(openslide.PROPERTY_NAME_MPP_X)
         self.pixel_um = float(pixel_um) if pixel_um else None
+        power = slide.properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER)
+        na = next((value for key in APERTURES if (value := slide.properties.get(key))), None)
+        self.objective = Objective(float(na) if na else None, float(power) if power else None)
         self.levels = [
             Level(height, width, reduction)
             for (width, height), reduction in zip(slide.level_dimensions, slide.level_downsamples, strict=True)

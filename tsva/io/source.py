@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsva.errors import UserError
+from tsva.io.stored import UNKNOWN, Objective
 from tsva.resample import SAME_PIXEL
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,13 @@ class FieldSource:
         Gives an iterator over the planes in the order of `z_um`: (Y, X, C) uint8 arrays, C 1 or 3.
     mosaic_px : int or None
         Where a field is made of square patches side by side that do not continue each other: their edge.
+    objective : Objective
+        Numerical aperture and magnification, where the file knows them.
+    channels : tuple of str
+        Names of the channels, where known before reading.
+    region : callable or None
+        ``region(plane, top, left, height, width)`` reads a part of one plane, whose number counts along `z_um`, without
+        decoding the rest of it. None where files can only be read whole.
     """
 
     name: str
@@ -43,6 +51,9 @@ class FieldSource:
     pixel_um: float
     planes: Callable[[], Iterator[np.ndarray]]
     mosaic_px: int | None = None
+    objective: Objective = UNKNOWN
+    channels: tuple[str, ...] = ()
+    region: Callable[[int, int, int, int, int], np.ndarray] | None = None
 
 
 def choose_pixel_um(where: str, of_sheet: float | None, of_file: float | None) -> float:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+import zlib
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +14,22 @@ import tifffile
 
 from tsva.errors import UserError
 from tsva.io.tiff import ome_images, open_tiff, reading
-from tsva.stack import Stack
+from tsva.stack import Stack, regular_step_um
 
 UM_PER_CM = 10_000.0
+NAMELESS = str(uuid.UUID(int=0))
+"""The same stack gives the same file, so its name follows from its pixels, which are known once all are written."""
 
 
 def write_stack(path: Path, stack: Stack) -> None:
-    """Write a stack as OME-TIFF.
+    """Write a stack as OME-TIFF: see `write_planes`."""
+    write_planes(path, iter(stack.planes), stack.z_um, stack.pixel_um)
+
+
+def write_planes(
+    path: Path, planes: Iterator[np.ndarray], z_um: np.ndarray, pixel_um: float
+) -> tuple[int, int, int]:  # fmt: skip
+    """Write planes as OME-TIFF, one by one, so that memory holds one of them.
 
     Pixels are not compressed: camera noise leaves Deflate little to gain (to 57 % of the size, at a third of the
     writing speed), and plain pixels are mapped into memory and read by any program.
@@ -26,38 +38,73 @@ def write_stack(path: Path, stack: Stack) -> None:
     ----------
     path : Path
         Ends in .ome.tif; its folder exists.
-    stack : Stack
-        Written with PositionZ of every plane, PhysicalSizeX and Y, and PhysicalSizeZ if the step is regular.
+    planes : iterator of (Y, X, C) uint8 arrays
+        As many as `z_um`, all of one shape; C is 1 or 3.
+    z_um : (Z,) float array
+        Written as PositionZ of every plane, and as PhysicalSizeZ if the step is regular.
+    pixel_um : float
+        Written as PhysicalSizeX and Y, and as TIFF's resolution.
+
+    Returns
+    -------
+    (int, int, int)
+        Shape of a plane.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer planes than positions, or more.
     """
-    grey = stack.planes.shape[3] == 1
-    metadata: dict[str, object] = {
-        "axes": "ZYX" if grey else "ZYXS",
-        "PhysicalSizeX": float(stack.pixel_um),
-        "PhysicalSizeXUnit": "µm",
-        "PhysicalSizeY": float(stack.pixel_um),
-        "PhysicalSizeYUnit": "µm",
-        "Plane": {"PositionZ": stack.z_um.tolist(), "PositionZUnit": ["µm"] * len(stack.z_um)},
-        # the same stack gives the same file
-        "UUID": str(uuid.UUID(bytes=_digest(stack))),
-    }
-    if stack.z_step_um is not None:
-        metadata |= {"PhysicalSizeZ": stack.z_step_um, "PhysicalSizeZUnit": "µm"}
+    first = next(planes)
+    shape, sums = first.shape, [0] * len(z_um)
+
+    def written() -> Iterator[np.ndarray]:
+        for number, plane in zip(range(len(sums)), chain([first], planes), strict=True):
+            stored = np.ascontiguousarray(plane[..., 0] if shape[2] == 1 else plane)
+            sums[number] = zlib.crc32(stored.data)
+            yield stored
+
     tifffile.imwrite(
         path,
-        stack.planes[..., 0] if grey else stack.planes,
-        photometric="minisblack" if grey else "rgb",
+        written(),
+        shape=(len(z_um), *shape[:2], *shape[2:] * (shape[2] > 1)),
+        dtype=np.uint8,
+        photometric="minisblack" if shape[2] == 1 else "rgb",
         ome=True,
-        metadata=metadata,
-        resolution=(UM_PER_CM / stack.pixel_um, UM_PER_CM / stack.pixel_um),
+        metadata=_said(shape, z_um, pixel_um),
+        resolution=(UM_PER_CM / pixel_um, UM_PER_CM / pixel_um),
         resolutionunit="CENTIMETER",
     )
+    if next(planes, None) is not None:
+        raise ValueError(f"more than {len(z_um)} planes")
+    told = repr(((len(z_um), *shape), z_um.tolist(), pixel_um, sums)).encode()
+    _name(path, str(uuid.UUID(bytes=hashlib.blake2b(told, digest_size=16).digest())))
+    return shape
 
 
-def _digest(stack: Stack) -> bytes:
-    digest = hashlib.blake2b(repr((stack.planes.shape, stack.z_um.tolist(), stack.pixel_um)).encode(), digest_size=16)
-    for plane in stack.planes:
-        digest.update(np.ascontiguousarray(plane).data)
-    return digest.digest()
+def _said(shape: tuple[int, ...], z_um: np.ndarray, pixel_um: float) -> dict[str, object]:
+    metadata: dict[str, object] = {
+        "axes": "ZYX" if shape[2] == 1 else "ZYXS",
+        "PhysicalSizeX": float(pixel_um),
+        "PhysicalSizeXUnit": "µm",
+        "PhysicalSizeY": float(pixel_um),
+        "PhysicalSizeYUnit": "µm",
+        "Plane": {"PositionZ": z_um.tolist(), "PositionZUnit": ["µm"] * len(z_um)},
+        "UUID": NAMELESS,
+    }
+    step_um = regular_step_um(z_um)
+    return metadata if step_um is None else metadata | {"PhysicalSizeZ": step_um, "PhysicalSizeZUnit": "µm"}
+
+
+def _name(path: Path, name: str) -> None:
+    """Put a stack's name, which follows from all pixels, in the place that was left for it in the header."""
+    with tifffile.TiffFile(path) as tif:
+        tag = tif.pages.first.tags["ImageDescription"]
+    with path.open("r+b") as file:
+        file.seek(tag.valueoffset)
+        header = file.read(tag.count)
+        file.seek(tag.valueoffset)
+        file.write(header.replace(NAMELESS.encode(), name.encode()))
 
 
 def read_stack(path: Path) -> Stack:

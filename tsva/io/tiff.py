@@ -27,6 +27,7 @@ SIZES = ("imagelength", "imagewidth", "imagedepth", "samplesperpixel", "rowspers
 """Attributes of a page that tifffile takes from tags; a damaged tag may hold several numbers."""
 COARSEST_PIXEL_UM = 20.0
 """A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
+NDPI_TAG = 65420
 JPEG = (6, 7)
 """Compressions whose decoder turns YCbCr into RGB."""
 _RESOLUTION_UNIT_UM = {2: 25_400.0, 3: 10_000.0}
@@ -45,11 +46,22 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
     if not path.is_file():
         raise UserError(where, got="no such file", wanted="a TIFF file", do="Mend the path.")
     with reading(where):
-        tif = TiffFile(path)
+        tif = TiffFile(path, is_ndpi=is_ndpi(path))
     with tif:
         with reading(where):
             _check_whole(tif)
         yield tif
+
+
+def is_ndpi(path: Path) -> bool:
+    """Whether a file is Hamamatsu's kind of TIFF, with offsets of its own, by the first page's tags."""
+    with path.open("rb") as file:
+        start = file.read(8)
+        if not start.startswith(MAGIC[0]) or len(start) < 8:
+            return False
+        file.seek(struct.unpack("<I", start[4:])[0])
+        tags = file.read(int.from_bytes(file.read(2), "little") * 12)
+    return any(code == NDPI_TAG for (code,) in struct.iter_unpack("<H10x", tags[: len(tags) // 12 * 12]))
 
 
 @contextmanager
@@ -84,11 +96,21 @@ def _check_whole(tif: TiffFile) -> None:
         pieces = math.prod(page.keyframe.chunked) if page.keyframe else 0
         if len(ends) != pieces or max(ends, default=0) > size or 0 in page.databytecounts:
             raise ValueError(f"pixels of page {number} of {count} are missing")
-    _check_tags(tif, tif.pages.first.offset, size)
+    if not tif.is_ndpi:  # whose tags are laid out in a way of their own
+        _check_tags(tif, tif.pages.first.offset, size)
     if tif.is_ome and tif.ome_metadata:
         read_ome(tif.ome_metadata)  # before tifffile makes tables as large as it says
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
+
+
+def segment_shape(page: TiffPage) -> tuple[int, int]:
+    """Height and width of a strip or tile."""
+    # Hamamatsu's single strips have restart marks, which tifffile makes tiles of
+    if page.is_tiled or page.jpegheader is not None:
+        return page.tilelength, page.tilewidth
+    # a single strip may claim to have any number of rows
+    return min(page.rowsperstrip, page.imagelength), page.imagewidth
 
 
 def _check_tags(tif: TiffFile, offset: int, size: int) -> None:
@@ -105,7 +127,7 @@ def _check_tags(tif: TiffFile, offset: int, size: int) -> None:
             raise ValueError(f"the value of tag {code} is missing")
 
 
-def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
+def read_page(page: TiffPage | TiffFrame, where: str, depths: tuple[int, ...] = (8,)) -> np.ndarray:
     """Decode a page.
 
     Parameters
@@ -114,10 +136,12 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
         Of a file opened by `open_tiff`.
     where : str
         The file, for messages.
+    depths : tuple of int
+        Bits per channel that are taken.
 
     Returns
     -------
-    (Y, X, C) uint8 array
+    (Y, X, C) uint8 or uint16 array
         C is 1 or 3. White-is-zero is inverted and palettes are looked up, which loses nothing.
 
     Raises
@@ -127,7 +151,7 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
     """
     key = page.keyframe
     assert key is not None  # tifffile sets it when it reads the page
-    check_page(key, where)
+    check_page(key, where, depths)
     check_decoded(key.imagelength, key.imagewidth, where)
     with reading(where):
         pixels = page.asarray()
@@ -135,15 +159,15 @@ def read_page(page: TiffPage | TiffFrame, where: str) -> np.ndarray:
             raise ValueError(f"{pixels.size} values, not {key.size}")
         if "S" in key.axes:
             pixels = np.moveaxis(pixels, key.axes.index("S"), -1)
-        return as_shown(pixels, key, where)
+        return as_shown(pixels, key, where, depths)
 
 
-def check_page(key: TiffPage, where: str) -> None:
+def check_page(key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> None:
     """Refuse other bit depths and colour spaces, and sizes that are no numbers, before anything is decoded."""
     for name in SIZES:
         if not isinstance(getattr(key, name), int):
             raise unreadable(where, ValueError(f"{name} is {getattr(key, name)!r}"))
-    if key.bitspersample != 8 or key.dtype != np.uint8:
+    if key.bitspersample not in depths or key.dtype != np.dtype(f"u{key.bitspersample // 8}"):
         raise wrong_depth(where, f"{key.bitspersample} bits per channel ({key.dtype})")
     if key.imagedepth > 1:
         raise UserError(
@@ -154,6 +178,8 @@ def check_page(key: TiffPage, where: str) -> None:
     known = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE)
     if not decoded and key.photometric not in known:
         raise wrong_colours(where, getattr(key.photometric, "name", str(key.photometric)))
+    if key.photometric == PHOTOMETRIC.PALETTE and key.bitspersample != 8:
+        raise wrong_colours(where, f"a palette of {key.bitspersample} bits")
 
 
 def check_decoded(height: int, width: int, where: str) -> None:
@@ -179,14 +205,14 @@ def check_tiles(path: Path) -> None:
                 check_decoded(page.tilelength, page.tilewidth, str(path))
 
 
-def as_shown(pixels: np.ndarray, key: TiffPage, where: str) -> np.ndarray:
+def as_shown(pixels: np.ndarray, key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> np.ndarray:
     """Grey or RGB of stored values: inverts white-is-zero, looks up palettes, drops full opacity."""
     if key.photometric == PHOTOMETRIC.MINISWHITE:
-        return as_grey_or_rgb(255 - pixels, where)
-    if key.photometric == PHOTOMETRIC.PALETTE and key.colormap is not None:
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    elif key.photometric == PHOTOMETRIC.PALETTE and key.colormap is not None:
         # TIFF palettes are 16-bit; their upper byte is the 8-bit colour
-        return as_grey_or_rgb((key.colormap >> 8).astype(np.uint8).T[pixels], where)
-    return as_grey_or_rgb(pixels, where)
+        pixels = (key.colormap >> 8).astype(np.uint8).T[pixels.reshape(pixels.shape[:2])]
+    return as_grey_or_rgb(pixels, where, depths)
 
 
 def pixel_um_of_page(page: TiffPage) -> float | None:

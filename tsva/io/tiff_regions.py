@@ -1,15 +1,16 @@
-"""Regions of a TIFF image: only the strips or tiles that a region touches are read and decoded."""
+"""Regions of TIFF pages: only the strips or tiles that a region touches are read and decoded."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from tifffile import TiffFile, TiffPage
+from tifffile import PLANARCONFIG, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
 from tsva.io.regions import Level
-from tsva.io.tiff import as_shown, check_decoded, check_page, ome_images, pixel_um_of_page, reading
+from tsva.io.stored import Objective
+from tsva.io.tiff import as_shown, check_decoded, check_page, ome_images, pixel_um_of_page, reading, segment_shape
 
 
 class TiffRegions:
@@ -21,6 +22,8 @@ class TiffRegions:
         The file.
     tif : TiffFile
         Opened by `open_tiff`, and closed by the caller.
+    depths : tuple of int
+        Bits per channel that are taken.
 
     Raises
     ------
@@ -28,8 +31,8 @@ class TiffRegions:
         If the image has several planes, or pixels of an unsupported kind.
     """
 
-    def __init__(self, path: Path, tif: TiffFile) -> None:
-        self.where, self._path = str(path), path
+    def __init__(self, path: Path, tif: TiffFile, depths: tuple[int, ...] = (8,)) -> None:
+        self.where, self._depths = str(path), depths
         series = tif.series[0]
         if len(series.pages) > 1:
             raise UserError(
@@ -38,9 +41,9 @@ class TiffRegions:
             )  # fmt: skip
         self._pages = [level.keyframe for level in series.levels]
         for page in self._pages:
-            check_page(page, self.where)
+            check_page(page, self.where, depths)
             if not page.is_memmappable:
-                check_decoded(*_segment_shape(page), self.where)
+                check_decoded(*segment_shape(page), self.where)
         finest = self._pages[0]
         with reading(self.where):
             self.levels = [
@@ -48,30 +51,74 @@ class TiffRegions:
             ]
         images = ome_images(tif, self.where)
         self.pixel_um = images[0].pixel_um if images else pixel_um_of_page(finest)
+        self.objective = images[0].objective if images else Objective()
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """(height, width, 1 or 3) uint8 pixels."""
-        page = self._pages[level]
-        with reading(self.where):
-            if page.is_memmappable:
-                pixels = _mapped(self._path, page)[top : top + height, left : left + width]
-            else:
-                pixels = _decoded(page, top, left, height, width)
-            return as_shown(pixels, page, self.where)
+        """(height, width, 1 or 3) pixels."""
+        return read_region(self._pages[level], self.where, top, left, height, width, self._depths)
 
 
-def _mapped(path: Path, page: TiffPage) -> np.ndarray:
-    stored = np.asarray(np.memmap(path, np.uint8, "r", page.dataoffsets[0], page.shape))
-    return np.moveaxis(stored, page.axes.index("S"), -1) if "S" in page.axes else stored[..., None]
+def read_region(
+    page: TiffPage | TiffFrame, where: str, top: int, left: int, height: int, width: int,
+    depths: tuple[int, ...] = (8,),
+) -> np.ndarray:  # fmt: skip
+    """Decode a part of a page.
+
+    Parameters
+    ----------
+    page : TiffPage or TiffFrame
+        Of a file opened by `open_tiff`, and checked by `check_page`.
+    where : str
+        The file, for messages.
+    top, left, height, width : int
+        The part, within the page.
+    depths : tuple of int
+        Bits per channel that are taken.
+
+    Returns
+    -------
+    (height, width, C) uint8 or uint16 array
+        C is 1 or 3.
+
+    Raises
+    ------
+    UserError
+        If it can't be decoded.
+    """
+    key = page.keyframe
+    assert key is not None  # tifffile sets it when it reads the page
+    if not (key.is_final and _in_one_piece(page)):
+        check_decoded(*segment_shape(key), where)
+        check_decoded(height, width, where)
+    with reading(where):
+        if key.is_final and _in_one_piece(page):
+            pixels = _mapped(page, key)[top : top + height, left : left + width]
+            pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+        else:
+            pixels = _decoded(page, key, top, left, height, width)
+        return as_shown(pixels, key, where, depths)
 
 
-def _decoded(page: TiffPage, top: int, left: int, height: int, width: int) -> np.ndarray:
-    out = np.zeros((height, width, page.samplesperpixel), np.uint8)
+def _in_one_piece(page: TiffPage | TiffFrame) -> bool:
+    """Whether a page's strips follow each other; tifffile answers for the first page of a stack alone."""
+    starts, lengths = np.array(page.dataoffsets), np.array(page.databytecounts)
+    return page.parent.filehandle.is_file and bool(np.all(starts[:-1] + lengths[:-1] == starts[1:]))
+
+
+def _mapped(page: TiffPage | TiffFrame, key: TiffPage) -> np.ndarray:
     file = page.parent.filehandle
-    for index in _segments(page, top, left, height, width):
-        file.seek(page.dataoffsets[index])
-        data = file.read(page.databytecounts[index])
-        segment, (sample, _, y, x, _), (_, rows, columns, _) = page.decode(data, index, jpegtables=page.jpegtables)
+    stored_as = np.dtype(f"{page.parent.byteorder}u{key.bitspersample // 8}")
+    stored = np.asarray(np.memmap(file.path, stored_as, "r", page.dataoffsets[0], key.shape))
+    return np.moveaxis(stored, key.axes.index("S"), -1) if "S" in key.axes else stored[..., None]
+
+
+def _decoded(page: TiffPage | TiffFrame, key: TiffPage, top: int, left: int, height: int, width: int) -> np.ndarray:
+    out = np.zeros((height, width, key.samplesperpixel), f"u{key.bitspersample // 8}")
+    for index in _segments(key, top, left, height, width):
+        data = _stored(page, index)
+        segment, (sample, _, y, x, _), (_, rows, columns, _) = key.decode(
+            data, index, jpegtables=page.jpegtables, jpegheader=key.jpegheader
+        )
         if segment is None:
             raise ValueError(f"segment {index} is empty")
         first_row, last_row = max(y, top), min(y + rows, top + height)
@@ -83,22 +130,28 @@ def _decoded(page: TiffPage, top: int, left: int, height: int, width: int) -> np
     return out
 
 
-def _segments(page: TiffPage, top: int, left: int, height: int, width: int) -> list[int]:
+def _stored(page: TiffPage | TiffFrame, index: int) -> bytes:
+    """A segment's bytes; the other files of a set are closed until they are asked for."""
+    file = page.parent.filehandle
+    closed = file.closed
+    if closed:
+        file.open()
+    try:
+        file.seek(page.dataoffsets[index])
+        return bytes(file.read(page.databytecounts[index]))
+    finally:
+        if closed:
+            file.close()
+
+
+def _segments(key: TiffPage, top: int, left: int, height: int, width: int) -> list[int]:
     """Numbers of the strips or tiles that a region touches; planar images have one set of them a channel."""
-    tall, wide = _segment_shape(page)
-    across, down = -(-page.imagewidth // wide), -(-page.imagelength // tall)
-    sets = len(page.dataoffsets) // (across * down)
+    tall, wide = segment_shape(key)
+    across, down = -(-key.imagewidth // wide), -(-key.imagelength // tall)
+    sets = key.samplesperpixel if key.planarconfig == PLANARCONFIG.SEPARATE else 1
     return [
         channel * across * down + row * across + column
         for channel in range(sets)
         for row in range(top // tall, -(-(top + height) // tall))
         for column in range(left // wide, -(-(left + width) // wide))
     ]
-
-
-def _segment_shape(page: TiffPage) -> tuple[int, int]:
-    """Height and width of a strip or tile."""
-    if page.is_tiled:
-        return page.tilelength, page.tilewidth
-    # a single strip may claim to have any number of rows
-    return min(page.rowsperstrip, page.imagelength), page.imagewidth

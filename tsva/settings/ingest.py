@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from tsva.settings.base import Section
 
 
@@ -10,3 +12,5 @@ class IngestSettings(Section):
 
     require_regular_z: bool = True
     """Refuse stacks whose planes are not evenly spaced, as pairs need even steps. False reads them for focus alone."""
+    max_field_px: int = Field(default=4096, ge=256, le=16_384)
+    """Planes of z-stacks that are wider or higher, such as whole slides, are cut into equal fields of at most this."""

@@ -39,6 +39,8 @@ class SlideRow(Section):
     """Pixel size in the specimen; empty: the file says it."""
     z_step_um: float | None = Field(None, gt=0, le=100)
     """Distance between planes; empty: the file or the planes' names say it."""
+    bits: int | None = Field(None, ge=9, le=16)
+    """For 16-bit z-stacks: how many bits the camera fills, e.g. 12; empty: the file says it."""
     pattern: str = ""
     """For `planes`: the planes' names, with {z}, {z_nm} or {z_index}, and {field} where a folder has several fields."""
     fields: int | None = Field(None, ge=1, le=10_000)
@@ -50,7 +52,7 @@ class SlideRow(Section):
     microscope: str = ""
     """For `simulated` and `image`: the microscope of the settings that takes the stack; empty: the first one."""
 
-    @field_validator("pixel_um", "z_step_um", "fields", mode="before")
+    @field_validator("pixel_um", "z_step_um", "bits", "fields", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value

@@ -1,0 +1,140 @@
+"""Taking z-stacks in against `tifffile.imread` of the same files, which does nothing but decode them.
+
+    python benchmarks/ingest.py [--planes 21] [--turns 3]
+
+Prints one JSON object, an entry a way of storing: seconds of the processor (the least of some turns that alternate),
+the ratio of throughputs (plain over ours: 0.9 means nine tenths of tifffile's), and by how many planes the memory of a
+process of its own grew, for each of
+- `read`: all planes through the readers, as `uint8`, one by one;
+- `ingest`: read, checked, and written as a stack of the ingest stage, with the file's name from its pixels.
+The stacks are noise on a slope, as cameras give it: compressed files that decode faster than real ones would flatter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from tsva.ingest import checked
+from tsva.io import write_planes
+from tsva.io.stacks import fields_of_stack
+
+SHAPE = (1024, 1224, 3)
+PIXEL_UM, STEP_UM = 0.345, 0.5
+KINDS: dict[str, dict[str, object]] = {
+    "plain": {},
+    "deflate strips": {"compression": "zlib", "rowsperstrip": 64},
+    "lzw strips": {"compression": "lzw", "rowsperstrip": 64},
+    "zstd tiles": {"compression": "zstd", "tile": (256, 256)},
+    "jpeg tiles": {"compression": "jpeg", "tile": (256, 256)},
+}
+
+
+def write(path: Path, planes: int, options: dict[str, object]) -> None:
+    """A colour stack of noise on a slope."""
+    draw = np.random.default_rng(1)
+    slope = np.linspace(120, 220, SHAPE[1])[:, None]
+    with tifffile.TiffWriter(path) as tif:
+        for _ in range(planes):
+            plane = np.clip(slope + draw.normal(0, 2, SHAPE), 0, 255).astype(np.uint8)
+            tif.write(plane, photometric="rgb", metadata=None, contiguous=False, **options)  # type: ignore[arg-type]
+
+
+def plain(path: Path, _: Path) -> None:
+    """The peer."""
+    tifffile.imread(path, key=slice(None), maxworkers=1)
+
+
+def read(path: Path, _: Path) -> None:
+    """All planes by the readers."""
+    for field in fields_of_stack(path, PIXEL_UM, STEP_UM):
+        for plane in field.planes():
+            np.ascontiguousarray(plane).sum(dtype=np.uint64)  # mapped pixels aren't read before they are looked at
+
+
+def ingest(path: Path, out: Path) -> None:
+    """Read, check, write."""
+    for source in fields_of_stack(path, PIXEL_UM, STEP_UM):
+        planes = checked(
+            source.planes(), source.plane_names, source.pixel_um, source.where, common_pixel_um=source.pixel_um
+        )
+        write_planes(out / f"{source.name}.ome.tif", planes, np.array(source.z_um), source.pixel_um)
+
+
+WAYS: dict[str, Callable[[Path, Path], None]] = {"plain": plain, "read": read, "ingest": ingest}
+
+
+def seconds(way: str, path: Path, out: Path) -> float:
+    """Of the processor."""
+    start = time.process_time()
+    WAYS[way](path, out)
+    return time.process_time() - start
+
+
+def planes_held(way: str, path: Path) -> float:
+    """Growth of the peak memory of a process of its own, in planes."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--memory", way, str(path)], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def memory(way: str, path: Path) -> float:
+    """The same, within that process: one turn first for whatever libraries keep, then the peak's growth (Linux)."""
+    with tempfile.TemporaryDirectory() as out:
+        WAYS[way](path, Path(out))
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        before = _kib("VmRSS")
+        WAYS[way](path, Path(out))
+        return (_kib("VmHWM") - before) * 1024 / float(np.prod(SHAPE))
+
+
+def _kib(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
+
+
+def compare(path: Path, out: Path, turns: int) -> dict[str, object]:
+    """All ways on one file."""
+    times = dict.fromkeys(WAYS, float("inf"))
+    for _ in range(turns):
+        times = {way: min(times[way], seconds(way, path, out)) for way in WAYS}
+    return {
+        "seconds": {way: round(value, 3) for way, value in times.items()},
+        "ratio": {way: round(times["plain"] / times[way], 2) for way in WAYS if way != "plain"},
+        "planes_held": {way: round(planes_held(way, path), 1) for way in WAYS},
+    }
+
+
+def main() -> None:
+    """Compare, print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--planes", type=int, default=21)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--memory", nargs=2)
+    told = parser.parse_args()
+    if told.memory:
+        print(memory(told.memory[0], Path(told.memory[1])))
+        return
+    result: dict[str, object] = {"planes": told.planes, "shape": SHAPE, "threads": os.environ.get("OMP_NUM_THREADS")}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, options in KINDS.items():
+            path = Path(folder) / f"{kind.replace(' ', '_')}.tif"
+            write(path, told.planes, options)
+            result[kind] = compare(path, Path(folder), told.turns)
+            path.unlink()
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

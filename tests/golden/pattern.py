@@ -1,0 +1,11 @@
+"""Pixels that every golden file holds: known anywhere, and small when compressed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def pattern(planes: int, height: int, width: int) -> np.ndarray:
+    """(planes, height, width, 3) uint8: red counts x, green y, blue the planes."""
+    z, y, x = np.indices((planes, height, width))
+    return np.stack([3 * x, 4 * y, 40 * z + 10], axis=-1).astype(np.uint8)

@@ -1,0 +1,96 @@
+"""Zeiss CZI, by pylibCZIrw (LGPL-3.0; the extra `czi`): the library reads the tiles that a region touches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsva.errors import UserError
+from tsva.io.extras import needed
+from tsva.io.pixels import BOTH_DEPTHS, as_grey_or_rgb
+from tsva.io.resolution import agreed_pixel_um
+from tsva.io.stored import Objective, PlaneReader, StoredImage, channel_names
+from tsva.io.tiff import check_decoded, reading
+
+MAGIC = b"ZISRAWFILE"
+UM_PER_M = 1e6
+
+
+def czi_images(path: Path) -> list[StoredImage]:
+    """Scenes of a CZI file, or the whole of it if it has none.
+
+    Raises
+    ------
+    UserError
+        If pylibCZIrw is not installed, the file is damaged, or it holds a time series or several channels.
+    """
+    where = str(path)
+    library = needed("pylibCZIrw.czi", "czi", where)
+    with reading(where), library.open_czi(str(path)) as czi:
+        sizes = {axis: stop - start for axis, (start, stop) in czi.total_bounding_box.items()}
+        scenes = dict(czi.scenes_bounding_rectangle) or {None: czi.total_bounding_rectangle}
+        kind, metadata = czi.get_channel_pixel_type(0), czi.metadata["ImageDocument"]["Metadata"]
+    if sizes.get("T", 1) > 1 or sizes.get("C", 1) > 1:
+        raise UserError(
+            where, got=f"{sizes.get('T', 1)} points of time and {sizes.get('C', 1)} channels",
+            wanted="planes along z alone, grey or RGB", do="Export one of them as OME-TIFF.",
+        )  # fmt: skip
+    length_um = _lengths_um(metadata)
+    planes, step_um, depth = sizes.get("Z", 1), length_um.get("Z"), 16 if "16" in kind or "48" in kind else 8
+    return [
+        StoredImage(
+            name=path.name.split(".")[0] + (f"_{scene}" if len(scenes) > 1 else ""), where=where, format="CZI",
+            planes=planes, height_px=place.h, width_px=place.w, channels=channel_names(3 if "Bgr" in kind else 1),
+            depth=depth, bits=8 if depth == 8 else None,
+            z_um=tuple(i * step_um for i in range(planes)) if step_um else None,
+            pixel_um=agreed_pixel_um(where, length_um.get("X"), length_um.get("Y")), objective=_objective(metadata),
+            open=lambda scene=scene, place=place: _open(path, scene, place.x, place.y),  # type: ignore[misc]
+        )
+        for scene, place in scenes.items()
+    ]  # fmt: skip
+
+
+def _listed(value: Any) -> list[Any]:
+    """XML of one element is no list."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _lengths_um(metadata: Any) -> dict[str, float]:
+    items = _listed(((metadata.get("Scaling") or {}).get("Items") or {}).get("Distance"))
+    return {item["@Id"]: float(item["Value"]) * UM_PER_M for item in items if item.get("Value")}
+
+
+def _objective(metadata: Any) -> Objective:
+    told = ((metadata.get("Information") or {}).get("Instrument") or {}).get("Objectives") or {}
+    found = _listed(told.get("Objective"))
+    if len(found) != 1:
+        return Objective()
+    na, power = found[0].get("LensNA"), found[0].get("NominalMagnification")
+    return Objective(float(na) if na else None, float(power) if power else None)
+
+
+@contextmanager
+def _open(path: Path, scene: int | None, x: int, y: int) -> Iterator[PlaneReader]:
+    library = needed("pylibCZIrw.czi", "czi", str(path))
+    with library.open_czi(str(path)) as czi:
+        yield CziReader(str(path), czi, scene, x, y)
+
+
+class CziReader:
+    """A `PlaneReader` of a scene, whose corner lies at `x` and `y`."""
+
+    def __init__(self, where: str, czi: Any, scene: int | None, x: int, y: int) -> None:
+        self._where, self._czi, self._scene, self._corner = where, czi, scene, (x, y)
+
+    def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """(height, width, 1 or 3) uint8 or uint16 pixels."""
+        check_decoded(height, width, self._where)
+        place = (self._corner[0] + left, self._corner[1] + top, width, height)
+        with reading(self._where):
+            pixels = np.asarray(self._czi.read(roi=place, plane={"Z": plane, "C": 0, "T": 0}, scene=self._scene))
+        # the library gives blue first
+        return as_grey_or_rgb(np.ascontiguousarray(pixels[..., ::-1]), self._where, BOTH_DEPTHS)
