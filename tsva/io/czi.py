@@ -20,6 +20,12 @@ MAGIC = b"ZISRAWFILE"
 UM_PER_M = 1e6
 
 
+def is_czi(path: Path) -> bool:
+    """Whether a file is one."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
 def czi_images(path: Path) -> list[StoredImage]:
     """Scenes of a CZI file, or the whole of it if it has none.
 

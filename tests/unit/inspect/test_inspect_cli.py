@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,6 +214,15 @@ def test_what_an_ome_header_tells_of_the_objective(tmp_path: Path) -> None:
     text = run(tmp_path / "s.ome.tif")
     assert "objective   20× NA 0.75 Air" in text
     assert "grey, 8 bits" in text
+
+
+def test_an_ome_zarr_folder(tmp_path: Path) -> None:
+    zipfile.ZipFile(Path(__file__).parents[2] / "golden/ome-zarr-0.5.zip").extractall(tmp_path)
+    text = run(tmp_path / "stack.zarr", "--sheet-folder", tmp_path)
+    for part in ("OME-Zarr 0.5, 5 focal planes", "64 × 48 pixels", "RGB, 8 bits", "z from 0 to 2 µm, 0.5 µm apart"):
+        assert part in text
+    cells = row_of(text)
+    assert (cells["source"], cells["path"]) == ("stack", "stack.zarr")
 
 
 def test_the_layout_of_jiang_2018(tmp_path: Path) -> None:

@@ -14,10 +14,14 @@ from tifffile import TiffFile
 
 from tsva.cli.inspecting.guess import guess_pattern
 from tsva.errors import UserError
+from tsva.io.czi import is_czi
+from tsva.io.dicom import is_dicom
+from tsva.io.formats import stored_images
 from tsva.io.images import is_tiff, read_image
 from tsva.io.jiang2018 import LOCATION
-from tsva.io.tiff import open_tiff
+from tsva.io.tiff import is_ndpi, open_tiff
 from tsva.io.tiff_series import count_planes
+from tsva.io.zarr_images import is_zarr
 
 PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 Kind = Literal["stack", "planes", "image", "jiang2018"]
@@ -57,6 +61,9 @@ def find_facts(path: Path, pattern: str) -> Facts:
     UserError
         If there is nothing, or nothing that is known.
     """
+    stacks = _of_other_format(path) if path.exists() and not pattern else None
+    if stacks is not None:
+        return stacks
     if path.is_dir():
         return _of_folder(path, pattern)
     if not path.is_file():
@@ -79,6 +86,23 @@ def find_facts(path: Path, pattern: str) -> Facts:
         }
         return Facts("image", "", told)
     return Facts("stack", "", {"format": path.suffix[1:].upper() or "unknown"})
+
+
+def _of_other_format(path: Path) -> Facts | None:
+    """Z-stacks that are neither plain TIFF nor pictures; None for anything else, flat slides among it."""
+    if not (is_zarr(path) or is_dicom(path) or (path.is_file() and (is_czi(path) or is_ndpi(path)))):
+        return None
+    images = [image for image in stored_images(path) if image.planes > 1]
+    if not images:
+        return None
+    first, objective = images[0], images[0].objective
+    told = {"format": f"{first.format}, {first.planes} focal planes"}
+    if len(images) > 1:
+        told["images"] = str(len(images))
+    told |= _pixels(first.height_px, first.width_px, len(first.channels), first.bits or first.depth)
+    lens = [f"{objective.magnification:g}×"] if objective.magnification else []
+    lens += [f"NA {objective.na:g}"] if objective.na else []
+    return Facts("stack", "", {**told, "objective": " ".join(lens)} if lens else told)
 
 
 def _of_folder(path: Path, pattern: str) -> Facts:
