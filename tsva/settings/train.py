@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -26,8 +26,6 @@ class FusionSettings(Section):
     """Edge of the random crop: filters reach 20 pixels far, and noise is read from it; None: the whole patch."""
     batch: int = Field(8, ge=1, le=4096)
     """Pairs a step."""
-    steps: int | None = Field(None, ge=1)
-    """Optimiser's steps, where `train.steps` counts and not `train.epochs`; None: as many as `train.steps`."""
 
 
 class TrainSettings(Section):
@@ -60,6 +58,8 @@ class TrainSettings(Section):
     """Visits of every patch (paper: 50), rounded up to whole batches; None: `steps` counts."""
     steps: int | None = Field(1500, ge=1)
     """Optimiser's steps, whatever the number of patches; None: `epochs` counts."""
+    steps_of: dict[NetworkName, Annotated[int, Field(ge=1)]] = Field({})
+    """Other numbers of steps for some networks, where `steps` counts."""
     learning_rate: float = Field(2e-3, gt=0, lt=1)
     """Adam's; the highest one where a schedule moves it (paper: 5e-4)."""
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
@@ -82,10 +82,11 @@ class TrainSettings(Section):
 
     def for_network(self, name: NetworkName) -> Self:
         """These settings with what differs for a network put in place."""
-        if name not in ("fusion", "fusion_one_shot"):
-            return self
-        steps = self.steps and (self.fusion.steps or self.steps)
-        return self.model_copy(update={"crop_px": self.fusion.crop_px, "batch": self.fusion.batch, "steps": steps})
+        steps = self.steps and self.steps_of.get(name, self.steps)
+        crops = (
+            {} if name not in ("fusion", "fusion_one_shot") else self.fusion.model_dump(include={"crop_px", "batch"})
+        )
+        return self.model_copy(update={"steps": steps, **crops})
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
