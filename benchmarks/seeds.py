@@ -146,7 +146,8 @@ def _median(found: dict[str, list[float]], network: str, seeds: list[int]) -> fl
 
 
 def _row(rows: pd.DataFrame) -> dict[str, Any]:
-    return {key: round(value, 3) if isinstance(value, float) else value for key, value in rows.iloc[0].items()}
+    (row,) = json.loads(rows.round(3).to_json(orient="records"))
+    return dict(row)
 
 
 if __name__ == "__main__":

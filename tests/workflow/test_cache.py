@@ -28,7 +28,8 @@ def files(folder: Path, *parts: str) -> dict[str, bytes]:
     found = [file for root in roots for file in sorted(root.rglob("*")) if file.is_file()]
     # what lies in a linked folder isn't found by rglob
     found += [file for root in roots for link in root.iterdir() if link.is_dir() for file in link.iterdir()]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in found}
+    # Snakemake's own mark is put where a job has run, and not where the cache has been used
+    return {str(file.relative_to(folder)): file.read_bytes() for file in found if file.name != ".snakemake_timestamp"}
 
 
 def test_second_directory_takes_what_the_first_made(

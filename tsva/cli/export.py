@@ -11,7 +11,6 @@ import click
 
 from tsva.cli.common import fresh_folder, settings_option
 from tsva.errors import UserError
-from tsva.io.arrays import read_json
 from tsva.settings.export import ExportSettings
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def _summary(report: Path | None) -> dict[str, Any] | None:
     if report is None:
         return None
     try:
-        summary: dict[str, Any] = read_json(report)
+        summary: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
         if summary["version"] == 1:
             return summary
         got = f"version {summary['version']}"
