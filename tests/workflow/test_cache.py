@@ -55,7 +55,7 @@ def test_second_directory_takes_what_the_first_made(
     # another seed is another slide, but the same scan
     (other.folder / "tiny.yaml").write_text((other.folder / "tiny.yaml").read_text().replace("seed: 3", "seed: 4"))
     before = files(one.folder, "results/ingest/A1")
-    other.run(*CACHED, "ingested")
+    other.run("ingested", *CACHED)
     assert files(one.folder, "results/ingest/A1") == before, "the cache is not written through"
     assert files(other.folder, "results/ingest/A1") != before
     assert not one.planned(*CACHED)

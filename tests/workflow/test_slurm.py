@@ -59,7 +59,9 @@ def told(finished: Path, tmp_path_factory: pytest.TempPathFactory, request: pyte
     with Slurm(accounting) as slurm:
         environment = _environment(folder, slurm)
         with _started(folder, environment, "first.txt") as first:
-            slide_job = _wait(slurm, first, lambda job: job["JobState"] == "RUNNING")
+            slide_job = _wait(
+                slurm, first, lambda job: job["JobState"] == "RUNNING" and rule(job).startswith("group_slide")
+            )
             slurm.ask("scancel", slide_job["JobId"])
             _wait(slurm, first, lambda job: job.get("TresPerJob") == GPU and job["JobState"] == "RUNNING")
             kill(first)
