@@ -100,14 +100,14 @@ def _as_text(summary: dict[str, Any]) -> str:
 
 def _dataset(results: Path, name: str, methods: Iterable[str]) -> DataSet:
     patches = read_table(results / "pairs" / f"{name}.tsv")
-    stacks = {array: _array(results / array) for array in dict.fromkeys(patches["array"])}
+    stacks = {array: read_array(results / array) for array in dict.fromkeys(patches["array"])}
     return DataSet(name, patches, {method: _method(results, name, method, len(patches)) for method in methods}, stacks)
 
 
 def _method(results: Path, dataset: str, method: str, patches: int) -> Method:
     folder = results / "refocus" / dataset / method
     counts = results / "count" / dataset / f"{method}.tsv"
-    restored = _array(folder / "restored.npy")
+    restored = read_array(folder / "restored.npy")
     if len(restored) != patches:
         raise UserError(
             str(folder / "restored.npy"), got=f"{len(restored)} patches",
@@ -118,14 +118,14 @@ def _method(results: Path, dataset: str, method: str, patches: int) -> Method:
 
 def _training(results: Path, network: str) -> Training:
     folder = results / "train" / network
-    return Training(network, _json(folder / "summary.json"), pd.read_csv(_existing(folder / "log.csv")))
+    return Training(network, read_json(folder / "summary.json"), pd.read_csv(_existing(folder / "log.csv")))
 
 
 def _advice(folder: Path) -> Advice | None:
     """Which distance of shots to scan with, where that stage has run."""
     if not (folder / "summary.json").exists():
         return None
-    return Advice(read_table(folder / "delta.tsv"), _json(folder / "summary.json"))
+    return Advice(read_table(folder / "delta.tsv"), read_json(folder / "summary.json"))
 
 
 def _slides(results: Path, datasets: Iterable[str], sheet: Path | None) -> list[Slide]:
@@ -152,11 +152,11 @@ def _slide(results: Path, row: dict[Any, Any], left_out: pd.DataFrame | None, pa
         name=name,
         **{key: row.get(key) or None for key in SHEET_COLUMNS - {"slide"}},
         ingest=read_table(ingest) if ingest.exists() else None,
-        focus=_json(focus / "summary.json") if (focus / "summary.json").exists() else None,
+        focus=read_json(focus / "summary.json") if (focus / "summary.json").exists() else None,
         fields=read_table(focus / "fields.tsv") if (focus / "fields.tsv").exists() else None,
         excluded=None if left_out is None else left_out[left_out["slide"] == name],
         patches=patches if len(patches) else None,
-        stacks=_array(results / patches["array"].iloc[0]) if len(patches) else None,
+        stacks=read_array(results / patches["array"].iloc[0]) if len(patches) else None,
         surfaces=_surfaces(results / "simulate" / name) if len(patches) else {},
     )
 
@@ -167,18 +167,7 @@ def _surfaces(folder: Path) -> dict[str, np.ndarray]:
         return {}
     fields = read_table(folder / "fields.tsv")
     known = fields[fields["surface_file"] != ""]
-    return {field: _array(folder / file) for field, file in zip(known["field"], known["surface_file"], strict=True)}
-
-
-def _array(path: Path) -> np.ndarray:
-    """An array as a memory map: a few examples of it are looked at."""
-    found: np.ndarray = read_array(_existing(path))
-    return found
-
-
-def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = read_json(_existing(path))
-    return found
+    return {field: read_array(folder / file) for field, file in zip(known["field"], known["surface_file"], strict=True)}
 
 
 def _existing(path: Path) -> Path:

@@ -183,13 +183,7 @@ def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSetting
             do="Add training slides of further patients, or set pairs.split_by to patch.",
         )  # fmt: skip
     names = sorted(set(rows["array"]))
-    try:
-        arrays = tuple(read_array(results / name) for name in names)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{table}, column array", got=str(error), wanted="an array of patches for every slide",
-            do="Delete the slide's folder under pairs, so that its stage runs again.",
-        ) from None  # fmt: skip
+    arrays = tuple(read_array(results / name) for name in names)
     where = {name: number for number, name in enumerate(names)}
     return PatchStacks(
         arrays, rows["array"].map(where).to_numpy(dtype=int), rows["index"].to_numpy(dtype=int),

@@ -19,6 +19,7 @@ def read_array(path: Path) -> np.ndarray:
     UserError
         If it is missing, cut off or damaged.
     """
+    _check_there(path)
     try:
         found: np.ndarray = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
@@ -34,10 +35,18 @@ def read_json(path: Path) -> Any:
     UserError
         If it is missing, cut off or damaged.
     """
+    _check_there(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _damaged(path, "JSON", error) from None
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(
+            str(path), got="no such file", wanted="what the stage before writes", do="Run that stage first."
+        )
 
 
 def _damaged(path: Path, wanted: str, error: Exception) -> UserError:

@@ -88,7 +88,10 @@ def _files(path: Path) -> list[Path]:
     found = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES or is_zarr(file)]
     if not found:
         raise UserError(
-            str(path), got="a folder without TIFF files", wanted="z-stacks", do="Mend the sheet's column path."
+            str(path),
+            got=f"a folder without files of z-stacks ({', '.join(SUFFIXES)}, Zarr, DICOM)",
+            wanted="z-stacks",
+            do="Mend the sheet's column path.",
         )
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tsva.errors import UserError
-from tsva.io import czi
+from tsva.io.czi import czi_images, is_czi
 from tsva.io.dicom import dicom_image, is_dicom
 from tsva.io.stored import StoredImage
 from tsva.io.tiff import MAGIC
@@ -46,9 +46,9 @@ def stored_images(path: Path) -> list[StoredImage]:
         return zarr_images(path)
     if is_dicom(path):
         return [dicom_image(path)]
+    if path.is_file() and is_czi(path):
+        return czi_images(path)
     start = b"" if path.is_dir() else _start(path)
-    if start.startswith(czi.MAGIC):
-        return czi.czi_images(path)
     for magic, name in OTHERS.items():
         if start.startswith(magic):
             raise UserError(

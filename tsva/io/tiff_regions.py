@@ -22,8 +22,6 @@ class TiffRegions:
         The file.
     tif : TiffFile
         Opened by `open_tiff`, and closed by the caller.
-    depths : tuple of int
-        Bits per channel that are taken.
 
     Raises
     ------
@@ -31,8 +29,8 @@ class TiffRegions:
         If the image has several planes, or pixels of an unsupported kind.
     """
 
-    def __init__(self, path: Path, tif: TiffFile, depths: tuple[int, ...] = (8,)) -> None:
-        self.where, self._depths = str(path), depths
+    def __init__(self, path: Path, tif: TiffFile) -> None:
+        self.where = str(path)
         series = tif.series[0]
         if len(series.pages) > 1:
             raise UserError(
@@ -41,7 +39,7 @@ class TiffRegions:
             )  # fmt: skip
         self._pages = [level.keyframe for level in series.levels]
         for page in self._pages:
-            check_page(page, self.where, depths)
+            check_page(page, self.where)
             if not page.is_memmappable:
                 check_decoded(*segment_shape(page), self.where)
         finest = self._pages[0]
@@ -55,7 +53,7 @@ class TiffRegions:
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) pixels."""
-        return read_region(self._pages[level], self.where, top, left, height, width, self._depths)
+        return read_region(self._pages[level], self.where, top, left, height, width)
 
 
 def read_region(

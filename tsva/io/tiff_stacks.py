@@ -15,7 +15,7 @@ from tsva.io.ome import UNIT_UM, OmeImage
 from tsva.io.pixels import unreadable
 from tsva.io.resolution import agreed_pixel_um, positions_um
 from tsva.io.stored import UNKNOWN, PlaneReader, StoredImage, channel_names
-from tsva.io.tiff import ome_images, open_tiff, pixel_um_of_page, pixels_per_unit
+from tsva.io.tiff import ome_images, open_tiff, pixel_um_of_page, pixels_per_unit, reading
 from tsva.io.tiff_series import count_channels, count_planes, reader_of
 
 
@@ -58,8 +58,9 @@ def _image(path: Path, tif: TiffFile, index: int, told: OmeImage | None) -> Stor
         z_um = positions_um(where, planes, told.position_z_um, told.z_step_um)
         pixel_um = agreed_pixel_um(where, told.pixel_um, told.pixel_y_um)
     else:
-        z_um = positions_um(where, planes, None, _imagej_step_um(tif))
-        pixel_um = _pixel_um(tif, series)
+        with reading(where):  # what a header calls a number may be none
+            step_um, pixel_um = _imagej_step_um(tif), _pixel_um(tif, series)
+        z_um = positions_um(where, planes, None, step_um)
     kind = "OME-TIFF" if told is not None else "ImageJ TIFF" if tif.is_imagej else "TIFF"
     bits = told.bits if told is not None and told.bits is not None and told.bits < key.bitspersample else None
     return StoredImage(

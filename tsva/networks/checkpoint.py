@@ -55,12 +55,11 @@ class Checkpoint:
 
     def restored_network(self) -> nn.Module:
         """The network with its weights, in evaluation mode."""
-        self._check_shapes()
         network = self._fresh()
         network.load_state_dict(self.weights)
         return network.eval()
 
-    def _check_shapes(self) -> None:
+    def check_shapes(self) -> None:
         """Raise RuntimeError if weights don't fit, before memory is taken: settings may tell of any size."""
         if self.channels not in (1, 3):
             raise RuntimeError(f"{self.channels} channels")
@@ -108,7 +107,7 @@ def load(path: Path) -> Checkpoint:
         raise _unusable(path, f"the network {held.get('network')!r}")
     try:
         checkpoint = Checkpoint(**held)
-        checkpoint.restored_network()
+        checkpoint.check_shapes()
     except (TypeError, AttributeError, ValidationError, RuntimeError) as error:
         raise _unusable(path, f"weights or settings that don't fit ({str(error).splitlines()[0]})") from None
     return checkpoint

@@ -36,10 +36,8 @@ def advice(found: Advice | None) -> dict[str, Any] | None:
     curves, summary = found.curves, dict(found.summary)
     here = curves[np.isclose(curves["delta_um"], summary["scanned_with_um"])].set_index("method")["psnr_db"]
     blind = curves[(curves["method"] == "wiener_blind") & (curves["delta_um"] > 0)]["psnr_db"]
-    alone = curves[(curves["method"] == "wiener_one_shot") & (curves["delta_um"] == 0)]["psnr_db"].iloc[0]
     summary["cost_db"] = float(blind.max() - here["wiener_blind"]) if len(here) else None
     summary["second_shot_db"] = float(here["wiener_two_shot"] - here["wiener_one_shot"]) if len(here) else None
-    summary["one_shot_db"] = float(alone)
     return summary
 
 

@@ -11,7 +11,9 @@ from tsva.settings.base import Section
 NetworkName = Literal["unet", "unet_residual", "burst", "tsva", "fusion", "fusion_one_shot"]
 NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
 """All of them, in the order of the tables."""
-NOT_EXPORTABLE: tuple[NetworkName, ...] = ("fusion", "fusion_one_shot")
+OURS: tuple[NetworkName, ...] = ("fusion", "fusion_one_shot")
+"""Those that section `fusion` speaks of."""
+NOT_EXPORTABLE = OURS
 """These refuse, with the reason: `tsva.export` would fail on them."""
 
 
@@ -83,9 +85,7 @@ class TrainSettings(Section):
     def for_network(self, name: NetworkName) -> Self:
         """These settings with what differs for a network put in place."""
         steps = self.steps and self.steps_of.get(name, self.steps)
-        crops = (
-            {} if name not in ("fusion", "fusion_one_shot") else self.fusion.model_dump(include={"crop_px", "batch"})
-        )
+        crops = self.fusion.model_dump(include={"crop_px", "batch"}) if name in OURS else {}
         return self.model_copy(update={"steps": steps, **crops})
 
     @model_validator(mode="after")

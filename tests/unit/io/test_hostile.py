@@ -199,3 +199,14 @@ def test_data_may_lie_anywhere(tmp_path: Path) -> None:
     (study / "link").symlink_to(storage)
     for path in (str(storage / "A"), "../storage/A", "link/A"):
         assert len(find_fields(row(path=path, pattern="z{z}.tif"), study)) == 1
+
+
+def test_a_step_that_is_no_number(tmp_path: Path) -> None:
+    path = tmp_path / "stack.tif"
+    planes = np.zeros((3, 16, 16), np.uint8)
+    tifffile.imwrite(path, planes, imagej=True, metadata={"axes": "ZYX", "spacing": 0.5, "unit": "um"})
+    data = path.read_bytes()
+    assert data.count(b"spacing=0.5") == 1
+    path.write_bytes(data.replace(b"spacing=0.5", b"spacing=o.5"))
+    with pytest.raises(UserError, match=r"stack\.tif.*o\.5"):
+        fields_of_stack(path, 0.5, None)

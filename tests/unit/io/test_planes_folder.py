@@ -93,7 +93,7 @@ def test_stacks_by_pattern_or_folder(tmp_path: Path, planes: np.ndarray) -> None
 def test_stacks_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"slide S, column path: got .*none\*\.tif, where nothing is"):
         find_fields(_row(source="stack", path="none*.tif"), tmp_path)
-    with pytest.raises(UserError, match="got a folder without TIFF files"):
+    with pytest.raises(UserError, match="got a folder without files of z-stacks"):
         find_fields(_row(source="stack", path="."), tmp_path)
 
 

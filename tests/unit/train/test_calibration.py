@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+import tsva.training.offset_lessons
 from tsva.networks import build
 from tsva.networks.fusion import Fusion
-from tsva.settings.train import TrainSettings
+from tsva.settings.train import FusionSettings, TrainSettings
+from tsva.train import fit
 from tsva.training.calibration import PAIRS, calibrate
 from tsva.training.patches import PatchStacks
 from tsva.training.visits import VerificationPairs
@@ -39,6 +41,18 @@ def test_expected_errors_are_as_large_as_those_that_occur(network: Fusion, verif
     assert abs(np.log(before).mean()) > 0.1, "nothing to mend"
     calibrate(network, verification)
     np.testing.assert_allclose(np.log(ratios(network, pairs)).mean(), 0, atol=1e-5)
+
+
+def test_a_training_ends_with_it(training: PatchStacks, verification: PatchStacks, monkeypatch) -> None:
+    monkeypatch.setattr(tsva.training.offset_lessons, "STEPS", 5)
+    fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=2)
+    settings = TrainSettings(steps=2, verifications=1, fusion=fusion)
+    fitted = fit("fusion", training, verification, settings, seed=1)
+    network = build("fusion", settings, 3).eval()
+    network.load_state_dict(fitted.weights)
+    assert isinstance(network, Fusion)
+    np.testing.assert_allclose(np.log(ratios(network, VerificationPairs(verification, PAIRS))).mean(), 0, atol=1e-5)
+    assert float(network.taught_um) == training.pairs.offset_max_um
 
 
 def test_calibrating_twice_is_calibrating_once_and_images_stay(network: Fusion, verification: PatchStacks) -> None:
