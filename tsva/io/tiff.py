@@ -217,7 +217,8 @@ def as_shown(pixels: np.ndarray, key: TiffPage, where: str, depths: tuple[int, .
 
 def pixel_um_of_page(page: TiffPage) -> float | None:
     """Pixel size by the resolution tags, where they name a length and can be a microscope's."""
-    unit_um, pixels = _RESOLUTION_UNIT_UM.get(page.tags.valueof("ResolutionUnit", 1)), pixels_per_unit(page)
+    unit, pixels = page.tags.valueof("ResolutionUnit"), pixels_per_unit(page)
+    unit_um = _RESOLUTION_UNIT_UM.get(unit) if isinstance(unit, int) else None  # a damaged tag holds several numbers
     pixel_um = unit_um / pixels if unit_um and pixels else None
     return pixel_um if pixel_um is not None and pixel_um < COARSEST_PIXEL_UM else None
 

@@ -85,11 +85,13 @@ def read_region(
     """
     key = page.keyframe
     assert key is not None  # tifffile sets it when it reads the page
-    if not (key.is_final and _in_one_piece(page)):
+    with reading(where):
+        is_mapped = key.is_final and _in_one_piece(page)
+    if not is_mapped:
         check_decoded(*segment_shape(key), where)
         check_decoded(height, width, where)
     with reading(where):
-        if key.is_final and _in_one_piece(page):
+        if is_mapped:
             pixels = _mapped(page, key)[top : top + height, left : left + width]
             pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
         else:

@@ -210,3 +210,32 @@ def test_a_step_that_is_no_number(tmp_path: Path) -> None:
     path.write_bytes(data.replace(b"spacing=0.5", b"spacing=o.5"))
     with pytest.raises(UserError, match=r"stack\.tif.*o\.5"):
         fields_of_stack(path, 0.5, None)
+
+
+@pytest.mark.parametrize("tag", ["ResolutionUnit", "XResolution"])
+def test_a_resolution_of_several_numbers_is_none(tmp_path: Path, tag: str) -> None:
+    path = tmp_path / "stack.tif"
+    options = {"photometric": "minisblack", "resolution": (20000, 20000), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, np.zeros((3, 16, 16), np.uint8), metadata=None, **options)
+    assert fields_of_stack(path, None, 0.5)[0].pixel_um == 0.5
+    with tifffile.TiffFile(path) as tif:
+        offsets = [page.tags[tag].offset for page in tif.pages]
+    data = bytearray(path.read_bytes())
+    for offset in offsets:
+        struct.pack_into("<I", data, offset + 4, 2)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"stack\.tif.*pixel size"):
+        fields_of_stack(path, None, 0.5)
+
+
+def test_offsets_that_are_no_list_of_numbers(tmp_path: Path) -> None:
+    """Bytes of no type where the offset of a page's only strip belongs."""
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, np.zeros((3, 16, 16), np.uint8), photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(path) as tif:
+        offset = tif.pages.first.tags["StripOffsets"].offset
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<HII", data, offset + 2, 7, 1, 16)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"stack\.tif"):
+        [list(field.planes()) for field in fields_of_stack(path, 0.5, 0.5)]
