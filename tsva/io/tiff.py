@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from tifffile import PHOTOMETRIC, TIFF, TiffFile, TiffFrame, TiffPage
+from tifffile import PHOTOMETRIC, TIFF, FileHandle, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
 from tsva.io.ome import OmeImage, read_ome
@@ -153,13 +153,27 @@ def read_page(page: TiffPage | TiffFrame, where: str, depths: tuple[int, ...] = 
     assert key is not None  # tifffile sets it when it reads the page
     check_page(key, where, depths)
     check_decoded(key.imagelength, key.imagewidth, where)
-    with reading(where):
+    with reading(where), file_of(page):
         pixels = page.asarray()
         if pixels.shape != key.shape:
             raise ValueError(f"{pixels.size} values, not {key.size}")
         if "S" in key.axes:
             pixels = np.moveaxis(pixels, key.axes.index("S"), -1)
         return as_shown(pixels, key, where, depths)
+
+
+@contextmanager
+def file_of(page: TiffPage | TiffFrame) -> Iterator[FileHandle]:
+    """A page's file, open: the other files of a set are closed until they are asked for."""
+    file = page.parent.filehandle
+    closed = file.closed
+    if closed:
+        file.open()
+    try:
+        yield file
+    finally:
+        if closed:
+            file.close()
 
 
 def check_page(key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> None:
