@@ -51,7 +51,7 @@ def convert(source: Path, out: Path, *options: str) -> None:
 
 
 def make() -> None:
-    """A set of a file a plane, a pyramid in sub-IFDs, 12 bits of 16 with the larger byte first, and DICOM."""
+    """Sets of a file a plane, a pyramid in sub-IFDs, 12 bits of 16 with the larger byte first, and DICOM."""
     tiles = ("-tilex", "16", "-tiley", "16")
     pyramid = (*tiles, "-noflat", "-pyramid-resolutions", "2", "-pyramid-scale", "2")
     with tempfile.TemporaryDirectory() as name:
@@ -59,11 +59,14 @@ def make() -> None:
         colour, grey = folder / "colour.ome.tif", folder / "grey.ome.tif"
         source(colour, pattern(5, 48, 64), 8, "<")
         source(grey, pattern_12_bits(5, 48, 64), 12, ">")
-        for kind in ("set", "dicom"):
+        kinds = ("set", "companion", "dicom")
+        for kind in kinds:
             (folder / kind).mkdir()
         convert(colour, folder / "set" / "plane_z%z.ome.tif", "-compression", "zlib")
+        companion = ("-option", "ometiff.companion", str(folder / "companion" / "stack.companion.ome"))
+        convert(colour, folder / "companion" / "plane_z%z.ome.tif", *companion, "-compression", "zlib")
         convert(colour, folder / "dicom" / "stack.dcm")  # without a pyramid: with one its tiles are empty
-        for kind in ("set", "dicom"):
+        for kind in kinds:
             shutil.make_archive(str(HERE / f"bioformats-{kind}"), "zip", folder / kind)
         convert(colour, HERE / "bioformats-pyramid.ome.tif", *pyramid, "-compression", "zlib", "-overwrite")
         convert(grey, HERE / "bioformats-12-bits.ome.tif", *tiles, "-compression", "zlib", "-overwrite")

@@ -77,7 +77,7 @@ def check_alone(path: Path, head: Any) -> None:
 def _of_image(parts: list[tuple[Path, Any]]) -> list[Plane]:
     head = parts[0][1]
     tile = int(head.Rows), int(head.Columns)
-    frames = []
+    frames: list[Frame] = []
     for path, part in parts:
         if _start(part) != len(frames):
             raise ValueError(f"frames from {len(frames) + 1} on are in a file that is missing")

@@ -62,16 +62,32 @@ def read_ome(xml: str) -> list[OmeImage]:
     ValueError
         If it is not OME-XML.
     """
-    try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError as error:
-        raise ValueError(f"its OME header is damaged: {error}") from None
+    root = _root(xml)
     objectives = {element.get("ID"): element for element in root.iterfind("{*}Instrument/{*}Objective")}
     return [
         _image(pixels, _objective(image, objectives))
         for image in root.iterfind("{*}Image")
         for pixels in image.iterfind("{*}Pixels")
     ]
+
+
+def metadata_file(xml: str) -> str | None:
+    """Name of the file that holds the header, where this one says but that.
+
+    Raises
+    ------
+    ValueError
+        If it is not OME-XML.
+    """
+    elsewhere = _root(xml).find("{*}BinaryOnly")
+    return None if elsewhere is None else elsewhere.get("MetadataFile")
+
+
+def _root(xml: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise ValueError(f"its OME header is damaged: {error}") from None
 
 
 def _objective(image: ElementTree.Element, objectives: dict[str | None, ElementTree.Element]) -> Objective:

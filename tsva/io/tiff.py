@@ -12,7 +12,7 @@ import numpy as np
 from tifffile import PHOTOMETRIC, TIFF, FileHandle, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
-from tsva.io.ome import OmeImage, read_ome
+from tsva.io.ome import OmeImage, metadata_file, read_ome
 from tsva.io.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -46,11 +46,33 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
     if not path.is_file():
         raise UserError(where, got="no such file", wanted="a TIFF file", do="Mend the path.")
     with reading(where):
-        tif = TiffFile(path, is_ndpi=is_ndpi(path))
+        tif = _opened(path)
     with tif:
         with reading(where):
             _check_whole(tif)
         yield tif
+
+
+def _opened(path: Path) -> TiffFile:
+    """A file with its OME header, which sets may keep in a file of its own."""
+    tif = TiffFile(path, is_ndpi=is_ndpi(path))
+    try:
+        header = tif.ome_metadata if tif.is_ome else None
+        name = metadata_file(header) if header is not None and "BinaryOnly" in header else None
+        if name is None:
+            return tif
+        companion = path.parent / Path(name).name
+        if not companion.is_file():
+            raise UserError(
+                str(path), got=f"planes whose OME header is in {companion.name}, which is missing", wanted="both",
+                do="Copy it next to the images.",
+            )  # fmt: skip
+        told = TiffFile(path, omexml=companion.read_text(encoding="utf-8"))
+    except BaseException:
+        tif.close()
+        raise
+    tif.close()
+    return told
 
 
 def is_ndpi(path: Path) -> bool:
