@@ -70,6 +70,14 @@ def test_a_missing_companion_is_named(tmp_path: Path) -> None:
         stored_images(tmp_path / "plane_z2.ome.tif")
 
 
+@pytest.mark.parametrize("text", [b"<OME>", b"\xff\xfe", b"II*\0"])
+def test_a_damaged_companion_is_told(tmp_path: Path, text: bytes) -> None:
+    shutil.unpack_archive(GOLDEN / "bioformats-companion.zip", tmp_path)
+    (tmp_path / "stack.companion.ome").write_bytes(text)
+    with pytest.raises(UserError, match=r"plane_z2\.ome\.tif: got a file that can't be read to its end"):
+        stored_images(tmp_path / "plane_z2.ome.tif")
+
+
 def test_files_may_be_renamed(tmp_path: Path) -> None:
     """Bio-Formats writes a file's name into its own header; a set's first file is known by its number there."""
     shutil.copy(GOLDEN / "bioformats-pyramid.ome.tif", tmp_path / "other.tif")
