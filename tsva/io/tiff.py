@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 from tifffile import PHOTOMETRIC, TIFF, FileHandle, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
-from tsva.io.ome import OmeImage, metadata_file, read_ome
+from tsva.io.ome import OmeImage, header_elsewhere, read_ome
 from tsva.io.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -45,34 +45,14 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
     where = str(path)
     if not path.is_file():
         raise UserError(where, got="no such file", wanted="a TIFF file", do="Mend the path.")
-    with reading(where):
-        tif = _opened(path)
-    with tif:
+    with ExitStack() as stack:
         with reading(where):
+            tif = stack.enter_context(TiffFile(path, is_ndpi=is_ndpi(path)))
+            header = header_elsewhere(path, tif.ome_metadata) if tif.is_ome and tif.ome_metadata else None
+            if header is not None:
+                tif = stack.enter_context(TiffFile(path, omexml=header))
             _check_whole(tif)
         yield tif
-
-
-def _opened(path: Path) -> TiffFile:
-    """A file with its OME header, which sets may keep in a file of its own."""
-    tif = TiffFile(path, is_ndpi=is_ndpi(path))
-    try:
-        header = tif.ome_metadata if tif.is_ome else None
-        name = metadata_file(header) if header is not None and "BinaryOnly" in header else None
-        if name is None:
-            return tif
-        companion = path.parent / Path(name).name
-        if not companion.is_file():
-            raise UserError(
-                str(path), got=f"planes whose OME header is in {companion.name}, which is missing", wanted="both",
-                do="Copy it next to the images.",
-            )  # fmt: skip
-        told = TiffFile(path, omexml=companion.read_text(encoding="utf-8"))
-    except BaseException:
-        tif.close()
-        raise
-    tif.close()
-    return told
 
 
 def is_ndpi(path: Path) -> bool:

@@ -72,6 +72,28 @@ def test_one_of_several_files_asks_for_its_folder(tmp_path: Path) -> None:
         stored_images(tmp_path)
 
 
+def test_files_of_a_slide_are_counted_where_it_says_how_many(tmp_path: Path) -> None:
+    shutil.unpack_archive(GOLDEN / "orthanc.zip", tmp_path)
+    (tmp_path / "wsi-000001.dcm").unlink()
+    first = pydicom.dcmread(tmp_path / "wsi-000000.dcm")
+    first.InConcatenationTotalNumber = 2
+    first.save_as(tmp_path / "wsi-000000.dcm")
+    with pytest.raises(UserError, match="1 of 2 files"):
+        stored_images(tmp_path)
+
+
+@pytest.mark.parametrize(("column", "message"), [(1, "lies where another one does"), (8, "lies across the grid")])
+def test_tiles_have_places_of_their_own(tmp_path: Path, column: int, message: str) -> None:
+    """Several optical paths would put two tiles at one place."""
+    shutil.unpack_archive(GOLDEN / "orthanc.zip", tmp_path)
+    part = pydicom.dcmread(tmp_path / "wsi-000000.dcm")
+    group = part.PerFrameFunctionalGroupsSequence[1]
+    group.PlanePositionSlideSequence[0].ColumnPositionInTotalImagePixelMatrix = column
+    part.save_as(tmp_path / "wsi-000000.dcm")
+    with pytest.raises(UserError, match=f"frame 2 {message}"):
+        stored_images(tmp_path)
+
+
 def test_a_header_without_what_slides_have_is_damaged(tmp_path: Path) -> None:
     slide = pydicom.dcmread(GOLDEN / "planes.dcm")
     del slide.TotalPixelMatrixColumns
