@@ -89,14 +89,12 @@ def _dataset(dataset: str, options: argparse.Namespace) -> dict[str, Any]:
         facts[f"median_gain_{network}_db"] = _median(facts["gain_over_y1_db"], network, options.seeds)
     for name, other in VERSUS:
         if {name, other} <= set(options.networks):
-            versus = {f"{name}-{s}": _strict(scores, dataset, f"{name}-{s}", f"{other}-{s}") for s in options.seeds}
-            by_offset = {
-                f"{name}-{s}": _by_offset(scores, dataset, f"{name}-{s}", f"{other}-{s}") for s in options.seeds
-            }
+            both = [(f"{name}-{seed}", f"{other}-{seed}") for seed in options.seeds]
+            versus = {one: _strict(scores, dataset, one, two) for one, two in both}
             facts |= {
                 f"{name}_over_{other}_db": versus,
                 f"median_{name}_over_{other}_db": _median(versus, name, options.seeds),
-                f"{name}_over_{other}_by_offset_db": by_offset,
+                f"{name}_over_{other}_by_offset_db": {one: _by_offset(scores, dataset, one, two) for one, two in both},
             }
     if "fusion" in options.networks:
         names = [f"fusion-{seed}" for seed in options.seeds]
