@@ -101,7 +101,10 @@ def _check_whole(tif: TiffFile) -> None:
     if not tif.is_ndpi:  # whose tags are laid out in a way of their own
         _check_tags(tif, tif.pages.first.offset, size)
     if tif.is_ome and tif.ome_metadata:
-        read_ome(tif.ome_metadata)  # before tifffile makes tables as large as it says
+        # before tifffile makes tables as large as it says, and opens the files that it names
+        names = {name for image in read_ome(tif.ome_metadata) for name in image.files}
+        if outside := sorted(name for name in names if Path(name).name != name):
+            raise ValueError(f"its OME header names a file of another folder, {outside[0]!r}")
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
 
