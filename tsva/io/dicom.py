@@ -16,14 +16,17 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.io.dicom_frames import Frames, open_frames
+from tsva.io.dicom_header import read_header, reading_dicom
+from tsva.io.pixels import unreadable
 from tsva.io.resolution import agreed_pixel_um
 from tsva.io.stored import Objective, PlaneReader, StoredImage, channel_names
-from tsva.io.tiff import check_decoded, reading
+from tsva.io.tiff import check_decoded
 
 MAGIC = b"DICM"
 AFTER = 128
 UM_PER_MM = 1000.0
-WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
+MOST_TILES = 2**17
+"""That a region may touch; the largest image read at once has as many of 32×32 pixels."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def dicom_image(path: Path) -> StoredImage:
         If there is no whole slide in it, or of several ones.
     """
     where = str(path)
-    with reading(where):
+    with reading_dicom(where):
         finest = _finest(path)
         head = finest[0][1]
         if any(item.SeriesInstanceUID != head.SeriesInstanceUID for _, item in finest):
@@ -63,34 +66,32 @@ def dicom_image(path: Path) -> StoredImage:
         height_um, width_um = (float(value) * UM_PER_MM for value in _measures(head).PixelSpacing)
         path_told = head.OpticalPathSequence[0] if "OpticalPathSequence" in head else {}
         na, power = path_told.get("ObjectiveLensNumericalAperture"), path_told.get("ObjectiveLensPower")
-    positions = tuple(plane.z_um for plane in planes)
-    known = tuple(z for z in positions if z is not None)
-    return StoredImage(
-        name=path.name.split(".")[0],
-        where=where,
-        format="DICOM",
-        planes=len(planes),
-        height_px=int(head.TotalPixelMatrixRows),
-        width_px=int(head.TotalPixelMatrixColumns),
-        channels=channel_names(int(head.SamplesPerPixel)),
-        depth=int(head.BitsAllocated),
-        bits=int(head.BitsStored),
-        z_um=known if len(known) == len(positions) else None,
-        pixel_um=agreed_pixel_um(where, width_um, height_um),
-        objective=Objective(float(na) if na is not None else None, float(power) if power is not None else None),
-        open=lambda: _open(where, planes),
-    )
+        positions = tuple(plane.z_um for plane in planes)
+        known = tuple(z for z in positions if z is not None)
+        return StoredImage(
+            name=path.name.split(".")[0],
+            where=where,
+            format="DICOM",
+            planes=len(planes),
+            height_px=int(head.TotalPixelMatrixRows),
+            width_px=int(head.TotalPixelMatrixColumns),
+            channels=channel_names(int(head.SamplesPerPixel)),
+            depth=int(head.BitsAllocated),
+            bits=int(head.BitsStored),
+            z_um=known if len(known) == len(positions) else None,
+            pixel_um=agreed_pixel_um(where, width_um, height_um),
+            objective=Objective(float(na) if na is not None else None, float(power) if power is not None else None),
+            open=lambda: _open(where, planes),
+        )
 
 
 def _finest(path: Path) -> list[tuple[Path, Any]]:
     """Files of the finest level of the slide itself, without its label, overview and thumbnail."""
-    import pydicom
-
     files = [path] if path.is_file() else [f for f in sorted(path.iterdir()) if f.is_file() and is_dicom(f)]
     slides = []
     for file in files:
-        head = pydicom.dcmread(file, stop_before_pixels=True)
-        if head.get("SOPClassUID") == WHOLE_SLIDE and not {"LABEL", "OVERVIEW", "THUMBNAIL"} & set(head.ImageType):
+        head = read_header(file)
+        if head is not None and not {"LABEL", "OVERVIEW", "THUMBNAIL"} & set(head.ImageType):
             slides.append((file, head))
     if not slides:
         raise UserError(
@@ -150,7 +151,7 @@ def _placed(path: Path, head: Any, tile: tuple[int, int]) -> list[Plane]:
 @contextmanager
 def _open(where: str, planes: list[Plane]) -> Iterator[PlaneReader]:
     with ExitStack() as stack:
-        with reading(where):
+        with reading_dicom(where):
             files = {path: stack.enter_context(open_frames(path, where)) for path in {plane.path for plane in planes}}
         yield DicomReader(planes, files)
 
@@ -165,6 +166,8 @@ class DicomReader:
         """(height, width, 1 or 3) uint8 or uint16 pixels; white where the scanner took no picture."""
         frames, (tall, wide) = self._files[self._planes[plane].path], self._planes[plane].tile
         check_decoded(height, width, frames.where)
+        if (height // tall + 1) * (width // wide + 1) > MOST_TILES:
+            raise unreadable(frames.where, f"tiles of {tall}×{wide} pixels")
         out = np.full((height, width, frames.channels), frames.white, frames.dtype)
         for row in range(top // tall, -(-(top + height) // tall)):
             for column in range(left // wide, -(-(left + width) // wide)):
