@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 MOST_BYTES = 2**30
 MOST_SECONDS = 20
-ENDINGS = {"aperio": ".svs", "ndpi": ".ndpi", "ndpi_marks": ".ndpi", "czi": ".czi"}
+ENDINGS = {"aperio": ".svs", "ndpi": ".ndpi", "ndpi_marks": ".ndpi"}
 Whole = bytes | dict[str, bytes]
 
 

@@ -11,6 +11,7 @@ from xml.parsers.expat import ExpatError
 import numpy as np
 
 from tsva.errors import UserError
+from tsva.io.czi_header import check_czi
 from tsva.io.extras import needed
 from tsva.io.pixels import BOTH_DEPTHS, as_grey_or_rgb
 from tsva.io.resolution import agreed_pixel_um
@@ -39,6 +40,8 @@ def czi_images(path: Path) -> list[StoredImage]:
     """
     where = str(path)
     library = needed("pylibCZIrw.czi", "czi", where)
+    with reading(where):
+        check_czi(path)
     with _reading(where), library.open_czi(where) as czi:
         sizes = {axis: stop - start for axis, (start, stop) in czi.total_bounding_box.items()}
         scenes = dict(czi.scenes_bounding_rectangle) or {None: czi.total_bounding_rectangle}
