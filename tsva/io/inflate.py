@@ -6,7 +6,7 @@ import struct
 import zlib
 
 COMPRESSORS = ("blosc", "gzip", "lz4", "zlib", "zstd")
-"""All that OME-Zarr writers use. Whatever else a header names is refused: one of numcodecs' codecs runs code."""
+"""All that OME-Zarr writers use. Whatever else a header names is refused: one of numcodecs' codecs is pickle."""
 INFLATED = ("gzip", "zlib")
 EITHER_HEADER = 32 + zlib.MAX_WBITS
 """For zlib: take gzip's header or its own."""
