@@ -144,9 +144,10 @@ class ZarrReader:
     def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels."""
         check_decoded(height * self._channels, width, self._where)
-        touched = [-(-size // self._chunk.get(axis, 1)) for axis, size in zip("cyx", (self._channels, height, width))]
-        if math.prod(touched) > MOST_CHUNKS:
-            raise unreadable(self._where, f"{math.prod(touched)} chunks in {height}×{width} pixels")
+        sizes = {"c": self._channels, "y": height, "x": width}
+        touched = math.prod(-(-size // self._chunk.get(axis, 1)) for axis, size in sizes.items())
+        if touched > MOST_CHUNKS:
+            raise unreadable(self._where, f"{touched} chunks in {height}×{width} pixels")
         part = {"t": 0, "z": plane, "c": slice(None), "y": slice(top, top + height), "x": slice(left, left + width)}
         with reading(self._where):
             pixels = np.asarray(self._array[tuple(part[axis] for axis in self._axes)])

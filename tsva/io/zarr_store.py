@@ -1,4 +1,4 @@
-"""Zarr arrays of strangers: nothing outside their folder is read, no code of a header's choice runs, no bomb goes off."""
+"""Zarr arrays of strangers: nothing outside their folder is read, no codec runs code, and no bomb goes off."""
 
 from __future__ import annotations
 

@@ -123,9 +123,7 @@ class Touch:
     {"filters": [{"id": "vlen-utf8"}, {"id": "pickle"}]},
     {"compressor": {"id": "lzma"}},
 ])  # fmt: skip
-def test_code_in_chunks_is_not_run(
-    tmp_path: Path, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_code_in_chunks_is_not_run(tmp_path: Path, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """One of numcodecs' codecs is Python's pickle, which its later versions only run if they are told to."""
     monkeypatch.setattr(numcodecs.pickles, "ALLOW_UNSAFE_PICKLE_DECODE", True, raising=False)
     path, made = tmp_path / "code.zarr", tmp_path / "made"
