@@ -79,7 +79,7 @@ def checked_array(group: Group, name: Any) -> Array[Any]:
     array = group[name]
     if not isinstance(array, Array):
         raise ValueError(f"{name!r} is no array")
-    metadata = array.metadata
+    metadata: Any = array.metadata  # of either format
     chunk = array.shards or array.chunks
     if not array.shape or min(array.shape) < 1 or min((*chunk, *array.chunks)) < 1:
         raise ValueError(f"a shape of {array.shape} in chunks of {chunk}")
@@ -154,7 +154,7 @@ def _limited(compressor: Any, most: int) -> Any:
     return LimitedCompressor(compressor, most)
 
 
-class LimitedCompressor(numcodecs.abc.Codec):  # type: ignore[misc]
+class LimitedCompressor(numcodecs.abc.Codec):
     """A compressor of version 2 that unfolds at most so many bytes; it only reads."""
 
     codec_id = "limited"
