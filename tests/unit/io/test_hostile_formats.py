@@ -221,8 +221,8 @@ def test_tile_with_countless_axes_does_not_end_the_process(czi: Path) -> None:
 @pytest.mark.parametrize("text", [b"5e-0=", b"&#1;7", b"</7/>"])
 def test_czi_metadata_of_no_numbers_and_no_xml(czi: Path, text: bytes) -> None:
     data = czi.read_bytes()
-    assert data.count(b"5e-07") == 1
-    czi.write_bytes(data.replace(b"5e-07", text))
+    assert data.count(b">5e-07<") == 1  # the distance of planes, in metres
+    czi.write_bytes(data.replace(b">5e-07<", b">" + text + b"<"))
     with pytest.raises(UserError, match=r"stack\.czi"):
         stored_images(czi)
 
