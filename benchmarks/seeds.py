@@ -38,6 +38,8 @@ from tsva.statistics.estimates import error_rows, offset_rows
 PAIRS, OPTICS, REPORT = PairsSettings(), OpticsSettings(), ReportSettings()
 DATASETS = ("dataset1", "dataset2")
 BOUND = "wiener_two_shot"
+VERSUS = (("fusion", "tsva"), ("tsva", "unet_residual"), ("fusion", "fusion_one_shot"))
+"""Compared pair by pair where both are asked for; the latter two say what the second shot is worth."""
 
 
 def main() -> None:
@@ -85,12 +87,20 @@ def _dataset(dataset: str, options: argparse.Namespace) -> dict[str, Any]:
     }
     for network in options.networks:
         facts[f"median_gain_{network}_db"] = _median(facts["gain_over_y1_db"], network, options.seeds)
-    if {"tsva", "fusion"} <= set(options.networks):
-        versus = {f"fusion-{s}": _strict(scores, dataset, f"fusion-{s}", f"tsva-{s}") for s in options.seeds}
-        facts |= {"fusion_over_tsva_db": versus, "median_fusion_over_tsva_db": _median(versus, "fusion", options.seeds)}
+    for name, other in VERSUS:
+        if {name, other} <= set(options.networks):
+            both = [(f"{name}-{seed}", f"{other}-{seed}") for seed in options.seeds]
+            versus = {one: _strict(scores, dataset, one, two) for one, two in both}
+            facts |= {
+                f"{name}_over_{other}_db": versus,
+                f"median_{name}_over_{other}_db": _median(versus, name, options.seeds),
+                f"{name}_over_{other}_by_offset_db": {one: _by_offset(scores, dataset, one, two) for one, two in both},
+            }
     if "fusion" in options.networks:
         names = [f"fusion-{seed}" for seed in options.seeds]
-        facts["fusion_over_told_wiener_by_offset_db"] = {name: _by_offset(scores, dataset, name) for name in names}
+        facts["fusion_over_told_wiener_by_offset_db"] = {
+            name: _by_offset(scores, dataset, name, BOUND) for name in names
+        }
         facts["offsets"] = {
             name: _row(offset_rows(scores[name], table, PAIRS, dataset=dataset, method=name)) for name in names
         }
@@ -135,10 +145,14 @@ def _strict(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: 
     return [round(float(row[key]), 3) for key in ("difference_db", "low_db", "high_db")]
 
 
-def _by_offset(scores: dict[str, pd.DataFrame], dataset: str, name: str) -> dict[str, float]:
-    rows = _rows(scores, dataset, name, BOUND)
+def _by_offset(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: str) -> dict[str, list[float]]:
+    """Mean difference at each offset, and its 95 % interval over slides."""
+    rows = _rows(scores, dataset, name, baseline)
     rows = rows[(rows["protocol"] == "strict") & rows["delta_d_um"].notna()]
-    return {f"{row.delta_d_um:+g}": round(float(row.difference_db), 2) for row in rows.itertuples()}
+    return {
+        f"{row.delta_d_um:+g}": [round(float(value), 2) for value in (row.difference_db, row.low_db, row.high_db)]
+        for row in rows.itertuples()
+    }
 
 
 def _median(found: dict[str, list[float]], network: str, seeds: list[int]) -> float:

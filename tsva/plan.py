@@ -16,7 +16,7 @@ from tsva.settings.base import Section
 from tsva.settings.methods import BASELINES
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import Role, SlideRow, parse_sheet
-from tsva.settings.train import NETWORK_NAMES, NOT_EXPORTABLE
+from tsva.settings.train import NETWORK_NAMES
 
 MADE_HERE = ("simulated", "image")
 """Sources whose stacks the simulate stage makes."""
@@ -92,11 +92,6 @@ class Plan:
     def trainable(self) -> list[str]:
         """Networks that a target can ask for: all there are, once there are training slides."""
         return list(NETWORK_NAMES) if self.with_role("train") else []
-
-    @property
-    def exportable(self) -> list[str]:
-        """Trained networks that can be exported."""
-        return [name for name in self.networks if name not in NOT_EXPORTABLE]
 
     @property
     def baselines(self) -> list[str]:

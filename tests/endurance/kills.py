@@ -1,8 +1,10 @@
-"""Kill a whole run many times at random moments, let it end once, and compare it with a run that was never disturbed.
+"""Kill whole runs many times at random moments, and compare those that end with a run that was never disturbed.
 
-    nice -n 19 python tests/endurance/kills.py --kills 30
+    python tests/endurance/kills.py --kills 30
 
-Prints a JSON object: where the kills struck, and what differs (nothing should). Measured times are left out.
+A run that ends before the next kill is compared, removed, and begun anew, until all kills have struck; then one more is
+left to its end. Prints a JSON object: where the kills struck, and what differs (nothing should). Measured times are
+left out.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from tiny_project import make_project
 from tiny_workflow import Workflow
 
+FOR_EVER_S = 3600.0
 TIMES = re.compile(r"seconds|rate$|_s$")
 """Names of columns and keys that hold measured times."""
 
@@ -45,24 +47,37 @@ def main() -> int:
         make_project(calm)
         shutil.copytree(calm, disturbed, symlinks=True)
         Workflow(calm).run()
-        struck = [kill_one(disturbed, random.Random(f"{told.seed}-{number}"), told.longest_s)
-                  for number in range(told.kills)]  # fmt: skip
-        Workflow(disturbed).run("--unlock")
-        Workflow(disturbed).run()
-        again = sum(Workflow(disturbed).planned().values())
-        differing = list(differences(calm / "results", disturbed / "results"))
+        found = disturb(disturbed, calm, told)
         files = sum(path.is_file() for path in (calm / "results").rglob("*"))
-    answer = {
-        "kills": told.kills, "struck": dict(Counter(rule for rules in struck for rule in rules)),
-        "before_any_job": sum(not rules for rules in struck), "files_compared": files, "differing": differing,
+    print(json.dumps({**found, "files_compared": files}, indent=1))
+    return bool(found["differing"] or found["planned_afterwards"])
+
+
+def disturb(folder: Path, calm: Path, told: argparse.Namespace) -> dict[str, Any]:
+    """Strike until all kills are used up and a run has ended; compare every run that ends."""
+    struck: list[list[str]] = []
+    differing, ended, again, draw = [], 0, 0, random.Random(told.seed)
+    while len(struck) < told.kills or not ended:
+        hit = kill_one(folder, draw.uniform(3, told.longest_s) if len(struck) < told.kills else FOR_EVER_S)
+        if hit is not None:
+            struck.append(hit)
+            print(f"kill {len(struck)}: {', '.join(hit) or 'no job'}", file=sys.stderr, flush=True)
+            continue
+        ended += 1
+        again += sum(Workflow(folder).planned().values())
+        differing += [f"run {ended}: {name}" for name in differences(calm / "results", folder / "results")]
+        if len(struck) < told.kills:
+            shutil.rmtree(folder / "results")
+            shutil.rmtree(folder / ".snakemake")
+    return {
+        "kills": len(struck), "struck": dict(Counter(rule for rules in struck for rule in rules)),
+        "before_any_job": sum(not rules for rules in struck), "runs_that_ended": ended, "differing": differing,
         "planned_afterwards": again,
     }  # fmt: skip
-    print(json.dumps(answer, indent=1))
-    return bool(differing or again)
 
 
-def kill_one(folder: Path, draw: random.Random, longest_s: float) -> list[str]:
-    """Start the workflow, kill all of it at a random moment, and say which stages were running."""
+def kill_one(folder: Path, after_s: float) -> list[str] | None:
+    """Start the workflow, kill all of it after a while, and say which stages ran; None if it ended before."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     command = ["snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
@@ -71,12 +86,15 @@ def kill_one(folder: Path, draw: random.Random, longest_s: float) -> list[str]:
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
-    time.sleep(draw.uniform(3, longest_s))
-    running = _stages(process.pid)
-    if process.poll() is None:
+    try:
+        if status := process.wait(after_s):
+            raise SystemExit(f"the run ended by itself with status {status}: {folder}/.snakemake/log")
+    except subprocess.TimeoutExpired:
+        running = _stages(process.pid)
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return running
+        process.wait()
+        return running
+    return None
 
 
 def _stages(session: int) -> list[str]:

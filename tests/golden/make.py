@@ -1,11 +1,13 @@
-"""Make the golden files that Python packages write: python tests/golden/make.py (needs what the functions import).
+"""Make the golden files: python tests/golden/make.py [NAME ...] (needs what the functions import or run).
 
-Versions: ome-zarr 0.18, bioio-ome-tiff 1.4, wsidicomizer 0.26. Pixels are `pattern` of tests/golden/pattern.py.
+Versions: ome-zarr 0.18, bioio-ome-tiff 1.4, wsidicomizer 0.26 with wsidicom 0.31, Bio-Formats 7.3.1, Orthanc WSI 1.1
+(Debian's orthanc-wsi). Pixels are those of tests/golden/pattern.py. imagej.tif is made by stack.ijm.
 """
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +16,8 @@ import numpy as np
 from pattern import pattern
 
 HERE = Path(__file__).parent
+TILE = np.ones((64, 64, 1), np.uint8)
+"""A file of more than 1 MB, which Orthanc asks for, is small in an archive if each tile is of one colour."""
 
 
 def ome_zarr(version: str) -> None:
@@ -61,7 +65,45 @@ def dicom() -> None:
         shutil.copy(largest, HERE / "slide.dcm")
 
 
+def focal_planes() -> None:
+    """Five focal planes in full order, JPEG 2000 without loss, by wsidicomizer."""
+    from planes_as_slide import PlanesSource
+    from wsidicom.codec import Encoder
+    from wsidicom.codec.settings import Channels, Jpeg2kSettings
+    from wsidicomizer import WsiDicomizer
+
+    encoder = Encoder.create_for_settings(Jpeg2kSettings(levels=0, channels=Channels.RGB))
+    with tempfile.TemporaryDirectory() as folder:
+        with WsiDicomizer(PlanesSource(pattern(5, 48, 64), [-1, -0.5, 0, 0.5, 1], 32, encoder), True) as slide:
+            (file,) = slide.save(folder, include_levels=[0])
+        shutil.copy(file, HERE / "planes.dcm")
+
+
+def orthanc() -> None:
+    """A flat slide whose tiles say where they lie, and which is in two files, by Orthanc's dicomizer."""
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        Image.fromarray(np.kron(pattern(1, 12, 10)[0], TILE)).save(folder / "slide.png")
+        (folder / "out").mkdir()
+        # it takes width for the extent along the slide's longer side, which is the image's height
+        millimetres = ["--imaged-width", str(768 * 0.345e-3), "--imaged-height", str(640 * 0.345e-3)]
+        options = ["--compression", "none", "--tile-width", "64", "--tile-height", "64", "--max-size", "1"]
+        subprocess.run(["OrthancWSIDicomizer", "--pyramid", "1", "--levels", "1", *millimetres, *options,
+                        "--folder", str(folder / "out"), str(folder / "slide.png")], check=True)  # fmt: skip
+        shutil.make_archive(str(HERE / "orthanc"), "zip", folder / "out")
+
+
+def bioformats() -> None:
+    """Four files: see bioformats.py."""
+    from bioformats import make
+
+    make()
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("ome_zarr-0.4", "ome_zarr-0.5", "bioio", "dicom"):
+    everything = ("ome_zarr-0.4", "ome_zarr-0.5", "bioio", "dicom", "focal_planes", "orthanc", "bioformats")
+    for name in sys.argv[1:] or everything:
         kind, _, version = name.partition("-")
         globals()[kind](*([version] if version else []))

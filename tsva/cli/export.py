@@ -40,7 +40,7 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
 
     from tsva.export.bioimage import InvalidPackageError, write_package
     from tsva.export.card import write_card
-    from tsva.export.onnx import NotExportableError, UnequalError, check_parity, exportable, write_onnx
+    from tsva.export.onnx import NotExportableError, UnequalError, check_parity, exportable, fixed_px, write_onnx
     from tsva.networks.checkpoint import load
 
     torch.set_num_threads(threads)
@@ -51,15 +51,16 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
     } | {"optics": json.dumps(checkpoint.optics)}
     try:
         with fresh_folder(out) as folder:
-            network = exportable(checkpoint.restored_network())
-            write_onnx(network, checkpoint.channels, folder / "model.onnx", facts)
-            parities = check_parity(network, checkpoint.channels, folder / "model.onnx", checkpoint.seed)
+            network = checkpoint.restored_network()
+            written = exportable(network)
+            write_onnx(written, checkpoint.channels, folder / "model.onnx", facts)
+            parities = check_parity(network, checkpoint.channels, folder / "model.onnx", checkpoint.seed, written)
             for parity in parities:
                 _tell(parity)
             halo_px = int(network.halo_px)  # type: ignore[arg-type]
-            card = write_card(checkpoint, parities, halo_px, summary)
+            card = write_card(checkpoint, parities, halo_px, summary, fixed_px(written))
             (folder / "README.md").write_text(card, encoding="utf-8")
-            write_package(folder, checkpoint, network, settings)
+            write_package(folder, checkpoint, written, settings)
     except NotExportableError as error:
         raise UserError(
             str(path), got=f"the network {checkpoint.network}, which can't be exported: {error}",

@@ -75,18 +75,23 @@ def _take_in(
         _check(source, slide, settings, pairs, optics)
     rows = []
     for source in tqdm(sources, desc=f"ingest {slide.slide}", disable=None):
-        pixel_um, z_um = resulting_pixel_um(source.pixel_um, optics.pixel_um), np.array(source.z_um)
-        planes = checked(
-            source.planes(), source.plane_names, source.pixel_um, source.where, common_pixel_um=optics.pixel_um
-        )
         file = f"stacks/{source.name}.ome.tif"
-        shape = write_planes(folder / file, planes, z_um, pixel_um)
+        pixel_um, shape = write_field(source, folder / file, optics.pixel_um)
         resampled = pixel_um != source.pixel_um
         if resampled:
             log.info("%s: resampled from %.4g to %.4g µm per pixel", source.where, source.pixel_um, pixel_um)
-        row = _row(slide, source.name, file, shape, z_um, pixel_um)
+        row = _row(slide, source.name, file, shape, np.array(source.z_um), pixel_um)
         rows.append({**row, "source_pixel_um": source.pixel_um if resampled else None, "mosaic_px": source.mosaic_px})
     return rows
+
+
+def write_field(source: FieldSource, path: Path, common_pixel_um: float) -> tuple[float, tuple[int, int, int]]:
+    """Read, check and write a field plane by plane; gives the pixel size and the shape of a plane as written."""
+    planes = checked(
+        source.planes(), source.plane_names, source.pixel_um, source.where, common_pixel_um=common_pixel_um
+    )
+    pixel_um = resulting_pixel_um(source.pixel_um, common_pixel_um)
+    return pixel_um, write_planes(path, planes, np.array(source.z_um), pixel_um)
 
 
 def _check(

@@ -17,7 +17,7 @@ from bioimageio.spec.model import v0_5 as zoo
 from pydantic import ValidationError
 from torch import nn
 
-from tsva.export.onnx import OPSET, random_pair, smallest_edge
+from tsva.export.onnx import OPSET, fixed_px, random_pair, smallest_edge
 from tsva.networks.checkpoint import Checkpoint
 from tsva.settings.export import ExportSettings
 
@@ -36,7 +36,7 @@ def write_package(folder: Path, checkpoint: Checkpoint, network: nn.Module, sett
     folder : Path
     checkpoint : Checkpoint
     network : nn.Module
-        The checkpoint's, in evaluation mode.
+        As it was written, in evaluation mode.
     settings : ExportSettings
 
     Raises
@@ -86,7 +86,9 @@ def _told(errors: Sequence[Any]) -> str:
 def _write_test_tensors(folder: Path, network: nn.Module, channels: int) -> None:
     """A pair of 8-bit images and what the network makes of it."""
     edge = 4 * smallest_edge(network)
-    shots = random_pair((1, channels, edge, edge + 1), torch.Generator().manual_seed(0))
+    fixed = fixed_px(network)
+    size = (fixed, fixed) if fixed else (edge, edge + 1)
+    shots = random_pair((1, channels, *size), torch.Generator().manual_seed(0))
     low, high = ((shot * 255).round() for shot in shots)
     with torch.no_grad():
         restored = network(low / 255, high / 255).clamp(0, 1)
@@ -105,7 +107,7 @@ def _description(checkpoint: Checkpoint, network: nn.Module, settings: ExportSet
         tags=["2d", "brightfield", "microscopy", "autofocus", "image-restoration", "deblurring", "pytorch", "onnx"],
         documentation=zoo.FileDescr(source=_file("README.md")),
         inputs=[_input("low", "−", checkpoint, network), _input("high", "+", checkpoint, network)],
-        outputs=[_output(checkpoint)],
+        outputs=[_output(checkpoint, network)],
         weights=zoo.WeightsDescr(
             pytorch_state_dict=zoo.PytorchStateDictWeightsDescr(
                 source=_file("weights.pt"), pytorch_version=torch_version,
@@ -122,8 +124,8 @@ def _description(checkpoint: Checkpoint, network: nn.Module, settings: ExportSet
 
 def _input(name: str, sign: str, checkpoint: Checkpoint, network: nn.Module) -> zoo.InputTensorDescr:
     """8-bit images; `high` is as large as `low`."""
-    edge = smallest_edge(network)
-    size = {axis: zoo.ParameterizedSize(min=edge, step=1) if name == "low" else _as_low(axis) for axis in ("y", "x")}
+    free = zoo.ParameterizedSize(min=smallest_edge(network), step=1)
+    size = {axis: fixed_px(network) or (free if name == "low" else _as_low(axis)) for axis in ("y", "x")}
     scale = zoo.ScaleLinearDescr(id="scale_linear", kwargs=zoo.ScaleLinearKwargs(gain=1 / 255))
     return zoo.InputTensorDescr(
         id=zoo.TensorId(name), description=f"The shot at F {sign} {checkpoint.delta_um:g} µm",
@@ -138,11 +140,14 @@ def _input(name: str, sign: str, checkpoint: Checkpoint, network: nn.Module) -> 
     )  # fmt: skip
 
 
-def _output(checkpoint: Checkpoint) -> zoo.OutputTensorDescr:
+def _output(checkpoint: Checkpoint, network: nn.Module) -> zoo.OutputTensorDescr:
     return zoo.OutputTensorDescr(
         id=zoo.TensorId("restored"), description="The image in focus, in [0, 1]",
         axes=[zoo.BatchAxis(), _channels(checkpoint), *(
-            zoo.SpaceOutputAxis(id=zoo.AxisId(axis), size=_as_low(axis), unit="micrometer", scale=checkpoint.pixel_um)
+            zoo.SpaceOutputAxis(
+                id=zoo.AxisId(axis), size=fixed_px(network) or _as_low(axis), unit="micrometer",
+                scale=checkpoint.pixel_um,
+            )
             for axis in ("y", "x")
         )],
         test_tensor=zoo.FileDescr(source=_file("test_restored.npy")),

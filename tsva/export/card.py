@@ -19,8 +19,9 @@ WHAT = {
 
 
 def write_card(
-    checkpoint: Checkpoint, parities: Sequence[Parity], halo_px: int, summary: Mapping[str, Any] | None
-) -> str:
+    checkpoint: Checkpoint, parities: Sequence[Parity], halo_px: int, summary: Mapping[str, Any] | None,
+    image_px: int | None = None,
+) -> str:  # fmt: skip
     """Markdown.
 
     Parameters
@@ -32,8 +33,11 @@ def write_card(
         How far the network sees.
     summary : mapping, optional
         The report's ``summary.json``.
+    image_px : int, optional
+        Edge of the only images that the ONNX file takes; by default it takes all.
     """
     optics, c = checkpoint.optics, checkpoint
+    size = f"of {image_px}×{image_px} pixels" if image_px else "of any size"
     colours = "colour (RGB)" if c.channels == 3 else "grey"
     text = f"""# {c.network}: two-shot virtual autofocusing
 
@@ -62,13 +66,13 @@ image in focus. Network: {WHAT.get(c.network, c.network)};
 - Other pixel sizes, apertures, stains or distances of the shots are not what it has learnt: blur is learnt in pixels.
   Resample images first, and look at known fields before you trust others.
 - Beyond ±{c.offset_max_um:g} µm nothing was trained and nothing was scored.
-- It has no way to say that it failed: blurred detail may come out sharp and wrong. It is no medical device.
+- `model.onnx` has no way to say that it failed: blurred detail may come out sharp and wrong. It is no medical device.
 - Which shot is the sharper is decided for the image handed over, where the network asks for it. Cut large images into
   tiles that overlap by {halo_px} pixels, as it sees so far, and crop the overlap.
 
 ## Files
 
-`model.onnx` takes `low` and `high`, float32 in [0, 1], (batch, channel, height, width) of any size, and returns
+`model.onnx` takes `low` and `high`, float32 in [0, 1], (batch, channel, height, width) {size}, and returns
 `restored` likewise, not clipped. `weights.pt` is the state dictionary for this project's own network class. `rdf.yaml`
 describes both for programs that read the BioImage Model Zoo's packages; there, images are 0 to 255.
 

@@ -25,7 +25,7 @@ EPSILON = 2.0**-23
 
 
 class NotExportableError(Exception):
-    """A network that says of itself that it can't be written, or that the exporter can't write."""
+    """A network that the exporter can't write."""
 
 
 class UnequalError(Exception):
@@ -54,22 +54,20 @@ class Parity:
 
 
 def exportable(network: nn.Module) -> nn.Module:
-    """What of a network is written: itself, or what its method ``for_export()`` gives.
-
-    Raises
-    ------
-    NotExportableError
-        If the network has a text ``why_not_exportable``.
-    """
-    if reason := getattr(network, "why_not_exportable", None):
-        raise NotExportableError(reason)
+    """What of a network is written: itself, or what its method ``for_export()`` gives."""
     other = getattr(network, "for_export", None)
     return (other() if other else network).eval()
 
 
 def smallest_edge(network: nn.Module) -> int:
     """Pixels that an exported network wants at least: its coarsest cell, and Brenner's three columns."""
-    return max(int(network.multiple), 4)  # type: ignore[arg-type]
+    return fixed_px(network) or max(int(network.multiple), 4)  # type: ignore[arg-type]
+
+
+def fixed_px(network: nn.Module) -> int | None:
+    """Edge of the only images that an exported network takes; None if it takes all."""
+    edge: int | None = getattr(network, "image_px", None)
+    return edge
 
 
 def write_onnx(network: nn.Module, channels: int, path: Path, facts: dict[str, str]) -> None:
@@ -82,7 +80,7 @@ def write_onnx(network: nn.Module, channels: int, path: Path, facts: dict[str, s
     channels : int
         Of an image: 1 or 3.
     path : Path
-        Batch, height and width of the graph are free, from one cell of the network on.
+        Its graph's batch is free; height and width, too, from one cell of the network on, if they aren't fixed.
     facts : dict of str to str
         Go into the file's metadata.
 
@@ -91,14 +89,13 @@ def write_onnx(network: nn.Module, channels: int, path: Path, facts: dict[str, s
     NotExportableError
         If torch can't write it.
     """
-    edge = smallest_edge(network)
+    edge, fixed = smallest_edge(network), fixed_px(network)
     dim = torch.export.Dim
-    free = {
-        0: dim("batch", min=1, max=2**16),
-        2: dim("height", min=edge, max=2**16),
-        3: dim("width", min=edge, max=2**16),
-    }
-    pair = tuple(torch.rand(2, channels, 3 * edge + 1, 4 * edge + 3) for _ in range(2))
+    free = {0: dim("batch", min=1, max=2**16)}
+    if not fixed:
+        free |= {2: dim("height", min=edge, max=2**16), 3: dim("width", min=edge, max=2**16)}
+    size = (fixed, fixed) if fixed else (3 * edge + 1, 4 * edge + 3)
+    pair = tuple(torch.rand(2, channels, *size) for _ in range(2))
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
@@ -114,7 +111,9 @@ def write_onnx(network: nn.Module, channels: int, path: Path, facts: dict[str, s
     path.write_bytes(model.SerializeToString())
 
 
-def check_parity(network: nn.Module, channels: int, path: Path, seed: int) -> list[Parity]:
+def check_parity(
+    network: nn.Module, channels: int, path: Path, seed: int, written: nn.Module | None = None
+) -> list[Parity]:  # fmt: skip
     """Send random pairs of several sizes through both.
 
     The one in memory is also run in float64, which tells how far float32's rounding alone takes a network of its depth
@@ -123,11 +122,13 @@ def check_parity(network: nn.Module, channels: int, path: Path, seed: int) -> li
     Parameters
     ----------
     network : nn.Module
-        What was written.
+        The one in memory.
     channels : int
     path : Path
     seed : int
         Of the pairs.
+    written : nn.Module, optional
+        What was written, if that is another form of it.
 
     Raises
     ------
@@ -135,14 +136,9 @@ def check_parity(network: nn.Module, channels: int, path: Path, seed: int) -> li
         If it doesn't at one of the sizes.
     """
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    exact, edge = deepcopy(network).double(), smallest_edge(network)
+    exact = deepcopy(network).double()
     random, found = torch.Generator().manual_seed(seed), []
-    for batch, height, width in (
-        (1, edge, edge),
-        (2, 3 * edge, 2 * edge),
-        (3, 5 * edge + 1, 4 * edge + 3),
-        (1, 224, 224),
-    ):
+    for batch, height, width in _sizes(written or network):
         low, high = random_pair((batch, channels, height, width), random)
         with torch.no_grad():
             ours = network(low, high).numpy()
@@ -157,6 +153,14 @@ def check_parity(network: nn.Module, channels: int, path: Path, seed: int) -> li
             raise UnequalError(f"{parity.error:.3g} off at {parity.shape}, with {tolerance:.3g} allowed")
         found.append(parity)
     return found
+
+
+def _sizes(network: nn.Module) -> list[tuple[int, int, int]]:
+    """(batch, height, width)"""
+    edge = smallest_edge(network)
+    if fixed_px(network):
+        return [(batch, edge, edge) for batch in (1, 2, 3)]
+    return [(1, edge, edge), (2, 3 * edge, 2 * edge), (3, 5 * edge + 1, 4 * edge + 3), (1, 224, 224)]
 
 
 def random_pair(shape: tuple[int, int, int, int], random: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from xml.etree import ElementTree
 
+from tsva.errors import UserError
 from tsva.io.stored import UNKNOWN, Objective
 
 UNIT_UM = {
@@ -62,16 +64,43 @@ def read_ome(xml: str) -> list[OmeImage]:
     ValueError
         If it is not OME-XML.
     """
-    try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError as error:
-        raise ValueError(f"its OME header is damaged: {error}") from None
+    root = _root(xml)
     objectives = {element.get("ID"): element for element in root.iterfind("{*}Instrument/{*}Objective")}
     return [
         _image(pixels, _objective(image, objectives))
         for image in root.iterfind("{*}Image")
         for pixels in image.iterfind("{*}Pixels")
     ]
+
+
+def header_elsewhere(path: Path, xml: str) -> str | None:
+    """The header of a set that keeps it in a file of its own; None for all other files.
+
+    Raises
+    ------
+    ValueError
+        If either is damaged.
+    UserError
+        If the file isn't there.
+    """
+    elsewhere = _root(xml).find("{*}BinaryOnly") if "BinaryOnly" in xml else None
+    if elsewhere is None:
+        return None
+    # nothing but a file next to it
+    companion = path.parent / Path(elsewhere.get("MetadataFile", "")).name
+    if not companion.is_file():
+        raise UserError(
+            str(path), got=f"planes whose OME header is in {companion.name}, which is missing", wanted="both",
+            do="Copy it next to the images.",
+        )  # fmt: skip
+    return companion.read_text(encoding="utf-8")
+
+
+def _root(xml: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise ValueError(f"its OME header is damaged: {error}") from None
 
 
 def _objective(image: ElementTree.Element, objectives: dict[str | None, ElementTree.Element]) -> Objective:

@@ -13,6 +13,7 @@ import numpy as np
 import tifffile
 
 from tsva.errors import UserError
+from tsva.io.ahead import read_ahead
 from tsva.io.tiff import ome_images, open_tiff, reading
 from tsva.stack import Stack, regular_step_um
 
@@ -29,7 +30,7 @@ def write_stack(path: Path, stack: Stack) -> None:
 def write_planes(
     path: Path, planes: Iterator[np.ndarray], z_um: np.ndarray, pixel_um: float
 ) -> tuple[int, int, int]:  # fmt: skip
-    """Write planes as OME-TIFF, one by one, so that memory holds one of them.
+    """Write planes as OME-TIFF, one by one, so that memory holds two of them: the next is made while one is written.
 
     Pixels are not compressed: camera noise leaves Deflate little to gain (to 57 % of the size, at a third of the
     writing speed), and plain pixels are mapped into memory and read by any program.
@@ -58,15 +59,15 @@ def write_planes(
     first = next(planes)
     shape, sums = first.shape, [0] * len(z_um)
 
-    def written() -> Iterator[np.ndarray]:
+    def stored() -> Iterator[np.ndarray]:
         for number, plane in zip(range(len(sums)), chain([first], planes), strict=True):
-            stored = np.ascontiguousarray(plane[..., 0] if shape[2] == 1 else plane)
-            sums[number] = zlib.crc32(stored.data)
-            yield stored
+            pixels = np.ascontiguousarray(plane[..., 0] if shape[2] == 1 else plane)
+            sums[number] = zlib.crc32(pixels.data)
+            yield pixels
 
     tifffile.imwrite(
         path,
-        written(),
+        read_ahead(stored()),
         shape=(len(z_um), *shape[:2], *shape[2:] * (shape[2] > 1)),
         dtype=np.uint8,
         photometric="minisblack" if shape[2] == 1 else "rgb",

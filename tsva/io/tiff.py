@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from tifffile import PHOTOMETRIC, TIFF, TiffFile, TiffFrame, TiffPage
+from tifffile import PHOTOMETRIC, TIFF, FileHandle, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
-from tsva.io.ome import OmeImage, read_ome
+from tsva.io.ome import OmeImage, header_elsewhere, read_ome
 from tsva.io.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -45,10 +45,12 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
     where = str(path)
     if not path.is_file():
         raise UserError(where, got="no such file", wanted="a TIFF file", do="Mend the path.")
-    with reading(where):
-        tif = TiffFile(path, is_ndpi=is_ndpi(path))
-    with tif:
+    with ExitStack() as stack:
         with reading(where):
+            tif = stack.enter_context(TiffFile(path, is_ndpi=is_ndpi(path)))
+            header = header_elsewhere(path, tif.ome_metadata) if tif.is_ome and tif.ome_metadata else None
+            if header is not None:
+                tif = stack.enter_context(TiffFile(path, omexml=header))
             _check_whole(tif)
         yield tif
 
@@ -99,7 +101,10 @@ def _check_whole(tif: TiffFile) -> None:
     if not tif.is_ndpi:  # whose tags are laid out in a way of their own
         _check_tags(tif, tif.pages.first.offset, size)
     if tif.is_ome and tif.ome_metadata:
-        read_ome(tif.ome_metadata)  # before tifffile makes tables as large as it says
+        # before tifffile makes tables as large as it says, and opens the files that it names
+        names = {name for image in read_ome(tif.ome_metadata) for name in image.files}
+        if outside := sorted(name for name in names if Path(name).name != name):
+            raise ValueError(f"its OME header names a file of another folder, {outside[0]!r}")
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
 
@@ -153,13 +158,27 @@ def read_page(page: TiffPage | TiffFrame, where: str, depths: tuple[int, ...] = 
     assert key is not None  # tifffile sets it when it reads the page
     check_page(key, where, depths)
     check_decoded(key.imagelength, key.imagewidth, where)
-    with reading(where):
+    with reading(where), file_of(page):
         pixels = page.asarray()
         if pixels.shape != key.shape:
             raise ValueError(f"{pixels.size} values, not {key.size}")
         if "S" in key.axes:
             pixels = np.moveaxis(pixels, key.axes.index("S"), -1)
         return as_shown(pixels, key, where, depths)
+
+
+@contextmanager
+def file_of(page: TiffPage | TiffFrame) -> Iterator[FileHandle]:
+    """A page's file, open: the other files of a set are closed until they are asked for."""
+    file = page.parent.filehandle
+    closed = file.closed
+    if closed:
+        file.open()
+    try:
+        yield file
+    finally:
+        if closed:
+            file.close()
 
 
 def check_page(key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> None:

@@ -10,7 +10,16 @@ from tifffile import PLANARCONFIG, TiffFile, TiffFrame, TiffPage
 from tsva.errors import UserError
 from tsva.io.regions import Level
 from tsva.io.stored import Objective
-from tsva.io.tiff import as_shown, check_decoded, check_page, ome_images, pixel_um_of_page, reading, segment_shape
+from tsva.io.tiff import (
+    as_shown,
+    check_decoded,
+    check_page,
+    file_of,
+    ome_images,
+    pixel_um_of_page,
+    reading,
+    segment_shape,
+)
 
 
 class TiffRegions:
@@ -131,17 +140,10 @@ def _decoded(page: TiffPage | TiffFrame, key: TiffPage, top: int, left: int, hei
 
 
 def _stored(page: TiffPage | TiffFrame, index: int) -> bytes:
-    """A segment's bytes; the other files of a set are closed until they are asked for."""
-    file = page.parent.filehandle
-    closed = file.closed
-    if closed:
-        file.open()
-    try:
+    """A segment's bytes."""
+    with file_of(page) as file:
         file.seek(page.dataoffsets[index])
         return bytes(file.read(page.databytecounts[index]))
-    finally:
-        if closed:
-            file.close()
 
 
 def _segments(key: TiffPage, top: int, left: int, height: int, width: int) -> list[int]:

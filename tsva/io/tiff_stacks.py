@@ -31,6 +31,8 @@ def tiff_images(path: Path) -> list[StoredImage]:
         if tif.is_ndpi:
             return [ndpi_image(path, tif)]
         told = ome_images(tif, str(path))
+        for image in told:
+            _check_set(path, image.files)
         if told and len(told) != len(tif.series):
             raise unreadable(str(path), f"its OME header tells of {len(told)} images, the file holds {len(tif.series)}")
         if not told and len(tif.series) > 1:
@@ -39,6 +41,18 @@ def tiff_images(path: Path) -> list[StoredImage]:
                 do="Save the z-stack alone in a file.",
             )  # fmt: skip
         return [_image(path, tif, index, told[index] if told else None) for index in range(len(tif.series))]
+
+
+def _check_set(path: Path, names: tuple[str, ...]) -> None:
+    """Refuse an OME-TIFF set without all of its files."""
+    with reading(str(path)):  # a damaged header may name anything
+        missing = [name for name in names if not (path.parent / name).is_file()]
+    # a renamed file still holds its own planes; a single one isn't even asked for by its name
+    if len(names) > 1 and len(missing) > (path.name not in names):
+        raise UserError(
+            str(path), got=f"a part of a z-stack in {len(names)} files, of which {missing[0]} is missing",
+            wanted="all of them in one folder, by the names that they were given", do="Copy the others next to it.",
+        )  # fmt: skip
 
 
 def files_of_set(path: Path) -> set[str]:

@@ -103,9 +103,6 @@ class Fusion(nn.Module):
         self.register_buffer("calibration", torch.tensor(1.0))  # true over expected errors, on verification pairs
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
         self.multiple = CELL
-        self.why_not_exportable = (
-            "it finds its offset and filters through Fourier transforms, which the exchange format cannot hold"
-        )
         self.halo_px = -(-(RADIUS_PX + 1 + CELL * (depth + 1)) // CELL) * CELL
 
     def decide(self, low: Tensor, high: Tensor) -> Estimate:
@@ -119,10 +116,10 @@ class Fusion(nn.Module):
         # beyond what real pairs have taught, the estimate is the layered model's word alone
         sd_um = torch.hypot(sd_um, (n_um.abs() - self.taught_um).clamp(min=0))
         noise, signal = self._noise_and_signal(flat, n_um)
-        images = (len(low), grid[0] * grid[1])
+        images = (low.shape[0], grid[0] * grid[1])
         noise, signal = (each.log().reshape(*images, -1).mean(1).exp() for each in (noise, signal))
         mean = (low.mean(dim=(-2, -1)) + high.mean(dim=(-2, -1))) / 2
-        n_um, sd_um = (each.reshape(len(low), 1, *grid) for each in (n_um, sd_um))
+        n_um, sd_um = (each.reshape(low.shape[0], 1, *grid) for each in (n_um, sd_um))
         if grid[0] * grid[1] == 1:
             return Estimate(n_um.flatten(), sd_um.flatten(), mean, noise, signal)
         precision = sd_um.square().reciprocal()
@@ -132,7 +129,7 @@ class Fusion(nn.Module):
 
     def _noise_and_signal(self, spectra: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C) each."""
-        one, two, _ = spectra.reshape(len(spectra), self.channels, 3, bands.BANDS).unbind(2)
+        one, two, _ = spectra.reshape(spectra.shape[0], self.channels, 3, bands.BANDS).unbind(2)
         noise = torch.minimum(one, two)[..., -1].clamp(min=1e-7)
         place = (n_um.detach().abs() / NODE_STEP_UM).clamp(max=NODES - 1)
         below = place.floor().clamp(max=NODES - 2).long()
@@ -198,6 +195,12 @@ class Fusion(nn.Module):
         """The shots as the nearer to focus and the farther one, by the sign of the offset of each image or pixel."""
         flipped = n_um.reshape(-1, 1, 1, 1) < 0 if n_um.ndim == 1 else n_um < 0
         return torch.where(flipped, high, low), torch.where(flipped, low, high)
+
+    def for_export(self) -> nn.Module:
+        """The same without Fourier transforms, for images of one size (its attribute `image_px`)."""
+        from tsva.networks.fusion_export import with_matrices
+
+        return with_matrices(self)
 
     def lesson(self, spectra: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
         """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""

@@ -58,7 +58,7 @@ class OffsetEstimator(nn.Module):
     def _values(self, spectra: Tensor) -> tuple[Tensor, Tensor]:
         """What the layers say, (N, 2) each, of the shots in either order."""
         both = torch.cat([self.features(spectra), self.features(self.exchanged(spectra))])
-        value, mirrored = self.layers((both - self.mean) / self.scale).chunk(2)
+        value, mirrored = self.layers((both - self.mean) / self.scale).reshape(2, -1, 2).unbind()
         return value, mirrored
 
     def _spread(self, log_sd: Tensor) -> Tensor:

@@ -54,20 +54,23 @@ class BandSpectra(nn.Module):
         (B, C * 3 * BANDS, windows along y, windows along x) float tensor
             Mean of |Y1|², |Y2|² and Re Y1 Y2* in each band; white noise of variance v has power v.
         """
-        one, two = (self._transformed(shot) for shot in (low, high))
+        one, two = (self.transformed(self._windows(shot)) for shot in (low, high))
         products = torch.stack([_common(one, one), _common(two, two), _common(one, two)], dim=2)
         bands = products @ self.weights  # (B, C, 3, y, x, BANDS)
         return bands.movedim(-1, 3).flatten(1, 3)
 
-    def _transformed(self, shot: Tensor) -> Tensor:
-        """(B, C, windows along y, windows along x, frequencies)"""
+    def transformed(self, windows: Tensor) -> Tensor:
+        """(…, frequencies) of windows, (…, WINDOW_PX, WINDOW_PX)."""
+        return torch.fft.rfft2(windows).flatten(-2)
+
+    def _windows(self, shot: Tensor) -> Tensor:
+        """(B, C, windows along y, windows along x, WINDOW_PX, WINDOW_PX), weighted, of mean zero before."""
         for axis in (-2, -1):
             if (size := shot.shape[axis]) < WINDOW_PX:
                 shot = shot.index_select(axis, reflected(size, 0, WINDOW_PX, shot.device))
         rows, columns = (window_starts(size) for size in shot.shape[-2:])
         windows = _cut(_cut(shot, rows, 2), columns, 3)  # (B, C, y, x, WINDOW_PX, WINDOW_PX)
-        windows = (windows - windows.mean(dim=(-2, -1), keepdim=True)) * self.window
-        return torch.fft.rfft2(windows).flatten(-2)
+        return (windows - windows.mean(dim=(-2, -1), keepdim=True)) * self.window
 
 
 def _common(one: Tensor, two: Tensor) -> Tensor:

@@ -103,10 +103,10 @@ class TwoShotWiener(nn.Module):
         (B, C, Y, X) float tensor
         """
         responses = self.kernels(noise_to_signal)
-        place = (n_um.abs() / NODE_STEP_UM).clamp(max=NODES - 1)
         shots = torch.stack([near, far], dim=1)
         if n_um.ndim == 1:
-            return self._filtered(shots, _between(responses, place))
+            return self._filtered(shots, between_nodes(responses, n_um))
+        place = (n_um.abs() / NODE_STEP_UM).clamp(max=NODES - 1)
         first, last = int(place.min().floor()), min(int(place.max().floor()) + 1, NODES - 1)
         padded = self._transformed(shots)
         restored = torch.zeros_like(near)
@@ -118,46 +118,56 @@ class TwoShotWiener(nn.Module):
     def _filtered(self, shots: Tensor, responses: Tensor, transformed: Tensor | None = None) -> Tensor:
         """(B, C, Y, X) from shots, (B, 2, C, Y, X), and responses, (B, 2, C, F)."""
         height, width = shots.shape[-2:]
-        size = _fast(height), _fast(width)
-        grid = torch.lerp(responses[..., self.below], responses[..., self.below + 1], self.share)
-        kernels = torch.fft.irfft2(grid, s=(GRID_PX, GRID_PX)) * self.taper
-        centred = torch.roll(kernels, (RADIUS_PX, RADIUS_PX), (-2, -1))[..., : 2 * RADIUS_PX + 1, : 2 * RADIUS_PX + 1]
+        size = fast_size(height), fast_size(width)
         spectra = self._transformed(shots) if transformed is None else transformed
-        filters = torch.fft.rfft2(centred, s=size)
+        filters = torch.fft.rfft2(self.cut_kernels(responses), s=size)
         summed = torch.addcmul(spectra[:, 0] * filters[:, 0], spectra[:, 1], filters[:, 1])
         whole = torch.fft.irfft2(summed, s=size)
         return whole[..., 2 * RADIUS_PX : 2 * RADIUS_PX + height, 2 * RADIUS_PX : 2 * RADIUS_PX + width]
+
+    def cut_kernels(self, responses: Tensor) -> Tensor:
+        """(…, 2 RADIUS_PX + 1, 2 RADIUS_PX + 1) kernels, the middle in the middle, of radial responses, (…, F)."""
+        grid = torch.lerp(responses[..., self.below], responses[..., self.below + 1], self.share)
+        kernels = torch.fft.irfft2(grid, s=(GRID_PX, GRID_PX)) * self.taper
+        return torch.roll(kernels, (RADIUS_PX, RADIUS_PX), (-2, -1))[..., : 2 * RADIUS_PX + 1, : 2 * RADIUS_PX + 1]
 
     def _transformed(self, shots: Tensor) -> Tensor:
         """Spectra of the shots, continued by reflection as far as the kernels reach."""
         height, width = shots.shape[-2:]
         if min(height, width) > RADIUS_PX:
-            margins = (RADIUS_PX, _fast(width) - width - RADIUS_PX, RADIUS_PX, _fast(height) - height - RADIUS_PX)
+            margins = (
+                RADIUS_PX,
+                fast_size(width) - width - RADIUS_PX,
+                RADIUS_PX,
+                fast_size(height) - height - RADIUS_PX,
+            )
             if max(margins) < min(height, width):
                 flat = functional.pad(shots.flatten(1, 2).contiguous(), margins, mode="reflect")
                 return torch.fft.rfft2(flat.unflatten(1, shots.shape[1:3]))
         for axis, size in ((-2, height), (-1, width)):
             shots = shots.index_select(axis, reflected(size, -RADIUS_PX, size + RADIUS_PX, shots.device))
-        return torch.fft.rfft2(shots, s=(_fast(height), _fast(width)))
+        return torch.fft.rfft2(shots, s=(fast_size(height), fast_size(width)))
 
     def arithmetic(self, height: int, width: int, nodes: int = 1) -> int:
         """Multiply-accumulates of restoring a pair: transforms at 1.25 n log2 n, products of spectra at 4 real ones."""
-        pixels = _fast(height) * _fast(width)
+        pixels = fast_size(height) * fast_size(width)
         grid = GRID_PX * GRID_PX
         transform, small = (math.ceil(1.25 * n * math.log2(n)) for n in (pixels, grid))
         of_kernels = 2 * (transform + small + grid) + 4 * pixels + 12 * NODES * FREQUENCIES
         return self.channels * (2 * transform + nodes * (of_kernels + transform))
 
 
-def _between(responses: Tensor, place: Tensor) -> Tensor:
-    """(B, 2, C, F): each image's response at its own place, (B,), between the nodes."""
+def between_nodes(responses: Tensor, n_um: Tensor) -> Tensor:
+    """(B, 2, C, F): each image's response at its own offset, (B,), from those at all nodes."""
+    place = (n_um.abs() / NODE_STEP_UM).clamp(max=NODES - 1)
     below = place.floor().clamp(max=NODES - 2).long()
     share = (place - below).reshape(-1, 1, 1, 1)
-    each = torch.arange(len(place), device=place.device)
+    each = torch.arange(place.shape[0], device=place.device)
     return torch.lerp(responses[each, below], responses[each, below + 1], share)
 
 
-def _fast(size: int) -> int:
+def fast_size(size: int) -> int:
+    """Size that images are continued to: as far as the kernels reach, and to the next that transforms quickly."""
     return int(scipy.fft.next_fast_len(size + 2 * RADIUS_PX, real=True))
 
 

@@ -13,8 +13,6 @@ NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
 """All of them, in the order of the tables."""
 OURS: tuple[NetworkName, ...] = ("fusion", "fusion_one_shot")
 """Those that section `fusion` speaks of."""
-NOT_EXPORTABLE = OURS
-"""These refuse, with the reason: `tsva.export` would fail on them."""
 
 
 class FusionSettings(Section):

@@ -33,9 +33,9 @@ MOST_CHANGE = 1.4
 """At most so much (logarithm) another microscope changes a power: beyond, noise would be taken for tissue."""
 PIVOT = 0.1
 """Frequency, periods a pixel, at which another slope leaves the power as it is."""
-TOLD_SD_UM = 0.25
-"""Scatter of the offsets that the restoration is told while it is trained: the estimator's on whole patches, between
-that on the training microscope (0.2) and on others (0.35). A crop has too few windows for an estimate of its own."""
+TOLD_SD_UM = 0.20
+"""Scatter of the offsets that the restoration is told while it is trained: the estimator's on whole patches of
+the training microscope; on others it has 0.35. A crop has too few windows for an estimate of its own."""
 DOUBT_WEIGHT = 0.1
 LEAST_VARIANCE = 1e-6
 

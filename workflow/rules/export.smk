@@ -27,4 +27,4 @@ rule export:
 
 rule exported:
     input:
-        expand("results/export/{network}/rdf.yaml", network=plan.exportable),
+        expand("results/export/{network}/rdf.yaml", network=plan.networks),

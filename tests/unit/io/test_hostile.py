@@ -92,6 +92,21 @@ def test_ome_header_that_tells_of_countless_planes(tmp_path: Path, counts: str) 
     assert "OME header tells of" in said[1] and "read" not in said
 
 
+@pytest.mark.parametrize("name", ["../other/secret.ome.tif", "/tmp/secret.ome.tif", "."])
+def test_ome_header_that_names_files_of_other_folders(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "set.ome.tif"
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="8" SizeY="8" SizeZ="2" SizeC="1" SizeT="1">'
+        '<TiffData IFD="0" FirstZ="0"/><TiffData IFD="0" FirstZ="1">'
+        f'<UUID FileName="{name}">urn:uuid:00000000-0000-0000-0000-000000000000</UUID></TiffData>'
+        "</Pixels></Image></OME>"
+    )
+    tifffile.imwrite(path, np.zeros((8, 8), np.uint8), photometric="minisblack", description=xml, metadata=None)
+    with pytest.raises(UserError, match=r"set\.ome\.tif: .*names a file of another folder"):
+        fields_of_stack(path, 0.5, 0.5)
+
+
 def test_ome_header_of_nested_entities(tmp_path: Path) -> None:
     """The billion laughs."""
     entities = "".join(f'<!ENTITY l{i + 1} "{f"&l{i};" * 10}">' for i in range(9))

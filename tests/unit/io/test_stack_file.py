@@ -59,6 +59,40 @@ def test_other_readers_find_pixels_step_and_pixel_size(tmp_path: Path, planes: n
     assert field.z_um == (-1, -0.5, 0, 0.5, 1)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("z_um", [(-1, -0.5, 0, 0.5, 1), (-1, 0, 0.25, 1, 4)])
+def test_the_header_is_ome_xml(tmp_path: Path, planes: np.ndarray, z_um: tuple[float, ...], channels: int) -> None:
+    """ome-types, made of the OME schema, finds all there is to say."""
+    ome_types = pytest.importorskip("ome_types", reason="ome-types (extra dev) is not installed")
+    header = _header(tmp_path, Stack(planes[..., :channels], np.array(z_um, float), 0.345))
+    (image,) = ome_types.from_xml(header).images
+    pixels = image.pixels
+    assert (pixels.physical_size_x, pixels.physical_size_x_unit.value) == (0.345, "µm")
+    assert (pixels.physical_size_y, pixels.physical_size_y_unit.value) == (0.345, "µm")
+    assert (pixels.physical_size_z, pixels.physical_size_z_unit.value) == (0.5 if z_um[1] == -0.5 else None, "µm")
+    assert (pixels.size_z, pixels.size_c, pixels.channels[0].samples_per_pixel) == (5, channels, channels)
+    assert [(plane.the_z, plane.position_z) for plane in pixels.planes] == list(enumerate(z_um))
+    assert {plane.position_z_unit.value for plane in pixels.planes} == {"µm"}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_header_is_valid_by_the_schema(tmp_path: Path, planes: np.ndarray, channels: int, count: int) -> None:
+    ome_types = pytest.importorskip("ome_types", reason="ome-types (extra dev) is not installed")
+    pytest.importorskip("lxml", reason="lxml (extra dev) is not installed")
+    header = _header(tmp_path, Stack(planes[:count, ..., :channels], np.arange(float(count)), 0.345))
+    ome_types.from_xml(header, validate=True)
+    # the schema is looked at: a plane without its place in time is refused
+    with pytest.raises(ValueError, match="TheT"):
+        ome_types.from_xml(header.replace(' TheT="0"', "", 1), validate=True)
+
+
+def _header(folder: Path, stack: Stack) -> str:
+    write_stack(folder / "s.ome.tif", stack)
+    with tifffile.TiffFile(folder / "s.ome.tif") as tif:
+        return tif.ome_metadata
+
+
 def test_irregular_stacks_claim_no_step(tmp_path: Path, planes: np.ndarray) -> None:
     write_stack(tmp_path / "s.ome.tif", Stack(planes[:3], np.array([0, 1, 3.0]), 0.345))
     with tifffile.TiffFile(tmp_path / "s.ome.tif") as tif:

@@ -19,7 +19,7 @@ from tsva.optics.otf import camera_otf
 from tsva.refocus import restore, with_network
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.refocus import RefocusSettings
-from tsva.settings.train import NETWORK_NAMES, NOT_EXPORTABLE, TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.train import multiply_accumulates
 
 OPTICS = OpticsSettings()
@@ -153,15 +153,6 @@ def test_a_fifth_of_the_arithmetic_transforms_counted_in() -> None:
     network = lively()
     # two spectra of 264 × 264 in three colours alone are more than this
     assert network.extra_arithmetic(224, 224) > 3 * 2 * 1.25 * 264**2 * math.log2(264**2)
-
-
-def test_what_refuses_to_be_exported_is_known_beforehand() -> None:
-    refusing = {
-        name
-        for name in NETWORK_NAMES
-        if hasattr(build(name, TrainSettings(width=2, levels=2), 3), "why_not_exportable")
-    }
-    assert refusing == {*NOT_EXPORTABLE}
 
 
 def test_the_filters_of_a_thin_section_are_wieners() -> None:
