@@ -80,7 +80,8 @@ def test_missing_attributes_of_dicom_are_damage(tmp_path: Path) -> None:
     write_dicom(tmp_path / "whole.dcm", PLANES, 16)
     head = pydicom.dcmread(tmp_path / "whole.dcm")
     needless = ("Modality", "ImageType", "SOPInstanceUID", "OpticalPathSequence", "DimensionOrganizationType",
-                "SOPClassUID", "PlanarConfiguration", "HighBit", "PixelRepresentation", "PhotometricInterpretation")  # fmt: skip
+                "SOPClassUID", "PlanarConfiguration", "HighBit", "PixelRepresentation",
+                "PhotometricInterpretation")  # fmt: skip
     for name in [element.keyword for element in head if element.keyword not in needless]:
         told = pydicom.dcmread(tmp_path / "whole.dcm")
         delattr(told, name)
