@@ -35,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 MOST_BYTES = 2**30
 MOST_SECONDS = 20
+MOST_PARTS = 50
 ENDINGS = {"aperio": ".svs", "ndpi": ".ndpi", "ndpi_marks": ".ndpi"}
 Whole = bytes | dict[str, bytes]
 
@@ -211,7 +212,8 @@ def _in_parts(path: Path) -> None:
     for image in stored_images(path):
         with image.open() as reader:
             reader.read(0, 0, 0, min(image.height_px, 40), min(image.width_px, 40))
-    for field in fields_of_stack(path, 0.5, 0.5, 12, 40):
+    # a legal Zarr image may be large and mostly not there: thousands of parts are work, no hang
+    for field in fields_of_stack(path, 0.5, 0.5, 12, 40)[:MOST_PARTS]:
         for plane in field.planes():
             assert plane.dtype == "uint8" and plane.shape[2] in (1, 3)
         assert field.region is not None
