@@ -14,23 +14,24 @@ from typing import Any
 
 import numpy as np
 import tifffile
+from changes import EXTREMES, HEADERS, changed_json, dicom_element, ndpi_tag, swap_file
+from formats import Whole, whole_formats
 from PIL import Image
 
 from tsva.io import write_stack
 from tsva.settings.sheet import SlideRow
 from tsva.stack import Stack
 
-EXTREMES = (0, 1, 2, 7, 8, 255, 256, 2**15, 2**16 - 1, 2**16, 2**20, 2**27, 2**31 - 1, 2**31, 2**32 - 1)
 WORDS = ("0", "-1", "1e999", "nan", "999999999999", "µm", "..", "/etc/passwd", "<script>", "\0", "&amp;", "")
 KEYS = ('SizeZ="', 'SizeC="', 'SizeT="', 'SizeX="', 'PhysicalSizeX="', 'PositionZ="', "images=", "slices=")
 APERIO = "Aperio Image Library v11.2.1\r\n64x48 [0,0 64x48] (32x32) JPEG/RGB Q=30|AppMag = 20|MPP = 0.4990"
 
 
-def whole_files() -> dict[str, bytes]:
-    """A small file of every kind that is read."""
+def whole_files() -> dict[str, Whole]:
+    """A small file or folder of every kind that is read."""
     planes = np.random.default_rng(0).integers(0, 256, (3, 48, 64, 3)).astype(np.uint8)
     tiled: dict[str, Any] = {"photometric": "rgb", "tile": (32, 32)}
-    files = {
+    files: dict[str, Whole] = {
         "plain": _tiff(planes, photometric="rgb"),
         "grey": _tiff(planes[..., 0], photometric="minisblack"),
         "imagej": _tiff(planes, imagej=True, metadata={"spacing": 0.5, "unit": "um"}),
@@ -48,7 +49,7 @@ def whole_files() -> dict[str, bytes]:
         with io.BytesIO() as file:
             Image.fromarray(planes[0]).save(file, kind)
             files[kind] = file.getvalue()
-    return files
+    return files | whole_formats()
 
 
 def _tiff(planes: np.ndarray, **options: Any) -> bytes:
@@ -57,14 +58,40 @@ def _tiff(planes: np.ndarray, **options: Any) -> bytes:
         return file.getvalue()
 
 
-def changed(whole: bytes, draw: random.Random) -> bytes:
-    """The file with one to four changes."""
+def changed(whole: Whole, draw: random.Random) -> Whole:
+    """The file, or some of a folder's files, with one to four changes."""
+    if isinstance(whole, dict):
+        return _changed_folder(dict(whole), draw)
     data = bytearray(whole)
+    ways = CHANGES
+    if data[128:132] == b"DICM":
+        ways = (*CHANGES, *[dicom_element] * 9)
+    elif len(data) > 8 and data[:4] == b"II*\0" and not any(data[8:12]):  # the upper half of an offset
+        ways = (*CHANGES, *[ndpi_tag] * 9)
     for _ in range(draw.randint(1, 4)):
-        draw.choice(CHANGES)(data, draw)
+        draw.choice(ways)(data, draw)
     if data.startswith(b"\x89PNG") and draw.random() < 0.7:
         _mend_header_check(data)
     return bytes(data)
+
+
+def _changed_folder(files: dict[str, bytes], draw: random.Random) -> dict[str, bytes]:
+    for _ in range(draw.randint(1, 4)):
+        # headers are few and hurt most
+        headers = [name for name in sorted(files) if name.endswith(HEADERS)]
+        name = draw.choice(headers if headers and draw.random() < 0.6 else sorted(files))
+        way = draw.random()
+        if name.endswith(HEADERS) and way < 0.7:
+            files[name] = changed_json(files[name], draw)
+        elif way < 0.85:
+            data = bytearray(files[name])
+            draw.choice((_byte, _byte, _number, _number, _cut, _doubled))(data, draw)
+            files[name] = bytes(data)
+        else:
+            swap_file(files, draw)
+        if not files:
+            break
+    return files
 
 
 def _byte(data: bytearray, draw: random.Random) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 import numpy as np
 
 from tsva.errors import UserError
+from tsva.io.czi_header import check_czi
 from tsva.io.extras import needed
 from tsva.io.pixels import BOTH_DEPTHS, as_grey_or_rgb
 from tsva.io.resolution import agreed_pixel_um
@@ -18,6 +20,8 @@ from tsva.io.tiff import check_decoded, reading
 
 MAGIC = b"ZISRAWFILE"
 UM_PER_M = 1e6
+MOST_PLANES = 10_000
+"""The directory may tell of any number: what no tile covers counts as black."""
 
 
 def is_czi(path: Path) -> bool:
@@ -36,28 +40,42 @@ def czi_images(path: Path) -> list[StoredImage]:
     """
     where = str(path)
     library = needed("pylibCZIrw.czi", "czi", where)
-    with reading(where), library.open_czi(str(path)) as czi:
+    with reading(where):
+        check_czi(path)
+    with _reading(where), library.open_czi(where) as czi:
         sizes = {axis: stop - start for axis, (start, stop) in czi.total_bounding_box.items()}
         scenes = dict(czi.scenes_bounding_rectangle) or {None: czi.total_bounding_rectangle}
         kind, metadata = czi.get_channel_pixel_type(0), czi.metadata["ImageDocument"]["Metadata"]
+        planes, step_um, size_um, objective = sizes.get("Z", 1), *_lengths_um(metadata), _objective(metadata)
+        if not 0 < planes <= MOST_PLANES:
+            raise ValueError(f"its directory tells of {planes} planes")
     if sizes.get("T", 1) > 1 or sizes.get("C", 1) > 1:
         raise UserError(
             where, got=f"{sizes.get('T', 1)} points of time and {sizes.get('C', 1)} channels",
             wanted="planes along z alone, grey or RGB", do="Export one of them as OME-TIFF.",
         )  # fmt: skip
-    length_um = _lengths_um(metadata)
-    planes, step_um, depth = sizes.get("Z", 1), length_um.get("Z"), 16 if "16" in kind or "48" in kind else 8
+    depth = 16 if "16" in kind or "48" in kind else 8
     return [
         StoredImage(
             name=path.name.split(".")[0] + (f"_{scene}" if len(scenes) > 1 else ""), where=where, format="CZI",
             planes=planes, height_px=place.h, width_px=place.w, channels=channel_names(3 if "Bgr" in kind else 1),
             depth=depth, bits=8 if depth == 8 else None,
             z_um=tuple(i * step_um for i in range(planes)) if step_um else None,
-            pixel_um=agreed_pixel_um(where, length_um.get("X"), length_um.get("Y")), objective=_objective(metadata),
+            pixel_um=agreed_pixel_um(where, *size_um), objective=objective,
             open=lambda scene=scene, place=place: _open(path, scene, place.x, place.y),  # type: ignore[misc]
         )
         for scene, place in scenes.items()
     ]  # fmt: skip
+
+
+@contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Tell what the library and its reader of XML raise within the block as a damaged file."""
+    with reading(where):
+        try:
+            yield
+        except ExpatError as error:
+            raise ValueError(f"damaged metadata: {error}") from None
 
 
 def _listed(value: Any) -> list[Any]:
@@ -65,9 +83,11 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _lengths_um(metadata: Any) -> dict[str, float]:
+def _lengths_um(metadata: Any) -> tuple[float | None, tuple[float | None, float | None]]:
+    """The distance of planes; width and height of a pixel."""
     items = _listed(((metadata.get("Scaling") or {}).get("Items") or {}).get("Distance"))
-    return {item["@Id"]: float(item["Value"]) * UM_PER_M for item in items if item.get("Value")}
+    told = {item["@Id"]: float(item["Value"]) * UM_PER_M for item in items if item.get("Value")}
+    return told.get("Z"), (told.get("X"), told.get("Y"))
 
 
 def _objective(metadata: Any) -> Objective:
@@ -82,7 +102,9 @@ def _objective(metadata: Any) -> Objective:
 @contextmanager
 def _open(path: Path, scene: int | None, x: int, y: int) -> Iterator[PlaneReader]:
     library = needed("pylibCZIrw.czi", "czi", str(path))
-    with library.open_czi(str(path)) as czi:
+    with ExitStack() as stack:
+        with _reading(str(path)):
+            czi = stack.enter_context(library.open_czi(str(path)))
         yield CziReader(str(path), czi, scene, x, y)
 
 

@@ -11,15 +11,17 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.io.dicom_frames import Frames, open_frames
+from tsva.io.dicom_header import read_header, reading_dicom
 from tsva.io.dicom_planes import UM_PER_MM, Plane, check_alone, measures, planes_of
 from tsva.io.pixels import unreadable
 from tsva.io.resolution import agreed_pixel_um, positions_um
 from tsva.io.stored import Objective, PlaneReader, StoredImage, channel_names
-from tsva.io.tiff import check_decoded, reading
+from tsva.io.tiff import check_decoded
 
 MAGIC = b"DICM"
 AFTER = 128
-WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
+MOST_TILES = 2**17
+"""That a region may touch; the largest image read at once has as many of 32×32 pixels."""
 
 
 def is_dicom(path: Path) -> bool:
@@ -40,7 +42,7 @@ def dicom_image(path: Path) -> StoredImage:
         If there is no whole slide in it, or of several ones.
     """
     where = str(path)
-    with _reading(where):
+    with reading_dicom(where):
         finest = _finest(path)
         head = finest[0][1]
         if path.is_file():
@@ -52,35 +54,33 @@ def dicom_image(path: Path) -> StoredImage:
         step_mm = measures(head).get("SpacingBetweenSlices") if len(planes) > 1 else None
         path_told = head.OpticalPathSequence[0] if "OpticalPathSequence" in head else {}
         na, power = path_told.get("ObjectiveLensNumericalAperture"), path_told.get("ObjectiveLensPower")
-    known = tuple(plane.z_um for plane in planes if plane.z_um is not None)
-    own_um = known if len(known) == len(planes) else None
-    z_um = positions_um(where, len(planes), own_um, float(step_mm) * UM_PER_MM if step_mm else None)
-    return StoredImage(
-        name=path.name.split(".")[0],
-        where=where,
-        format="DICOM",
-        planes=len(planes),
-        height_px=int(head.TotalPixelMatrixRows),
-        width_px=int(head.TotalPixelMatrixColumns),
-        channels=channel_names(int(head.SamplesPerPixel)),
-        depth=int(head.BitsAllocated),
-        bits=int(head.BitsStored),
-        z_um=z_um,
-        pixel_um=agreed_pixel_um(where, width_um, height_um),
-        objective=Objective(float(na) if na is not None else None, float(power) if power is not None else None),
-        open=lambda: _open(where, planes),
-    )
+        known = tuple(plane.z_um for plane in planes if plane.z_um is not None)
+        own_um = known if len(known) == len(planes) else None
+        z_um = positions_um(where, len(planes), own_um, float(step_mm) * UM_PER_MM if step_mm else None)
+        return StoredImage(
+            name=path.name.split(".")[0],
+            where=where,
+            format="DICOM",
+            planes=len(planes),
+            height_px=int(head.TotalPixelMatrixRows),
+            width_px=int(head.TotalPixelMatrixColumns),
+            channels=channel_names(int(head.SamplesPerPixel)),
+            depth=int(head.BitsAllocated),
+            bits=int(head.BitsStored),
+            z_um=z_um,
+            pixel_um=agreed_pixel_um(where, width_um, height_um),
+            objective=Objective(float(na) if na is not None else None, float(power) if power is not None else None),
+            open=lambda: _open(where, planes),
+        )
 
 
 def _finest(path: Path) -> list[tuple[Path, Any]]:
     """Files of the finest level of the slide itself, without its label, overview and thumbnail."""
-    import pydicom
-
     files = [path] if path.is_file() else [f for f in sorted(path.iterdir()) if f.is_file() and is_dicom(f)]
     slides = []
     for file in files:
-        head = pydicom.dcmread(file, stop_before_pixels=True)
-        if head.get("SOPClassUID") == WHOLE_SLIDE and _is_slide(head):
+        head = read_header(file)
+        if head is not None and _is_slide(head):
             slides.append((file, head))
     if not slides:
         raise UserError(
@@ -99,19 +99,9 @@ def _is_slide(head: Any) -> bool:
 
 
 @contextmanager
-def _reading(where: str) -> Iterator[None]:
-    """Tell as damage, too, that a header lacks what slides have."""
-    try:
-        with reading(where):
-            yield
-    except AttributeError as error:
-        raise unreadable(where, error) from None
-
-
-@contextmanager
 def _open(where: str, planes: list[Plane]) -> Iterator[PlaneReader]:
     with ExitStack() as stack:
-        with reading(where):
+        with reading_dicom(where):
             paths = {path for plane in planes for path, _ in plane.frames.values()}
             files = {path: stack.enter_context(open_frames(path, where)) for path in paths}
         yield DicomReader(planes, files)
@@ -128,6 +118,8 @@ class DicomReader:
         """(height, width, 1 or 3) uint8 or uint16 pixels; white where the scanner took no picture."""
         tall, wide = self._planes[plane].tile
         check_decoded(height, width, self._any.where)
+        if (height // tall + 1) * (width // wide + 1) > MOST_TILES:
+            raise unreadable(self._any.where, f"tiles of {tall}×{wide} pixels")
         out = np.full((height, width, self._any.channels), self._any.white, self._any.dtype)
         for row in range(top // tall, -(-(top + height) // tall)):
             for column in range(left // wide, -(-(left + width) // wide)):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image
 
+from tsva.io.dicom_header import reading_dicom
 from tsva.io.pixels import BOTH_DEPTHS, as_grey_or_rgb
-from tsva.io.tiff import check_decoded, reading
+from tsva.io.tiff import check_decoded
 
 EXPLICIT_HEAD, IMPLICIT_HEAD = 12, 8
 """Bytes before the pixels: tag and length, and between them a type where types are explicit."""
@@ -48,11 +51,9 @@ class Frames:
         from pydicom.pixels import as_pixel_options, get_decoder
 
         self.where, self._file = where, file
-        with reading(where):
+        with reading_dicom(where):
             head = pydicom.dcmread(file, stop_before_pixels=True)
-            syntax = head.file_meta.TransferSyntaxUID
-            if syntax.is_deflated:
-                raise ValueError("a file that is compressed as a whole")
+            syntax = self._syntax = head.file_meta.TransferSyntaxUID
             self._options: dict[str, Any] = {**as_pixel_options(head), "pixel_keyword": "PixelData"}
             self._decoder = get_decoder(syntax)
             file.seek(IMPLICIT_HEAD if syntax.is_implicit_VR else EXPLICIT_HEAD, 1)
@@ -71,7 +72,27 @@ class Frames:
         UserError
             If it can't be decoded.
         """
-        with reading(self.where):
+        with reading_dicom(self.where):
             self._file.seek(self._start)
-            pixels = self._decoder.as_array(self._file, index=frame, validate=True, **self._options)[0]
+            if self._syntax.is_encapsulated:
+                pixels = self._decompressed(frame)
+            else:
+                pixels = self._decoder.as_array(self._file, index=frame, validate=True, **self._options)[0]
         return as_grey_or_rgb(np.asarray(pixels), self.where, BOTH_DEPTHS)
+
+    def _decompressed(self, frame: int) -> np.ndarray:
+        """A frame of its own size: a compressed one may claim any, and is unfolded before that is seen."""
+        from pydicom.encaps import encapsulate, get_frame
+        from pydicom.uid import JPEG2000TransferSyntaxes, JPEGTransferSyntaxes, RLELossless
+
+        alone = {**self._options, "number_of_frames": 1}
+        table = alone.pop("extended_offsets", None)
+        count = self._options["number_of_frames"]
+        data = get_frame(self._file, frame, number_of_frames=count, extended_offsets=table)
+        if self._syntax in (*JPEGTransferSyntaxes, *JPEG2000TransferSyntaxes):
+            with Image.open(io.BytesIO(data), formats=("JPEG", "JPEG2000")) as image:
+                if image.size != (self._options["columns"], self._options["rows"]):
+                    raise ValueError(f"frame {frame + 1} of {image.height}×{image.width} pixels")
+        elif self._syntax != RLELossless:  # whose segments are as large as the header says
+            raise ValueError(f"frames stored as {self._syntax.name}")
+        return self._decoder.as_array(encapsulate([data], has_bot=False), index=0, validate=True, **alone)[0]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tifffile import TiffFile, TiffPage
 
-from tsva.io.pixels import unreadable
+from tsva.io.pixels import BOTH_DEPTHS, unreadable
 from tsva.io.stored import Objective, PlaneReader, StoredImage, channel_names
-from tsva.io.tiff import open_tiff, pixel_um_of_page
+from tsva.io.tiff import check_page, open_tiff, pixel_um_of_page, reading
 from tsva.io.tiff_series import PageReader
 
 MAGNIFICATION = 65421
@@ -30,6 +30,9 @@ def ndpi_image(path: Path, tif: TiffFile) -> StoredImage:
     """
     pages = _planes(tif, str(path))
     key = pages[0]
+    with reading(str(path)):  # what should be numbers may be none
+        z_um = tuple(float(page.tags.valueof(Z_OFFSET, 0)) / NM_PER_UM for page in pages)
+        objective = Objective(magnification=float(key.tags.valueof(MAGNIFICATION)))
     return StoredImage(
         name=path.name.split(".")[0],
         where=str(path),
@@ -40,21 +43,27 @@ def ndpi_image(path: Path, tif: TiffFile) -> StoredImage:
         channels=channel_names(key.samplesperpixel),
         depth=key.bitspersample,
         bits=8 if key.bitspersample == 8 else None,
-        z_um=tuple(float(page.tags.valueof(Z_OFFSET, 0)) / NM_PER_UM for page in pages),
+        z_um=z_um,
         pixel_um=pixel_um_of_page(key),
-        objective=Objective(magnification=float(key.tags.valueof(MAGNIFICATION))),
+        objective=objective,
         open=lambda: _open(path),
     )
 
 
 def _planes(tif: TiffFile, where: str) -> list[TiffPage]:
     """Pages of the finest level; the same plane twice is no plane more."""
-    pages = [tif.pages.get(i, validate=False).aspage() for i in range(len(tif.pages))]
-    slides = [page for page in pages if (page.tags.valueof(MAGNIFICATION) or -1) > 0]
+    with reading(where):
+        pages = [tif.pages.get(i, validate=False).aspage() for i in range(len(tif.pages))]
+        slides = [page for page in pages if (page.tags.valueof(MAGNIFICATION) or -1) > 0]
     if not slides:
         raise unreadable(where, "no page with a magnification")
+    for page in slides:
+        check_page(page, where, BOTH_DEPTHS)
     finest = max(page.imagewidth for page in slides)
-    return [page for page in slides if page.imagewidth == finest]
+    planes = [page for page in slides if page.imagewidth == finest]
+    if any(page.shape != planes[0].shape for page in planes):
+        raise unreadable(where, "planes of several sizes")
+    return planes
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import numpy as np
 
@@ -16,6 +17,8 @@ SAME_STEP = 0.01
 def agreed_pixel_um(where: str, x_um: float | None, y_um: float | None) -> float | None:
     """Pixel size by width and height; None, with a warning, if pixels aren't square: the sheet is then asked.
 
+    What is no length (zero, negative, infinite) counts as not said.
+
     Parameters
     ----------
     where : str
@@ -23,6 +26,7 @@ def agreed_pixel_um(where: str, x_um: float | None, y_um: float | None) -> float
     x_um, y_um : float or None
         Width and height of a pixel, as far as the file says them.
     """
+    x_um, y_um = (um if um is not None and math.isfinite(um) and um > 0 else None for um in (x_um, y_um))
     if x_um and y_um and abs(x_um / y_um - 1) > SAME_PIXEL:
         log.warning("%s: pixels of %.4g by %.4g µm, which are not square: not believed", where, x_um, y_um)
         return None

@@ -74,6 +74,8 @@ def fields_of_image(
             wanted="the distance between planes, in micrometres",
             do="Write it into the slide sheet's column z_step_um.",
         )  # fmt: skip
+    if not np.isfinite(z_um).all():
+        raise unreadable(image.where, "positions of planes that are no numbers")
     order = np.argsort(z_um, kind="stable").tolist()
     whole = (0, 0, image.height_px, image.width_px)
     windows = _windows(image.height_px, image.width_px, max_field_px, image.where)

@@ -18,9 +18,9 @@ from tsva.io.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_dept
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 DAMAGED = (
     ValueError, RuntimeError, OSError, EOFError, struct.error, LookupError, TypeError, ArithmeticError, AssertionError,
-    MemoryError,
+    MemoryError, AttributeError,
 )  # fmt: skip
-"""What tifffile and its codecs raise on damaged files, as trials with scrambled bytes have shown."""
+"""What tifffile, pydicom, zarr and their codecs raise on damaged files, as trials with scrambled bytes have shown."""
 MOST_PIXELS = 2**27
 """That a strip, tile or page that is decoded at once may have: more than any camera, less than memory."""
 SIZES = ("imagelength", "imagewidth", "imagedepth", "samplesperpixel", "rowsperstrip", "tilelength", "tilewidth")
@@ -216,8 +216,13 @@ def check_tiles(path: Path) -> None:
     Raises
     ------
     UserError
-        Names the file. Damage of other kinds is left to OpenSlide.
+        Names the file. Damage of other kinds is left to OpenSlide, but for NDPI, whose tiles follow from all its tags.
     """
+    if is_ndpi(path):
+        with open_tiff(path) as tif, reading(str(path)):
+            for i in range(len(tif.pages)):
+                check_decoded(*segment_shape(tif.pages.get(i, validate=False).aspage()), str(path))
+        return
     with suppress(*DAMAGED), TiffFile(path) as tif:
         for page in tif.pages:
             if isinstance(page, TiffPage) and page.is_tiled:

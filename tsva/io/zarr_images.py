@@ -1,4 +1,7 @@
-"""OME-Zarr 0.4 and 0.5, by zarr: only the chunks that a region touches are read and decoded."""
+"""OME-Zarr 0.4 and 0.5, by zarr: only the chunks that a region touches are read and decoded.
+
+zarr is imported where it is used, as it takes a second; `tsva.io.zarr_store` is what it reads by.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,10 @@ from tsva.io.tiff import check_decoded, reading
 MARKS = ("zarr.json", ".zgroup")
 UNITS = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6, "angstrom": 1e-4}
 """Names of units that OME-Zarr asks for, in micrometres."""
+MOST_FOCAL_PLANES = 10_000
+"""A header may tell of any number, as chunks that are not there count as black."""
+MOST_CHUNKS = 2**17
+"""That a region may touch; the largest image read at once has as many of 32×32 pixels."""
 
 
 def is_zarr(path: Path) -> bool:
@@ -36,54 +43,59 @@ def zarr_images(path: Path) -> list[StoredImage]:
         If it is damaged, or its axes are other than planes, channels, and one point of time.
     """
     where = str(path)
-    told = _attributes(path)
-    if "multiscales" in told:
-        return [_image(path, path.name.split(".")[0], told, None)]
-    if "bioformats2raw.layout" in told:
-        header = path / "OME" / "METADATA.ome.xml"
-        with reading(where):
-            heads: list[OmeImage] = read_ome(header.read_text(encoding="utf-8")) if header.is_file() else []
-        numbers = sorted(int(part.name) for part in path.iterdir() if part.name.isdecimal())
-        return [
-            _image(path / str(n), f"{path.name.split('.')[0]}_{n}", _attributes(path / str(n)),
-                   heads[n] if n < len(heads) else None)
-            for n in numbers
-        ]  # fmt: skip
+    with reading(where):
+        told = _attributes(path, "")
+        if "multiscales" in told:
+            return [_image(path, "", path.name.split(".")[0], told, None)]
+        if "bioformats2raw.layout" in told:
+            heads = _heads(path)
+            numbers = sorted(int(part.name) for part in path.iterdir() if part.name.isdecimal())
+            return [
+                _image(path, str(n), f"{path.name.split('.')[0]}_{n}", _attributes(path, str(n)),
+                       heads[n] if n < len(heads) else None)
+                for n in numbers
+            ]  # fmt: skip
     raise UserError(
         where, got="a Zarr group that holds no image of OME's kind", wanted="an OME-Zarr image (0.4 or 0.5)",
         do="Let the sheet's column path name the image within it (in a plate: row/column/field).",
     )  # fmt: skip
 
 
-def _attributes(path: Path) -> Mapping[str, Any]:
-    """OME's attributes; version 0.5 keeps them under a key of their own."""
-    import zarr
+def _heads(path: Path) -> list[OmeImage]:
+    from tsva.io.zarr_store import regular_within
 
-    with reading(str(path)):
-        attributes = dict(zarr.open_group(path, mode="r").attrs)
+    header = path / "OME" / "METADATA.ome.xml"
+    return read_ome(header.read_text(encoding="utf-8")) if regular_within(path, header) else []
+
+
+def _attributes(path: Path, group: str) -> Mapping[str, Any]:
+    """OME's attributes; version 0.5 keeps them under a key of their own."""
+    from tsva.io.zarr_store import group_of
+
+    attributes = dict(group_of(path, group).attrs)
     own = attributes.get("ome")
     return own if isinstance(own, Mapping) else attributes
 
 
-def _image(path: Path, name: str, told: Mapping[str, Any], head: OmeImage | None) -> StoredImage:
-    where = str(path)
-    with reading(where):
-        scales = told["multiscales"][0]
-        axes = [axis["name"] for axis in scales["axes"]]
-        units = [UNITS.get(unit := axis.get("unit", ""), UNIT_UM.get(unit)) for axis in scales["axes"]]
-        scale, start = _placing(scales, len(axes))
-        array = _array(path, scales["datasets"][0]["path"])
-        size = dict(zip(axes, array.shape, strict=True))
-        labels = [str(one.get("label", "")) for one in told.get("omero", {}).get("channels", [])]
-    if set(axes) - set("tczyx") or size.get("t", 1) > 1:
+def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: OmeImage | None) -> StoredImage:
+    where = str(path / group)
+    scales = told["multiscales"][0]
+    axes = [str(axis["name"]) for axis in scales["axes"]]
+    units = [UNITS.get(unit := axis.get("unit", ""), UNIT_UM.get(unit)) for axis in scales["axes"]]
+    scale, start = _placing(scales, len(axes))
+    level = scales["datasets"][0]["path"]
+    array = _array(path, group, level)
+    size = dict(zip(axes, array.shape, strict=True))
+    labels = [str(one.get("label", "")) for one in told.get("omero", {}).get("channels", [])]
+    if len(size) < len(axes) or set(axes) - set("tczyx") or not {"y", "x"} <= set(axes) or size.get("t", 1) > 1:
         raise UserError(
             where, got=f"axes {''.join(axes)} of sizes {'×'.join(map(str, array.shape))}",
             wanted="planes along z alone", do="Export one point of time.",
         )  # fmt: skip
-    if size.get("z", 1) * size.get("c", 1) > MOST_PLANES:
-        raise unreadable(where, f"its header tells of {size.get('z', 1) * size.get('c', 1)} planes")
-    place = {axis: (s, o, u) for axis, s, o, u in zip(axes, scale, start, units, strict=True)}
     planes, channels = size.get("z", 1), size.get("c", 1)
+    if planes > MOST_FOCAL_PLANES or channels > MOST_PLANES:
+        raise unreadable(where, f"its header tells of {planes} planes of {channels} channels")
+    place = {axis: (s, o, u) for axis, s, o, u in zip(axes, scale, start, units, strict=True)}
     step, first, unit_um = place.get("z", (0.0, 0.0, None))
     x, y = ((float(place[a][0]) * u if (u := place[a][2]) else None) for a in "xy")
     version = scales.get("version", told.get("version", ""))
@@ -93,7 +105,7 @@ def _image(path: Path, name: str, told: Mapping[str, Any], head: OmeImage | None
         bits=8 if array.dtype.itemsize == 1 else head.bits if head is not None else None,
         z_um=tuple(float((first + i * step) * unit_um) for i in range(planes)) if unit_um and step else None,
         pixel_um=agreed_pixel_um(where, x, y), objective=head.objective if head is not None else UNKNOWN,
-        open=lambda: _open(path, scales["datasets"][0]["path"], axes),
+        open=lambda: _open(path, group, level, axes),
     )  # fmt: skip
 
 
@@ -108,37 +120,42 @@ def _placing(scales: Mapping[str, Any], axes: int) -> tuple[np.ndarray, np.ndarr
     return scale, start
 
 
-def _array(path: Path, level: str) -> Any:
-    import zarr
+def _array(path: Path, group: str, level: str) -> Any:
+    from tsva.io.zarr_store import checked_array, group_of
 
-    return zarr.open_group(path, mode="r")[level]
+    return checked_array(group_of(path, group), level)
 
 
 @contextmanager
-def _open(path: Path, level: str, axes: Sequence[str]) -> Iterator[PlaneReader]:
-    yield ZarrReader(path, level, axes)
+def _open(path: Path, group: str, level: str, axes: Sequence[str]) -> Iterator[PlaneReader]:
+    yield ZarrReader(path, group, level, axes)
 
 
 class ZarrReader:
     """A `PlaneReader` of an array of an OME-Zarr image; `axes` names its axes."""
 
-    def __init__(self, path: Path, level: str, axes: Sequence[str]) -> None:
-        self._where, self._axes = str(path), axes
+    def __init__(self, path: Path, group: str, level: str, axes: Sequence[str]) -> None:
+        self._where, self._axes = str(path / group), axes
         with reading(self._where):
-            self._array = _array(path, level)
-            chunk, channels = math.prod(self._array.chunks), dict(zip(axes, self._array.shape, strict=True)).get("c", 1)
-        check_decoded(chunk, 1, self._where)
-        self._channels = channels
+            self._array = _array(path, group, level)
+            self._channels = dict(zip(axes, self._array.shape, strict=True)).get("c", 1)
+            self._chunk = dict(zip(axes, self._array.chunks, strict=True))
 
     def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels."""
         check_decoded(height * self._channels, width, self._where)
+        sizes = {"c": self._channels, "y": height, "x": width}
+        touched = math.prod(-(-size // self._chunk.get(axis, 1)) for axis, size in sizes.items())
+        if touched > MOST_CHUNKS:
+            raise unreadable(self._where, f"{touched} chunks in {height}×{width} pixels")
         part = {"t": 0, "z": plane, "c": slice(None), "y": slice(top, top + height), "x": slice(left, left + width)}
         with reading(self._where):
             pixels = np.asarray(self._array[tuple(part[axis] for axis in self._axes)])
         left_over = [axis for axis in self._axes if axis in "cyx"]
         if sorted(left_over[-2:]) != ["x", "y"] or pixels.ndim != len(left_over):
             raise unreadable(self._where, f"axes {''.join(self._axes)}")
+        if left_over[-2:] == ["x", "y"]:
+            pixels = pixels.swapaxes(-2, -1)
         pixels = np.moveaxis(pixels, 0, -1) if "c" in left_over else pixels
         native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
         return as_grey_or_rgb(native, self._where, BOTH_DEPTHS)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -20,46 +18,8 @@ from tsva.io.sharp import open_regions
 from tsva.io.stacks import fields_of_stack
 from tsva.settings.sheet import SlideRow
 
-READER = """
-import resource, sys
-from pathlib import Path
-from tsva.errors import UserError
-from tsva.io.images import read_image
-from tsva.io.sharp import open_regions
-from tsva.io.stacks import fields_of_stack
-def region(path):
-    with open_regions(path) as image:
-        image.read(0, 0, 0, 8, 8)
-resource.setrlimit(resource.RLIMIT_AS, (2**30 + 2**29, resource.RLIM_INFINITY))
-for read in (read_image, lambda path: [list(f.planes()) for f in fields_of_stack(path, 0.5, 0.5)], region):
-    try:
-        read(Path(sys.argv[1]))
-    except UserError as error:
-        print(str(error)[:200])
-    else:
-        print("read")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
-def read_apart(path: Path) -> list[str]:
-    """What a process with little memory says of a file, read in three ways; it has to stay below 1 GiB."""
-    done = subprocess.run(
-        [sys.executable, "-c", READER, str(path)], capture_output=True, text=True, timeout=60, check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    *said, peak_kib = done.stdout.splitlines()
-    assert int(peak_kib) < 2**20
-    return said
-
-
-def zeros(pixels: int) -> bytes:
-    """So many zero bytes, deflated to a thousandth and without holding them."""
-    press, out = zlib.compressobj(9), b""
-    for _ in range(0, pixels, 2**20):
-        out += press.compress(bytes(2**20))
-    return out + press.flush()
+sys.path.insert(0, str(Path(__file__).parent))
+from apart import read_apart, zeros
 
 
 def with_tags(path: Path, **values: int) -> None:
