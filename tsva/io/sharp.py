@@ -12,13 +12,15 @@ import numpy as np
 import openslide
 
 from tsva.errors import UserError
+from tsva.io.czi import is_czi
+from tsva.io.czi_header import check_czi
 from tsva.io.fields import matching
 from tsva.io.images import is_tiff, read_image
 from tsva.io.pixels import unreadable
 from tsva.io.regions import ArrayRegions, RegionReader
 from tsva.io.slide import SlideRegions
 from tsva.io.source import choose_pixel_um
-from tsva.io.tiff import check_tiles, open_tiff
+from tsva.io.tiff import check_tiles, open_tiff, reading
 from tsva.io.tiff_regions import TiffRegions
 from tsva.resample import MARGIN_PX, SAME_PIXEL, resample
 from tsva.sharpness import tissue_fraction
@@ -44,6 +46,9 @@ def open_regions(path: Path) -> Iterator[RegionReader]:
     if path.is_file() and openslide.OpenSlide.detect_format(path) not in (None, "generic-tiff"):
         if is_tiff(path):
             check_tiles(path)
+        elif is_czi(path):
+            with reading(where):
+                check_czi(path)  # OpenSlide, too, ends the process over some that don't hang together
         try:
             slide = openslide.OpenSlide(path)
         except openslide.OpenSlideError as error:

@@ -96,10 +96,16 @@ def reader_of(series: TiffPageSeries, path: Path) -> PageReader | MappedReader:
     UserError
         If its axes or pixels are of an unsupported kind.
     """
-    if series.dataoffset is not None and not _in_several_files(series):
+    where = str(path)
+    with reading(where):
+        is_mapped = series.dataoffset is not None and not _in_several_files(series)
+    if is_mapped:
         return MappedReader(path, series)
-    pages = list(series.pages)
-    return PageReader(str(path), [[pages[i] for i in numbers] for numbers in _page_numbers(series, str(path))])
+    numbers = _page_numbers(series, where)
+    with reading(where):  # a damaged header may promise more pages than there are
+        pages = list(series.pages)
+        planes = [[pages[i] for i in plane] for plane in numbers]
+    return PageReader(where, planes)
 
 
 def _in_several_files(series: TiffPageSeries) -> bool:
