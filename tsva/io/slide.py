@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import openslide
 
@@ -26,17 +28,23 @@ class SlideRegions:
 
     def __init__(self, where: str, slide: openslide.OpenSlide) -> None:
         self.where, self._slide = where, slide
-        pixel_um = slide.properties.get(openslide.PROPERTY_NAME_MPP_X)
-        self.pixel_um = float(pixel_um) if pixel_um else None
-        power = slide.properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER)
-        na = next((value for key in APERTURES if (value := slide.properties.get(key))), None)
-        self.objective = Objective(float(na) if na else None, float(power) if power else None)
+        self.pixel_um = self._number(openslide.PROPERTY_NAME_MPP_X)
+        na = next((value for key in APERTURES if (value := self._number(key))), None)
+        self.objective = Objective(na, self._number(openslide.PROPERTY_NAME_OBJECTIVE_POWER))
         self.levels = [
             Level(height, width, reduction)
             for (width, height), reduction in zip(slide.level_dimensions, slide.level_downsamples, strict=True)
         ]
         colour = slide.properties.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR, "FFFFFF")
         self._background = np.array(list(bytes.fromhex(colour)), np.uint16)
+
+    def _number(self, key: str) -> float | None:
+        """What the scanner wrote under a key, if that is a number above zero; a damaged file may hold anything."""
+        try:
+            value = float(self._slide.properties[key])
+        except (KeyError, ValueError):
+            return None
+        return value if 0 < value < math.inf else None
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 3) uint8 pixels; the slide's background colour where the scanner took no picture."""
