@@ -10,7 +10,6 @@ import pytest
 
 from tsva.io.slide import SlideRegions
 
-
 MPP, POWER, NA = openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_OBJECTIVE_POWER, "leica.aperture"
 
 
