@@ -7,7 +7,7 @@ that alternate; `imread` as it is called by default), the ratio of throughputs (
 of tifffile's), and by how many planes the memory of a process of its own grew, for each of
 - `read`: all planes through the readers, as `uint8`, one by one;
 - `ingest`: read, checked, and written as a stack of the ingest stage, with the file's name from its pixels;
-- `copy`: the file copied and nothing else, as a measure of what writing takes.
+- `rewrite`: read by `imread` and written as OME-TIFF by `imwrite`: the peer that writes, too.
 The stacks are noise on a slope, as cameras give it: compressed files that decode faster than real ones would flatter.
 """
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,12 +69,14 @@ def ingest(path: Path, out: Path) -> None:
         write_field(source, out / f"{source.name}.ome.tif", source.pixel_um)
 
 
-def copy(path: Path, out: Path) -> None:
-    """Read and write as they are."""
-    shutil.copyfile(path, out / "copy.tif")
+def rewrite(path: Path, out: Path) -> None:
+    """What ingest does, without its checks and with all planes in memory, by tifffile alone."""
+    planes = tifffile.imread(path, key=slice(None))
+    metadata = {"axes": "ZYXS", "PhysicalSizeX": PIXEL_UM, "PhysicalSizeXUnit": "µm"}
+    tifffile.imwrite(out / "rewritten.ome.tif", planes, photometric="rgb", metadata=metadata)
 
 
-WAYS: dict[str, Callable[[Path, Path], None]] = {"plain": plain, "read": read, "ingest": ingest, "copy": copy}
+WAYS: dict[str, Callable[[Path, Path], None]] = {"plain": plain, "read": read, "ingest": ingest, "rewrite": rewrite}
 
 
 def seconds(way: str, path: Path, out: Path) -> float:
@@ -116,6 +117,7 @@ def compare(path: Path, out: Path, turns: int) -> dict[str, object]:
     return {
         "seconds": {way: round(value, 3) for way, value in times.items()},
         "ratio": {way: round(times["plain"] / times[way], 2) for way in WAYS if way != "plain"},
+        "ingest_to_rewrite": round(times["rewrite"] / times["ingest"], 2),
         "planes_held": {way: round(planes_held(way, path), 1) for way in WAYS},
     }
 
