@@ -17,7 +17,7 @@ import pytest
 import zarr
 
 from tsva.errors import UserError
-from tsva.io import stored_images
+from tsva.io import stored_images, zarr_store
 from tsva.io.inflate import check_unfolded, inflate
 from tsva.io.stacks import fields_of_stack
 
@@ -212,3 +212,17 @@ def test_numbered_images_behind_links_and_ome_header_behind_a_link(tmp_path: Pat
     (path / "OME" / "METADATA.ome.xml").symlink_to("/dev/zero")
     with pytest.raises(UserError, match=r"raw\.zarr.*leads out"):
         stored_images(path)
+
+
+def test_a_large_shard_is_read_by_parts_and_a_large_chunk_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zarr_store, "MOST_BYTES", 1000)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
+    write_zarr(tmp_path / "shards.zarr", pixels, 3, chunks=(1, 16, 16), shards=(3, 64, 64), compressors=None)
+    write_zarr(tmp_path / "chunks.zarr", pixels, 3, chunks=(1, 64, 64), compressors=None)
+    (field,) = fields_of_stack(tmp_path / "shards.zarr", None, None)
+    assert np.array_equal(np.stack(list(field.planes()))[..., 0], pixels)
+    (field,) = fields_of_stack(tmp_path / "chunks.zarr", None, None)
+    with pytest.raises(UserError, match="no file that could be read"):
+        list(field.planes())
