@@ -15,13 +15,11 @@ from tsva.io.czi_header import check_czi
 from tsva.io.extras import needed
 from tsva.io.pixels import BOTH_DEPTHS, as_grey_or_rgb
 from tsva.io.resolution import agreed_pixel_um
-from tsva.io.stored import Objective, PlaneReader, StoredImage, channel_names
+from tsva.io.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.io.tiff import check_decoded, reading
 
 MAGIC = b"ZISRAWFILE"
 UM_PER_M = 1e6
-MOST_PLANES = 10_000
-"""The directory may tell of any number: what no tile covers counts as black."""
 
 
 def is_czi(path: Path) -> bool:
@@ -47,7 +45,7 @@ def czi_images(path: Path) -> list[StoredImage]:
         scenes = dict(czi.scenes_bounding_rectangle) or {None: czi.total_bounding_rectangle}
         kind, metadata = czi.get_channel_pixel_type(0), czi.metadata["ImageDocument"]["Metadata"]
         planes, step_um, size_um, objective = sizes.get("Z", 1), *_lengths_um(metadata), _objective(metadata)
-        if not 0 < planes <= MOST_PLANES:
+        if not 0 < planes <= MOST_FOCAL_PLANES:
             raise ValueError(f"its directory tells of {planes} planes")
     if sizes.get("T", 1) > 1 or sizes.get("C", 1) > 1:
         raise UserError(

@@ -15,13 +15,11 @@ from tsva.io.dicom_header import read_header, reading_dicom
 from tsva.io.dicom_planes import UM_PER_MM, Plane, check_alone, measures, planes_of
 from tsva.io.pixels import unreadable
 from tsva.io.resolution import agreed_pixel_um, positions_um
-from tsva.io.stored import Objective, PlaneReader, StoredImage, channel_names
+from tsva.io.stored import MOST_PIECES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.io.tiff import check_decoded
 
 MAGIC = b"DICM"
 AFTER = 128
-MOST_TILES = 2**17
-"""That a region may touch; the largest image read at once has as many of 32×32 pixels."""
 
 
 def is_dicom(path: Path) -> bool:
@@ -118,7 +116,7 @@ class DicomReader:
         """(height, width, 1 or 3) uint8 or uint16 pixels; white where the scanner took no picture."""
         tall, wide = self._planes[plane].tile
         check_decoded(height, width, self._any.where)
-        if (height // tall + 1) * (width // wide + 1) > MOST_TILES:
+        if (height // tall + 1) * (width // wide + 1) > MOST_PIECES:
             raise unreadable(self._any.where, f"tiles of {tall}×{wide} pixels")
         out = np.full((height, width, self._any.channels), self._any.white, self._any.dtype)
         for row in range(top // tall, -(-(top + height) // tall)):

@@ -48,9 +48,13 @@ def read_header(path: Path) -> Any:
     """
     import pydicom
     from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import UID
 
+    syntax = read_file_meta_info(path).get("TransferSyntaxUID")
+    if not isinstance(syntax, UID):
+        raise ValueError("no word on how it is stored (TransferSyntaxUID)")
     # a deflated header would be unfolded without a limit
-    if _is_deflated(read_file_meta_info(path).get("TransferSyntaxUID")):
+    if syntax.is_deflated:
         raise ValueError("a file that is compressed as a whole")
     head = pydicom.dcmread(path, stop_before_pixels=True)
     if head.get("SOPClassUID") != WHOLE_SLIDE:
@@ -67,7 +71,3 @@ def read_header(path: Path) -> Any:
     if not 0 < frames <= size // least:
         raise ValueError(f"{frames} frames of {head.Rows}×{head.Columns} pixels in {size} bytes")
     return head
-
-
-def _is_deflated(syntax: Any) -> bool:
-    return bool(getattr(syntax, "is_deflated", True))

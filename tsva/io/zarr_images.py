@@ -17,16 +17,12 @@ from tsva.errors import UserError
 from tsva.io.ome import MOST_PLANES, UNIT_UM, OmeImage, read_ome
 from tsva.io.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.io.resolution import agreed_pixel_um
-from tsva.io.stored import UNKNOWN, PlaneReader, StoredImage, channel_names
+from tsva.io.stored import MOST_FOCAL_PLANES, MOST_PIECES, UNKNOWN, PlaneReader, StoredImage, channel_names
 from tsva.io.tiff import check_decoded, reading
 
 MARKS = ("zarr.json", ".zgroup")
 UNITS = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6, "angstrom": 1e-4}
 """Names of units that OME-Zarr asks for, in micrometres."""
-MOST_FOCAL_PLANES = 10_000
-"""A header may tell of any number, as chunks that are not there count as black."""
-MOST_CHUNKS = 2**17
-"""That a region may touch; the largest image read at once has as many of 32×32 pixels."""
 
 
 def is_zarr(path: Path) -> bool:
@@ -146,7 +142,7 @@ class ZarrReader:
         check_decoded(height * self._channels, width, self._where)
         sizes = {"c": self._channels, "y": height, "x": width}
         touched = math.prod(-(-size // self._chunk.get(axis, 1)) for axis, size in sizes.items())
-        if touched > MOST_CHUNKS:
+        if touched > MOST_PIECES:
             raise unreadable(self._where, f"{touched} chunks in {height}×{width} pixels")
         part = {"t": 0, "z": plane, "c": slice(None), "y": slice(top, top + height), "x": slice(left, left + width)}
         with reading(self._where):
