@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from tsva.seeds import rng
 from tsva.settings.pairs import PairsSettings
@@ -42,6 +42,24 @@ def bin_weights(n_um: ArrayLike, sd_um: float, step_um: float) -> np.ndarray:
     share = ndtr((far + step_um / 2) / sd_um) - ndtr((far - step_um / 2) / sd_um)
     total = share.sum()
     return share / total if total > 0 else share
+
+
+def offset_at_um(share: ArrayLike, pairs: PairsSettings) -> np.ndarray:
+    """Quantile of the Gaussian of offsets within ``offset_max_um``, planes or none: even shares give draws from it.
+
+    Parameters
+    ----------
+    share : array
+        In [0, 1].
+    pairs : PairsSettings
+
+    Returns
+    -------
+    float array
+        Shaped like `share`; in micrometres.
+    """
+    edge = ndtr(-pairs.offset_max_um / pairs.offset_sd_um)
+    return pairs.offset_sd_um * ndtri(edge + np.asarray(share) * (1 - 2 * edge))
 
 
 def draw_offset_um(seed: int, slide: str, field: str, row: int, column: int, settings: PairsSettings) -> float:

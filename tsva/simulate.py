@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
 
 from tsva.errors import UserError
+from tsva.offsets import offset_at_um
 from tsva.optics.camera import expose, illumination
 from tsva.optics.frame import Frame, frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
@@ -173,8 +173,7 @@ def sharp_sampling(settings: SimulateSettings, nominal: OpticsSettings) -> tuple
 def continuous_offsets_um(draws: int, pairs: PairsSettings, generator: np.random.Generator) -> np.ndarray:
     """Stratified draws, (draw,), of the offset n from the Gaussian within offset_max_um, in random order."""
     share = (generator.permutation(draws) + generator.uniform(size=draws)) / max(draws, 1)
-    edge = ndtr(-pairs.offset_max_um / pairs.offset_sd_um)
-    return pairs.offset_sd_um * ndtri(edge + share * (1 - 2 * edge))
+    return offset_at_um(share, pairs)
 
 
 def field_surface(

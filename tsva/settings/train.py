@@ -39,9 +39,9 @@ class TrainSettings(Section):
     """Channels of the finest level (paper: 64); they double at each level."""
     levels: int = Field(3, ge=2, le=7)
     """Resolutions, the full one among them (paper: 5)."""
-    offsets: Literal["drawn", "gaussian"] = "gaussian"
-    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas, and never one at which a shot
-    is the target: it would teach to copy that shot's noise."""
+    offsets: Literal["drawn", "gaussian", "continuous"] = "gaussian"
+    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas: of the planes, but never one
+    at which a shot is the target (it would teach to copy that shot's noise), or between the planes, too."""
     crop_px: int | None = Field(64, ge=16)
     """Edge of the random crop taken of a patch at every visit; None: the whole patch (paper)."""
     stain_jitter: float = Field(0.15, ge=0, le=1)

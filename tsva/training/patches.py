@@ -8,6 +8,10 @@ import numpy as np
 
 from tsva.settings.pairs import PairsSettings
 
+NODES = 4
+"""Planes that a shot between planes is interpolated from: they lie 0.5 µm apart (about the middle one, which is left
+out, 1 µm), and along z an image through NA 0.75 holds no period below 1.6 µm."""
+
 
 @dataclass(frozen=True)
 class PatchStacks:
@@ -54,6 +58,11 @@ class PatchStacks:
         """1 (grey) or 3."""
         return int(self.arrays[0].shape[4])
 
+    def size_px(self, patch: int) -> tuple[int, int]:
+        """Rows and columns of a patch."""
+        height, width = self.arrays[self.array[patch]].shape[2:4]
+        return height, width
+
     def views(self, patch: int, n_um: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Both shots and the target of a patch at an offset; nothing is read before the views are.
 
@@ -72,6 +81,43 @@ class PatchStacks:
         f = middle + round(n_um / self.pairs.z_step_um)
         return stack[f - self.pairs.delta_planes], stack[f + self.pairs.delta_planes], stack[middle]
 
+    def between(
+        self, patch: int, n_um: float, where: tuple[slice, slice] = (slice(None), slice(None))
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same at any offset, the shots interpolated between planes, cut out of the patch at `where`.
+
+        The target's plane takes no part, whose noise the shots would otherwise share.
+
+        Parameters
+        ----------
+        patch : int
+            0 … N - 1.
+        n_um : float
+            Offset, within ``pairs.offset_max_um``.
+        where : tuple of slice
+            Rows and columns.
+
+        Returns
+        -------
+        low, high, target : (Y, X, C) uint8 arrays
+        """
+        stack, reach = self.arrays[self.array[patch]][self.index[patch]], self.pairs.reach_planes
+        low, high = (
+            _interpolated(stack[:, *where], (n_um + side * self.pairs.delta_um) / self.pairs.z_step_um, reach)
+            for side in (-1, 1)
+        )
+        return low, high, stack[reach, *where]
+
     def subset(self, chosen: np.ndarray) -> PatchStacks:
         """The patches where `chosen`, an (N,) bool array, is true."""
         return PatchStacks(self.arrays, self.array[chosen], self.index[chosen], self.n_um[chosen], self.pairs)
+
+
+def _interpolated(stack: np.ndarray, position: float, middle: int) -> np.ndarray:
+    """Plane at `position`, in planes from the middle one, by the cubic through the four nearest others."""
+    planes = np.array([plane for plane in range(-middle, middle + 1) if plane])
+    nodes = planes[np.argsort(np.abs(planes - position), kind="stable")[:NODES]]
+    others = [np.delete(nodes, i) for i in range(len(nodes))]
+    weights = [np.prod((position - rest) / (node - rest)) for node, rest in zip(nodes, others, strict=True)]
+    summed = np.tensordot(weights, stack[middle + nodes].astype(np.float64), axes=1)
+    return np.rint(summed).clip(0, 255).astype(np.uint8)

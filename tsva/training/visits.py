@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tsva.offsets import bin_weights
+from tsva.offsets import bin_weights, offset_at_um
 from tsva.seeds import rng
 from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
@@ -50,13 +50,17 @@ class Visits(Dataset[Sample]):
         epoch, place = divmod(visit, len(self._patches))
         patch, random = int(self._order(epoch)[place]), rng(self._seed, "visit", visit)
         n_um = self._offset_um(patch, visit, random)
-        low, high, target = self._patches.views(patch, n_um)
-        where = self._crop(target.shape[:2], random)
+        where = self._crop(self._patches.size_px(patch), random)
         turns, mirror = int(random.integers(4)), self._settings.flips and bool(random.integers(2))
+        if self._settings.offsets == "continuous":
+            views = self._patches.between(patch, n_um, where)
+        else:
+            low, high, target = self._patches.views(patch, n_um)
+            views = low[where], high[where], target[where]
         return (
-            _turned(low[where], turns, mirror),
-            _turned(high[where], turns, mirror),
-            _turned(target[where], turns, mirror),
+            _turned(views[0], turns, mirror),
+            _turned(views[1], turns, mirror),
+            _turned(views[2], turns, mirror),
             n_um,
         )
 
@@ -68,6 +72,8 @@ class Visits(Dataset[Sample]):
             return float(self._patches.n_um[patch])
         # Multiples of the golden ratio fill [0, 1) evenly, so that any run of visits holds the offsets' quotas.
         u = (visit * 0.6180339887498949 + 0.01 * random.random()) % 1
+        if self._settings.offsets == "continuous":
+            return float(offset_at_um(u, self._patches.pairs))
         return self._offsets_um[min(int(np.searchsorted(self._cumulated, u, side="right")), len(self._offsets_um) - 1)]
 
     def _crop(self, size: tuple[int, int], random: np.random.Generator) -> tuple[slice, slice]:
