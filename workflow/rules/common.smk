@@ -1,4 +1,3 @@
-import shutil
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -84,27 +83,12 @@ def more(amount):
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
-def cores_given():
-    """The cores of this machine that the run may use; None on a cluster, whose profile names none."""
-    try:
-        return workflow.cores
-    except WorkflowError:
-        return None
-
-
 def all_cores():
-    """Cores of a job that uses whatever there is; where nobody says how many, 4."""
-    return cores_given() or 4
-
-
-def cores_of_a_training():
-    """A share of the cores for each network: side by side, small trainings end sooner than one after the other.
-
-    A GPU takes one training at a time, and a job of a cluster has its cores to itself.
-    """
-    if not cores_given() or not workflow.is_main_process or shutil.which("nvidia-smi"):
-        return all_cores()
-    return max(1, cores_given() // max(1, len(plan.networks)))
+    """The cores of this machine that the run may use; on a cluster, whose profile names none, the profile's or 4."""
+    try:
+        return workflow.cores or 4
+    except WorkflowError:
+        return 4
 
 
 def code(stage):

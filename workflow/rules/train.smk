@@ -10,10 +10,9 @@ rule train:
         summary="results/train/{network}/summary.json",
     log:
         "logs/train/{network}.log",
-    priority: 1  # everything else waits for it, or can fill its gaps
     conda:
         ENV
-    threads: cores_of_a_training()
+    threads: all_cores()
     resources:
         mem_mb=more(8000),
         runtime=more(1440),
