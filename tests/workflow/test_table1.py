@@ -12,7 +12,7 @@ from tsva.io import read_table
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("cluster")]
 ALL = [
     "y1", "mean", "denoise", "focus_stack", "richardson_lucy", "wiener_one_shot", "wiener_two_shot",
-    "wiener_true_optics", "wiener_blind", "dark_channel", "graph", "unet", "burst", "tsva",
+    "wiener_true_optics", "wiener_blind", "dark_channel", "graph", "burst", "tsva",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsva.networks.parts import UpConvolution, halo_px, halves, reflected_to_multiple, unit
+from tsva.networks.parts import UpConvolution, halo_px, reflected_to_multiple, unit
 
 UNITS = 2
 """3×3 convolutions a level, U-Net's two."""
@@ -66,7 +66,7 @@ class BurstUNet(nn.Module):
             Not clipped.
         """
         height, width = low.shape[-2:]
-        x = reflected_to_multiple(torch.cat([low, high]), self.multiple)  # (2B, C, Y', X'): shots in the batch
+        x = reflected_to_multiple(torch.cat([low, high.flip(0)]), self.multiple)  # (2B, C, Y', X')
         levels: list[Tensor] = []
         for units in self.down:
             x = _with_maximum(units(functional.max_pool2d(x, 2) if levels else x))
@@ -75,7 +75,7 @@ class BurstUNet(nn.Module):
             x = units(torch.cat([up(x), skipped], dim=1))
             if units is not self.up[-1]:
                 x = _with_maximum(x)
-        image: Tensor = self.last(self.collapsed(_maximum(x)))
+        image: Tensor = self.last(self.collapsed(_maximum(x)[: low.shape[0]]))
         return image[..., :height, :width]
 
 
@@ -84,10 +84,14 @@ def _units(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def _maximum(x: Tensor) -> Tensor:
-    """(2B, C, Y, X) -> (B, C, Y, X): over the shots; where they are equal, both get half the gradient."""
-    return torch.maximum(*halves(x))
+    """(2B, C, Y, X) -> (2B, C, Y, X): over the shots; where they are equal, both get half the gradient.
+
+    The second shots lie in the batch in reverse, so that its reversal puts each in its partner's place: unlike halving
+    and joining, that leaves channels last in memory, forwards and backwards.
+    """
+    return torch.maximum(x, x.flip(0))
 
 
 def _with_maximum(x: Tensor) -> Tensor:
     """(2B, C, Y, X) -> (2B, 2C, Y, X): each shot's features, and the maximum over the shots."""
-    return torch.cat([x, _maximum(x).repeat(2, 1, 1, 1)], dim=1)
+    return torch.cat([x, _maximum(x)], dim=1)

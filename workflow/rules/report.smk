@@ -64,7 +64,7 @@ rule report:
         " --sheet {params.sheet:q} --out results/{wildcards.report}"
 
 
-# The paper's Table I with the bounds that it left out: the same page with more rows.
+# The paper's Table I with the bounds that it left out, and the network that restores slides.
 rule table1:
     input:
         "results/table1/index.html",

@@ -104,13 +104,13 @@ def test_thousands_of_files_are_told_as_their_folders(tmp_path: Path) -> None:
 
 
 def test_reports_are_the_default_the_papers_and_everything(tmp_path: Path) -> None:
-    made = plan(tmp_path, TRAIN, TEST, train={"networks": ["fusion", "tsva"]}, methods={"baselines": ["mean"]})
+    made = plan(tmp_path, TRAIN, TEST, train={"networks": ["fusion", "tsva", "unet"]}, methods={"baselines": ["mean"]})
     reports = made.reports
-    assert reports["report"] == ["y1", "mean", "tsva", "fusion"]
+    assert reports["report"] == ["y1", "mean", "unet", "tsva", "fusion"]
     assert reports["table1"] == ["y1", *made.baselines, "burst", "tsva", "fusion"]
     assert reports["all_methods"] == ["y1", *made.baselines, *made.trainable]
     assert {"dark_channel", "graph", "wiener_blind"} < {*made.baselines} and {"unet", "burst"} < {*made.trainable}
-    # the first one named restores slides of role refocus; Fusion cannot be exported
+    # the first one named restores slides of role refocus
     assert made.checkpoint == "results/train/fusion/model.ckpt"
 
 
