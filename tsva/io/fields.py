@@ -10,10 +10,10 @@ from tsva.errors import UserError
 from tsva.io.dicom import is_dicom
 from tsva.io.jiang2018 import fields_of_jiang2018
 from tsva.io.names import NamePattern
+from tsva.io.ome_set import files_of_set
 from tsva.io.planes import fields_of_planes
 from tsva.io.source import FieldSource
 from tsva.io.stacks import fields_of_stack
-from tsva.io.tiff_stacks import files_of_set
 from tsva.io.zarr_images import is_zarr
 from tsva.settings.sheet import SlideRow
 
@@ -52,10 +52,11 @@ def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = No
     elif row.source == "jiang2018":
         found = fields_of_jiang2018(matching(sheet_folder / row.path, where), row.pixel_um)
     elif row.source == "stack":
-        files = [file for path in matching(sheet_folder / row.path, where) for file in _files(path)]
+        places = matching(sheet_folder / row.path, where)
+        files = [file for place in places for file in _files(place)]
         found = [
             field
-            for file in _without_parts(files)
+            for file in _without_parts(files, _watched(places), where)
             for field in fields_of_stack(file, row.pixel_um, row.z_step_um, row.bits, max_field_px)
         ]
     else:
@@ -96,14 +97,26 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _without_parts(files: list[Path]) -> Iterator[Path]:
+def _watched(places: list[Path]) -> set[Path]:
+    """All files that a row stands for, whose content decides what is run again."""
+    return {file for place in places for file in (place.rglob("*") if place.is_dir() else [place])}
+
+
+def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[Path]:
     """The files, of an OME-TIFF set only the first one, as it leads to the others."""
     parts: set[Path] = set()
     for file in files:
         if file in parts:
             continue
+        members = {file.parent / name for name in files_of_set(file)}
+        if others := sorted(member.name for member in members - watched if member.is_file()):
+            raise UserError(
+                f"{where}, column path", got=f"{file.name} without {others[0]}, of one z-stack in {len(members)} files",
+                wanted="all of them, as only files that the sheet names are watched for changes",
+                do="Write their folder, or a pattern that matches them all.",
+            )  # fmt: skip
         yield file
-        parts |= {file.parent / name for name in files_of_set(file)}
+        parts |= members
 
 
 def _named_apart(fields: list[FieldSource]) -> Iterator[FieldSource]:

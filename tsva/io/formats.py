@@ -7,6 +7,8 @@ from pathlib import Path
 from tsva.errors import UserError
 from tsva.io.czi import czi_images, is_czi
 from tsva.io.dicom import dicom_image, is_dicom
+from tsva.io.ome import is_companion
+from tsva.io.ome_set import first_of_set
 from tsva.io.stored import StoredImage
 from tsva.io.tiff import MAGIC
 from tsva.io.tiff_stacks import tiff_images
@@ -27,7 +29,8 @@ def stored_images(path: Path) -> list[StoredImage]:
     Parameters
     ----------
     path : Path
-        TIFF of any kind (OME-TIFF, ImageJ, NDPI), OME-Zarr, DICOM whole slide (file or folder), CZI; whatever its name.
+        TIFF of any kind (OME-TIFF or the header of a set of it, ImageJ, NDPI), OME-Zarr, DICOM whole slide (file or
+        folder), CZI; whatever its name.
 
     Returns
     -------
@@ -48,6 +51,8 @@ def stored_images(path: Path) -> list[StoredImage]:
         return [dicom_image(path)]
     if path.is_file() and is_czi(path):
         return czi_images(path)
+    if is_companion(path):
+        return tiff_images(first_of_set(path))
     start = b"" if path.is_dir() else _start(path)
     for magic, name in OTHERS.items():
         if start.startswith(magic):

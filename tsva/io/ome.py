@@ -18,6 +18,9 @@ UNIT_UM = {
 MOST_PLANES = 1_000_000
 """Of all axes together; tables of more are made by a damaged or hostile header, not by a microscope."""
 
+MOST_TEXT = 2**28
+"""Bytes of a header in a file of its own."""
+
 
 @dataclass(frozen=True)
 class OmeImage:
@@ -73,13 +76,13 @@ def read_ome(xml: str) -> list[OmeImage]:
     ]
 
 
-def header_elsewhere(path: Path, xml: str) -> str | None:
-    """The header of a set that keeps it in a file of its own; None for all other files.
+def companion_of(path: Path, xml: str) -> Path | None:
+    """The file that holds the header of a set instead of its images; None for all other files.
 
     Raises
     ------
     ValueError
-        If either is damaged.
+        If the header is damaged.
     UserError
         If the file isn't there.
     """
@@ -93,7 +96,29 @@ def header_elsewhere(path: Path, xml: str) -> str | None:
             str(path), got=f"planes whose OME header is in {companion.name}, which is missing", wanted="both",
             do="Copy it next to the images.",
         )  # fmt: skip
-    return companion.read_text(encoding="utf-8")
+    return companion
+
+
+def is_companion(path: Path) -> bool:
+    """Whether a file is an OME header without an image, as sets of files have them."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    return start.startswith(b"<") and b"OME" in start
+
+
+def text_of_companion(path: Path) -> str:
+    """The header in a file of its own.
+
+    Raises
+    ------
+    ValueError
+        If it is no text, or larger than any header.
+    """
+    if path.stat().st_size > MOST_TEXT:
+        raise ValueError(f"{path.name} has {path.stat().st_size} bytes")
+    return path.read_text(encoding="utf-8-sig")
 
 
 def _root(xml: str) -> ElementTree.Element:

@@ -12,7 +12,7 @@ import numpy as np
 from tifffile import PHOTOMETRIC, TIFF, FileHandle, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
-from tsva.io.ome import OmeImage, header_elsewhere, read_ome
+from tsva.io.ome import OmeImage, companion_of, read_ome, text_of_companion
 from tsva.io.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -48,9 +48,9 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
     with ExitStack() as stack:
         with reading(where):
             tif = stack.enter_context(TiffFile(path, is_ndpi=is_ndpi(path)))
-            header = header_elsewhere(path, tif.ome_metadata) if tif.is_ome and tif.ome_metadata else None
-            if header is not None:
-                tif = stack.enter_context(TiffFile(path, omexml=header))
+            companion = companion_of(path, tif.ome_metadata) if tif.is_ome and tif.ome_metadata else None
+            if companion is not None:
+                tif = stack.enter_context(TiffFile(path, omexml=text_of_companion(companion)))
             _check_whole(tif)
         yield tif
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from tifffile import TiffFile, TiffPageSeries
 
 from tsva.errors import UserError
-from tsva.io.images import is_tiff
 from tsva.io.ndpi import ndpi_image
 from tsva.io.ome import UNIT_UM, OmeImage
 from tsva.io.pixels import unreadable
@@ -53,14 +52,6 @@ def _check_set(path: Path, names: tuple[str, ...]) -> None:
             str(path), got=f"a part of a z-stack in {len(names)} files, of which {missing[0]} is missing",
             wanted="all of them in one folder, by the names that they were given", do="Copy the others next to it.",
         )  # fmt: skip
-
-
-def files_of_set(path: Path) -> set[str]:
-    """Names of all files of an OME-TIFF set, as its header tells them; nothing for other files."""
-    if not is_tiff(path):
-        return set()
-    with open_tiff(path) as tif:
-        return {name for image in ome_images(tif, str(path)) for name in image.files}
 
 
 def _image(path: Path, tif: TiffFile, index: int, told: OmeImage | None) -> StoredImage:

@@ -19,6 +19,8 @@ from tsva.io.dicom import is_dicom
 from tsva.io.formats import stored_images
 from tsva.io.images import is_tiff, read_image
 from tsva.io.jiang2018 import LOCATION
+from tsva.io.ome import is_companion
+from tsva.io.ome_set import first_of_set
 from tsva.io.tiff import is_ndpi, open_tiff
 from tsva.io.tiff_series import count_planes
 from tsva.io.zarr_images import is_zarr
@@ -73,6 +75,8 @@ def find_facts(path: Path, pattern: str) -> Facts:
             str(path), got=f"a file, and the pattern {pattern!r}", wanted="a pattern with the folder of the planes",
             do="Name the folder, or leave out --pattern.",
         )  # fmt: skip
+    if is_companion(path):
+        path = first_of_set(path)
     vendor = openslide.OpenSlide.detect_format(path)
     if vendor not in (None, "generic-tiff"):
         return Facts("image", "", {"format": f"whole slide ({vendor})", **_of_slide(path)})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import takewhile
 from pathlib import Path
 
 from tsva.cli.inspecting.facts import Facts
 from tsva.errors import UserError
 from tsva.io import find_fields
+from tsva.io.ome_set import files_of_set
 from tsva.io.source import FieldSource
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
@@ -29,9 +31,20 @@ def cells_for(
     slide = slide.lstrip("_.-")[:64] or "slide"
     return {
         "slide": slide, "patient": slide, "sample": slide, "role": "refocus", "source": facts.source,
-        "path": Path(os.path.relpath(path, sheet_folder)).as_posix(), "pixel_um": f"{pixel_um:g}" if pixel_um else "",
-        "z_step_um": f"{z_step_um:g}" if z_step_um else "", "pattern": facts.pattern,
+        "path": Path(os.path.relpath(_whole(path), sheet_folder)).as_posix(), "pattern": facts.pattern,
+        "pixel_um": f"{pixel_um:g}" if pixel_um else "", "z_step_um": f"{z_step_um:g}" if z_step_um else "",
     }  # fmt: skip
+
+
+def _whole(path: Path) -> Path:
+    """The path itself; of a set in several files a pattern that matches all of it, or the folder."""
+    names = {name for name in files_of_set(path) if (path.parent / name).is_file()}
+    if len(names) < 2:
+        return path
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(min(names), max(names), strict=False))
+    start = "".join(letter for letter, _ in alike)
+    matched = {file.name for file in path.parent.glob(f"{start}*")}
+    return path.parent / f"{start}*" if start and matched == names else path.parent
 
 
 def sheet(cells: dict[str, str]) -> str:
