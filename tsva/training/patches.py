@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from tsva.settings.pairs import PairsSettings
+from tsva.training.between_planes import camera_noise, shot_between
 
-NODES = 4
-"""Planes that a shot between planes is interpolated from: they lie 0.5 µm apart (about the middle one, which is left
-out, 1 µm), and along z an image through NA 0.75 holds no period below 1.6 µm."""
+WHOLE = (slice(None), slice(None))
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,9 @@ class PatchStacks:
         return stack[f - self.pairs.delta_planes], stack[f + self.pairs.delta_planes], stack[middle]
 
     def between(
-        self, patch: int, n_um: float, where: tuple[slice, slice] = (slice(None), slice(None))
+        self, patch: int, n_um: float, random: np.random.Generator, where: tuple[slice, slice] = WHOLE
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The same at any offset, the shots interpolated between planes, cut out of the patch at `where`.
-
-        The target's plane takes no part, whose noise the shots would otherwise share.
 
         Parameters
         ----------
@@ -94,6 +92,8 @@ class PatchStacks:
             0 … N - 1.
         n_um : float
             Offset, within ``pairs.offset_max_um``.
+        random : Generator
+            Draws the noise that interpolation has averaged away.
         where : tuple of slice
             Rows and columns.
 
@@ -101,23 +101,19 @@ class PatchStacks:
         -------
         low, high, target : (Y, X, C) uint8 arrays
         """
-        stack, reach = self.arrays[self.array[patch]][self.index[patch]], self.pairs.reach_planes
+        array, reach = self.array[patch], self.pairs.reach_planes
+        stack, noise = self.arrays[array][self.index[patch]][:, *where], self.noise[array]
         low, high = (
-            _interpolated(stack[:, *where], (n_um + side * self.pairs.delta_um) / self.pairs.z_step_um, reach)
+            shot_between(stack, reach, (n_um + side * self.pairs.delta_um) / self.pairs.z_step_um, noise, random)
             for side in (-1, 1)
         )
-        return low, high, stack[reach, *where]
+        return low, high, stack[reach]
+
+    @cached_property
+    def noise(self) -> tuple[np.ndarray, ...]:
+        """Noise of each array's camera: see `camera_noise`."""
+        return tuple(camera_noise(array, self.pairs.reach_planes) for array in self.arrays)
 
     def subset(self, chosen: np.ndarray) -> PatchStacks:
         """The patches where `chosen`, an (N,) bool array, is true."""
         return PatchStacks(self.arrays, self.array[chosen], self.index[chosen], self.n_um[chosen], self.pairs)
-
-
-def _interpolated(stack: np.ndarray, position: float, middle: int) -> np.ndarray:
-    """Plane at `position`, in planes from the middle one, by the cubic through the four nearest others."""
-    planes = np.array([plane for plane in range(-middle, middle + 1) if plane])
-    nodes = planes[np.argsort(np.abs(planes - position), kind="stable")[:NODES]]
-    others = [np.delete(nodes, i) for i in range(len(nodes))]
-    weights = [np.prod((position - rest) / (node - rest)) for node, rest in zip(nodes, others, strict=True)]
-    summed = np.tensordot(weights, stack[middle + nodes].astype(np.float64), axes=1)
-    return np.rint(summed).clip(0, 255).astype(np.uint8)

@@ -53,7 +53,7 @@ class Visits(Dataset[Sample]):
         where = self._crop(self._patches.size_px(patch), random)
         turns, mirror = int(random.integers(4)), self._settings.flips and bool(random.integers(2))
         if self._settings.offsets == "continuous":
-            views = self._patches.between(patch, n_um, where)
+            views = self._patches.between(patch, n_um, random, where)
         else:
             low, high, target = self._patches.views(patch, n_um)
             views = low[where], high[where], target[where]

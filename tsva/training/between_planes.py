@@ -1,0 +1,89 @@
+"""Shots between the planes of a stack, as the microscope would have taken them there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+NODES = 4
+"""Planes that a shot between planes is interpolated from: they lie 0.5 µm apart (about the middle one, which is left
+out, 1 µm), and along z an image through NA 0.75 holds no period below 1.6 µm."""
+PATCHES = 16
+"""That the camera's noise is read from, at most."""
+
+
+def shot_between(
+    stack: np.ndarray, middle: int, position: float, noise: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """A plane at any position, by the cubic through the nearest planes, and with a plane's noise.
+
+    The middle plane, the target, takes no part: a shot must not share its noise. What interpolation averages away of
+    the other planes' noise is drawn anew, or else training would see less noise than shots have.
+
+    Parameters
+    ----------
+    stack : (Z, Y, X, C) uint8 array
+    middle : int
+        Number of the middle plane; as many lie on either side.
+    position : float
+        In planes from the middle one.
+    noise : (C, 2) float array
+        See `camera_noise`.
+    random : Generator
+
+    Returns
+    -------
+    (Y, X, C) uint8 array
+    """
+    nodes, weights = _nearest(middle, position)
+    shot = _sum(stack, nodes, weights)
+    lost = 1 - np.square(weights).sum()
+    if lost > 0:
+        variance = np.maximum(noise[:, 0] + noise[:, 1] * shot, 0).astype(np.float32)
+        shot += np.sqrt(np.float32(lost) * variance) * random.standard_normal(shot.shape, np.float32)
+    return np.rint(shot).clip(0, 255).astype(np.uint8)
+
+
+def camera_noise(stacks: np.ndarray, middle: int) -> np.ndarray:
+    """Variance of a camera's noise as a line over the grey level, by what far planes don't share with their neighbours.
+
+    Parameters
+    ----------
+    stacks : (patch, Z, Y, X, C) uint8 array
+    middle : int
+        Number of the middle plane.
+
+    Returns
+    -------
+    (C, 2) float array
+        Variance at level 0 and its slope, none negative; grey levels of 0 to 255. With the rounding to 8 bits.
+    """
+    nodes, weights = _nearest(middle, middle - 2, middle - 2)
+    share = 1 + np.square(weights).sum()
+    levels, squares = [], []
+    for stack in stacks[:: -(-len(stacks) // PATCHES)]:
+        for side in (-1, 1):
+            expected = _sum(stack, middle + side * (nodes - middle), weights)
+            levels.append(expected)
+            squares.append(np.square(stack[middle + side * (middle - 2)] - expected) / share)
+    channels = range(stacks.shape[-1])
+    return np.array([_line(np.array(levels)[..., c], np.array(squares)[..., c]) for c in channels])
+
+
+def _nearest(middle: int, position: float, without: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the planes next to a position, and their weights in the cubic through them."""
+    planes = np.array([plane for plane in range(-middle, middle + 1) if plane not in (0, without)])
+    nodes = planes[np.lexsort((np.abs(planes), np.abs(planes - position)))[:NODES]]
+    others = [np.delete(nodes, i) for i in range(len(nodes))]
+    weights = [np.prod((position - rest) / (node - rest)) for node, rest in zip(nodes, others, strict=True)]
+    return middle + nodes, np.array(weights, np.float32)
+
+
+def _sum(stack: np.ndarray, planes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return np.tensordot(weights, stack[planes].astype(np.float32), axes=1)
+
+
+def _line(level: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
+    """Variance at level 0 and slope, by least squares, none negative."""
+    slope = np.cov(level.ravel(), variance.ravel())[0, 1] / max(float(level.var()), 1e-6)
+    slope = min(max(float(slope), 0.0), float(variance.mean() / max(level.mean(), 1e-6)))
+    return float(variance.mean() - slope * level.mean()), slope
