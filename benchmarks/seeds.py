@@ -1,9 +1,11 @@
 """Several trainings of the same networks on test data: how much the seed matters. Prints one JSON object.
 
     python benchmarks/seeds.py --results results --trained FOLDER [--seeds 1 2 3] [--networks tsva fusion]
+        [--train '{"steps": 7500, "steps_of": {}}']
 
 `results` is the folder of a run of the embedded default up to its pairs and spectrum. FOLDER holds, or gets,
-`<network>-<seed>/model.ckpt`: what is not there is trained with the settings of config/config.yaml and that seed.
+`<network>-<seed>/model.ckpt`: what is not there is trained with the settings of config/config.yaml, those of `--train`
+in their place, and that seed. `verification_psnr_db` is by step.
 """
 
 from __future__ import annotations
@@ -49,27 +51,35 @@ def main() -> None:
     parser.add_argument("--trained", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--networks", nargs="+", default=["tsva", "fusion"])
+    parser.add_argument("--train", type=json.loads, default={})
     options = parser.parse_args()
     for network in options.networks:
         for seed in options.seeds:
             if not (options.trained / f"{network}-{seed}/model.ckpt").exists():
-                _train(network, seed, options.results, options.trained)
+                _train(network, seed, options)
     found = {dataset: _dataset(dataset, options) for dataset in DATASETS}
-    seconds = {
-        f"{network}-{seed}": json.loads((options.trained / f"{network}-{seed}/summary.json").read_text())["seconds"]
-        for network in options.networks
-        for seed in options.seeds
-    }
-    print(json.dumps({"seeds": options.seeds, "training_seconds": seconds, **found}, indent=1))
+    names = [f"{network}-{seed}" for network in options.networks for seed in options.seeds]
+    folders = {name: options.trained / name for name in names}
+    seconds = {name: json.loads((folders[name] / "summary.json").read_text())["seconds"] for name in names}
+    curves = {name: _curve(folders[name] / "log.csv") for name in names}
+    about = {"seeds": options.seeds, "train": options.train, "training_seconds": seconds}
+    print(json.dumps({**about, "verification_psnr_db": curves, **found}, indent=1))
 
 
-def _train(network: str, seed: int, results: Path, trained: Path) -> None:
+def _curve(log: Path) -> dict[str, float]:
+    rows = pd.read_csv(log)
+    return {str(row.step): round(row.verification_psnr_db, 2) for row in rows.itertuples()}
+
+
+def _train(network: str, seed: int, options: argparse.Namespace) -> None:
+    results, trained = options.results, options.trained
     settings = yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text())["train"]
+    settings = {**settings, **options.train}
     settings.pop("networks", None)
-    options = ["--network", network, "--settings", json.dumps(settings), "--pairs", "{}", "--optics", "{}"]
-    options += ["--seed", str(seed), "--table", str(results / "pairs/train.tsv"), "--results", str(results)]
-    options += ["--threads", "2", "--out", str(trained / f"{network}-{seed}")]
-    subprocess.run([Path(sys.executable).parent / "tsva", "train", *options], check=True)
+    arguments = ["--network", network, "--settings", json.dumps(settings), "--pairs", "{}", "--optics", "{}"]
+    arguments += ["--seed", str(seed), "--table", str(results / "pairs/train.tsv"), "--results", str(results)]
+    arguments += ["--threads", "2", "--out", str(trained / f"{network}-{seed}")]
+    subprocess.run([Path(sys.executable).parent / "tsva", "train", *arguments], check=True)
 
 
 def _dataset(dataset: str, options: argparse.Namespace) -> dict[str, Any]:
