@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -83,12 +84,27 @@ def more(amount):
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
-def all_cores():
-    """The cores of this machine that the run may use; on a cluster, whose profile names none, the profile's or 4."""
+def cores_given():
+    """The cores of this machine that the run may use; None on a cluster, whose profile names none."""
     try:
-        return workflow.cores or 4
+        return workflow.cores
     except WorkflowError:
-        return 4
+        return None
+
+
+def all_cores():
+    """Cores of a job that uses whatever there is; where nobody says how many, 4."""
+    return cores_given() or 4
+
+
+def share_of_cores(jobs):
+    """Cores of each of so many jobs: side by side, small networks are done sooner than one after the other.
+
+    A GPU takes one at a time, and a job of a cluster has its cores to itself.
+    """
+    if not cores_given() or not workflow.is_main_process or shutil.which("nvidia-smi"):
+        return all_cores()
+    return max(1, cores_given() // max(1, jobs))
 
 
 def code(stage):

@@ -8,9 +8,10 @@ rule refocus:
         scores="results/refocus/{dataset}/{network}/scores.tsv",
     log:
         "logs/refocus/{dataset}_{network}.log",
+    priority: 1  # before what counts its images
     conda:
         ENV
-    threads: all_cores()
+    threads: share_of_cores(len(plan.networks) * len(plan.datasets))
     resources:
         mem_mb=more(4000),
         runtime=more(240),
