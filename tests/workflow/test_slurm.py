@@ -46,13 +46,34 @@ class Told:
     accounts: str | None
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["alone", "slurmdbd"])
-def told(finished: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Told]:
-    """Three slides, a network and a report by way of Slurm, without and with accounting."""
+@pytest.fixture(scope="session")
+def runs() -> dict[bool, Told | Exception]:
+    """What came of the runs so far, without and with accounting; pytest may ask for both in turns."""
+    return {}
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "slurmdbd"])
+def told(
+    runs: dict[bool, Told | Exception], finished: Path, tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Told:  # fmt: skip
+    """Three slides, a network and a report by way of Slurm, without and with accounting; each run once."""
     accounting: bool = request.param
     if missing(accounting):
         pytest.skip(f"Slurm's accounting is not installed: no {', '.join(missing(True))} (envs/system.sh accounting)")
-    folder = tmp_path_factory.mktemp("cluster")
+    if accounting not in runs:
+        try:
+            runs[accounting] = _run(accounting, finished, tmp_path_factory.mktemp("cluster"))
+        except Exception as error:
+            runs[accounting] = error
+    found = runs[accounting]
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _run(accounting: bool, finished: Path, folder: Path) -> Told:
+    """A job is cancelled, the process that submits is killed, and the next one ends."""
     for part in ("Snakefile", "workflow", "config", "envs", "tsva", "scans"):
         (folder / part).symlink_to(finished / part)
     _configure(folder, accounting)
@@ -70,7 +91,7 @@ def told(finished: Path, tmp_path_factory: pytest.TempPathFactory, request: pyte
         with _started(folder, environment, "second.txt") as second:
             assert second.wait(600) == 0, (folder / "second.txt").read_text()
         accounts = slurm.ask("sacct", "-XPno", "jobid,account,state") if accounting else None
-        yield Told(folder, slurm.jobs(), slide_job["JobId"], locked, accounts)
+        return Told(folder, slurm.jobs(), slide_job["JobId"], locked, accounts)
 
 
 def _configure(folder: Path, accounting: bool) -> None:
