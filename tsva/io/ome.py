@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -20,6 +22,7 @@ MOST_PLANES = 1_000_000
 
 MOST_TEXT = 2**28
 """Bytes of a header in a file of its own."""
+ROOT = re.compile(rb"<(\w+:)?OME[\s>]")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,20 @@ def read_ome(xml: str) -> list[OmeImage]:
     ]
 
 
+def files_beside(images: Iterable[OmeImage]) -> set[str]:
+    """Names of the files that a set's images are in.
+
+    Raises
+    ------
+    ValueError
+        If one lies in another folder: nothing outside the set's own is opened.
+    """
+    names = {name for image in images for name in image.files}
+    if outside := sorted(name for name in names if Path(name).name != name):
+        raise ValueError(f"its OME header names a file of another folder, {outside[0]!r}")
+    return names
+
+
 def companion_of(path: Path, xml: str) -> Path | None:
     """The file that holds the header of a set instead of its images; None for all other files.
 
@@ -105,7 +122,7 @@ def is_companion(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return start.startswith(b"<") and b"OME" in start
+    return start.startswith(b"<") and ROOT.search(start) is not None
 
 
 def text_of_companion(path: Path) -> str:
@@ -117,7 +134,7 @@ def text_of_companion(path: Path) -> str:
         If it is no text, or larger than any header.
     """
     if path.stat().st_size > MOST_TEXT:
-        raise ValueError(f"{path.name} has {path.stat().st_size} bytes")
+        raise ValueError(f"{path.name} has {path.stat().st_size} bytes, an OME header at most {MOST_TEXT}")
     return path.read_text(encoding="utf-8-sig")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tsva.errors import UserError
 from tsva.io.images import is_tiff
-from tsva.io.ome import companion_of, is_companion, read_ome, text_of_companion
+from tsva.io.ome import companion_of, files_beside, is_companion, read_ome, text_of_companion
 from tsva.io.tiff import ome_images, open_tiff, reading
 
 
@@ -23,12 +23,11 @@ def files_of_set(path: Path) -> set[str]:
         return {path.name, *_images_of(path)}
     if not is_tiff(path):
         return set()
-    with open_tiff(path) as tif:
-        names = {name for image in ome_images(tif, where) for name in image.files}
+    with open_tiff(path) as tif, reading(where):
+        names = files_beside(ome_images(tif, where))
         if not names:
             return set()
-        with reading(where):
-            companion = companion_of(path, tif.pages.first.description)
+        companion = companion_of(path, tif.pages.first.description)
     return {companion.name, *names} if companion else names if len(names) > 1 else set()
 
 
@@ -60,7 +59,4 @@ def first_of_set(companion: Path) -> Path:
 def _images_of(companion: Path) -> list[str]:
     """Names of the images that a header in a file of its own tells of, sorted; of its own folder alone."""
     with reading(str(companion)):
-        names = {name for image in read_ome(text_of_companion(companion)) for name in image.files}
-        if outside := sorted(name for name in names if Path(name).name != name):
-            raise ValueError(f"it names a file of another folder, {outside[0]!r}")
-        return sorted(names)
+        return sorted(files_beside(read_ome(text_of_companion(companion))))

@@ -12,7 +12,7 @@ import numpy as np
 from tifffile import PHOTOMETRIC, TIFF, FileHandle, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
-from tsva.io.ome import OmeImage, companion_of, read_ome, text_of_companion
+from tsva.io.ome import OmeImage, companion_of, files_beside, read_ome, text_of_companion
 from tsva.io.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -102,9 +102,7 @@ def _check_whole(tif: TiffFile) -> None:
         _check_tags(tif, tif.pages.first.offset, size)
     if tif.is_ome and tif.ome_metadata:
         # before tifffile makes tables as large as it says, and opens the files that it names
-        names = {name for image in read_ome(tif.ome_metadata) for name in image.files}
-        if outside := sorted(name for name in names if Path(name).name != name):
-            raise ValueError(f"its OME header names a file of another folder, {outside[0]!r}")
+        files_beside(read_ome(tif.ome_metadata))
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
 

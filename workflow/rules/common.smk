@@ -98,9 +98,9 @@ def all_cores():
 
 
 def share_of_cores(jobs):
-    """Cores of each of so many jobs: side by side, small networks are done sooner than one after the other.
+    """Cores of each of so many jobs side by side, so that none lies idle beside a job that takes one.
 
-    A GPU takes one at a time, and a job of a cluster has its cores to itself.
+    A GPU takes one job at a time, and a job of a cluster has its cores to itself.
     """
     if not cores_given() or not workflow.is_main_process or shutil.which("nvidia-smi"):
         return all_cores()

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from tsva.cli.inspect import command
 from tsva.errors import UserError
-from tsva.io import stored_images
+from tsva.io import ome, stored_images
 from tsva.io.fields import find_fields
 from tsva.io.ome_set import files_of_set
 from tsva.settings.sheet import SlideRow, parse_sheet
@@ -97,6 +97,28 @@ def test_a_header_of_its_own_that_is_wrong_is_told(tmp_path: Path, change: tuple
     companion.write_bytes(text.replace(*change))
     with pytest.raises(UserError, match=says):
         stored_images(companion)
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff<?xml version='1.0'?>\n<!-- a remark -->\n"])
+def test_how_a_header_of_its_own_may_begin(tmp_path: Path, start: str) -> None:
+    shutil.unpack_archive(GOLDEN / "bioformats-companion.zip", tmp_path)
+    companion = tmp_path / COMPANION
+    text = companion.read_text()
+    companion.write_text(start + text[text.index("<OME") :], encoding="utf-8")
+    assert stored_images(companion)[0].planes == 5
+
+
+def test_other_xml_is_no_header(tmp_path: Path) -> None:
+    (tmp_path / "page.xml").write_text("<SOME>thing</SOME>")
+    with pytest.raises(UserError, match="a file of no kind known here"):
+        stored_images(tmp_path / "page.xml")
+
+
+def test_a_header_larger_than_any_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.unpack_archive(GOLDEN / "bioformats-companion.zip", tmp_path)
+    monkeypatch.setattr(ome, "MOST_TEXT", 1000)
+    with pytest.raises(UserError, match=r"stack\.companion\.ome has 2541 bytes, an OME header at most 1000"):
+        stored_images(tmp_path / COMPANION)
 
 
 def test_images_with_a_header_of_their_own_are_not_read_through_another(tmp_path: Path) -> None:
