@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from tsva.networks import spectra as bands
 from tsva.networks.offset import OffsetEstimator
-from tsva.networks.parts import reflected_to_multiple, zero_started
+from tsva.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.networks.spectra import BandSpectra
 from tsva.networks.wiener import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.settings.optics import OpticsSettings
@@ -107,6 +107,10 @@ class Fusion(nn.Module):
 
     def decide(self, low: Tensor, high: Tensor) -> Estimate:
         """Offset, noise and levels of whole images, (B, C, Y, X) in [0, 1]."""
+        with single_precision(low.device):
+            return self._decided(low, high)
+
+    def _decided(self, low: Tensor, high: Tensor) -> Estimate:
         found = self.spectra(low, high)
         windows = found.shape[-2:]
         regions = functional.avg_pool2d(found, [min(REGION_WINDOWS, n) for n in windows], stride=1)
@@ -175,7 +179,8 @@ class Fusion(nn.Module):
         mean = decision.mean[..., None, None]
         level = mean.mean(dim=1, keepdim=True)
         ratio = decision.noise / decision.signal
-        linear = self.wiener(near - mean, far - mean, n_um, ratio) + mean
+        with single_precision(low.device):
+            linear = self.wiener(near - mean, far - mean, n_um, ratio) + mean
         gain = ERROR_GAIN / level
         inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
         height, width = low.shape[-2:]
@@ -185,8 +190,10 @@ class Fusion(nn.Module):
         for block in self.blocks:
             x = block(x, conditions)
         x = functional.silu(x)
-        residual = functional.pixel_shuffle(self.last(x), CELL)[..., :height, :width]
-        spread = functional.pixel_shuffle(self.spread(x.detach()), CELL)[..., :height, :width]
+        residual, spread = (
+            functional.pixel_shuffle(cells.float(), CELL)[..., :height, :width]
+            for cells in (self.last(x), self.spread(x.detach()))
+        )
         # an exponential knows no bounds, and an image unlike all training images would find that out
         sd = self.calibration * level * (spread.clamp(LEAST_SPREAD, MOST_SPREAD) / 2).exp()
         return torch.addcmul(linear, residual, level / ERROR_GAIN), sd

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -86,6 +88,13 @@ class ExpansivePath(nn.Module):
         for up, level, skipped in zip(self.ups, self.levels, reversed(finer), strict=True):
             x = level(torch.cat([up(x), skipped], dim=1))
         return x
+
+
+def single_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Where autocast, if on, is off: spectra and filters of full range don't fit into bfloat16's eight bits."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
 
 
 def zero_started(convolution: nn.Conv2d) -> nn.Conv2d:

@@ -1,0 +1,90 @@
+"""Mixed bfloat16, which GPUs and some CPUs train in: every network learns in it, and physics stays in single precision."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import tsva.train
+import tsva.training.microscopes
+import tsva.training.offset_lessons
+from tsva.networks import OF_OPTICS, build
+from tsva.networks.fusion import Fusion
+from tsva.settings.train import NETWORK_NAMES, FusionSettings, NetworkName, TrainSettings
+from tsva.train import fit
+from tsva.training.patches import PatchStacks
+
+PREDICT_DIRECTLY = ("unet", "burst")
+"""Networks without a residual, which starts at zero."""
+BFLOAT16_STEP = 2.0**-8
+"""Relative distance of neighbouring numbers."""
+
+
+@pytest.fixture
+def shots() -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(0)
+    low, high = (0.6 + 0.1 * torch.randn(2, 2, 3, 72, 80, generator=random)).clamp(0, 1)
+    return low, high
+
+
+def lively(name: NetworkName) -> nn.Module:
+    """A network that changes something: its last convolution isn't zero."""
+    torch.manual_seed(0)
+    network = build(name, TrainSettings(width=4, levels=2), 3).eval()
+    if name not in PREDICT_DIRECTLY:
+        nn.init.normal_(network.last.weight, std=0.05)  # type: ignore[arg-type, union-attr]
+    return network
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+@pytest.mark.parametrize("name", NETWORK_NAMES)
+def test_every_network_is_trained_in_either_precision(
+    name: NetworkName, precision: str, training: PatchStacks, verification: PatchStacks, small: TrainSettings, monkeypatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tsva.train, "_precision", lambda: precision)
+    monkeypatch.setattr(tsva.training.offset_lessons, "STEPS", 5)
+    monkeypatch.setattr(tsva.training.microscopes, "MICROSCOPES", 2)
+    fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=4)
+    settings = small.model_copy(update={"steps": 24, "verifications": 2, "fusion": fusion})
+    fitted = fit(name, training, verification, settings, seed=1)
+    assert fitted.diverged_at is None and [row["step"] for row in fitted.log_rows] == [12, 24]
+    assert fitted.log_rows[-1]["training_loss"] < fitted.log_rows[0]["training_loss"]
+    # kept in single precision, whatever the products were made in
+    assert {weight.dtype for weight in fitted.weights.values()} <= {torch.float32, torch.int64}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", sorted(OF_OPTICS))
+def test_offsets_and_levels_are_found_in_single_precision(name: NetworkName, shots: tuple[Tensor, Tensor]) -> None:
+    network = lively(name)
+    assert isinstance(network, Fusion)
+    plain = network.decide(*shots)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = network.decide(*shots)
+    for field in dataclasses.fields(plain):
+        torch.testing.assert_close(getattr(mixed, field.name), getattr(plain, field.name), rtol=0, atol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", sorted(OF_OPTICS))
+def test_the_linear_estimate_is_made_in_single_precision(name: NetworkName, shots: tuple[Tensor, Tensor]) -> None:
+    network = build(name, TrainSettings(), 3).eval()  # its mending network is still zero
+    plain = network(*shots)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = network(*shots)
+    torch.testing.assert_close(mixed, plain, rtol=0, atol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", NETWORK_NAMES)
+def test_mixed_precision_rounds_and_nothing_else(name: NetworkName, shots: tuple[Tensor, Tensor]) -> None:
+    network = lively(name)
+    plain = network(*shots)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = network(*shots).float()
+    # what the network adds (or, without a residual, makes) is rounded a few times on its way
+    made = plain.std() if name in PREDICT_DIRECTLY else (plain - (shots[0] + shots[1]) / 2).std()
+    assert 0 < (mixed - plain).square().mean().sqrt() < 4 * BFLOAT16_STEP * made
