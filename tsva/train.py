@@ -191,7 +191,7 @@ def _trainer(machine: Machine, verifications: int, callbacks: list[Callback]) ->
         plugins=[LightningEnvironment()] if _one_task_for_all(machine) else None,
         # Statistics of the whole batch, as one device has them; for CPUs there is no such thing.
         sync_batchnorm=several and torch.cuda.is_available(), use_distributed_sampler=False,
-        precision=_precision(), max_epochs=verifications, reload_dataloaders_every_n_epochs=1, num_sanity_val_steps=0,
+        precision=precision(), max_epochs=verifications, reload_dataloaders_every_n_epochs=1, num_sanity_val_steps=0,
         logger=False, enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
         callbacks=callbacks,
     )  # fmt: skip
@@ -202,8 +202,8 @@ def _one_task_for_all(machine: Machine) -> bool:
     return machine.nodes == 1 < machine.devices and os.environ.get("SLURM_NTASKS", "1") == "1"
 
 
-def _precision() -> Literal["bf16-mixed", "32-true"]:
-    """bfloat16 where the hardware multiplies it natively: half the time; elsewhere it would be slower than float32."""
+def precision() -> Literal["bf16-mixed", "32-true"]:
+    """What this machine trains in: bfloat16 where the hardware multiplies it natively: half the time; elsewhere it would be slower than float32."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     return "bf16-mixed" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "32-true"

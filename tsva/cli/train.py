@@ -52,7 +52,7 @@ def command(
     """
     import torch
 
-    from tsva.train import fit
+    from tsva.train import fit, precision
     from tsva.training.module import DivergedError
 
     if network not in NETWORK_NAMES:
@@ -71,7 +71,9 @@ def command(
     pixel_um, data = _pixel_um(rows, table), _fingerprint(rows, results)
     machine = _machine(settings, devices, nodes, workers)
     keeping = _keeping(out, network, settings, pairs, optics, seed, data)
-    log.info("%s: %d training and %d verification patches", network, len(training), len(verification))
+    log.info(
+        "%s: %d training and %d verification patches, %s", network, len(training), len(verification), precision()
+    )
     began = time.monotonic()
     try:
         fitted = fit(network, training, verification, settings, seed, optics=optics, machine=machine, keeping=keeping)
@@ -87,7 +89,7 @@ def command(
         "verification_psnr_db": _at(fitted, "verification_psnr_db"),
         "verification_y1_psnr_db": _at(fitted, "verification_y1_psnr_db"),
         "seconds": round(time.monotonic() - began, 1), "threads": threads, "devices": machine.devices * machine.nodes,
-        "seed": seed, "data": data,
+        "precision": precision(), "seed": seed, "data": data,
     }  # fmt: skip
     card = {
         "network": network, "settings": settings.model_dump(mode="json"), "channels": training.channels,

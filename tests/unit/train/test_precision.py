@@ -1,4 +1,4 @@
-"""Mixed bfloat16, which GPUs and some CPUs train in: every network learns in it, and physics stays in single precision."""
+"""Mixed bfloat16, which GPUs and some CPUs train in: every network learns in it, physics stays in single precision."""
 
 from __future__ import annotations
 
@@ -42,9 +42,14 @@ def lively(name: NetworkName) -> nn.Module:
 @pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
 @pytest.mark.parametrize("name", NETWORK_NAMES)
 def test_every_network_is_trained_in_either_precision(
-    name: NetworkName, precision: str, training: PatchStacks, verification: PatchStacks, small: TrainSettings, monkeypatch
-) -> None:  # fmt: skip
-    monkeypatch.setattr(tsva.train, "_precision", lambda: precision)
+    name: NetworkName,
+    precision: str,
+    training: PatchStacks,
+    verification: PatchStacks,
+    small: TrainSettings,
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(tsva.train, "precision", lambda: precision)
     monkeypatch.setattr(tsva.training.offset_lessons, "STEPS", 5)
     monkeypatch.setattr(tsva.training.microscopes, "MICROSCOPES", 2)
     fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=4)
