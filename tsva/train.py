@@ -203,7 +203,7 @@ def _one_task_for_all(machine: Machine) -> bool:
 
 
 def precision() -> Literal["bf16-mixed", "32-true"]:
-    """What this machine trains in: bfloat16 where the hardware multiplies it natively: half the time; elsewhere it would be slower than float32."""
+    """What this machine trains in: bfloat16 where it multiplies that natively (half the time), elsewhere float32."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     return "bf16-mixed" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "32-true"

@@ -40,7 +40,16 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
 
     from tsva.export.bioimage import InvalidPackageError, write_package
     from tsva.export.card import write_card
-    from tsva.export.onnx import NotExportableError, UnequalError, check_parity, exportable, fixed_px, write_onnx
+    from tsva.export.onnx import (
+        NotExportableError,
+        UnequalError,
+        check_parity,
+        exportable,
+        fixed_px,
+        in_memory,
+        outputs_of,
+        write_onnx,
+    )  # fmt: skip
     from tsva.networks.checkpoint import load
 
     torch.set_num_threads(threads)
@@ -54,11 +63,12 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
             network = checkpoint.restored_network()
             written = exportable(network)
             write_onnx(written, checkpoint.channels, folder / "model.onnx", facts)
-            parities = check_parity(network, checkpoint.channels, folder / "model.onnx", checkpoint.seed, written)
+            told = in_memory(network)
+            parities = check_parity(told, checkpoint.channels, folder / "model.onnx", checkpoint.seed, written)
             for parity in parities:
                 _tell(parity)
             halo_px = int(network.halo_px)  # type: ignore[arg-type]
-            card = write_card(checkpoint, parities, halo_px, summary, fixed_px(written))
+            card = write_card(checkpoint, parities, halo_px, summary, fixed_px(written), outputs_of(written))
             (folder / "README.md").write_text(card, encoding="utf-8")
             write_package(folder, checkpoint, written, settings)
     except NotExportableError as error:
@@ -79,8 +89,9 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
 
 
 def _tell(parity: Parity) -> None:
+    what = f"{'×'.join(map(str, parity.shape))}, {parity.output}"
     line = (
-        f"{'×'.join(map(str, parity.shape))}: ONNX Runtime differs from torch by {parity.difference:.2e}; "
+        f"{what}: ONNX Runtime differs from torch by {parity.difference:.2e}; "
         f"from exact by {parity.error:.2e}, {parity.tolerance:.2e} allowed"
     )
     log.info(line)

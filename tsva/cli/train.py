@@ -71,9 +71,7 @@ def command(
     pixel_um, data = _pixel_um(rows, table), _fingerprint(rows, results)
     machine = _machine(settings, devices, nodes, workers)
     keeping = _keeping(out, network, settings, pairs, optics, seed, data)
-    log.info(
-        "%s: %d training and %d verification patches, %s", network, len(training), len(verification), precision()
-    )
+    log.info("%s: %d training and %d verification patches, %s", network, len(training), len(verification), precision())
     began = time.monotonic()
     try:
         fitted = fit(network, training, verification, settings, seed, optics=optics, machine=machine, keeping=keeping)

@@ -17,10 +17,21 @@ WHAT = {
     "burst": "Burst U-Net: both shots as an unordered set",
 }
 
+UNTOLD = """\
+- `model.onnx` has no way to say that it failed: blurred detail may come out sharp and wrong. It is no medical
+  device."""
+DOUBT = """\
+- Blurred detail may come out sharp and wrong. `expected_error` and the standard deviation of `offset_um` grow where the
+  network doubts itself, and an offset beyond the range above says that nothing like it was trained. They are estimates,
+  too. It is no medical device."""
+ALL_TOLD = """`restored` likewise,
+not clipped; `expected_error` (batch, 1, height, width), the root mean square error that each pixel has to expect; and
+`offset_um` (batch, 2), how far F missed the focus and the standard deviation of that."""
+
 
 def write_card(
     checkpoint: Checkpoint, parities: Sequence[Parity], halo_px: int, summary: Mapping[str, Any] | None,
-    image_px: int | None = None,
+    image_px: int | None = None, outputs: Sequence[str] = ("restored",),
 ) -> str:  # fmt: skip
     """Markdown.
 
@@ -35,9 +46,12 @@ def write_card(
         The report's ``summary.json``.
     image_px : int, optional
         Edge of the only images that the ONNX file takes; by default it takes all.
+    outputs : sequence of str
+        Of the ONNX file.
     """
     optics, c = checkpoint.optics, checkpoint
     size = f"of {image_px}×{image_px} pixels" if image_px else "of any size"
+    silent, returned = (UNTOLD, "`restored`\nlikewise, not clipped.") if len(outputs) == 1 else (DOUBT, ALL_TOLD)
     colours = "colour (RGB)" if c.channels == 3 else "grey"
     text = f"""# {c.network}: two-shot virtual autofocusing
 
@@ -66,24 +80,25 @@ image in focus. Network: {WHAT.get(c.network, c.network)};
 - Other pixel sizes, apertures, stains or distances of the shots are not what it has learnt: blur is learnt in pixels.
   Resample images first, and look at known fields before you trust others.
 - Beyond ±{c.offset_max_um:g} µm nothing was trained and nothing was scored.
-- `model.onnx` has no way to say that it failed: blurred detail may come out sharp and wrong. It is no medical device.
+{silent}
 - Which shot is the sharper is decided for the image handed over, where the network asks for it. Cut large images into
   tiles that overlap by {halo_px} pixels, as it sees so far, and crop the overlap.
 
 ## Files
 
-`model.onnx` takes `low` and `high`, float32 in [0, 1], (batch, channel, height, width) {size}, and returns
-`restored` likewise, not clipped. `weights.pt` is the state dictionary for this project's own network class. `rdf.yaml`
+`model.onnx` takes `low` and `high`, float32 in [0, 1], (batch, channel, height, width) {size}, and returns {returned}
+`weights.pt` is the state dictionary for this project's own network class. `rdf.yaml`
 describes both for programs that read the BioImage Model Zoo's packages; there, images are 0 to 255.
 
-Largest difference between ONNX Runtime and torch on random pairs, of images in [0, 1]; distance of ONNX Runtime's image
-from the same network in float64, and how much was allowed:
+Largest difference between ONNX Runtime and torch on random pairs, of images in [0, 1] (offsets: µm); distance of ONNX
+Runtime's result from the same network in float64, and how much was allowed:
 
-| shape | difference | from exact | allowed |
-|---|---|---|---|
+| shape | output | difference | from exact | allowed |
+|---|---|---|---|---|
 """
     rows = (
-        f"| {'×'.join(map(str, p.shape))} | {p.difference:.1e} | {p.error:.1e} | {p.tolerance:.1e} |" for p in parities
+        f"| {'×'.join(map(str, p.shape))} | {p.output} | {p.difference:.1e} | {p.error:.1e} | {p.tolerance:.1e} |"
+        for p in parities
     )
     return text + "\n".join(rows) + "\n"
 

@@ -40,6 +40,8 @@ class Parity:
     ----------
     shape : (B, C, Y, X)
         Of the shots.
+    output : str
+        What is compared.
     difference : float
         Largest difference between both, of images in [0, 1].
     error, tolerance : float
@@ -48,6 +50,7 @@ class Parity:
     """
 
     shape: tuple[int, int, int, int]
+    output: str
     difference: float
     error: float
     tolerance: float
@@ -57,6 +60,25 @@ def exportable(network: nn.Module) -> nn.Module:
     """What of a network is written: itself, or what its method ``for_export()`` gives."""
     other = getattr(network, "for_export", None)
     return (other() if other else network).eval()
+
+
+def in_memory(network: nn.Module) -> nn.Module:
+    """A network with the outputs that are written of it: itself, or what its method ``telling()`` gives."""
+    other = getattr(network, "telling", None)
+    return (other() if other else network).eval()
+
+
+def outputs_of(network: nn.Module) -> tuple[str, ...]:
+    """Names of what an exported network returns; the restored image comes first."""
+    names: tuple[str, ...] = getattr(network, "outputs", ("restored",))
+    return names
+
+
+def returned(network: nn.Module, low: Tensor, high: Tensor) -> tuple[Tensor, ...]:
+    """What it returns, one or several."""
+    with torch.no_grad():
+        found = network(low, high)
+    return found if isinstance(found, tuple) else (found,)
 
 
 def smallest_edge(network: nn.Module) -> int:
@@ -71,7 +93,7 @@ def fixed_px(network: nn.Module) -> int | None:
 
 
 def write_onnx(network: nn.Module, channels: int, path: Path, facts: dict[str, str]) -> None:
-    """Write a network with inputs `low` and `high` and output `restored`, (batch, channels, height, width) each.
+    """Write a network with inputs `low` and `high`, (batch, channels, height, width) each, and its outputs.
 
     Parameters
     ----------
@@ -100,7 +122,7 @@ def write_onnx(network: nn.Module, channels: int, path: Path, facts: dict[str, s
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
                 network, pair, dynamo=True, opset_version=OPSET, input_names=["low", "high"],
-                output_names=["restored"], dynamic_shapes={"low": free, "high": free}, verbose=False,
+                output_names=list(outputs_of(network)), dynamic_shapes={"low": free, "high": free}, verbose=False,
             )  # fmt: skip
             assert program is not None
             model = program.model_proto
@@ -122,7 +144,7 @@ def check_parity(
     Parameters
     ----------
     network : nn.Module
-        The one in memory.
+        The one in memory, with the same outputs.
     channels : int
     path : Path
     seed : int
@@ -140,19 +162,24 @@ def check_parity(
     random, found = torch.Generator().manual_seed(seed), []
     for batch, height, width in _sizes(written or network):
         low, high = random_pair((batch, channels, height, width), random)
-        with torch.no_grad():
-            ours = network(low, high).numpy()
-            truth = exact(low.double(), high.double()).numpy()
-        (theirs,) = session.run(None, {"low": low.numpy(), "high": high.numpy()})
-        tolerance = MOST * max(float(np.abs(ours - truth).max()), EPSILON)
-        parity = Parity(
-            (batch, channels, height, width), float(np.abs(theirs - ours).max()),
-            float(np.abs(theirs - truth).max()), tolerance,
+        named = zip(
+            outputs_of(network), returned(network, low, high), returned(exact, low.double(), high.double()),
+            session.run(None, {"low": low.numpy(), "high": high.numpy()}), strict=True,
         )  # fmt: skip
-        if not parity.error <= tolerance:
-            raise UnequalError(f"{parity.error:.3g} off at {parity.shape}, with {tolerance:.3g} allowed")
-        found.append(parity)
+        for output, ours, truth, theirs in named:
+            parity = _parity((batch, channels, height, width), output, ours.numpy(), truth.numpy(), theirs)
+            if not parity.error <= parity.tolerance:
+                told = f"{parity.error:.3g} off at {parity.shape}, with {parity.tolerance:.3g} allowed"
+                raise UnequalError(f"{output}: {told}")
+            found.append(parity)
     return found
+
+
+def _parity(
+    shape: tuple[int, int, int, int], output: str, ours: np.ndarray, truth: np.ndarray, theirs: np.ndarray
+) -> Parity:
+    tolerance = MOST * max(float(np.abs(ours - truth).max()), EPSILON)
+    return Parity(shape, output, float(np.abs(theirs - ours).max()), float(np.abs(theirs - truth).max()), tolerance)
 
 
 def _sizes(network: nn.Module) -> list[tuple[int, int, int]]:

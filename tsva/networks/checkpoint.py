@@ -76,8 +76,10 @@ class Checkpoint:
 
 
 def fresh_network(**kind: Any) -> nn.Module:
-    """A network that a checkpoint's weights fit, from all else that the checkpoint holds (packages name this)."""
-    return Checkpoint(**kind, weights={})._fresh()
+    """A network as exported packages have it, with all its outputs, from what a checkpoint holds beside weights."""
+    network = Checkpoint(**kind, weights={})._fresh()
+    telling = getattr(network, "telling", None)
+    return telling() if telling else network
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:

@@ -118,7 +118,8 @@ class Fusion(nn.Module):
         flat = regions.movedim(1, -1).flatten(0, 2)
         n_um, sd_um = self.offset(flat)
         # beyond what real pairs have taught, the estimate is the layered model's word alone
-        sd_um = torch.hypot(sd_um, (n_um.abs() - self.taught_um).clamp(min=0))
+        beyond_um = (n_um.abs() - self.taught_um).clamp(min=0)
+        sd_um = (sd_um.square() + beyond_um.square()).sqrt()  # ONNX knows no hypot
         noise, signal = self._noise_and_signal(flat, n_um)
         images = (low.shape[0], grid[0] * grid[1])
         noise, signal = (each.log().reshape(*images, -1).mean(1).exp() for each in (noise, signal))
@@ -191,7 +192,7 @@ class Fusion(nn.Module):
             x = block(x, conditions)
         x = functional.silu(x)
         residual, spread = (
-            functional.pixel_shuffle(cells.float(), CELL)[..., :height, :width]
+            functional.pixel_shuffle(cells.to(linear.dtype), CELL)[..., :height, :width]
             for cells in (self.last(x), self.spread(x.detach()))
         )
         # an exponential knows no bounds, and an image unlike all training images would find that out
@@ -203,11 +204,17 @@ class Fusion(nn.Module):
         flipped = n_um.reshape(-1, 1, 1, 1) < 0 if n_um.ndim == 1 else n_um < 0
         return torch.where(flipped, high, low), torch.where(flipped, low, high)
 
-    def for_export(self) -> nn.Module:
-        """The same without Fourier transforms, for images of one size (its attribute `image_px`)."""
-        from tsva.networks.fusion_export import with_matrices
+    def telling(self) -> nn.Module:
+        """The same as a module that returns image, expected error and offset."""
+        from tsva.networks.fusion_export import Telling
 
-        return with_matrices(self)
+        return Telling(self)
+
+    def for_export(self) -> nn.Module:
+        """`telling` without Fourier transforms, for images of one size (its attribute `image_px`)."""
+        from tsva.networks.fusion_export import Telling, with_matrices
+
+        return Telling(with_matrices(self))
 
     def lesson(self, spectra: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
         """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""

@@ -35,6 +35,52 @@ def with_matrices(network: Fusion, edge_px: int = EXPORTED_PX) -> Fusion:
     return copy
 
 
+class Telling(nn.Module):
+    """Fusion with all that it has to say, for programs that know nothing of its methods.
+
+    Parameters
+    ----------
+    network : Fusion
+        For images of any size, or `with_matrices`.
+
+    Attributes
+    ----------
+    outputs : tuple of str
+        Names of what `forward` returns.
+    """
+
+    outputs = ("restored", "expected_error", "offset_um")
+
+    def __init__(self, network: Fusion) -> None:
+        super().__init__()
+        self.network = network
+        self.multiple, self.halo_px = network.multiple, network.halo_px
+        if hasattr(network, "image_px"):
+            self.image_px = network.image_px
+
+    def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Restore.
+
+        Parameters
+        ----------
+        low, high : (B, C, Y, X) float tensors
+            Shots at F - delta and F + delta, in [0, 1].
+
+        Returns
+        -------
+        restored : (B, C, Y, X) float tensor
+            Not clipped.
+        expected_error : (B, 1, Y, X) float tensor
+            Expected root mean square error of a pixel's colours.
+        offset_um : (B, 2) float tensor
+            Offset of F from the true focus, and its standard deviation; means of an image whose offset varies.
+        """
+        decision = self.network.decide(low, high)
+        restored, sd = self.network.with_spread(low, high, decision)
+        offset_um = [each.reshape(low.shape[0], -1).mean(1) for each in (decision.n_um, decision.sd_um)]
+        return restored, sd, torch.stack(offset_um, dim=1)
+
+
 @dataclass(frozen=True)
 class Parts:
     """A spectrum as two real tensors of one shape."""

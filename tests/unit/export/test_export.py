@@ -19,7 +19,16 @@ from tsva.cli.export import command
 from tsva.errors import UserError
 from tsva.export.bioimage import InvalidPackageError, read_package
 from tsva.export.card import WHAT, write_card
-from tsva.export.onnx import MOST, NotExportableError, Parity, UnequalError, check_parity, exportable, write_onnx
+from tsva.export.onnx import (
+    MOST,
+    NotExportableError,
+    Parity,
+    UnequalError,
+    check_parity,
+    exportable,
+    in_memory,
+    write_onnx,
+)
 from tsva.networks import build, checkpoint
 from tsva.networks.checkpoint import Checkpoint, fresh_network, save
 from tsva.settings.optics import OpticsSettings
@@ -122,20 +131,59 @@ def test_every_network_computes_the_same_elsewhere(name: NetworkName, channels: 
     network, path = lively(name, channels), tmp_path / "model.onnx"
     written = exportable(network)
     write_onnx(written, channels, path, {})
-    for parity in check_parity(network, channels, path, seed=1, written=written):
+    for parity in check_parity(in_memory(network), channels, path, seed=1, written=written):
         assert parity.error <= parity.tolerance and parity.shape[1] == channels
 
 
-def test_fusion_is_written_for_patches_of_one_size(tmp_path: Path) -> None:
-    printed = export(trained("fusion", tmp_path / "model.ckpt"), tmp_path / "fusion")
-    assert printed.count("×3×224×224: ONNX Runtime differs from torch by") == 3
-    found = read_package(tmp_path / "fusion")
+@pytest.fixture(scope="module")
+def fusion_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export_fusion")
+    printed = export(trained("fusion", folder / "model.ckpt"), folder / "fusion")
+    for output in ("restored", "expected_error", "offset_um"):
+        assert printed.count(f"×3×224×224, {output}: ONNX Runtime differs from torch by") == 3
+    return folder / "fusion"
+
+
+def test_fusion_is_written_for_patches_of_one_size(fusion_package: Path) -> None:
+    found = read_package(fusion_package)
     assert [axis.size for axis in found.inputs[0].axes[2:]] == [224, 224]
-    assert "of 224×224 pixels" in (tmp_path / "fusion/README.md").read_text()
-    session = onnxruntime.InferenceSession(tmp_path / "fusion/model.onnx")
-    pair = {name: np.load(tmp_path / f"fusion/test_{name}.npy") * np.float32(1 / 255) for name in ("low", "high")}
-    (restored,) = session.run(None, pair)
-    np.testing.assert_allclose(restored.clip(0, 1), np.load(tmp_path / "fusion/test_restored.npy"), rtol=0, atol=1e-5)
+    assert "of 224×224 pixels" in (fusion_package / "README.md").read_text()
+
+
+def test_fusions_file_tells_expected_error_and_offset_too(fusion_package: Path) -> None:
+    names = ["restored", "expected_error", "offset_um"]
+    assert [tensor.id for tensor in read_package(fusion_package).outputs] == names
+    session = onnxruntime.InferenceSession(fusion_package / "model.onnx")
+    pair = {name: np.load(fusion_package / f"test_{name}.npy") * np.float32(1 / 255) for name in ("low", "high")}
+    restored, expected_error, offset_um = session.run(names, pair)
+    network = checkpoint.load(fusion_package.parent / "model.ckpt").restored_network()
+    shots = [torch.from_numpy(shot) for shot in pair.values()]
+    with torch.no_grad():
+        decision = network.decide(*shots)
+        image, sd = network.with_spread(*shots, decision)
+    np.testing.assert_allclose(restored, image, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(expected_error, sd, rtol=1e-4)
+    np.testing.assert_allclose(offset_um, torch.stack([decision.n_um, decision.sd_um], dim=1), rtol=1e-3)
+    np.testing.assert_allclose(restored.clip(0, 1), np.load(fusion_package / "test_restored.npy"), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(offset_um, np.load(fusion_package / "test_offset_um.npy"), rtol=1e-3)
+    assert "`offset_um` (batch, 2)" in (fusion_package / "README.md").read_text()
+
+
+def test_fusions_state_dictionary_fits_the_named_class_and_tells_the_same(fusion_package: Path) -> None:
+    held = read_package(fusion_package).weights.pytorch_state_dict
+    assert held and isinstance(held.architecture, ArchitectureFromLibraryDescr)
+    network = fresh_network(**held.architecture.kwargs)
+    network.load_state_dict(torch.load(fusion_package / "weights.pt", weights_only=True))
+    low, high = (torch.from_numpy(np.load(fusion_package / f"test_{name}.npy")) / 255 for name in ("low", "high"))
+    with torch.no_grad():
+        found = network.eval()(low, high)
+    for name, tensor in zip(("restored", "expected_error", "offset_um"), found, strict=True):
+        wanted = np.load(fusion_package / f"test_{name}.npy")
+        tensor = tensor.clamp(0, 1) if name == "restored" else tensor
+        np.testing.assert_allclose(tensor, wanted, rtol=1e-3, atol=1e-5)
+    # of larger images whose offset varies, the mean
+    larger = network(torch.rand(1, 3, 300, 320), torch.rand(1, 3, 300, 320))
+    assert [tuple(tensor.shape) for tensor in larger] == [(1, 3, 300, 320), (1, 1, 300, 320), (1, 2)]
 
 
 def test_other_weights_are_noticed(package: Path) -> None:
@@ -163,6 +211,7 @@ class _Stands(nn.Module):
 
 def test_a_network_may_send_another_module() -> None:
     assert isinstance(exportable(_Stands()), nn.Identity)
+    assert isinstance(in_memory(_Stands()), _Stands)
     assert not exportable(nn.Linear(1, 1)).training
 
 
@@ -205,7 +254,7 @@ def scores(method: str, psnr_db: float | None) -> dict:
 
 def test_the_card_says_what_it_is_made_for_and_how_well_it_does(tmp_path: Path) -> None:
     held = checkpoint.load(trained("tsva", tmp_path / "model.ckpt"))
-    parities = [Parity((1, 3, 8, 8), 1e-8, 2e-8, 5e-7)]
+    parities = [Parity((1, 3, 8, 8), "restored", 1e-8, 2e-8, 5e-7)]
     card = write_card(held, parities, 32, {"scores": [scores("y1", 34.0), scores("tsva", 36.126), scores("unet", 1.0)]})
     assert "| dataset1 | strict | captured | 20 | 6 | 36.13 | 33.50 to – | 34.00 |" in card
     assert "1.00 |" not in card
