@@ -35,6 +35,8 @@ def noted(self, visit):
     return plain(self, visit)
 
 Visits.__getitem__ = noted
+import tsva.training.microscopes, tsva.training.offset_lessons
+tsva.training.microscopes.MICROSCOPES, tsva.training.offset_lessons.STEPS = 2, 5
 from tsva.cli.main import main
 main()
 """
@@ -106,7 +108,8 @@ def test_lightning_starts_the_processes_that_slurm_does_not(
     assert tsva.train._one_task_for_all(tsva.train.Machine(devices, nodes)) == expected
 
 
-def test_two_processes_train_one_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", ["tsva", "fusion"])
+def test_two_processes_train_one_network(network: str, tmp_path: Path) -> None:
     import numpy as np
 
     from tsva.io import write_table
@@ -118,20 +121,21 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
     write_table(tmp_path / "pairs/train.tsv", patch_table(slides, 4))
     (tmp_path / "train.py").write_text(SCRIPT)
     settings = {"width": 2, "levels": 2, "crop_px": 16, "batch": 4, "steps": 5, "verifications": 2, "state_every_s": 0}
+    settings["fusion"] = {"width": 4, "depth": 1, "crop_px": None, "batch": 4}
     call = [
-        sys.executable, "train.py", "--log", "train.log", "train", "--network", "tsva", "--settings",
+        sys.executable, "train.py", "--log", "train.log", "train", "--network", network, "--settings",
         json.dumps(settings), "--pairs", '{"patch_px": 32}', "--seed", "1", "--table", "pairs/train.tsv",
-        "--results", ".", "--devices", "2", "--out", "train/tsva",
+        "--results", ".", "--devices", "2", "--out", f"train/{network}",
     ]  # fmt: skip
     done = subprocess.run(call, cwd=tmp_path, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, timeout=300, check=False)
     assert done.returncode == 0, (tmp_path / "train.log").read_text()
     visits = [[int(line) for line in (tmp_path / f"visits.{rank}.txt").read_text().split()] for rank in (0, 1)]
     assert sorted(visits[0] + visits[1]) == list(range(20))
     assert [len(share) for share in visits] == [10, 10]
-    assert [path.name for path in (tmp_path / "train").iterdir()] == ["tsva"]
-    summary = json.loads((tmp_path / "train/tsva/summary.json").read_text())
+    assert [path.name for path in (tmp_path / "train").iterdir()] == [network]
+    summary = json.loads((tmp_path / f"train/{network}/summary.json").read_text())
     assert (summary["devices"], summary["steps"]) == (2, 5)
-    assert pd.read_csv(tmp_path / "train/tsva/log.csv")["step"].tolist() == [3, 5]
-    assert load(tmp_path / "train/tsva/model.ckpt").step == summary["best_step"]
+    assert pd.read_csv(tmp_path / f"train/{network}/log.csv")["step"].tolist() == [3, 5]
+    assert load(tmp_path / f"train/{network}/model.ckpt").step == summary["best_step"]
     log = (tmp_path / "train.log").read_text()
     assert log.count("verification PSNR") == 2 and "2 devices × 1 nodes, 2 pairs a step each" in log
