@@ -49,7 +49,7 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
         in_memory,
         outputs_of,
         write_onnx,
-    )  # fmt: skip
+    )
     from tsva.networks.checkpoint import load
 
     torch.set_num_threads(threads)

@@ -26,8 +26,6 @@ MEANINGS = {
     "expected_error": "Expected root mean square error of each pixel's colours",
     "offset_um": "Offset of F from the true focus, and its standard deviation, in µm",
 }
-
-
 TOLERANCE = zoo.ContinuousReproducibilityTolerance(absolute_tolerance=1e-5, relative_tolerance=1e-3)
 """Far below what is seen in an image; the specification's own would be a tenth of the expected errors."""
 
