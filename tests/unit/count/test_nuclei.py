@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from skimage.color import rgb_from_hdx, rgb_from_hed
+from skimage.morphology import reconstruction
 
-from tsva.count.nuclei import find_nuclei, haematoxylin
+from tsva.count.nuclei import _reconstructed, find_nuclei, haematoxylin
 from tsva.settings.count import NucleiSettings
 
 PIXEL_UM = 0.345
@@ -112,3 +114,16 @@ def test_turned_images_have_turned_nuclei(turn, seed):
     # Pixels as far from two nuclei as from each other go to either.
     assert again.count == whole.count
     assert again.area_px.sum() == whole.area_px.sum()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95), st.sampled_from([0.0, 0.1, 0.4, 2.0]))
+def test_reconstruction_by_regions_is_that_of_the_whole_image(seed, share, split_um):
+    random = np.random.default_rng(seed)
+    field = ndimage.gaussian_filter(random.normal(size=(48, 61)), 1.5, mode="wrap")
+    mask = field > np.quantile(field, share)
+    depth_um = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask) * PIXEL_UM, 1)
+    ground, lowered = (np.where(mask, depth_um - lower, -split_um) for lower in (0, split_um))
+    found = _reconstructed(lowered, ground, mask)
+    np.testing.assert_array_equal(found, reconstruction(lowered, ground))
+    assert split_um == 0 or (found[mask] < ground[mask]).any()
