@@ -46,11 +46,10 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
         check_parity,
         exportable,
         fixed_px,
-        in_memory,
         outputs_of,
         write_onnx,
     )
-    from tsva.networks.checkpoint import load
+    from tsva.networks.checkpoint import load, with_all_outputs
 
     torch.set_num_threads(threads)
     checkpoint, summary = load(path), _summary(report)
@@ -63,14 +62,14 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
             network = checkpoint.restored_network()
             written = exportable(network)
             write_onnx(written, checkpoint.channels, folder / "model.onnx", facts)
-            told = in_memory(network)
+            told = with_all_outputs(network)
             parities = check_parity(told, checkpoint.channels, folder / "model.onnx", checkpoint.seed, written)
             for parity in parities:
                 _tell(parity)
             halo_px = int(network.halo_px)  # type: ignore[arg-type]
             card = write_card(checkpoint, parities, halo_px, summary, fixed_px(written), outputs_of(written))
             (folder / "README.md").write_text(card, encoding="utf-8")
-            write_package(folder, checkpoint, written, settings)
+            write_package(folder, checkpoint, told, written, settings)
     except NotExportableError as error:
         raise UserError(
             str(path), got=f"the network {checkpoint.network}, which can't be exported: {error}",
@@ -78,7 +77,7 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
         ) from None  # fmt: skip
     except UnequalError as error:
         raise UserError(
-            str(path), got=f"an ONNX file that computes something else: {error}", wanted="the same image from both",
+            str(path), got=f"an ONNX file that computes something else: {error}", wanted="the same results from both",
             do="Don't use the file; report this with the versions of torch, onnx and onnxruntime.",
         ) from None  # fmt: skip
     except InvalidPackageError as error:

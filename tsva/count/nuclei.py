@@ -94,7 +94,7 @@ def _parted(mask: np.ndarray, depth_um: np.ndarray, split_um: float) -> np.ndarr
 
 
 def _reconstructed(lowered: np.ndarray, ground: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Reconstruction by dilation, (Y, X), region by region of the mask: sorting a whole image takes five times as long.
+    """Reconstruction by dilation, (Y, X), region by region of the mask: it sorts pixels, and few are in one.
 
     Outside the mask `lowered` and `ground` are equal and below all else, so that regions know nothing of each other.
     """

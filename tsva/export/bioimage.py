@@ -17,10 +17,12 @@ from bioimageio.spec.model import v0_5 as zoo
 from pydantic import ValidationError
 from torch import nn
 
-from tsva.export.onnx import OPSET, fixed_px, in_memory, outputs_of, random_pair, returned, smallest_edge
+from tsva.export.onnx import OPSET, fixed_px, outputs_of, random_pair, returned, smallest_edge
 from tsva.networks.checkpoint import Checkpoint
 from tsva.settings.export import ExportSettings
 
+CHANNELS = {"expected_error": ["expected_error"], "offset_um": ["estimate", "standard_deviation"]}
+"""Of outputs that are no image."""
 MEANINGS = {
     "restored": "The image in focus, in [0, 1]",
     "expected_error": "Expected root mean square error of each pixel's colours",
@@ -34,7 +36,9 @@ class InvalidPackageError(Exception):
     """What bioimageio.spec doesn't take."""
 
 
-def write_package(folder: Path, checkpoint: Checkpoint, network: nn.Module, settings: ExportSettings) -> None:
+def write_package(
+    folder: Path, checkpoint: Checkpoint, network: nn.Module, written: nn.Module, settings: ExportSettings
+) -> None:
     """Write `rdf.yaml`, weights and test tensors beside `model.onnx` and `README.md`, which have to be there.
 
     Parameters
@@ -42,7 +46,9 @@ def write_package(folder: Path, checkpoint: Checkpoint, network: nn.Module, sett
     folder : Path
     checkpoint : Checkpoint
     network : nn.Module
-        As it was written, in evaluation mode.
+        The one whose weights they are, with all outputs, in evaluation mode.
+    written : nn.Module
+        The same as ONNX has it.
     settings : ExportSettings
 
     Raises
@@ -50,11 +56,11 @@ def write_package(folder: Path, checkpoint: Checkpoint, network: nn.Module, sett
     InvalidPackageError
         If the package doesn't stand the specification's checks.
     """
-    torch.save(in_memory(checkpoint.restored_network()).state_dict(), folder / "weights.pt")
-    _write_test_tensors(folder, network, checkpoint.channels)
+    torch.save(network.state_dict(), folder / "weights.pt")
+    _write_test_tensors(folder, written, checkpoint.channels)
     with _leaving_files_open(), ValidationContext(root=folder, perform_io_checks=True):
         try:
-            description = _description(checkpoint, network, settings)
+            description = _description(checkpoint, written, settings)
         except ValidationError as error:
             raise InvalidPackageError(_told(error.errors())) from error
         save_bioimageio_yaml_only(description, folder / "rdf.yaml")
@@ -149,8 +155,7 @@ def _input(name: str, sign: str, checkpoint: Checkpoint, network: nn.Module) -> 
 
 def _output(name: str, checkpoint: Checkpoint, network: nn.Module) -> zoo.OutputTensorDescr:
     """The restored image is clipped; other outputs come as they are."""
-    names = {"expected_error": ["expected_error"], "offset_um": ["estimate", "standard_deviation"]}
-    channels = _named_channels(names[name]) if name in names else _channels(checkpoint)
+    channels = _named_channels(CHANNELS[name]) if name in CHANNELS else _channels(checkpoint)
     axes = [] if name == "offset_um" else [
         zoo.SpaceOutputAxis(
             id=zoo.AxisId(axis), size=fixed_px(network) or _as_low(axis), unit="micrometer", scale=checkpoint.pixel_um

@@ -64,12 +64,6 @@ def exportable(network: nn.Module) -> nn.Module:
     return (other() if other else network).eval()
 
 
-def in_memory(network: nn.Module) -> nn.Module:
-    """A network with the outputs that are written of it: itself, or what its method ``telling()`` gives."""
-    other = getattr(network, "telling", None)
-    return (other() if other else network).eval()
-
-
 def outputs_of(network: nn.Module) -> tuple[str, ...]:
     """Names of what an exported network returns; the restored image comes first."""
     names: tuple[str, ...] = getattr(network, "outputs", ("restored",))

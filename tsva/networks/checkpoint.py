@@ -77,7 +77,11 @@ class Checkpoint:
 
 def fresh_network(**kind: Any) -> nn.Module:
     """A network as exported packages have it, with all its outputs, from what a checkpoint holds beside weights."""
-    network = Checkpoint(**kind, weights={})._fresh()
+    return with_all_outputs(Checkpoint(**kind, weights={})._fresh())
+
+
+def with_all_outputs(network: nn.Module) -> nn.Module:
+    """A network with the outputs that are exported of it: itself, or what its method ``telling()`` gives."""
     telling = getattr(network, "telling", None)
     return telling() if telling else network
 

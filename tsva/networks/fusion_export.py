@@ -57,6 +57,7 @@ class Telling(nn.Module):
         self.multiple, self.halo_px = network.multiple, network.halo_px
         if hasattr(network, "image_px"):
             self.image_px = network.image_px
+        self.train(network.training)
 
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Restore.

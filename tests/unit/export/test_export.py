@@ -26,11 +26,10 @@ from tsva.export.onnx import (
     UnequalError,
     check_parity,
     exportable,
-    in_memory,
     write_onnx,
 )
 from tsva.networks import build, checkpoint
-from tsva.networks.checkpoint import Checkpoint, fresh_network, save
+from tsva.networks.checkpoint import Checkpoint, fresh_network, save, with_all_outputs
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NETWORK_NAMES, NetworkName, TrainSettings
 
@@ -131,7 +130,7 @@ def test_every_network_computes_the_same_elsewhere(name: NetworkName, channels: 
     network, path = lively(name, channels), tmp_path / "model.onnx"
     written = exportable(network)
     write_onnx(written, channels, path, {})
-    for parity in check_parity(in_memory(network), channels, path, seed=1, written=written):
+    for parity in check_parity(with_all_outputs(network), channels, path, seed=1, written=written):
         assert parity.error <= parity.tolerance and parity.shape[1] == channels
 
 
@@ -211,7 +210,7 @@ class _Stands(nn.Module):
 
 def test_a_network_may_send_another_module() -> None:
     assert isinstance(exportable(_Stands()), nn.Identity)
-    assert isinstance(in_memory(_Stands()), _Stands)
+    assert isinstance(with_all_outputs(_Stands()), _Stands)
     assert not exportable(nn.Linear(1, 1)).training
 
 
