@@ -40,12 +40,12 @@ def score_table(
     nothing = {name: ["" if name == "failure" else None] * len(restored) for name in FACTS}
     said = {**nothing, **(facts or {})}
     tables = []
-    for name, target in targets.items():
-        repeated = np.broadcast_to(target, restored.shape)
-        psnr = psnr_db(restored, repeated)
+    similarities = ssim(restored, np.stack(list(targets.values())))
+    for (name, target), similarity in zip(targets.items(), similarities, strict=True):
+        psnr = psnr_db(restored, np.broadcast_to(target, restored.shape))
         tables.append(pd.DataFrame({
             "n_um": list(n_um), "pair": range(len(restored)), "target": name, "psnr_db": psnr,
-            "ssim": ssim(restored, repeated), "identical": np.isnan(psnr).astype(int), "seconds": round(seconds, 6),
+            "ssim": similarity, "identical": np.isnan(psnr).astype(int), "seconds": round(seconds, 6),
             **said,
         }))  # fmt: skip
     return pd.concat(tables, ignore_index=True)

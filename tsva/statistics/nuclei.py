@@ -11,7 +11,7 @@ from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
 from tsva.statistics.cells import ratio
 from tsva.statistics.counts import LIMITS_SD
-from tsva.statistics.protocols import scopes, summaries
+from tsva.statistics.protocols import WHOLE_GRID, as_folded, scopes, summaries
 
 COLUMNS = (
     "dataset", "sample", "method", "protocol", "delta_d_um", "patches", "slides", "nuclei_restored", "nuclei_truth",
@@ -61,9 +61,9 @@ def nuclei_rows(
         return parts[0]
     for sample, part in scopes(_paired(counts, baseline)):
         key = [dataset, sample or "", "nuclei"]
-        found = pd.concat(
-            [_rows(part, pairs, report, seed, key), _folded(part, pairs, report, seed, key)], ignore_index=True
-        )
+        sizes = part.assign(n_um=part["n_um"].abs())
+        together = as_folded(_rows(sizes, pairs, report, seed, key, only=[WHOLE_GRID]))
+        found = pd.concat([_rows(part, pairs, report, seed, key), together], ignore_index=True)
         if len(found):
             parts.append(found.assign(dataset=dataset, sample=sample, method=method)[list(COLUMNS)])
     return pd.concat(parts[1:] or parts, ignore_index=True)
@@ -90,25 +90,16 @@ def _error(table: pd.DataFrame) -> pd.Series:
     return table["nuclei_restored"].astype(float) - table["nuclei_truth"].astype(float)
 
 
-def _folded(
-    table: pd.DataFrame, pairs: PairsSettings, report: ReportSettings, seed: int, key: Sequence[str]
-) -> pd.DataFrame:
-    """Opposite offsets together."""
-    found = _rows(table.assign(n_um=table["n_um"].abs()), pairs, report, seed, key)
-    if found.empty:
-        return found
-    return found[(found["protocol"] == "paper") & found["delta_d_um"].notna()].assign(protocol="folded")
-
-
 def _rows(
-    table: pd.DataFrame, pairs: PairsSettings, report: ReportSettings, seed: int, key: Sequence[str]
-) -> pd.DataFrame:
+    table: pd.DataFrame, pairs: PairsSettings, report: ReportSettings, seed: int, key: Sequence[str],
+    only: Sequence[str] | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """Rows by protocol and offset, without their names."""
     others = [*COUNTED, *TRUE, "absolute_error", "known_restored", "known_truth"]
-    found = summaries(table, "error", others, pairs, report, seed=seed, key=key)
+    found = summaries(table, "error", others, pairs, report, seed=seed, key=key, only=only)
     if found.empty:
         return found
-    against = summaries(table, "error_difference", [], pairs, report, seed=seed, key=key)
+    against = summaries(table, "error_difference", [], pairs, report, seed=seed, key=key, only=only)
     against = against[["protocol", "delta_d_um", "mean", "low", "high"]].set_axis(
         ["protocol", "delta_d_um", "error_difference", "error_difference_low", "error_difference_high"], axis=1
     )

@@ -14,6 +14,9 @@ from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
 from tsva.statistics.cells import Cells
 
+WHOLE_GRID = "paper"
+"""The protocol that leaves out no offset of the grid."""
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -38,7 +41,7 @@ class Protocol:
 def protocols(pairs: PairsSettings) -> tuple[Protocol, ...]:
     """All protocols, in the order of the tables."""
     return (
-        Protocol("paper", "grid", pairs.offsets_um),
+        Protocol(WHOLE_GRID, "grid", pairs.offsets_um),
         Protocol("strict", "grid", pairs.strict_offsets_um),
         Protocol("continuous", "continuous", pairs.offsets_um),
     )
@@ -68,7 +71,7 @@ def _runs(name: str) -> list[str]:
 
 def summaries(
     table: pd.DataFrame, value: str, others: Sequence[str], pairs: PairsSettings, report: ReportSettings,
-    *, seed: int, key: Sequence[str],
+    *, seed: int, key: Sequence[str], only: Sequence[str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Means of one value by protocol and offset, with their spread and their interval over slides.
 
@@ -88,6 +91,8 @@ def summaries(
         Of the bootstrap.
     key : sequence of str
         What the bootstrap's draws depend on.
+    only : sequence of str, optional
+        Names of the protocols that are wanted; all of them otherwise.
 
     Returns
     -------
@@ -97,6 +102,8 @@ def summaries(
     """
     parts = []
     for protocol in protocols(pairs):
+        if only is not None and protocol.name not in only:
+            continue
         rows = _within(table[table["protocol"] == protocol.rows], protocol, pairs)
         if len(rows):
             # strict bins are the paper's too: the same slides are drawn for both
@@ -122,10 +129,13 @@ def folded(
         Rows as of `summaries`, `protocol` folded, `delta_d_um` the size of the offset; no average.
     """
     grid = table[table["protocol"] == "grid"]
-    found = summaries(grid.assign(n_um=grid["n_um"].abs()), value, others, pairs, report, seed=seed, key=key)
-    if found.empty:
-        return found
-    return found[(found["protocol"] == "paper") & found["delta_d_um"].notna()].assign(protocol="folded")
+    sizes = grid.assign(n_um=grid["n_um"].abs())
+    return as_folded(summaries(sizes, value, others, pairs, report, seed=seed, key=key, only=[WHOLE_GRID]))
+
+
+def as_folded(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the whole grid over sizes of the offset, without their average, under the name folded."""
+    return found if found.empty else found[found["delta_d_um"].notna()].assign(protocol="folded")
 
 
 def _within(rows: pd.DataFrame, protocol: Protocol, pairs: PairsSettings) -> pd.DataFrame:
@@ -156,27 +166,30 @@ def _summary(
 
     cells = gathered(rows[value])
     low, high = cells.intervals(weights, generator, report.bootstrap_draws, report.confidence)
+    bins = len(offsets)
     columns = {
         "mean": (cells.means(), cells.average(weights)),
         "sd": (cells.spreads(), cells.spread(weights)),
         **{name: _both(gathered(rows[name].where(rows[value].notna())), weights) for name in others},
-        "valued": (cells.counts.sum(axis=0), float(rows[value].notna().sum())),
-        "rows": (np.bincount(by_bin[inside], minlength=shape[1]), float(len(rows))),
-        "patches": (_distinct(rows, "patch", len(offsets)), rows["patch"].nunique()),
-        "slides": (_distinct(rows, "slide", len(offsets)), len(names)),
+        "valued": (cells.counts.sum(axis=0).astype(int), int(rows[value].notna().sum())),
+        "rows": (np.bincount(by_bin[inside], minlength=shape[1]), len(rows)),
+        "patches": _distinct(rows["patch"].to_numpy(), rows["bin"].to_numpy(), bins),
+        "slides": _distinct(rows["slide"].to_numpy(str), rows["bin"].to_numpy(), bins),
     }
-    bins = len(offsets)
     out = {name: np.append(part[:bins], last) for name, (part, last) in columns.items()}
     out |= {"low": np.append(low[:bins], low[-1]), "high": np.append(high[:bins], high[-1])}
-    frame = pd.DataFrame({"protocol": protocol.name, "delta_d_um": np.append(offsets, np.nan), **out})
-    counts = ["valued", "rows", "patches", "slides"]
-    return frame[frame["rows"] > 0].astype(dict.fromkeys(counts, int))
+    occurs = out["rows"] > 0
+    of_bins = {"protocol": protocol.name, "delta_d_um": np.append(offsets, np.nan)[occurs]}
+    return pd.DataFrame(of_bins | {name: part[occurs] for name, part in out.items()})
 
 
 def _both(cells: Cells, weights: np.ndarray) -> tuple[np.ndarray, float]:
     return cells.means(), cells.average(weights)
 
 
-def _distinct(rows: pd.DataFrame, column: str, bins: int) -> np.ndarray:
-    """How many patches or slides each bin has."""
-    return rows.groupby("bin")[column].nunique().reindex(range(bins), fill_value=0).to_numpy()
+def _distinct(values: np.ndarray, by_bin: np.ndarray, bins: int) -> tuple[np.ndarray, int]:
+    """How many different patches or slides each bin has, and all rows."""
+    names, number = np.unique(values, return_inverse=True)
+    present = np.zeros((len(names), bins + 1), dtype=bool)
+    present[number, by_bin] = True  # -1, beyond the last bin, is a column of its own
+    return present[:, :bins].sum(axis=0), len(names)

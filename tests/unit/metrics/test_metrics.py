@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from skimage.metrics import peak_signal_noise_ratio
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from tsva.metrics import WINDOW_PX, best_shift_psnr_db, eight_bits, psnr_db, ssim
@@ -46,7 +46,7 @@ def test_identical_images_have_no_psnr_and_an_ssim_of_one() -> None:
     images, targets = noisy(1, (2, 16, 16, 1))
     images[1] = targets[1]
     assert np.isnan(psnr_db(images, targets)).tolist() == [False, True]
-    assert ssim(images, targets)[1] == 1.0
+    assert ssim(images, targets)[1, 1] == 1.0
 
 
 def test_infinity_never_appears() -> None:
@@ -55,20 +55,33 @@ def test_infinity_never_appears() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_ssim_agrees_with_torchmetrics_inside_the_borders(channels: int) -> None:
-    images, targets = noisy(2, (2, 40, 33, channels))
-    x, y = (torch.from_numpy(a.transpose(0, 3, 1, 2).copy()).double() for a in (images, targets))
-    _, full = structural_similarity_index_measure(x, y, sigma=1.5, data_range=255.0, return_full_image=True)
+def test_ssim_agrees_with_scikit_image_and_torchmetrics(channels: int) -> None:
+    images, targets = noisy(2, (3, 40, 33, channels))
+    targets = targets[:2]
+    found = ssim(images, targets)
+    assert found.shape == (2, 3)
     half = WINDOW_PX // 2
-    expected = full[..., half:-half, half:-half].mean(dim=(1, 2, 3)).numpy()
-    # Both in double precision; the variances are differences of numbers up to 255², so 1e-16 · 255² / C2 ≈ 1e-13.
-    np.testing.assert_allclose(ssim(images, targets), expected, atol=1e-10)
+    for row, target in zip(found, targets, strict=True):
+        # All in double precision; the variances are differences of numbers up to 255², so 1e-16 · 255² / C2 ≈ 1e-13.
+        by_skimage = [
+            structural_similarity(
+                image, target, data_range=255, channel_axis=2, gaussian_weights=True, sigma=1.5,
+                use_sample_covariance=False,
+            )
+            for image in images
+        ]  # fmt: skip
+        np.testing.assert_allclose(row, by_skimage, atol=1e-10)
+        pairs = images, np.broadcast_to(target, images.shape)
+        x, y = (torch.from_numpy(a.transpose(0, 3, 1, 2).copy()).double() for a in pairs)
+        _, full = structural_similarity_index_measure(x, y, sigma=1.5, data_range=255.0, return_full_image=True)
+        inside = full[..., half:-half, half:-half].mean(dim=(1, 2, 3)).numpy()
+        np.testing.assert_allclose(row, inside, atol=1e-10)
 
 
 def test_ssim_of_two_flat_images_is_its_luminance_term() -> None:
     a, b, c1 = 100, 120, (0.01 * 255) ** 2
     images, targets = (np.full((1, 15, 15, 3), value, np.uint8) for value in (a, b))
-    assert ssim(images, targets)[0] == pytest.approx((2 * a * b + c1) / (a * a + b * b + c1), abs=1e-9)
+    assert ssim(images, targets)[0, 0] == pytest.approx((2 * a * b + c1) / (a * a + b * b + c1), abs=1e-9)
 
 
 def test_scores_are_symmetric_and_fall_with_noise() -> None:
@@ -76,7 +89,7 @@ def test_scores_are_symmetric_and_fall_with_noise() -> None:
     worse = np.clip(targets + np.random.default_rng(4).normal(0, 40, targets.shape), 0, 255).astype(np.uint8)
     for score in (psnr_db, ssim):
         assert score(images, targets) == pytest.approx(score(targets, images), rel=1e-12)
-        assert score(worse, targets)[0] < score(images, targets)[0]
+        assert score(worse, targets).item() < score(images, targets).item()
 
 
 @given(values=st.lists(st.floats(-2, 3), min_size=1, max_size=50))
@@ -93,6 +106,8 @@ def test_wrong_shapes_types_and_small_images_are_refused() -> None:
         psnr_db(image, image[:, :8])
     with pytest.raises(ValueError, match="uint8"):
         psnr_db(image.astype(float), image)
+    with pytest.raises(ValueError, match="shape"):
+        ssim(image, image[:, :, :12])
     with pytest.raises(ValueError, match="11"):
         ssim(image[:, :10], image[:, :10])
 
