@@ -24,6 +24,8 @@ class Pair:
         The nominal optics.
     n_um : float or None
         Offset of F from the true focus where it is known (oracle methods and scores alone may look).
+    n_within_um : float
+        How well it is known: n_um is off by so much at most. Half a step where the sharpest plane of a stack tells it.
     """
 
     low: np.ndarray
@@ -31,6 +33,7 @@ class Pair:
     delta_um: float
     optics: OpticsSettings
     n_um: float | None = None
+    n_within_um: float = 0.0
 
 
 def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSettings) -> list[Pair]:
@@ -59,5 +62,5 @@ def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSetting
     for n_um in settings.offsets_um:
         middle = settings.reach_planes + round(n_um / settings.z_step_um)
         low, high = stack[middle - settings.delta_planes], stack[middle + settings.delta_planes]
-        pairs.append(Pair(low, high, settings.delta_um, optics, n_um))
+        pairs.append(Pair(low, high, settings.delta_um, optics, n_um, settings.z_step_um / 2))
     return pairs

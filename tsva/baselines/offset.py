@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -47,11 +47,15 @@ class Offset:
         Signed offset of F from the true focus, and its standard error.
     at_end : bool
         The most likely offset is the largest looked for.
+    grid_um, chances : (n,) float arrays
+        Offsets looked at, and how likely each is, the scatter of sections about the model counted in.
     """
 
     n_um: float
     n_sd_um: float
     at_end: bool
+    grid_um: np.ndarray = field(compare=False)
+    chances: np.ndarray = field(compare=False)
 
 
 def find_offset(pair: Pair, signal: Signal, settings: BaselineSettings) -> Offset:
@@ -80,22 +84,32 @@ def find_offset(pair: Pair, signal: Signal, settings: BaselineSettings) -> Offse
     """
     likelihood, grid = _log_likelihood(pair, signal, settings)
     best = int(np.argmax(likelihood))
+    posterior = np.exp(likelihood - likelihood[best])
+    posterior /= posterior.sum()
+    chances = _scattered(posterior, grid)
     if best in (0, len(grid) - 1):
-        return Offset(float(grid[best]), settings.offset_reach_um, at_end=True)
+        return Offset(float(grid[best]), settings.offset_reach_um, at_end=True, grid_um=grid, chances=chances)
     left, middle, right = likelihood[best - 1 : best + 2]
     curvature = min(left - 2 * middle + right, -1e-12)
     n_um = grid[best] + GRID_UM * 0.5 * (left - right) / curvature
     # the posterior's spread, other peaks included
-    posterior = np.exp(likelihood - middle)
-    variance = np.sum(posterior * (grid - n_um) ** 2) / posterior.sum()
-    return Offset(float(n_um), float(np.sqrt(variance + MODEL_SD_UM**2)), at_end=False)
+    variance = np.sum(posterior * (grid - n_um) ** 2)
+    n_sd_um = float(np.sqrt(variance + MODEL_SD_UM**2))
+    return Offset(float(n_um), n_sd_um, at_end=False, grid_um=grid, chances=chances)
+
+
+def _scattered(posterior: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """(n,) chances of the true offsets: sections scatter about the model by `MODEL_SD_UM`; none leaves the grid."""
+    weights = np.exp(-0.5 * (np.subtract.outer(grid, grid) / MODEL_SD_UM) ** 2)
+    return np.asarray((weights / weights.sum(axis=0)) @ posterior)
 
 
 def _log_likelihood(pair: Pair, signal: Signal, settings: BaselineSettings) -> tuple[np.ndarray, np.ndarray]:
     """(n,) log posterior on the grid of offsets, (n,)."""
     height, width, channels = pair.low.shape
     measured, noise, counts, frequency = _rings(pair)
-    grid, section = _model(pair.optics, pair.delta_um, settings, height, width)
+    grid = _grid(settings)
+    section = _model(pair.optics, pair.delta_um, settings, height, width)
     section = section.of_channels(channels)
     lows, highs, commons = section.shots[0, 0], section.shots[1, 1], section.shots[0, 1]  # (n, C, ring)
     specimen = of_channels(signal.at(frequency), channels) / np.maximum(section.focus, LEAST_FOCUS)
@@ -155,12 +169,15 @@ def _ring_of(height: int, width: int, pixel_um: float) -> tuple[np.ndarray, np.n
     return ring, sums / np.bincount(ring[ring >= 0])
 
 
-@lru_cache(maxsize=16)
-def _model(
-    optics: OpticsSettings, delta_um: float, settings: BaselineSettings, height: int, width: int
-) -> tuple[np.ndarray, Powers]:
-    """The grid of offsets, (n,), and the section's powers at each of them, by ring."""
-    _, frequency = _ring_of(height, width, optics.pixel_um)
+def _grid(settings: BaselineSettings) -> np.ndarray:
+    """(n,) offsets that are compared."""
     steps = int(np.ceil(settings.offset_reach_um / GRID_UM))
-    grid = np.arange(-steps, steps + 1) * GRID_UM
-    return grid, powers(optics, np.stack([grid - delta_um, grid + delta_um]), settings, frequency)
+    return np.arange(-steps, steps + 1) * GRID_UM
+
+
+@lru_cache(maxsize=16)
+def _model(optics: OpticsSettings, delta_um: float, settings: BaselineSettings, height: int, width: int) -> Powers:
+    """The section's powers at each offset of the grid, by ring."""
+    _, frequency = _ring_of(height, width, optics.pixel_um)
+    grid = _grid(settings)
+    return powers(optics, np.stack([grid - delta_um, grid + delta_um]), settings, frequency)

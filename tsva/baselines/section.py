@@ -40,6 +40,14 @@ class Powers:
         which = list(colours(channels))
         return Powers(self.shots[..., which, :], self.target[..., which, :], self.focus[which])
 
+    def expected(self, chances: np.ndarray) -> Powers:
+        """Means over the defocus, (n,) of which were given, each with its chance (adding up to 1).
+
+        The covariances that a linear estimate needs are means over whatever is not known, the defocus too.
+        """
+        shots = np.einsum("n,ijncf->ijcf", chances, self.shots)
+        return Powers(shots, np.einsum("n,incf->icf", chances, self.target), self.focus)
+
 
 def powers(optics: OpticsSettings, z_um: np.ndarray, settings: BaselineSettings, frequency: np.ndarray) -> Powers:
     """Of a section whose matter fills its thickness, structures reaching through part of it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -34,6 +33,8 @@ LEAST_SCALE, MOST_SCALE = 0.01, 100.0
 """How much less or more signal than the training slides' mean a patch may have."""
 Z_STEP_UM = 0.01
 """Defocus is rounded to this, so that transfer functions can be kept."""
+PLACES = (-0.8, -0.4, 0.0, 0.4, 0.8)
+"""Middles of five equal parts of what an offset is known to lie within."""
 
 
 def wiener_one_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> Restored:
@@ -58,7 +59,7 @@ def wiener_one_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> R
     """
     side = 1 if high_is_y1(pair) else -1
     shot = pair.high if side == 1 else pair.low
-    return Restored(_restored([shot], [_known(pair) + side * pair.delta_um], pair, signal, settings))
+    return Restored(_restored([shot], _told(pair, [side], settings), pair, signal))
 
 
 def wiener_two_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> Restored:
@@ -82,15 +83,13 @@ def wiener_two_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> R
     The filters are C A⁻¹ per colour and frequency, with A_ij = S Σ K H_i H_j + N [i = j] and C_i = S Σ K H_0 H_i over
     the section's layers (see `section`). With a flat section that is X̂ = H₀ Σ Hᵢ* Yᵢ / (Σ Hᵢ² + N/S). N is read from
     each patch's finest structures, S is the training slides' mean spectrum scaled to the patch. Images are continued by
-    reflection.
+    reflection. An offset that is known to within `pair.n_within_um` may be anywhere there: A and C are means over that.
     """
-    n_um = _known(pair)
-    z_um = [n_um - pair.delta_um, n_um + pair.delta_um]
-    return Restored(_restored([pair.low, pair.high], z_um, pair, signal, settings))
+    return Restored(_restored([pair.low, pair.high], _told(pair, [-1, 1], settings), pair, signal))
 
 
 def wiener_blind(pair: Pair, signal: Signal, settings: BaselineSettings) -> Restored:
-    """Two-shot restoration at the offset that the shots' own spectra say; told nothing of the truth.
+    """Two-shot restoration with the offset that the shots' own spectra say; told nothing of the truth.
 
     Parameters
     ----------
@@ -105,23 +104,28 @@ def wiener_blind(pair: Pair, signal: Signal, settings: BaselineSettings) -> Rest
     -------
     Restored
         With `n_um` and `n_sd_um`; `failure` where the offset lies at the end of what was looked at.
+
+    Notes
+    -----
+    The filters are those of `wiener_two_shot`, with A and C averaged over all offsets, each with its chance.
     """
     found = find_offset(pair, signal, settings)
-    restored = wiener_two_shot(replace(pair, n_um=found.n_um), signal, settings)
+    section = _at_offsets(pair.optics, pair.delta_um, tuple(found.grid_um.tolist()), settings).expected(found.chances)
+    image = _restored([pair.low, pair.high], section, pair, signal)
     failure = "the offset found is the largest looked for" if found.at_end else ""
-    return Restored(restored.image, n_um=found.n_um, n_sd_um=found.n_sd_um, failure=failure)
+    return Restored(image, n_um=found.n_um, n_sd_um=found.n_sd_um, failure=failure)
 
 
-def _known(pair: Pair) -> float:
+def _told(pair: Pair, sides: Sequence[int], settings: BaselineSettings) -> Powers:
+    """Powers of the shots on these sides of F (-1: low), at the offset that is known."""
     if pair.n_um is None:
         raise ValueError("this pair's offset isn't known; Wiener restoration without it is wiener_blind")
-    return pair.n_um
+    z_steps = tuple(round((pair.n_um + side * pair.delta_um) / Z_STEP_UM) for side in sides)
+    return _section(pair.optics, z_steps, pair.n_within_um, settings)
 
 
-def _restored(
-    shots: Sequence[np.ndarray], z_um: Sequence[float], pair: Pair, signal: Signal, settings: BaselineSettings
-) -> np.ndarray:
-    """The estimate from shots at known defocus, (Y, X, C) in [0, 1]."""
+def _restored(shots: Sequence[np.ndarray], section: Powers, pair: Pair, signal: Signal) -> np.ndarray:
+    """The estimate from shots of a section whose powers are known, (Y, X, C) in [0, 1]."""
     height, width, channels = shots[0].shape
     images = [floats(shot) for shot in shots]
     # a product with ones is some ten times as fast as a mean over interleaved colours; any level near it would do
@@ -130,8 +134,7 @@ def _restored(
     spectra = np.stack([transformed(image - mean) for image, mean in zip(images, means, strict=True)])
     shape = padded_shape(height, width)
     noise = _noise(spectra, shape, pair.optics.pixel_um)
-    steps = tuple(round(z / Z_STEP_UM) for z in z_um)
-    section = _section(pair.optics, steps, settings).of_channels(channels)
+    section = section.of_channels(channels)
     focus = of_channels(signal.at(frequencies_of(pair.optics.pixel_um)), channels)
     specimen = focus / np.maximum(section.focus, LEAST_FOCUS)  # (C, F)
     specimen = specimen * _scale(spectra, section, specimen, noise, shape)[:, None]
@@ -141,8 +144,20 @@ def _restored(
 
 
 @lru_cache(maxsize=1024)
-def _section(optics: OpticsSettings, z_steps: tuple[int, ...], settings: BaselineSettings) -> Powers:
-    return powers(optics, np.array(z_steps) * Z_STEP_UM, settings, frequencies_of(optics.pixel_um))
+def _section(optics: OpticsSettings, z_steps: tuple[int, ...], within_um: float, settings: BaselineSettings) -> Powers:
+    """At filters' frequencies, of shots at defocus known to within so much."""
+    within = within_um * np.array(PLACES) if within_um else np.zeros(1)
+    z_um = np.add.outer(np.array(z_steps) * Z_STEP_UM, within)
+    found = powers(optics, z_um, settings, frequencies_of(optics.pixel_um))
+    return found.expected(np.full(len(within), 1 / len(within)))
+
+
+@lru_cache(maxsize=8)
+def _at_offsets(optics: OpticsSettings, delta_um: float, n_um: tuple[float, ...], settings: BaselineSettings) -> Powers:
+    """At filters' frequencies, of both shots at each of these offsets."""
+    offsets = np.array(n_um)
+    z_um = np.stack([offsets - delta_um, offsets + delta_um])
+    return powers(optics, z_um, settings, frequencies_of(optics.pixel_um))
 
 
 def _noise(spectra: np.ndarray, shape: tuple[int, int], pixel_um: float) -> np.ndarray:

@@ -112,4 +112,4 @@ def _continuous(
     n_um = offsets[offsets["index"] == row["index"]].sort_values("draw")["n_um"]
     shots = np.asarray(read_array(array.with_name("continuous.npy"))[row["index"]][: row["draws"]])
     both = zip(shots, n_um, strict=True)
-    return [Pair(low, high, pairs.delta_um, optics, float(n)) for (low, high), n in both]
+    return [Pair(low, high, pairs.delta_um, optics, float(n), pairs.z_step_um / 2) for (low, high), n in both]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,34 @@ def test_order_of_capture_changes_the_sign_of_the_offset_alone() -> None:
     there, back = (wiener_blind(one, in_focus(), FLAT) for one in (shots, swapped))
     assert there.n_um == pytest.approx(-back.n_um, abs=1e-9) and there.n_sd_um == pytest.approx(back.n_sd_um)
     np.testing.assert_allclose(there.image, back.image, atol=1e-6)
+
+
+def test_an_offset_all_but_known_is_a_known_one() -> None:
+    shots, _ = pair(1.5)
+    for method in (wiener_one_shot, wiener_two_shot):
+        known, nearly = (method(replace(shots, n_within_um=within), in_focus(), FLAT).image for within in (0.0, 1e-6))
+        np.testing.assert_allclose(known, nearly, atol=1e-5)
+
+
+def test_saying_how_well_an_offset_is_known_pays_where_it_is_wrong() -> None:
+    """Told 2 µm where the truth lies evenly within half a micrometre of it: means over all that may be do best."""
+    trusting, careful = [], []
+    for seed, n_um in enumerate(np.linspace(1.5, 2.5, 9)):
+        shots, target = pair(float(n_um), seed)
+        for found, within in ((trusting, 0.0), (careful, 0.5)):
+            told = replace(shots, n_um=2.0, n_within_um=within)
+            found.append(np.mean((wiener_two_shot(told, in_focus(), FLAT).image - target) ** 2))
+    assert np.mean(careful) < np.mean(trusting)
+    # and most where what was told is farthest from the truth
+    assert careful[0] < 0.75 * trusting[0] and careful[-1] < trusting[-1]
+
+
+def test_chances_of_offsets_add_up_and_lie_about_the_one_found() -> None:
+    found = find_offset(pair(1.0)[0], in_focus(), FLAT)
+    assert found.chances.sum() == pytest.approx(1, abs=1e-12) and found.chances.min() >= 0
+    mean = float(found.chances @ found.grid_um)
+    assert mean == pytest.approx(found.n_um, abs=0.05)
+    assert np.sqrt(found.chances @ (found.grid_um - mean) ** 2) == pytest.approx(found.n_sd_um, abs=0.02)
 
 
 def test_oracles_say_so_when_they_are_told_nothing() -> None:

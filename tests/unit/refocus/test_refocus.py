@@ -109,6 +109,7 @@ def test_grid_pairs_are_the_planes_about_each_offset() -> None:
     values = np.arange(15, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), np.uint8)
     pairs = grid_pairs(values, PAIRS, OPTICS)
     assert [each.n_um for each in pairs] == [0.5 * step for step in range(-6, 7)]
+    assert {each.n_within_um for each in pairs} == {0.25}  # the sharpest plane is right to half a step
     for each, middle in zip(pairs, range(1, 14), strict=True):
         assert (each.low[0, 0, 0], each.high[0, 0, 0]) == (middle - 1, middle + 1)
     with pytest.raises(ValueError, match="15"):
