@@ -17,6 +17,11 @@ LAYERS = 15
 """Of a section: a quarter of a micrometre apart in one of 3.5 µm, much less than the depth of field."""
 
 
+REACH_STEP_UM = 4.0
+LEAST_FOCUS = 1e-4
+"""Where the in-focus image holds less than this share of the specimen's power, nothing can be learnt about it."""
+
+
 @dataclass(frozen=True)
 class Powers:
     """Sums over the section's depth of products of transfer functions, per unit of specimen power.
@@ -48,8 +53,16 @@ class Powers:
         shots = np.einsum("n,ijncf->ijcf", chances, self.shots)
         return Powers(shots, np.einsum("n,incf->icf", chances, self.target), self.focus)
 
+    def per_focus(self) -> Powers:
+        """As multiples of the in-focus image's power, where that has any."""
+        focus = np.maximum(self.focus, LEAST_FOCUS)
+        return Powers(self.shots / focus, self.target / focus, np.ones_like(focus))
 
-def powers(optics: OpticsSettings, z_um: np.ndarray, settings: BaselineSettings, frequency: np.ndarray) -> Powers:
+
+def powers(
+    optics: OpticsSettings, z_um: np.ndarray, settings: BaselineSettings, frequency: np.ndarray,
+    spherical_um: float = 0.0,
+) -> Powers:  # fmt: skip
     """Of a section whose matter fills its thickness, structures reaching through part of it.
 
     Parameters
@@ -63,6 +76,8 @@ def powers(optics: OpticsSettings, z_um: np.ndarray, settings: BaselineSettings,
         which gives the textbooks' Wiener filter.
     frequency : (F,) float array
         Cycles per µm, none above a camera's corner.
+    spherical_um : float
+        Primary spherical aberration of the microscope.
 
     Returns
     -------
@@ -73,8 +88,8 @@ def powers(optics: OpticsSettings, z_um: np.ndarray, settings: BaselineSettings,
     depth = (np.arange(layers) - (layers - 1) / 2) * settings.section_thickness_um / max(layers - 1, 1)
     kinship = np.exp(-0.5 * (np.subtract.outer(depth, depth) / settings.structure_depth_um) ** 2)
     kinship /= kinship.sum()
-    shots = _transfers(optics, np.subtract.outer(np.asarray(z_um, dtype=float), depth), frequency)
-    focus = _transfers(optics, -depth, frequency)
+    shots = _transfers(optics, spherical_um, np.subtract.outer(np.asarray(z_um, dtype=float), depth), frequency)
+    focus = _transfers(optics, spherical_um, -depth, frequency)
     related = np.einsum("de,i...ecf->i...dcf", kinship, shots)
     return Powers(
         np.einsum("i...dcf,j...dcf->ij...cf", shots, related),
@@ -83,19 +98,21 @@ def powers(optics: OpticsSettings, z_um: np.ndarray, settings: BaselineSettings,
     )
 
 
-def _transfers(optics: OpticsSettings, z_um: np.ndarray, frequency: np.ndarray) -> np.ndarray:
+def _transfers(optics: OpticsSettings, spherical_um: float, z_um: np.ndarray, frequency: np.ndarray) -> np.ndarray:
     """(…, 3, F) transfer functions at defocus (…)."""
-    # even in z, as the nominal optics have no aberration
-    sizes, where = np.unique(np.round(np.abs(z_um), 6), return_inverse=True)
-    table = _table(optics, float(np.ceil(max(sizes[-1], 1.0))))
+    # even in z without an aberration
+    places, where = np.unique(np.round(z_um if spherical_um else np.abs(z_um), 6), return_inverse=True)
+    # in steps, so that one table serves many distances of the shots
+    reach_um = REACH_STEP_UM * float(np.ceil(max(np.abs(places).max(), 1.0) / REACH_STEP_UM))
+    table = _table(optics, reach_um, spherical_um)
     pixel = np.sinc(frequency * optics.pixel_um / np.sqrt(2)) ** 2
-    found = np.empty((len(sizes), 3, len(frequency)))
+    found = np.empty((len(places), 3, len(frequency)))
     for colour in range(3):
-        spline = CubicSpline(table.knots(), table.at_knots(colour, sizes))
+        spline = CubicSpline(table.knots(), table.at_knots(colour, places))
         found[:, colour] = spline(share_to_knots(frequency / table.cutoffs[colour])).T * pixel
     return found[where.reshape(np.shape(z_um))]
 
 
-@lru_cache(maxsize=16)
-def _table(optics: OpticsSettings, reach_um: float) -> OtfTable:
-    return OtfTable(optics, reach_um)
+@lru_cache(maxsize=64)
+def _table(optics: OpticsSettings, reach_um: float, spherical_um: float) -> OtfTable:
+    return OtfTable(optics, reach_um, spherical_um)

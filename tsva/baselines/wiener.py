@@ -7,10 +7,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from tsva.baselines.microscopes import Microscope, microscopes
 from tsva.baselines.noise import noise_variance, of_channels
-from tsva.baselines.offset import find_offset
+from tsva.baselines.offset import Offset, find_offset
 from tsva.baselines.restored import Restored
-from tsva.baselines.section import Powers, powers
+from tsva.baselines.section import LEAST_FOCUS, Powers, powers
 from tsva.baselines.sharper import floats, high_is_y1
 from tsva.baselines.spectra import (
     Signal,
@@ -27,10 +28,10 @@ from tsva.pair import Pair
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
 
-LEAST_FOCUS = 1e-4
-"""Where the in-focus image holds less than this share of the specimen's power, nothing can be learnt about it."""
 LEAST_SCALE, MOST_SCALE = 0.01, 100.0
 """How much less or more signal than the training slides' mean a patch may have."""
+LEAST_CHANCE = 0.001
+"""Microscopes less likely than this are left out."""
 Z_STEP_UM = 0.01
 """Defocus is rounded to this, so that transfer functions can be kept."""
 PLACES = (-0.8, -0.4, 0.0, 0.4, 0.8)
@@ -107,11 +108,10 @@ def wiener_blind(pair: Pair, signal: Signal, settings: BaselineSettings) -> Rest
 
     Notes
     -----
-    The filters are those of `wiener_two_shot`, with A and C averaged over all offsets, each with its chance.
+    The filters are those of `wiener_two_shot`, with A and C averaged over all offsets and microscopes by their chance.
     """
     found = find_offset(pair, signal, settings)
-    section = _at_offsets(pair.optics, pair.delta_um, tuple(found.grid_um.tolist()), settings).expected(found.chances)
-    image = _restored([pair.low, pair.high], section, pair, signal)
+    image = _restored([pair.low, pair.high], _found(pair, found, settings), pair, signal)
     failure = "the offset found is the largest looked for" if found.at_end else ""
     return Restored(image, n_um=found.n_um, n_sd_um=found.n_sd_um, failure=failure)
 
@@ -122,6 +122,18 @@ def _told(pair: Pair, sides: Sequence[int], settings: BaselineSettings) -> Power
         raise ValueError("this pair's offset isn't known; Wiener restoration without it is wiener_blind")
     z_steps = tuple(round((pair.n_um + side * pair.delta_um) / Z_STEP_UM) for side in sides)
     return _section(pair.optics, z_steps, pair.n_within_um, settings)
+
+
+def _found(pair: Pair, found: Offset, settings: BaselineSettings) -> Powers:
+    """Powers of both shots, as multiples of the in-focus image's, by all that the spectra leave open."""
+    offsets = tuple(found.grid_um.tolist())
+    parts = [
+        _at_offsets(one, pair.delta_um, offsets, settings).expected(chances)
+        for one, chances in zip(microscopes(pair.optics), found.chances, strict=True)
+        if chances.sum() > LEAST_CHANCE
+    ]
+    shots, target = sum(part.shots for part in parts), sum(part.target for part in parts)
+    return Powers(np.asarray(shots), np.asarray(target), parts[0].focus)
 
 
 def _restored(shots: Sequence[np.ndarray], section: Powers, pair: Pair, signal: Signal) -> np.ndarray:
@@ -152,12 +164,13 @@ def _section(optics: OpticsSettings, z_steps: tuple[int, ...], within_um: float,
     return found.expected(np.full(len(within), 1 / len(within)))
 
 
-@lru_cache(maxsize=8)
-def _at_offsets(optics: OpticsSettings, delta_um: float, n_um: tuple[float, ...], settings: BaselineSettings) -> Powers:
-    """At filters' frequencies, of both shots at each of these offsets."""
+@lru_cache(maxsize=128)
+def _at_offsets(microscope: Microscope, delta_um: float, n_um: tuple[float, ...], settings: BaselineSettings) -> Powers:
+    """At filters' frequencies, of both shots at each of these offsets, as multiples of the in-focus image's."""
     offsets = np.array(n_um)
     z_um = np.stack([offsets - delta_um, offsets + delta_um])
-    return powers(optics, z_um, settings, frequencies_of(optics.pixel_um))
+    frequency = frequencies_of(microscope.optics.pixel_um)
+    return powers(microscope.optics, z_um, settings, frequency, microscope.spherical_um).per_focus()
 
 
 def _noise(spectra: np.ndarray, shape: tuple[int, int], pixel_um: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tsva.baselines.microscopes import microscopes
 from tsva.baselines.offset import find_offset
 from tsva.baselines.section import powers
 from tsva.baselines.spectra import Signal, frequencies_of, image_of, over_plane, padded_shape, transformed
@@ -43,19 +44,21 @@ def specimen(seed: int, channels: int = 3) -> np.ndarray:
     return spectrum
 
 
-def shot(spectrum: np.ndarray, z_um: float, noise_sd: float, seed: int) -> np.ndarray:
+def shot(spectrum: np.ndarray, z_um: float, noise_sd: float, seed: int, spherical_um: float = 0.0) -> np.ndarray:
     """(Y, X, C) uint8 about 150 grey levels."""
-    otf = camera_otf(OPTICS, np.array([z_um]), (SIZE, SIZE))[0, : len(spectrum)]
+    otf = camera_otf(OPTICS, np.array([z_um]), (SIZE, SIZE), spherical_um=spherical_um)[0, : len(spectrum)]
     image = 0.6 + np.fft.irfft2(spectrum * otf, s=(SIZE, SIZE))
     image = image + noise_sd * np.random.default_rng(seed).normal(size=image.shape)
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
 
 
-def pair(n_um: float, seed: int = 0, channels: int = 3, noise_sd: float = NOISE_SD) -> tuple[Pair, np.ndarray]:
+def pair(
+    n_um: float, seed: int = 0, channels: int = 3, noise_sd: float = NOISE_SD, spherical_um: float = 0.0
+) -> tuple[Pair, np.ndarray]:
     """A pair of shots, and the image in focus without noise."""
     spectrum = specimen(seed, channels)
-    low, high = (shot(spectrum, n_um + side * 0.5, noise_sd, 1000 + 3 * seed + side) for side in (-1, 1))
-    return Pair(low, high, 0.5, OPTICS, n_um), shot(spectrum, 0.0, 0.0, 0) / 255.0
+    low, high = (shot(spectrum, n_um + side * 0.5, noise_sd, 1000 + 3 * seed + side, spherical_um) for side in (-1, 1))
+    return Pair(low, high, 0.5, OPTICS, n_um), shot(spectrum, 0.0, 0.0, 0, spherical_um) / 255.0
 
 
 def psnr(image: np.ndarray, target: np.ndarray) -> float:
@@ -142,9 +145,34 @@ def test_saying_how_well_an_offset_is_known_pays_where_it_is_wrong() -> None:
 def test_chances_of_offsets_add_up_and_lie_about_the_one_found() -> None:
     found = find_offset(pair(1.0)[0], in_focus(), FLAT)
     assert found.chances.sum() == pytest.approx(1, abs=1e-12) and found.chances.min() >= 0
-    mean = float(found.chances @ found.grid_um)
+    chances = found.chances.sum(axis=0)
+    mean = float(chances @ found.grid_um)
     assert mean == pytest.approx(found.n_um, abs=0.05)
-    assert np.sqrt(found.chances @ (found.grid_um - mean) ** 2) == pytest.approx(found.n_sd_um, abs=0.02)
+    assert np.sqrt(chances @ (found.grid_um - mean) ** 2) == pytest.approx(found.n_sd_um, abs=0.02)
+
+
+def test_the_nominal_microscope_is_as_likely_as_all_others_together() -> None:
+    kin = microscopes(OPTICS)
+    chances = {(one.optics.model, one.spherical_um): np.exp(one.log_chance) for one in kin}
+    assert len(chances) == len(kin) == 10
+    assert sum(chances.values()) == pytest.approx(1) and chances["born_wolf", 0.0] == pytest.approx(0.5)
+    for (model, spherical_um), chance in chances.items():
+        assert chances[model, -spherical_um] == pytest.approx(chance)  # so that capture has no order
+    assert chances["debye", 0.015] > chances["debye", 0.03]
+
+
+@pytest.mark.parametrize("spherical_um", [-0.03, 0.03])
+def test_an_aberration_and_its_sign_are_told_from_two_shots(spherical_um: float) -> None:
+    given, known = [], []
+    for seed, n_um in enumerate((-2.5, -1.5, 1.5, 2.5)):
+        shots, target = pair(n_um, seed, spherical_um=spherical_um)
+        found = find_offset(shots, in_focus(), FLAT)
+        sign = np.sign([one.spherical_um for one in microscopes(OPTICS)]) * np.sign(spherical_um)
+        assert found.chances[sign > 0].sum() > 5 * found.chances[sign < 0].sum()
+        given.append(psnr(wiener_blind(shots, in_focus(), FLAT).image, target))
+        known.append(psnr(wiener_two_shot(shots, in_focus(), FLAT).image, target))
+    # not knowing the offset costs less than being told the wrong microscope
+    assert np.mean(given) > np.mean(known)
 
 
 def test_oracles_say_so_when_they_are_told_nothing() -> None:
