@@ -1,0 +1,76 @@
+"""Focal offsets that methods found, against the true focal surface of digital slides. Prints one JSON object.
+
+    python benchmarks/offsets.py --results results
+
+`results` is the folder of a run of the embedded default. Strict offsets, by data set and method: share of pairs whose
+size is within 0.25 µm, mean and standard deviation of the error in size, and share of wrong signs among pairs farther
+off than that. `surface`: against the mean height of the true surface over the patch; `plane`: against the field's plane
+in focus, which is itself right to half a plane.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tsva.io import read_table
+from tsva.settings.pairs import PairsSettings
+
+PAIRS = PairsSettings()
+NEAR_UM = 0.25
+
+
+def main() -> None:
+    """All methods of a run that find offsets."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, required=True)
+    results = parser.parse_args().results
+    found = {dataset: _dataset(results, dataset) for dataset in ("dataset1", "dataset2")}
+    print(json.dumps(found, indent=1))
+
+
+def _dataset(results: Path, dataset: str) -> dict[str, dict]:
+    patches = read_table(results / f"pairs/{dataset}.tsv")
+    beside_um = np.array([row["focus_z_um"] - _surface_um(results, row) for row in patches.to_dict("records")])
+    found = {}
+    for table in sorted(results.glob(f"refocus/{dataset}/*/scores.tsv")):
+        rows = read_table(table)
+        strict = np.isclose(rows["n_um"].to_numpy()[:, None], np.array(PAIRS.strict_offsets_um)).any(axis=1)
+        rows = rows[strict & (rows["protocol"] == "grid") & (rows["target"] == "captured")]
+        rows = rows[rows["estimated_n_um"].notna()]
+        if len(rows):
+            plane_um = rows["n_um"].to_numpy(float)
+            surface_um = plane_um + beside_um[rows["patch"].to_numpy(int)]
+            found[table.parent.name] = {
+                "patches": int(rows["patch"].nunique()), "surface": _errors(rows, surface_um),
+                "plane": _errors(rows, plane_um),
+            }  # fmt: skip
+    return found
+
+
+def _surface_um(results: Path, row: dict) -> float:
+    """Mean height of the true focal surface over a patch."""
+    folder = results / "simulate" / row["slide"]
+    fields = read_table(folder / "fields.tsv").set_index("field")
+    surface = np.load(folder / fields.loc[row["field"], "surface_file"], mmap_mode="r")
+    size = PAIRS.patch_px
+    return float(surface[row["y_px"] : row["y_px"] + size, row["x_px"] : row["x_px"] + size].mean())
+
+
+def _errors(rows: pd.DataFrame, true_um: np.ndarray) -> dict[str, float]:
+    found_um = rows["estimated_n_um"].to_numpy(float)
+    error_um = np.abs(found_um) - np.abs(true_um)
+    far = np.abs(true_um) > NEAR_UM
+    figures = {
+        "within": np.mean(np.abs(error_um) <= NEAR_UM), "mean_um": error_um.mean(), "sd_um": error_um.std(),
+        "sign_wrong": np.mean(np.sign(found_um[far]) != np.sign(true_um[far])),
+    }  # fmt: skip
+    return {name: round(float(figure), 3) for name, figure in figures.items()}
+
+
+if __name__ == "__main__":
+    main()
