@@ -9,7 +9,7 @@ import numpy as np
 
 from tsva.settings.optics import OpticsSettings
 
-SPHERICAL_UM = (-0.03, -0.015, 0.0, 0.015, 0.03)
+SPHERICAL_UM = (-0.02, 0.0, 0.02)
 SPHERICAL_SD_UM = 0.02
 """Primary spherical aberration reckoned with (root mean square path difference): a cover glass some 20 µm off."""
 
