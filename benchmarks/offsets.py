@@ -19,9 +19,9 @@ import pandas as pd
 
 from tsva.io import read_table
 from tsva.settings.pairs import PairsSettings
+from tsva.statistics.estimates import NEAR_UM
 
 PAIRS = PairsSettings()
-NEAR_UM = 0.25
 
 
 def main() -> None:
@@ -35,7 +35,9 @@ def main() -> None:
 
 def _dataset(results: Path, dataset: str) -> dict[str, dict]:
     patches = read_table(results / f"pairs/{dataset}.tsv")
-    beside_um = np.array([row["focus_z_um"] - _surface_um(results, row) for row in patches.to_dict("records")])
+    fields = {slide: read_table(results / f"simulate/{slide}/fields.tsv") for slide in set(patches["slide"])}
+    surface_um = [_surface_um(results, fields[row["slide"]], row) for row in patches.to_dict("records")]
+    beside_um = patches["focus_z_um"].to_numpy(float) - surface_um
     found = {}
     for table in sorted(results.glob(f"refocus/{dataset}/*/scores.tsv")):
         rows = read_table(table)
@@ -44,19 +46,18 @@ def _dataset(results: Path, dataset: str) -> dict[str, dict]:
         rows = rows[rows["estimated_n_um"].notna()]
         if len(rows):
             plane_um = rows["n_um"].to_numpy(float)
-            surface_um = plane_um + beside_um[rows["patch"].to_numpy(int)]
+            true_um = plane_um + beside_um[rows["patch"].to_numpy(int)]
             found[table.parent.name] = {
-                "patches": int(rows["patch"].nunique()), "surface": _errors(rows, surface_um),
+                "patches": int(rows["patch"].nunique()), "surface": _errors(rows, true_um),
                 "plane": _errors(rows, plane_um),
             }  # fmt: skip
     return found
 
 
-def _surface_um(results: Path, row: dict) -> float:
+def _surface_um(results: Path, fields: pd.DataFrame, row: dict) -> float:
     """Mean height of the true focal surface over a patch."""
-    folder = results / "simulate" / row["slide"]
-    fields = read_table(folder / "fields.tsv").set_index("field")
-    surface = np.load(folder / fields.loc[row["field"], "surface_file"], mmap_mode="r")
+    file = fields.set_index("field").loc[row["field"], "surface_file"]
+    surface = np.load(results / "simulate" / row["slide"] / file, mmap_mode="r")
     size = PAIRS.patch_px
     return float(surface[row["y_px"] : row["y_px"] + size, row["x_px"] : row["x_px"] + size].mean())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import get_args
 
 import numpy as np
@@ -32,6 +33,7 @@ class Microscope:
     log_chance: float
 
 
+@lru_cache(maxsize=16)
 def microscopes(optics: OpticsSettings) -> tuple[Microscope, ...]:
     """The nominal one, which is as likely as all others together, then those.
 

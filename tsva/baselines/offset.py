@@ -51,16 +51,13 @@ class Offset:
         Signed offset of F from the true focus, and its standard error.
     at_end : bool
         The most likely offset is the largest looked for.
-    grid_um : (n,) float array
-        Offsets looked at.
     chances : (microscope, n) float array
-        How likely each of them is with each of `microscopes`, the scatter of sections about the model counted in.
+        How likely each of `offsets_um` is with each of `microscopes`, sections' scatter about the model counted in.
     """
 
     n_um: float
     n_sd_um: float
     at_end: bool
-    grid_um: np.ndarray = field(compare=False)
     chances: np.ndarray = field(compare=False)
 
 
@@ -88,7 +85,7 @@ def find_offset(pair: Pair, signal: Signal, settings: BaselineSettings) -> Offse
     P being the measured powers |Y₁|², |Y₂|², Re Y₁Y₂*, over M frequencies. Each ring takes the S that suits it best of
     `LEVELS` times the expected one, at the price of its prior. All this with each of the `microscopes` in turn.
     """
-    grid, rings = _grid(settings), _rings(pair)
+    grid, rings = offsets_um(settings), _rings(pair)
     height, width = pair.low.shape[:2]
     kin = microscopes(pair.optics)
     models = [_model(one, pair.delta_um, settings, height, width) for one in kin]
@@ -100,14 +97,14 @@ def find_offset(pair: Pair, signal: Signal, settings: BaselineSettings) -> Offse
     likelihood = np.log(np.maximum(posterior.sum(axis=0), 1e-300))
     best = int(np.argmax(likelihood))
     if best in (0, len(grid) - 1):
-        return Offset(float(grid[best]), settings.offset_reach_um, at_end=True, grid_um=grid, chances=chances)
+        return Offset(float(grid[best]), settings.offset_reach_um, at_end=True, chances=chances)
     left, middle, right = likelihood[best - 1 : best + 2]
     curvature = min(left - 2 * middle + right, -1e-12)
     n_um = grid[best] + GRID_UM * 0.5 * (left - right) / curvature
     # the posterior's spread, other peaks included
     variance = np.sum(posterior.sum(axis=0) * (grid - n_um) ** 2)
     n_sd_um = float(np.sqrt(variance + MODEL_SD_UM**2))
-    return Offset(float(n_um), n_sd_um, at_end=False, grid_um=grid, chances=chances)
+    return Offset(float(n_um), n_sd_um, at_end=False, chances=chances)
 
 
 def _scattered(posterior: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -179,8 +176,8 @@ def _ring_of(height: int, width: int, pixel_um: float) -> tuple[np.ndarray, np.n
     return ring, sums / np.bincount(ring[ring >= 0])
 
 
-def _grid(settings: BaselineSettings) -> np.ndarray:
-    """(n,) offsets that are compared."""
+def offsets_um(settings: BaselineSettings) -> np.ndarray:
+    """(n,) offsets that are compared, rising."""
     steps = int(np.ceil(settings.offset_reach_um / GRID_UM))
     return np.arange(-steps, steps + 1) * GRID_UM
 
@@ -189,6 +186,6 @@ def _grid(settings: BaselineSettings) -> np.ndarray:
 def _model(microscope: Microscope, delta_um: float, settings: BaselineSettings, height: int, width: int) -> Powers:
     """The section's powers at each offset of the grid, by ring."""
     _, frequency = _ring_of(height, width, microscope.optics.pixel_um)
-    grid = _grid(settings)
+    grid = offsets_um(settings)
     z_um = np.stack([grid - delta_um, grid + delta_um])
     return powers(microscope.optics, z_um, settings, frequency, microscope.spherical_um)

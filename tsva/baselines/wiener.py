@@ -9,7 +9,7 @@ import numpy as np
 
 from tsva.baselines.microscopes import Microscope, microscopes
 from tsva.baselines.noise import noise_variance, of_channels
-from tsva.baselines.offset import Offset, find_offset
+from tsva.baselines.offset import find_offset, offsets_um
 from tsva.baselines.restored import Restored
 from tsva.baselines.section import LEAST_FOCUS, Powers, powers
 from tsva.baselines.sharper import floats, high_is_y1
@@ -111,7 +111,7 @@ def wiener_blind(pair: Pair, signal: Signal, settings: BaselineSettings) -> Rest
     The filters are those of `wiener_two_shot`, with A and C averaged over all offsets and microscopes by their chance.
     """
     found = find_offset(pair, signal, settings)
-    image = _restored([pair.low, pair.high], _found(pair, found, settings), pair, signal)
+    image = _restored([pair.low, pair.high], _found(pair, found.chances, settings), pair, signal)
     failure = "the offset found is the largest looked for" if found.at_end else ""
     return Restored(image, n_um=found.n_um, n_sd_um=found.n_sd_um, failure=failure)
 
@@ -124,13 +124,12 @@ def _told(pair: Pair, sides: Sequence[int], settings: BaselineSettings) -> Power
     return _section(pair.optics, z_steps, pair.n_within_um, settings)
 
 
-def _found(pair: Pair, found: Offset, settings: BaselineSettings) -> Powers:
+def _found(pair: Pair, chances: np.ndarray, settings: BaselineSettings) -> Powers:
     """Powers of both shots, as multiples of the in-focus image's, by all that the spectra leave open."""
-    offsets = tuple(found.grid_um.tolist())
     parts = [
-        _at_offsets(one, pair.delta_um, offsets, settings).expected(chances)
-        for one, chances in zip(microscopes(pair.optics), found.chances, strict=True)
-        if chances.sum() > LEAST_CHANCE
+        _at_offsets(one, pair.delta_um, settings).expected(share)
+        for one, share in zip(microscopes(pair.optics), chances, strict=True)
+        if share.sum() > LEAST_CHANCE
     ]
     shots, target = sum(part.shots for part in parts), sum(part.target for part in parts)
     return Powers(np.asarray(shots), np.asarray(target), parts[0].focus)
@@ -165,9 +164,9 @@ def _section(optics: OpticsSettings, z_steps: tuple[int, ...], within_um: float,
 
 
 @lru_cache(maxsize=128)
-def _at_offsets(microscope: Microscope, delta_um: float, n_um: tuple[float, ...], settings: BaselineSettings) -> Powers:
-    """At filters' frequencies, of both shots at each of these offsets, as multiples of the in-focus image's."""
-    offsets = np.array(n_um)
+def _at_offsets(microscope: Microscope, delta_um: float, settings: BaselineSettings) -> Powers:
+    """At filters' frequencies, of both shots at each of `offsets_um`, as multiples of the in-focus image's."""
+    offsets = offsets_um(settings)
     z_um = np.stack([offsets - delta_um, offsets + delta_um])
     frequency = frequencies_of(microscope.optics.pixel_um)
     return powers(microscope.optics, z_um, settings, frequency, microscope.spherical_um).per_focus()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tsva.baselines.microscopes import microscopes
-from tsva.baselines.offset import find_offset
+from tsva.baselines.offset import find_offset, offsets_um
 from tsva.baselines.section import powers
 from tsva.baselines.spectra import Signal, frequencies_of, image_of, over_plane, padded_shape, transformed
 from tsva.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
@@ -145,10 +145,10 @@ def test_saying_how_well_an_offset_is_known_pays_where_it_is_wrong() -> None:
 def test_chances_of_offsets_add_up_and_lie_about_the_one_found() -> None:
     found = find_offset(pair(1.0)[0], in_focus(), FLAT)
     assert found.chances.sum() == pytest.approx(1, abs=1e-12) and found.chances.min() >= 0
-    chances = found.chances.sum(axis=0)
-    mean = float(chances @ found.grid_um)
+    chances, grid = found.chances.sum(axis=0), offsets_um(FLAT)
+    mean = float(chances @ grid)
     assert mean == pytest.approx(found.n_um, abs=0.1)  # mean and mode of a posterior that is not quite even
-    assert np.sqrt(chances @ (found.grid_um - mean) ** 2) == pytest.approx(found.n_sd_um, abs=0.02)
+    assert np.sqrt(chances @ (grid - mean) ** 2) == pytest.approx(found.n_sd_um, abs=0.02)
 
 
 def test_the_nominal_microscope_is_as_likely_as_all_others_together() -> None:
