@@ -21,16 +21,16 @@ from typing import get_args
 import numpy as np
 from skimage.restoration import wiener
 
-from tsva.baselines.registry import Told, method_named
-from tsva.baselines.sharper import y1_of
-from tsva.baselines.spectra import Signal
+from tsva.acquisition.pair import Pair
 from tsva.cli.patches import read_patches
-from tsva.io import read_table
-from tsva.pair import Pair
+from tsva.restoration.baselines.registry import Told, method_named
+from tsva.restoration.baselines.sharper import y1_of
+from tsva.restoration.baselines.spectra import Signal
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import BaselineName
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
+from tsva.storage.tables import read_table
 
 PAIRS, OPTICS = PairsSettings(), OpticsSettings()
 SLOW = ("dark_channel", "graph")

@@ -21,8 +21,8 @@ from skimage.filters import threshold_otsu
 from skimage.io import imsave
 from skimage.measure import label, regionprops_table
 
-from tsva.count.imagej import count
-from tsva.count.nuclei import find_nuclei
+from tsva.evaluation.counting.imagej import count
+from tsva.evaluation.counting.nuclei import find_nuclei
 from tsva.settings.count import CountSettings
 
 PATCHES, SIZE_PX, PIXEL_UM = 100, 224, 0.345
@@ -69,24 +69,28 @@ def main() -> None:
     nuclei = rate(lambda image: find_nuclei(image, plain.nuclei, PIXEL_UM), patches)
     imagej, imagej_nuclei = imagej_rate(patches, plain)
     imagej_watershed, _ = imagej_rate(patches, parted)
-    print(json.dumps({
-        "benchmark": "count",
-        "patches": PATCHES,
-        "size_px": SIZE_PX,
-        "processes": 1,
-        "patches_per_second": round(ours, 1),
-        "peer": "scikit-image: rgb2gray, Otsu, fill holes, label, regionprops",
-        "peer_patches_per_second": round(theirs, 1),
-        "ratio_to_peer": round(ours / theirs, 2),
-        "with_watershed_patches_per_second": round(watershed, 1),
-        "by_stain_patches_per_second": round(nuclei, 1),
-        "imagej_patches_per_second": imagej and round(imagej, 1),
-        "ratio_to_imagej": imagej and round(ours / imagej, 2),
-        "imagej_with_watershed_patches_per_second": imagej_watershed and round(imagej_watershed, 1),
-        "ratio_to_imagej_with_watershed": imagej_watershed and round(watershed / imagej_watershed, 2),
-        "nuclei": sum(count(image, plain, PIXEL_UM).count for image in patches),
-        "imagej_nuclei": imagej_nuclei,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "count",
+                "patches": PATCHES,
+                "size_px": SIZE_PX,
+                "processes": 1,
+                "patches_per_second": round(ours, 1),
+                "peer": "scikit-image: rgb2gray, Otsu, fill holes, label, regionprops",
+                "peer_patches_per_second": round(theirs, 1),
+                "ratio_to_peer": round(ours / theirs, 2),
+                "with_watershed_patches_per_second": round(watershed, 1),
+                "by_stain_patches_per_second": round(nuclei, 1),
+                "imagej_patches_per_second": imagej and round(imagej, 1),
+                "ratio_to_imagej": imagej and round(ours / imagej, 2),
+                "imagej_with_watershed_patches_per_second": imagej_watershed and round(imagej_watershed, 1),
+                "ratio_to_imagej_with_watershed": imagej_watershed and round(watershed / imagej_watershed, 2),
+                "nuclei": sum(count(image, plain, PIXEL_UM).count for image in patches),
+                "imagej_nuclei": imagej_nuclei,
+            }
+        )
+    )
 
 
 def stained(generator: np.random.Generator) -> np.ndarray:

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tsva.grid import places
+from tsva.acquisition.grid import places
+from tsva.acquisition.sharpness import brenner
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import parse_sheet
 from tsva.settings.simulate import SimulateSettings
-from tsva.sharpness import brenner
-from tsva.simulate import SimulatedField, simulate_slide
+from tsva.simulation.simulate import SimulatedField, simulate_slide
 
 PAIRS = PairsSettings()
 OFFSETS_UM = np.arange(-PAIRS.offset_max_um, PAIRS.offset_max_um + 0.1, PAIRS.z_step_um)

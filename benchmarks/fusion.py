@@ -15,17 +15,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tsva.acquisition.pair import Pair
+from tsva.acquisition.stack import eight_bits
 from tsva.cli.patches import read_patches
-from tsva.io import read_stack, read_table
-from tsva.metrics import eight_bits, psnr_db
-from tsva.networks.checkpoint import load
-from tsva.pair import Pair
-from tsva.refocus import with_network
+from tsva.evaluation.metrics import psnr_db
+from tsva.readers.stack_file import read_stack
+from tsva.restoration.networks.checkpoint import load
+from tsva.restoration.refocus import with_network
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
-from tsva.train import multiply_accumulates
+from tsva.storage.tables import read_table
+from tsva.training.fit import multiply_accumulates
 
 PAIRS, OPTICS = PairsSettings(), OpticsSettings()
 GAINS = (0.8, 0.9, 1.1, 1.2)
@@ -45,15 +47,20 @@ def main() -> None:
     }
     seconds = _seconds(networks)
     fusion = with_network(networks["fusion"], RefocusSettings())
-    print(json.dumps({
-        "multiply_accumulates_224": macs,
-        "arithmetic_ratio": macs["fusion"] / macs["tsva"],
-        "seconds_a_patch": seconds,
-        "time_ratio": seconds["fusion"] / seconds["tsva"],
-        "threads": torch.get_num_threads(),
-        "cost_of_another_lamp_db": _lamps(results, fusion),
-        "beyond_the_trained_range": _beyond(results, fusion),
-    }, indent=1))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "multiply_accumulates_224": macs,
+                "arithmetic_ratio": macs["fusion"] / macs["tsva"],
+                "seconds_a_patch": seconds,
+                "time_ratio": seconds["fusion"] / seconds["tsva"],
+                "threads": torch.get_num_threads(),
+                "cost_of_another_lamp_db": _lamps(results, fusion),
+                "beyond_the_trained_range": _beyond(results, fusion),
+            },
+            indent=1,
+        )
+    )
 
 
 def _seconds(networks: dict[str, torch.nn.Module]) -> dict[str, float]:
@@ -109,12 +116,16 @@ def _beyond(results: Path, fusion) -> list[dict[str, float]]:  # type: ignore[no
                 keys = ("estimated_n_um", "estimated_n_sd_um", "predicted_rmse")
                 said.append(tuple(float(facts[key][0]) for key in keys))  # type: ignore[arg-type]
         table = np.abs(np.array(said))
-        found.append({
-            "n_um": far_um, "pairs": len(said), "median_size_um": round(float(np.median(table[:, 0])), 2),
-            "share_beyond_3_um": round(float(np.mean(table[:, 0] > PAIRS.offset_max_um)), 3),
-            "median_sd_um": round(float(np.median(table[:, 1])), 3),
-            "median_predicted_rmse": round(float(np.median(table[:, 2])), 4),
-        })  # fmt: skip
+        found.append(
+            {
+                "n_um": far_um,
+                "pairs": len(said),
+                "median_size_um": round(float(np.median(table[:, 0])), 2),
+                "share_beyond_3_um": round(float(np.mean(table[:, 0] > PAIRS.offset_max_um)), 3),
+                "median_sd_um": round(float(np.median(table[:, 1])), 3),
+                "median_predicted_rmse": round(float(np.median(table[:, 2])), 4),
+            }
+        )
     return found
 
 

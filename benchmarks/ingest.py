@@ -27,8 +27,8 @@ import numpy as np
 import tifffile
 
 from tsva.cli.ingest import write_field
-from tsva.io.ahead import read_ahead
-from tsva.io.stacks import fields_of_stack
+from tsva.readers.ahead import read_ahead
+from tsva.readers.stacks import fields_of_stack
 
 SHAPE = (1024, 1224, 3)
 PIXEL_UM, STEP_UM = 0.345, 0.5

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tsva.io import read_table
+from tsva.evaluation.statistics.estimates import NEAR_UM
 from tsva.settings.pairs import PairsSettings
-from tsva.statistics.estimates import NEAR_UM
+from tsva.storage.tables import read_table
 
 PAIRS = PairsSettings()
 
@@ -48,9 +48,10 @@ def _dataset(results: Path, dataset: str) -> dict[str, dict]:
             plane_um = rows["n_um"].to_numpy(float)
             true_um = plane_um + beside_um[rows["patch"].to_numpy(int)]
             found[table.parent.name] = {
-                "patches": int(rows["patch"].nunique()), "surface": _errors(rows, true_um),
+                "patches": int(rows["patch"].nunique()),
+                "surface": _errors(rows, true_um),
                 "plane": _errors(rows, plane_um),
-            }  # fmt: skip
+            }
     return found
 
 
@@ -67,9 +68,11 @@ def _errors(rows: pd.DataFrame, true_um: np.ndarray) -> dict[str, float]:
     error_um = np.abs(found_um) - np.abs(true_um)
     far = np.abs(true_um) > NEAR_UM
     figures = {
-        "within": np.mean(np.abs(error_um) <= NEAR_UM), "mean_um": error_um.mean(), "sd_um": error_um.std(),
+        "within": np.mean(np.abs(error_um) <= NEAR_UM),
+        "mean_um": error_um.mean(),
+        "sd_um": error_um.std(),
         "sign_wrong": np.mean(np.sign(found_um[far]) != np.sign(true_um[far])),
-    }  # fmt: skip
+    }
     return {name: round(float(figure), 3) for name, figure in figures.items()}
 
 

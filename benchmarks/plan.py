@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tsva.io import write_stack
-from tsva.stack import Stack
+from tsva.acquisition.stack import Stack
+from tsva.readers.stack_file import write_stack
 
 PROJECT = Path(__file__).parents[1]
 EMPTY = """rule all:
@@ -60,13 +60,22 @@ def main() -> None:
         empty_s = empty_jobs(folder / "empty", told.jobs)
         start_s = cpu_seconds([sys.executable, "-c", "import tsva.cli.ingest, tifffile"], folder, 20) / 20
         ingest_s = ingest_jobs(folder / "ingest", told.jobs) / told.jobs
-    print(json.dumps({
-        "slides": told.slides, "dry_run_first_cpu_s": round(first_s, 2), "dry_run_cpu_s": round(plan_s, 2),
-        "jobs": 2 * told.jobs, "our_job_ms": round(1000 * ours_s / told.jobs / 2, 1),
-        "empty_job_ms": round(1000 * empty_s / told.jobs / 2, 1), "ratio": round(ours_s / empty_s, 3),
-        "python_and_imports_ms": round(1000 * start_s, 1), "ingest_job_ms": round(1000 * ingest_s, 1),
-        "overhead": round(ingest_s / (empty_s / told.jobs / 2 + start_s), 3),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "slides": told.slides,
+                "dry_run_first_cpu_s": round(first_s, 2),
+                "dry_run_cpu_s": round(plan_s, 2),
+                "jobs": 2 * told.jobs,
+                "our_job_ms": round(1000 * ours_s / told.jobs / 2, 1),
+                "empty_job_ms": round(1000 * empty_s / told.jobs / 2, 1),
+                "ratio": round(ours_s / empty_s, 3),
+                "python_and_imports_ms": round(1000 * start_s, 1),
+                "ingest_job_ms": round(1000 * ingest_s, 1),
+                "overhead": round(ingest_s / (empty_s / told.jobs / 2 + start_s), 3),
+            }
+        )
+    )
 
 
 def planning(folder: Path, slides: int) -> tuple[float, float]:

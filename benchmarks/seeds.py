@@ -21,21 +21,22 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tsva.baselines.spectra import Signal
-from tsva.baselines.wiener import wiener_two_shot
+from tsva.acquisition.pair import Pair
+from tsva.acquisition.stack import eight_bits
 from tsva.cli.patches import read_patches
-from tsva.io import read_table
-from tsva.metrics import eight_bits
-from tsva.networks.checkpoint import load
-from tsva.pair import Pair
-from tsva.refocus import Method, Outcome, as_captured, run, with_network
+from tsva.evaluation.scoring import run
+from tsva.evaluation.statistics.comparisons import comparison_rows
+from tsva.evaluation.statistics.estimates import error_rows, offset_rows
+from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.wiener import wiener_two_shot
+from tsva.restoration.networks.checkpoint import load
+from tsva.restoration.refocus import Method, Outcome, as_captured, with_network
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.report import ReportSettings
-from tsva.statistics.comparisons import comparison_rows
-from tsva.statistics.estimates import error_rows, offset_rows
+from tsva.storage.tables import read_table
 
 PAIRS, OPTICS, REPORT = PairsSettings(), OpticsSettings(), ReportSettings()
 DATASETS = ("dataset1", "dataset2")

@@ -103,13 +103,23 @@ def imaging(threads: int, plain_planes: int) -> dict[str, object]:
             largest = max(largest, float(np.abs(plainly_and_exactly(layers, whole) - ours).max()))
     share = plain_planes / (3 * len(Z_UM))
     return {
-        "planes": len(Z_UM), "shape_px": GRID.shape_px, "colours": 3, "layers": len(HEIGHTS_UM), "fine": GRID.fine,
-        "threads": threads, "ours_s": round(ours_s, 2), "ours_cpu_s": round(ours_cpu_s, 2),
-        "ours_peak_mib": round(peak_mib), "plain_planes_measured": plain_planes,
-        "plain_s_scaled": round(plain_s / share, 1), "plain_cpu_s_scaled": round(plain_cpu_s / share, 1),
-        "ratio": round(plain_s / share / ours_s, 1), "ratio_cpu": round(plain_cpu_s / share / ours_cpu_s, 1),
-        "largest_difference": largest, "difference_of_cut_kernel": cut_difference,
-    }  # fmt: skip
+        "planes": len(Z_UM),
+        "shape_px": GRID.shape_px,
+        "colours": 3,
+        "layers": len(HEIGHTS_UM),
+        "fine": GRID.fine,
+        "threads": threads,
+        "ours_s": round(ours_s, 2),
+        "ours_cpu_s": round(ours_cpu_s, 2),
+        "ours_peak_mib": round(peak_mib),
+        "plain_planes_measured": plain_planes,
+        "plain_s_scaled": round(plain_s / share, 1),
+        "plain_cpu_s_scaled": round(plain_cpu_s / share, 1),
+        "ratio": round(plain_s / share / ours_s, 1),
+        "ratio_cpu": round(plain_cpu_s / share / ours_cpu_s, 1),
+        "largest_difference": largest,
+        "difference_of_cut_kernel": cut_difference,
+    }
 
 
 def point_spread(repeats: int) -> dict[str, object]:
@@ -129,10 +139,11 @@ def point_spread(repeats: int) -> dict[str, object]:
             way()
         per_second[name] = repeats / (time.perf_counter() - start)
     return {
-        **PSF, "psfmodels_version": psfmodels.__version__,
+        **PSF,
+        "psfmodels_version": psfmodels.__version__,
         **{f"{name}_stacks_per_s": round(value, 2) for name, value in per_second.items()},
         "ratio": round(per_second["ours"] / per_second["psfmodels"], 2),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

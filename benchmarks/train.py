@@ -38,11 +38,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from tsva.cli.train import _patches
-from tsva.networks import build
-from tsva.networks.sharper import sharper_first
+from tsva.restoration.networks import build
+from tsva.restoration.networks.sharper import sharper_first
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
-from tsva.train import fit, multiply_accumulates
+from tsva.training.fit import fit, multiply_accumulates
 from tsva.training.loading import Batches
 from tsva.training.module import ROUNDING_MSE, Fitting, eight_bits, psnr_db, to_network
 from tsva.training.patches import PatchStacks
@@ -69,7 +69,7 @@ def peak_gflops(edge: int = 1536) -> float:
 def our_steps(
     network: str, training: PatchStacks, verification: PatchStacks, settings: TrainSettings
 ) -> tuple[list[float], list]:
-    """Processor time of each step of `tsva.train.fit` (all but the first and verification), and its log."""
+    """Processor time of each step of `tsva.training.fit.fit` (all but the first and verification), and its log."""
     began: list[float] = []
     spent: list[float] = []
     start_hook, validation_hook = Fitting.on_train_batch_start, Fitting.on_validation_epoch_start
@@ -125,12 +125,16 @@ def speed(network: str, training: PatchStacks, verification: PatchStacks, steps:
         name: settings.batch / float(np.median(times[1:])) for name, times in (("ours", ours), ("plain", plain))
     }
     return {
-        "network": network, "crop_px": settings.crop_px, "batch": settings.batch, "steps": steps,
-        "patches_per_s": round(per_second["ours"], 1), "plain_loop_patches_per_s": round(per_second["plain"], 1),
+        "network": network,
+        "crop_px": settings.crop_px,
+        "batch": settings.batch,
+        "steps": steps,
+        "patches_per_s": round(per_second["ours"], 1),
+        "plain_loop_patches_per_s": round(per_second["plain"], 1),
         "ratio": round(per_second["ours"] / per_second["plain"], 3),
         "share_of_peak": round(per_second["ours"] * gflop / peak, 3),
         "plain_loop_share_of_peak": round(per_second["plain"] * gflop / peak, 3),
-    }  # fmt: skip
+    }
 
 
 def our_curve(
@@ -201,14 +205,23 @@ def careamics_curve(
     from careamics.config import create_advanced_care_config
 
     config = create_advanced_care_config(
-        experiment_name="care", data_type="array", axes="SYXC", patch_size=[64, 64], batch_size=16, num_epochs=1000,
-        n_channels_in=3, n_channels_out=3, num_workers=0, model_params=model,
-    )  # fmt: skip
+        experiment_name="care",
+        data_type="array",
+        axes="SYXC",
+        patch_size=[64, 64],
+        batch_size=16,
+        num_epochs=1000,
+        n_channels_in=3,
+        n_channels_out=3,
+        num_workers=0,
+        model_params=model,
+    )
     inputs, targets = y1_pairs(training)
     mean_in, sd_in, mean_out, sd_out = (
         torch.tensor(stat(array, axis=(0, 1, 2)), dtype=torch.float32).reshape(1, -1, 1, 1)
-        for array in (inputs, targets) for stat in (np.mean, np.std)
-    )  # fmt: skip
+        for array in (inputs, targets)
+        for stat in (np.mean, np.std)
+    )
     batches = verification_batches(verification)
     weights = Fitting(torch.nn.Identity(), TrainSettings(), PAIRS, steps=1, patches=1)._pair_weights(
         torch.cat([n_um for *_, n_um in batches]).double()
@@ -292,11 +305,21 @@ def main() -> None:
         speeds = [speed(name, training, verification, asked.steps, peak) for name in ("tsva", "unet_residual", "burst")]
         step_s = {row["network"]: row["batch"] / row["patches_per_s"] for row in speeds}
         learning = against_careamics(asked.networks, training, verification, asked.seconds, step_s)  # type: ignore[arg-type]
-    print(json.dumps({
-        "benchmark": "train", "threads": 1, "torch": torch.__version__, "training_patches": len(training),
-        "verification_pairs": VERIFICATION_PAIRS, "peak_float32_gflops": round(peak, 1), "speed": speeds,
-        "learning": learning,
-    }, indent=2))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "train",
+                "threads": 1,
+                "torch": torch.__version__,
+                "training_patches": len(training),
+                "verification_pairs": VERIFICATION_PAIRS,
+                "peak_float32_gflops": round(peak, 1),
+                "speed": speeds,
+                "learning": learning,
+            },
+            indent=2,
+        )
+    )
 
 
 if __name__ == "__main__":

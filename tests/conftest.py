@@ -8,6 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import tsva  # noqa: F401  (before torch: its threads then wait passively)
+
 # a busy machine is no failure
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")

@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tsva.optics.frame import frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
-from tsva.phantom import KINDS, tissue
 from tsva.settings.optics import OpticsSettings
+from tsva.simulation.phantom import KINDS, tissue
 
 FIELD_PX = 440
 STAINS = ("lab_a", "lab_b")
@@ -29,9 +29,13 @@ def in_focus(kind: str, stain: str, seed: int) -> np.ndarray:
     frame = frame_for((FIELD_PX, FIELD_PX), BLUR_UM, optics.pixel_um, samples_per_pixel(optics))
     specimen, _ = tissue(kind, stain, shape=frame.fine_shape, pixel_um=frame.fine_um, rng=np.random.default_rng(seed))
     images = image_specimen(
-        specimen, np.zeros(frame.fine_shape), np.zeros(1), lambda reach: OtfTable(optics, reach), frame.grid,
+        specimen,
+        np.zeros(frame.fine_shape),
+        np.zeros(1),
+        lambda reach: OtfTable(optics, reach),
+        frame.grid,
         spacing_um=SPACING_UM,
-    )  # fmt: skip
+    )
     light = np.stack([image[frame.rows, frame.columns] for _, _, image in images], axis=2)  # one plane, three colours
     return np.rint(np.clip(light, 0, 1) * 250).astype(np.uint8)
 

@@ -70,10 +70,13 @@ def disturb(folder: Path, calm: Path, told: argparse.Namespace) -> dict[str, Any
             shutil.rmtree(folder / "results")
             shutil.rmtree(folder / ".snakemake")
     return {
-        "kills": len(struck), "struck": dict(Counter(rule for rules in struck for rule in rules)),
-        "before_any_job": sum(not rules for rules in struck), "runs_that_ended": ended, "differing": differing,
+        "kills": len(struck),
+        "struck": dict(Counter(rule for rules in struck for rule in rules)),
+        "before_any_job": sum(not rules for rules in struck),
+        "runs_that_ended": ended,
+        "differing": differing,
         "planned_afterwards": again,
-    }  # fmt: skip
+    }
 
 
 def kill_one(folder: Path, after_s: float) -> list[str] | None:
@@ -83,9 +86,13 @@ def kill_one(folder: Path, after_s: float) -> list[str] | None:
     command = ["snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
     subprocess.run([*command, "--unlock"], cwd=folder, env=environment, capture_output=True, check=True)
     process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
-    )  # fmt: skip
+    )
     try:
         if status := process.wait(after_s):
             raise SystemExit(f"the run ended by itself with status {status}: {folder}/.snakemake/log")

@@ -67,12 +67,18 @@ def _zarr_codecs(planes: np.ndarray) -> dict[str, dict[str, bytes]]:
         ):
             path = Path(folder) / name
             root = zarr.open_group(path, mode="w", zarr_format=form)
-            root.attrs.update({"multiscales": [{**said, "version": "0.4"}]} if form == 2 else
-                              {"ome": {"version": "0.5", "multiscales": [said]}})  # fmt: skip
+            root.attrs.update(
+                {"multiscales": [{**said, "version": "0.4"}]}
+                if form == 2
+                else {"ome": {"version": "0.5", "multiscales": [said]}}
+            )
             level = root.create_array("0", shape=planes.shape, chunks=(1, 32, 32), dtype="u1", **how)
             level[...] = planes
-            made[name] = {file.relative_to(path).as_posix(): _without_time(file.read_bytes())
-                          for file in sorted(path.rglob("*")) if file.is_file()}  # fmt: skip
+            made[name] = {
+                file.relative_to(path).as_posix(): _without_time(file.read_bytes())
+                for file in sorted(path.rglob("*"))
+                if file.is_file()
+            }
     return made
 
 

@@ -18,9 +18,9 @@ from changes import EXTREMES, HEADERS, changed_json, dicom_element, ndpi_tag, sw
 from formats import Whole, whole_formats
 from PIL import Image
 
-from tsva.io import write_stack
+from tsva.acquisition.stack import Stack
+from tsva.readers.stack_file import write_stack
 from tsva.settings.sheet import SlideRow
-from tsva.stack import Stack
 
 WORDS = ("0", "-1", "1e999", "nan", "999999999999", "µm", "..", "/etc/passwd", "<script>", "\0", "&amp;", "")
 KEYS = ('SizeZ="', 'SizeC="', 'SizeT="', 'SizeX="', 'PhysicalSizeX="', 'PositionZ="', "images=", "slices=")
@@ -151,8 +151,16 @@ def _mend_header_check(data: bytearray) -> None:
 
 
 CHANGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
-    _byte, _byte, _number, _number, _tag, _tag, _text, _cut, _doubled,
-)  # fmt: skip
+    _byte,
+    _byte,
+    _number,
+    _number,
+    _tag,
+    _tag,
+    _text,
+    _cut,
+    _doubled,
+)
 
 
 def sheet(draw: random.Random) -> str:
@@ -173,7 +181,9 @@ def settings(draw: random.Random) -> str:
     value: Any = draw.choice((*WORDS, *EXTREMES, None, True, [], {}, -1.5, 1e308))
     section = draw.choice(("simulate", "pairs", "train", "optics", "ingest", "focus", "count", "report", "refocus", ""))
     keys = {
-        "pairs": ("patch_px", "offset_max_um", "delta_um"), "train": ("width", "levels", "steps", "networks"),
-        "optics": ("na", "pixel_um"), "simulate": ("field_px", "fields", "z_first_um"),
-    }.get(section, ("x",))  # fmt: skip
+        "pairs": ("patch_px", "offset_max_um", "delta_um"),
+        "train": ("width", "levels", "steps", "networks"),
+        "optics": ("na", "pixel_um"),
+        "simulate": ("field_px", "fields", "z_first_um"),
+    }.get(section, ("x",))
     return json.dumps({"slides": "s.tsv", **({section: {draw.choice(keys): value}} if section else {"seed": value})})

@@ -67,18 +67,28 @@ def main() -> int:
         following = done["following"]
         print(f"{following - told.first} inputs, {len(failures)} failures", file=sys.stderr, flush=True)
     answer = {
-        "inputs": told.inputs, "seed": told.seed, "kinds": told.kinds, "failures": failures, "outcomes": outcomes,
-        "peak_mib_above_start": round(peak / 2**20), "cpu_seconds": round(seconds),
-    }  # fmt: skip
+        "inputs": told.inputs,
+        "seed": told.seed,
+        "kinds": told.kinds,
+        "failures": failures,
+        "outcomes": outcomes,
+        "peak_mib_above_start": round(peak / 2**20),
+        "cpu_seconds": round(seconds),
+    }
     print(json.dumps(answer, indent=1))
     return bool(failures)
 
 
 def _child(first: int, inputs: int, seed: int, kinds: str) -> dict[str, Any]:
     command = [
-        sys.executable, __file__, "--child", f"--first={first}", f"--inputs={inputs}", f"--seed={seed}",
+        sys.executable,
+        __file__,
+        "--child",
+        f"--first={first}",
+        f"--inputs={inputs}",
+        f"--seed={seed}",
         f"--kinds={kinds}",
-    ]  # fmt: skip
+    ]
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -127,9 +137,12 @@ def read_all(first: int, inputs: int, seed: int, named: str) -> int:
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
     usage = resource.getrusage(resource.RUSAGE_SELF)
     answer = {
-        "failures": failures, "following": first + inputs, "outcomes": outcomes,
-        "peak_bytes": (usage.ru_maxrss - start) * 1024, "cpu_seconds": usage.ru_utime + usage.ru_stime,
-    }  # fmt: skip
+        "failures": failures,
+        "following": first + inputs,
+        "outcomes": outcomes,
+        "peak_bytes": (usage.ru_maxrss - start) * 1024,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+    }
     print(json.dumps(answer))
     return 0
 
@@ -158,9 +171,11 @@ def _one(files: dict[str, Whole], kinds: list[str], draw: random.Random, with_te
 def read_file(data: Whole, kind: str) -> str:
     """Read a file or folder in every way that stages read them."""
     from tsva.errors import UserError
-    from tsva.io import find_fields, read_sharp_fields, read_stack
-    from tsva.io.images import read_image
-    from tsva.io.stacks import fields_of_stack
+    from tsva.readers.fields import find_fields
+    from tsva.readers.images import read_image
+    from tsva.readers.sharp import read_sharp_fields
+    from tsva.readers.stack_file import read_stack
+    from tsva.readers.stacks import fields_of_stack
 
     path = Path(f"planes/z0um{ENDINGS.get(kind, '.tif')}")
     _write(path, data)
@@ -206,8 +221,8 @@ def _row(said: dict[str, Any], path: Path) -> SlideRow:
 
 def _in_parts(path: Path) -> None:
     """Flat images too, and stacks of 16 bits, part by part."""
-    from tsva.io.formats import stored_images
-    from tsva.io.stacks import fields_of_stack
+    from tsva.readers.formats import stored_images
+    from tsva.readers.stacks import fields_of_stack
 
     for image in stored_images(path):
         with image.open() as reader:

@@ -23,25 +23,43 @@ def source(path: Path, pixels: np.ndarray, bits: int, byteorder: str) -> None:
     """(Z, Y, X) or (Z, Y, X, 3) pixels, at -1, -0.5, …, 1 µm, through the second of two objectives."""
     planes, height, width, *samples = pixels.shape
     told = model.Pixels(
-        id="Pixels:0", dimension_order="XYCZT", type=str(pixels.dtype), significant_bits=bits,
-        size_x=width, size_y=height, size_z=planes, size_c=3 if samples else 1, size_t=1,
-        physical_size_x=0.345, physical_size_y=0.345, physical_size_z=0.5,
+        id="Pixels:0",
+        dimension_order="XYCZT",
+        type=str(pixels.dtype),
+        significant_bits=bits,
+        size_x=width,
+        size_y=height,
+        size_z=planes,
+        size_c=3 if samples else 1,
+        size_t=1,
+        physical_size_x=0.345,
+        physical_size_y=0.345,
+        physical_size_z=0.5,
         channels=[model.Channel(id="Channel:0:0", samples_per_pixel=3 if samples else 1, name="transmitted")],
         tiff_data_blocks=[model.TiffData()],
-        planes=[model.Plane(the_z=z, the_c=0, the_t=0, position_z=z / 2 - 1, position_z_unit="µm")
-                for z in range(planes)],
-    )  # fmt: skip
+        planes=[
+            model.Plane(the_z=z, the_c=0, the_t=0, position_z=z / 2 - 1, position_z_unit="µm") for z in range(planes)
+        ],
+    )
     objectives = [
         model.Objective(id=f"Objective:{i}", lens_na=na, nominal_magnification=power)
         for i, (na, power) in enumerate([(0.45, 10), (0.75, 20)])
     ]
     image = model.Image(
-        id="Image:0", pixels=told, instrument_ref=model.InstrumentRef(id="Instrument:0"),
+        id="Image:0",
+        pixels=told,
+        instrument_ref=model.InstrumentRef(id="Instrument:0"),
         objective_settings=model.ObjectiveSettings(id="Objective:1"),
-    )  # fmt: skip
+    )
     header = model.OME(instruments=[model.Instrument(id="Instrument:0", objectives=objectives)], images=[image])
-    tifffile.imwrite(path, pixels, photometric="rgb" if samples else "minisblack", metadata=None, byteorder=byteorder,
-                     description=to_xml(header).encode())  # fmt: skip
+    tifffile.imwrite(
+        path,
+        pixels,
+        photometric="rgb" if samples else "minisblack",
+        metadata=None,
+        byteorder=byteorder,
+        description=to_xml(header).encode(),
+    )
 
 
 def convert(source: Path, out: Path, *options: str) -> None:

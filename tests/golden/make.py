@@ -31,9 +31,16 @@ def ome_zarr(version: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stack.zarr"
         root = zarr.open_group(path, mode="w", zarr_format=2 if version == "0.4" else 3)
-        write_image(pixels, root, axes="czyx", fmt=form, scale_factors=[2], scale={"z": 0.5, "y": 0.345, "x": 0.345},
-                    axes_units=dict.fromkeys("zyx", "micrometer"),
-                    storage_options={"chunks": (3, 1, 32, 32)})  # fmt: skip
+        write_image(
+            pixels,
+            root,
+            axes="czyx",
+            fmt=form,
+            scale_factors=[2],
+            scale={"z": 0.5, "y": 0.345, "x": 0.345},
+            axes_units=dict.fromkeys("zyx", "micrometer"),
+            storage_options={"chunks": (3, 1, 32, 32)},
+        )
         shutil.make_archive(str(HERE / f"ome-zarr-{version}"), "zip", folder)
 
 
@@ -43,9 +50,12 @@ def bioio() -> None:
     from bioio_ome_tiff.writers import OmeTiffWriter
 
     OmeTiffWriter.save(
-        np.moveaxis(pattern(5, 48, 64), -1, 0), str(HERE / "bioio.ome.tif"), dim_order="CZYX",
-        channel_names=["red", "green", "blue"], physical_pixel_sizes=PhysicalPixelSizes(0.5, 0.345, 0.345),
-    )  # fmt: skip
+        np.moveaxis(pattern(5, 48, 64), -1, 0),
+        str(HERE / "bioio.ome.tif"),
+        dim_order="CZYX",
+        channel_names=["red", "green", "blue"],
+        physical_pixel_sizes=PhysicalPixelSizes(0.5, 0.345, 0.345),
+    )
 
 
 def dicom() -> None:
@@ -55,9 +65,21 @@ def dicom() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "slide.ome.tif"
-        tifffile.imwrite(source, pattern(1, 192, 256)[0], photometric="rgb", tile=(64, 64), compression="jpeg",
-                         compressionargs={"level": 95}, metadata={"axes": "YXS", "PhysicalSizeX": 0.345,
-                         "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.345, "PhysicalSizeYUnit": "µm"})  # fmt: skip
+        tifffile.imwrite(
+            source,
+            pattern(1, 192, 256)[0],
+            photometric="rgb",
+            tile=(64, 64),
+            compression="jpeg",
+            compressionargs={"level": 95},
+            metadata={
+                "axes": "YXS",
+                "PhysicalSizeX": 0.345,
+                "PhysicalSizeXUnit": "µm",
+                "PhysicalSizeY": 0.345,
+                "PhysicalSizeYUnit": "µm",
+            },
+        )
         out = Path(folder) / "out"
         out.mkdir()
         WsiDicomizer.convert(source, out, tile_size=64, include_label=False, include_overview=False)
@@ -90,8 +112,21 @@ def orthanc() -> None:
         # it takes width for the extent along the slide's longer side, which is the image's height
         millimetres = ["--imaged-width", str(768 * 0.345e-3), "--imaged-height", str(640 * 0.345e-3)]
         options = ["--compression", "none", "--tile-width", "64", "--tile-height", "64", "--max-size", "1"]
-        subprocess.run(["OrthancWSIDicomizer", "--pyramid", "1", "--levels", "1", *millimetres, *options,
-                        "--folder", str(folder / "out"), str(folder / "slide.png")], check=True)  # fmt: skip
+        subprocess.run(
+            [
+                "OrthancWSIDicomizer",
+                "--pyramid",
+                "1",
+                "--levels",
+                "1",
+                *millimetres,
+                *options,
+                "--folder",
+                str(folder / "out"),
+                str(folder / "slide.png"),
+            ],
+            check=True,
+        )
         shutil.make_archive(str(HERE / "orthanc"), "zip", folder / "out")
 
 

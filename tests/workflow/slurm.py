@@ -108,8 +108,9 @@ class Slurm:
         self._ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
         self._running: list[subprocess.Popen[bytes]] = []
         self.environment = {
-            "SLURM_CONF": str(self.state / "slurm.conf"), "PATH": f"{self.state}/bin:{os.environ['PATH']}",
-        }  # fmt: skip
+            "SLURM_CONF": str(self.state / "slurm.conf"),
+            "PATH": f"{self.state}/bin:{os.environ['PATH']}",
+        }
 
     def __enter__(self) -> Slurm:
         try:
@@ -165,9 +166,15 @@ class Slurm:
         make = ["mariadb-install-db", "--no-defaults", f"--user={self._user}", f"--datadir={data}"]
         subprocess.run([*make, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
         self._start(
-            "mariadbd", *files, f"--user={self._user}", f"--datadir={data}", f"--port={self._ports['database_port']}",
-            "--bind-address=127.0.0.1", "--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900",
-        )  # fmt: skip
+            "mariadbd",
+            *files,
+            f"--user={self._user}",
+            f"--datadir={data}",
+            f"--port={self._ports['database_port']}",
+            "--bind-address=127.0.0.1",
+            "--innodb-buffer-pool-size=64M",
+            "--innodb-lock-wait-timeout=900",
+        )
         _until(lambda: self.ask("mariadb", *files, "-uroot", "-Ne", "select 1") == "1", "a database", self._logs)
         self.ask("mariadb", *files, "-uroot", "-e", DATABASE)
         config = self.state / "slurmdbd.conf"

@@ -33,16 +33,25 @@ class Stage:
     def run(self, folder: Path, before: str = "", command: str = "") -> subprocess.CompletedProcess[str]:
         """Run the command (or another in its place) in a working directory, after shell words such as ``ulimit``."""
         return subprocess.run(
-            ["bash", "-c", f"{before}\n{command or self.command}"], cwd=folder, env=_environment(folder),
-            capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+            ["bash", "-c", f"{before}\n{command or self.command}"],
+            cwd=folder,
+            env=_environment(folder),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
 
     def start(self, folder: Path, command: str) -> subprocess.Popen[bytes]:
         """Start a command as a session of its own, so that it can be killed with its children."""
         return subprocess.Popen(
-            ["bash", "-c", command], cwd=folder, env=_environment(folder), start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            ["bash", "-c", command],
+            cwd=folder,
+            env=_environment(folder),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -18,9 +18,21 @@ from tiny_workflow import Workflow
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 STAGES = (
-    "simulate", "ingest_planes", "focus", "pairs", "split", "spectrum", "train", "refocus", "refocus_slide", "baseline",
-    "gather", "count", "advise", "report",
-)  # fmt: skip
+    "simulate",
+    "ingest_planes",
+    "focus",
+    "pairs",
+    "split",
+    "spectrum",
+    "train",
+    "refocus",
+    "refocus_slide",
+    "baseline",
+    "gather",
+    "count",
+    "advise",
+    "report",
+)
 SMALL = ("focus", "split", "spectrum", "count", "advise")
 """Their outputs are tables of a page or two."""
 QUICK = ("simulate", "pairs", "gather", "refocus_slide", "report")

@@ -112,10 +112,10 @@ def test_setting_runs_the_stages_that_use_it(workflow: Workflow, section: str, v
 CODE = [
     ("tsva/cli/report.py", [REPORT]),
     ("tsva/cli/count.py", [*COUNT, REPORT]),
-    ("tsva/networks/tsva.py", ["train:tsva", "train:unet", *REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
-    ("tsva/baselines/wiener.py", [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("tsva/restoration/networks/tsva.py", ["train:tsva", "train:unet", *REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
+    ("tsva/restoration/baselines/wiener.py", [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
     ("tsva/cli/gather.py", [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
-    ("tsva/spectrum.py", [ADVISE, "spectrum", *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("tsva/acquisition/spectrum.py", [ADVISE, "spectrum", *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
     ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, REPORT]),
 ]
 
@@ -126,7 +126,7 @@ def test_code_runs_its_stage(workflow: Workflow, file: str, wanted: list[str]) -
     assert sorted(workflow.planned()) == sorted(wanted)
 
 
-@pytest.mark.parametrize("file", ["tsva/sharpness.py", "tsva/networks/tsva.py", "tsva/cli/focus.py"])
+@pytest.mark.parametrize("file", ["tsva/acquisition/sharpness.py", "tsva/restoration/networks/tsva.py", "tsva/cli/focus.py"])
 def test_comment_runs_nothing(workflow: Workflow, file: str) -> None:
     append(workflow.folder / file, "\n# a remark\n")
     assert not workflow.planned()

@@ -67,14 +67,22 @@ CHANGES: list[tuple[Callable[[Workflow], None], str, list[str]]] = [
     (cell("0.345", "0.344"), "pixel size of a slide", [*chain("B1", "ingest"), *AFTER_PAIRS]),
     (cell("C1\tC\tSample1", "C1\tC\tSample2"), "sample of a slide", [*chain("C1"), *AFTER_PAIRS]),
     (cell("D1\tD", "D1\tQ"), "patient of a slide", [*chain("D1"), *AFTER_PAIRS]),
-    (cell("C1\tC\tSample1\tdataset1\tsimulated\t\t\t\tepithelial", "C1\tC\tSample1\tdataset1\tsimulated\t\t\t\tfatty"),
-     "tissue of a slide", [*chain("C1"), *AFTER_PAIRS]),
-    (settings("train", networks=["tsva", "unet", "unet_residual"]), "network added",
-     ["train:unet_residual", *of_network("unet_residual"), REPORT]),
+    (
+        cell(
+            "C1\tC\tSample1\tdataset1\tsimulated\t\t\t\tepithelial", "C1\tC\tSample1\tdataset1\tsimulated\t\t\t\tfatty"
+        ),
+        "tissue of a slide",
+        [*chain("C1"), *AFTER_PAIRS],
+    ),
+    (
+        settings("train", networks=["tsva", "unet", "unet_residual"]),
+        "network added",
+        ["train:unet_residual", *of_network("unet_residual"), REPORT],
+    ),
     (settings("train", networks=["tsva"]), "network removed", [REPORT]),
     (settings("methods", baselines=["mean"]), "method removed", [REPORT]),
     (data_file_of_the_report, "template of the report", [REPORT]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("change", "wanted"), [part[::2] for part in CHANGES], ids=[part[1] for part in CHANGES])

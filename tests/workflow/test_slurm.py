@@ -54,9 +54,11 @@ def runs() -> dict[bool, Told | Exception]:
 
 @pytest.fixture(params=[False, True], ids=["alone", "slurmdbd"])
 def told(
-    runs: dict[bool, Told | Exception], finished: Path, tmp_path_factory: pytest.TempPathFactory,
+    runs: dict[bool, Told | Exception],
+    finished: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
-) -> Told:  # fmt: skip
+) -> Told:
     """Three slides, a network and a report by way of Slurm, without and with accounting; each run once."""
     accounting: bool = request.param
     if missing(accounting):

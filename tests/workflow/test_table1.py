@@ -7,13 +7,24 @@ import json
 import pytest
 from tiny_workflow import Workflow
 
-from tsva.io import read_table
+from tsva.storage.tables import read_table
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("cluster")]
 ALL = [
-    "y1", "mean", "denoise", "focus_stack", "richardson_lucy", "wiener_one_shot", "wiener_two_shot",
-    "wiener_true_optics", "wiener_blind", "dark_channel", "graph", "burst", "tsva",
-]  # fmt: skip
+    "y1",
+    "mean",
+    "denoise",
+    "focus_stack",
+    "richardson_lucy",
+    "wiener_one_shot",
+    "wiener_two_shot",
+    "wiener_true_optics",
+    "wiener_blind",
+    "dark_channel",
+    "graph",
+    "burst",
+    "tsva",
+]
 
 
 def test_table1_has_every_method_and_leaves_nothing_to_do(workflow: Workflow) -> None:

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from tiny_workflow import SHEET, TINY, Workflow
 
-from tsva.io import read_stack, read_table
+from tsva.readers.stack_file import read_stack
+from tsva.storage.tables import read_table
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

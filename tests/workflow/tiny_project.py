@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 from tiny_workflow import PARTS, PROJECT, SHEET, TINY, Workflow
 
-from tsva.io import read_stack, write_stack
+from tsva.readers.stack_file import read_stack, write_stack
 
 
 def make_project(folder: Path, scans: Path | None = None) -> None:

@@ -59,8 +59,13 @@ class Workflow:
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         done = subprocess.run(
             ["snakemake", "--cores", "2", *arguments, "--configfile", "tiny.yaml"],
-            cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
         return done
 

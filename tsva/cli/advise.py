@@ -10,17 +10,18 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.advise import METHODS, Bench, in_focus, measure
-from tsva.baselines.spectra import Signal
-from tsva.cli.common import fresh_folder, settings_option
-from tsva.io.tables import write_table
+from tsva.acquisition.spectrum import signal_table
+from tsva.cli.common import settings_option
+from tsva.evaluation.advise import METHODS, Bench, in_focus, measure
+from tsva.evaluation.statistics.distance import best, curves
+from tsva.restoration.baselines.spectra import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.spectrum import signal_table
-from tsva.statistics.distance import best, curves
+from tsva.storage.atomic import fresh_folder
+from tsva.storage.tables import write_table
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,14 @@ log = logging.getLogger(__name__)
 @click.option("--seed", type=int, required=True, help="Of tissue, offsets, camera and bootstrap.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for delta.tsv and summary.json.")
 def command(
-    settings: AdviseSettings, optics: OpticsSettings, pairs: PairsSettings, baselines: BaselineSettings,
-    microscope: MicroscopeSettings, seed: int, out: Path,
-) -> None:  # fmt: skip
+    settings: AdviseSettings,
+    optics: OpticsSettings,
+    pairs: PairsSettings,
+    baselines: BaselineSettings,
+    microscope: MicroscopeSettings,
+    seed: int,
+    out: Path,
+) -> None:
     """Restore level digital tissue from shots at several distances, and name the best one."""
     bench = Bench(optics, microscope, baselines, settings, pairs.offset_sd_um, seed)
     signal = Signal.of_table(signal_table(in_focus(bench), optics.pixel_um))
@@ -45,10 +51,13 @@ def command(
     found = curves(table, METHODS, seed=seed)
     peaks = {method: best(table, method, seed=seed) for method in METHODS}
     summary = {
-        "na": optics.na, "offset_sd_um": pairs.offset_sd_um, "specimens": settings.specimens,
-        "offsets": settings.offsets, "best": peaks,
+        "na": optics.na,
+        "offset_sd_um": pairs.offset_sd_um,
+        "specimens": settings.specimens,
+        "offsets": settings.offsets,
+        "best": peaks,
         "scanned_with_um": pairs.delta_um,
-    }  # fmt: skip
+    }
     with fresh_folder(out) as folder:
         write_table(folder / "delta.tsv", found)
         write_table(folder / "patches.tsv", table)

@@ -13,22 +13,24 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.baselines.registry import SCORED_SHIFTED, TRUE_OPTICS, Told, method_named
-from tsva.baselines.restored import Restored
-from tsva.baselines.spectra import Signal
-from tsva.cli.common import fresh_folder, settings_option
+from tsva.acquisition.pair import Pair
+from tsva.acquisition.sample import sample_pairs
+from tsva.acquisition.stack import eight_bits
+from tsva.cli.common import settings_option
 from tsva.cli.patches import SCORES, Patch, read_patches, read_patches_table
 from tsva.errors import UserError
-from tsva.io.arrays import read_array
-from tsva.io.tables import read_table, write_table
-from tsva.metrics import best_shift_psnr_db, eight_bits
-from tsva.pair import Pair
-from tsva.sample import sample_pairs
-from tsva.scoring import score_table
+from tsva.evaluation.metrics import best_shift_psnr_db
+from tsva.evaluation.scoring import score_table
+from tsva.restoration.baselines.registry import SCORED_SHIFTED, TRUE_OPTICS, Told, method_named
+from tsva.restoration.baselines.restored import Restored
+from tsva.restoration.baselines.spectra import Signal
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import BASELINES, BaselineName, MethodsSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
+from tsva.storage.arrays import read_array
+from tsva.storage.atomic import fresh_folder
+from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +60,20 @@ def _optics_by_slide(_: click.Context, param: click.Parameter, value: str) -> di
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="Folder that its paths start from.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for restored.npy and scores.tsv.")
 def command(
-    name: BaselineName, settings: BaselineSettings, methods: MethodsSettings, pairs: PairsSettings,
-    optics: OpticsSettings, true_optics: dict[str, OpticsSettings], signal: Path, seed: int, batch: int, batches: int,
-    table: Path, results: Path, out: Path,
-) -> None:  # fmt: skip
+    name: BaselineName,
+    settings: BaselineSettings,
+    methods: MethodsSettings,
+    pairs: PairsSettings,
+    optics: OpticsSettings,
+    true_optics: dict[str, OpticsSettings],
+    signal: Path,
+    seed: int,
+    batch: int,
+    batches: int,
+    table: Path,
+    results: Path,
+    out: Path,
+) -> None:
     """Restore and score a batch of a test data set's pairs."""
     rows = read_patches_table(table)
     method = method_named(name, Told(settings, Signal.of_table(read_table(signal))))

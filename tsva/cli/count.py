@@ -13,12 +13,13 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.cli.common import fresh_file, settings_option
-from tsva.count.table import count_patch, count_table
-from tsva.count.truth import TrueNuclei, nuclei_near
-from tsva.io.arrays import read_array
-from tsva.io.tables import read_table, write_table
+from tsva.cli.common import settings_option
+from tsva.evaluation.counting.table import count_patch, count_table
+from tsva.evaluation.counting.truth import TrueNuclei, nuclei_near
 from tsva.settings.count import CountSettings
+from tsva.storage.arrays import read_array
+from tsva.storage.atomic import fresh_file
+from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 CHUNK = 4
@@ -55,9 +56,13 @@ def _restored_at(scores: pd.DataFrame) -> dict[int, list[float]]:
 
 
 def _counted(
-    patches: pd.DataFrame, restored_at: dict[int, list[float]], refocus: Path, results: Path, settings: CountSettings,
+    patches: pd.DataFrame,
+    restored_at: dict[int, list[float]],
+    refocus: Path,
+    results: Path,
+    settings: CountSettings,
     threads: int,
-) -> list[pd.DataFrame]:  # fmt: skip
+) -> list[pd.DataFrame]:
     """Counts of all patches."""
     chunks = [patches.iloc[start : start + CHUNK] for start in range(0, len(patches), CHUNK)]
     # a sample, too, has some patch at every offset

@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from tsva.cli.config import merged, quiet_log
-from tsva.doctor import libraries, machine, packages, slurm, torch_build
-from tsva.doctor.finding import Finding
 from tsva.errors import UserError
-from tsva.plan import Plan
+from tsva.pipeline.doctor import libraries, machine, packages, slurm, torch_build
+from tsva.pipeline.doctor.finding import Finding
+from tsva.pipeline.plan import Plan
 
 COLOURS = {"ok": "green", "note": "yellow", "bad": "red"}
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tsva.cli.common import fresh_folder, settings_option
+from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.settings.export import ExportSettings
+from tsva.storage.atomic import fresh_folder
 
 if TYPE_CHECKING:
-    from tsva.export.onnx import Parity
+    from tsva.restoration.export.onnx import Parity
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +34,16 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise UserError(
-            "tsva export", got=f"no package {error.name}", wanted="onnx, onnxscript, onnxruntime and bioimageio.spec",
+            "tsva export",
+            got=f"no package {error.name}",
+            wanted="onnx, onnxscript, onnxruntime and bioimageio.spec",
             do="Install them: pip install 'tsva[export]'.",
-        ) from None  # fmt: skip
+        ) from None
     import torch
 
-    from tsva.export.bioimage import InvalidPackageError, write_package
-    from tsva.export.card import write_card
-    from tsva.export.onnx import (
+    from tsva.restoration.export.bioimage import InvalidPackageError, write_package
+    from tsva.restoration.export.card import write_card
+    from tsva.restoration.export.onnx import (
         NotExportableError,
         UnequalError,
         check_parity,
@@ -49,7 +52,7 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
         outputs_of,
         write_onnx,
     )
-    from tsva.networks.checkpoint import load, with_all_outputs
+    from tsva.restoration.networks.checkpoint import load, with_all_outputs
 
     torch.set_num_threads(threads)
     checkpoint, summary = load(path), _summary(report)
@@ -72,19 +75,25 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
             write_package(folder, checkpoint, told, written, settings)
     except NotExportableError as error:
         raise UserError(
-            str(path), got=f"the network {checkpoint.network}, which can't be exported: {error}",
-            wanted="a network that ONNX can hold", do="Export another one, or use this one with tsva refocus-slide.",
-        ) from None  # fmt: skip
+            str(path),
+            got=f"the network {checkpoint.network}, which can't be exported: {error}",
+            wanted="a network that ONNX can hold",
+            do="Export another one, or use this one with tsva refocus-slide.",
+        ) from None
     except UnequalError as error:
         raise UserError(
-            str(path), got=f"an ONNX file that computes something else: {error}", wanted="the same results from both",
+            str(path),
+            got=f"an ONNX file that computes something else: {error}",
+            wanted="the same results from both",
             do="Don't use the file; report this with the versions of torch, onnx and onnxruntime.",
-        ) from None  # fmt: skip
+        ) from None
     except InvalidPackageError as error:
         raise UserError(
-            str(out), got=f"a package with faults: {error}", wanted="one that bioimageio.spec takes",
+            str(out),
+            got=f"a package with faults: {error}",
+            wanted="one that bioimageio.spec takes",
             do="Mend the section export of the settings (license: an SPDX identifier).",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _tell(parity: Parity) -> None:

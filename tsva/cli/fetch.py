@@ -14,17 +14,18 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.cli.common import fresh_file, fresh_folder, settings_option
+from tsva.acquisition.grid import places
+from tsva.acquisition.resample import resampled_shape
+from tsva.cli.common import settings_option
 from tsva.errors import UserError
-from tsva.fetch import Found, compare, deviations, find_sets, is_needed, sheet_rows
-from tsva.grid import places
-from tsva.io.download import Patience, Progress, download
-from tsva.io.images import read_image
-from tsva.io.jiang2018 import FIELD_PX
-from tsva.io.tables import write_table
-from tsva.io.unpack import unpack, wanted_members
-from tsva.resample import resampled_shape
+from tsva.pipeline.download import Patience, Progress, download
+from tsva.pipeline.fetch import Found, compare, deviations, find_sets, is_needed, sheet_rows
+from tsva.pipeline.unpack import unpack, wanted_members
+from tsva.readers.images import read_image
+from tsva.readers.jiang2018 import FIELD_PX
 from tsva.settings.fetch import Archive, FetchSettings
+from tsva.storage.atomic import fresh_file, fresh_folder
+from tsva.storage.tables import write_table
 
 log = logging.getLogger(__name__)
 PATCH_PX = 224
@@ -52,10 +53,11 @@ def command(settings: FetchSettings, out: Path) -> None:
     sheet = sheet_rows(found)
     if sheet.empty:
         raise UserError(
-            f"{folder / 'unpacked'}", got="no folder of images in white light in any archive",
+            f"{folder / 'unpacked'}",
+            got="no folder of images in white light in any archive",
             wanted="folders like incoherent_RGBchannels/train_incoherent_RGBChannels/s1_l2",
             do="Mend fetch.archives in the settings, and delete the folder.",
-        )  # fmt: skip
+        )
     with fresh_folder(out) as tables:
         write_table(tables / "archives.tsv", pd.DataFrame([{"name": name, **row} for name, row in records]))
         write_table(tables / "counts.tsv", counts)
@@ -83,9 +85,11 @@ class _Records:
                 self._rows = json.loads(path.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise UserError(
-                    str(path), got=f"a damaged list of what was fetched ({error})", wanted="JSON",
+                    str(path),
+                    got=f"a damaged list of what was fetched ({error})",
+                    wanted="JSON",
                     do="Delete it: archives that are there are then taken as they are.",
-                ) from None  # fmt: skip
+                ) from None
 
     def __iter__(self) -> Iterator[tuple[str, Record]]:
         return iter(self._rows.items())
@@ -135,16 +139,19 @@ def _verify(archive: Archive, file: Path, records: _Records) -> None:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     if archive.sha256 not in (None, digest):
         raise UserError(
-            str(file), got=f"SHA-256 {digest}", wanted=f"{archive.sha256} (fetch.archives)",
+            str(file),
+            got=f"SHA-256 {digest}",
+            wanted=f"{archive.sha256} (fetch.archives)",
             do="Delete it, so that it is fetched again.",
-        )  # fmt: skip
+        )
     if known.get("sha256", digest) != digest:
         raise UserError(
-            str(file), got=f"{size} bytes with SHA-256 {digest}",
+            str(file),
+            got=f"{size} bytes with SHA-256 {digest}",
             wanted=f"{known['bytes']} bytes with SHA-256 {known['sha256']}, as at its first fetch",
             do=f"Delete it to fetch it again; if {archive.url} has changed for good and the new one is wanted, delete"
             " its entry in archives.json too.",
-        )  # fmt: skip
+        )
     if "sha256" not in known:
         wanted_members(file, lambda _: False, max_bytes=0, max_files=2**63)  # at least an archive
         records.update(archive.name, url=archive.url, bytes=size, sha256=digest)

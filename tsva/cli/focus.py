@@ -10,18 +10,28 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.cli.common import fresh_folder, settings_option
+from tsva.acquisition.focus import focus_field, summarise
+from tsva.cli.common import settings_option
 from tsva.errors import UserError
-from tsva.focus import focus_field, summarise
-from tsva.io import read_stack, read_table, write_table
+from tsva.readers.stack_file import read_stack
 from tsva.settings.focus import FocusSettings
 from tsva.settings.pairs import PairsSettings
+from tsva.storage.atomic import fresh_folder
+from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 FIELD_COLUMNS = [
-    "slide", "field", "verdict", "reason", "focus_plane", "focus_z_um", "peak_ratio", "tissue_fraction",
-    "focal_offset_um", "max_shift_px",
-]  # fmt: skip
+    "slide",
+    "field",
+    "verdict",
+    "reason",
+    "focus_plane",
+    "focus_z_um",
+    "peak_ratio",
+    "tissue_fraction",
+    "focal_offset_um",
+    "max_shift_px",
+]
 
 
 @click.command()
@@ -38,9 +48,11 @@ def command(settings: FocusSettings, pairs: PairsSettings, ingest: Path, out: Pa
         mosaic_px = None if pd.isna(field["mosaic_px"]) else int(field["mosaic_px"])
         if mosaic_px is not None and mosaic_px % pairs.patch_px:
             raise UserError(
-                f"{ingest}, field {field['field']}", got=f"patches of {mosaic_px} pixels, cut before they came here",
-                wanted=f"a multiple of pairs.patch_px ({pairs.patch_px})", do="Set pairs.patch_px accordingly.",
-            )  # fmt: skip
+                f"{ingest}, field {field['field']}",
+                got=f"patches of {mosaic_px} pixels, cut before they came here",
+                wanted=f"a multiple of pairs.patch_px ({pairs.patch_px})",
+                do="Set pairs.patch_px accordingly.",
+            )
         stack = read_stack(ingest / field["file"])
         of_planes, row, of_patches = focus_field(field["field"], stack, pairs.patch_px, mosaic_px, settings)
         planes.append(of_planes)

@@ -9,10 +9,10 @@ import click
 import numpy as np
 import pandas as pd
 
-from tsva.cli.common import fresh_folder
-from tsva.io.arrays import read_array
-from tsva.io.rows import Rows
-from tsva.io.tables import read_table, write_table
+from tsva.storage.arrays import read_array
+from tsva.storage.atomic import fresh_folder
+from tsva.storage.rows import Rows
+from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 

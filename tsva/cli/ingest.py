@@ -12,23 +12,38 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.cli.common import fresh_folder, settings_option
+from tsva.acquisition.ingest import check_positions, check_step, checked, resulting_pixel_um
+from tsva.acquisition.resample import SAME_PIXEL
+from tsva.acquisition.stack import regular_step_um
+from tsva.cli.common import settings_option
 from tsva.errors import UserError
-from tsva.ingest import check_positions, check_step, checked, resulting_pixel_um
-from tsva.io import find_fields, read_stack, read_table, write_planes, write_table
-from tsva.io.source import FieldSource
-from tsva.resample import SAME_PIXEL
+from tsva.readers.fields import find_fields
+from tsva.readers.source import FieldSource
+from tsva.readers.stack_file import read_stack, write_planes
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
-from tsva.stack import regular_step_um
+from tsva.storage.atomic import fresh_folder
+from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 COLUMNS = [
-    "slide", "field", "file", "planes", "height_px", "width_px", "channels", "pixel_um", "z_first_um", "z_last_um",
-    "z_step_um", "reason", "source_pixel_um", "mosaic_px",
-]  # fmt: skip
+    "slide",
+    "field",
+    "file",
+    "planes",
+    "height_px",
+    "width_px",
+    "channels",
+    "pixel_um",
+    "z_first_um",
+    "z_last_um",
+    "z_step_um",
+    "reason",
+    "source_pixel_um",
+    "mosaic_px",
+]
 WHOLE = ("planes", "height_px", "width_px", "channels", "mosaic_px")
 
 
@@ -43,9 +58,14 @@ WHOLE = ("planes", "height_px", "width_px", "channels", "mosaic_px")
 @click.option("--simulated", type=click.Path(path_type=Path), help="The simulate stage's folder of this slide.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def command(
-    slide: SlideRow, settings: IngestSettings, pairs: PairsSettings, optics: OpticsSettings, sheet_folder: Path,
-    simulated: Path | None, out: Path,
-) -> None:  # fmt: skip
+    slide: SlideRow,
+    settings: IngestSettings,
+    pairs: PairsSettings,
+    optics: OpticsSettings,
+    sheet_folder: Path,
+    simulated: Path | None,
+    out: Path,
+) -> None:
     """Read a slide's z-stacks, check them, and write each field as OME-TIFF at the common pixel size."""
     with fresh_folder(out) as folder:
         (folder / "stacks").mkdir()
@@ -58,17 +78,22 @@ def command(
             raise UserError(
                 f"slide {slide.slide}",
                 got=f"no usable field ({table['reason'].iloc[0]})" if len(table) else "no field at all",
-                wanted="at least one field", do="Give the slide another image, or take it out of the sheet.",
-            )  # fmt: skip
+                wanted="at least one field",
+                do="Give the slide another image, or take it out of the sheet.",
+            )
         write_table(folder / "fields.tsv", table)
     usable = int((table["reason"] == "").sum())
     log.info("%s: %d fields taken in, %d left out", slide.slide, usable, len(table) - usable)
 
 
 def _take_in(
-    folder: Path, slide: SlideRow, settings: IngestSettings, pairs: PairsSettings, optics: OpticsSettings,
+    folder: Path,
+    slide: SlideRow,
+    settings: IngestSettings,
+    pairs: PairsSettings,
+    optics: OpticsSettings,
     sheet_folder: Path,
-) -> list[dict[str, object]]:  # fmt: skip
+) -> list[dict[str, object]]:
     """Read, check and write the fields of the user's files, one at a time."""
     sources = find_fields(slide, sheet_folder, settings.max_field_px)
     for source in sources:
@@ -104,10 +129,11 @@ def _check(
         check_step(source.z_um, pairs.z_step_um, source.where)
     if source.mosaic_px is not None and abs(optics.pixel_um / source.pixel_um - 1) > SAME_PIXEL:
         raise UserError(
-            source.where, got=f"patches with pixels of {source.pixel_um:g} µm",
+            source.where,
+            got=f"patches with pixels of {source.pixel_um:g} µm",
             wanted=f"{optics.pixel_um:g} µm (optics.pixel_um), as patches that are already cut can't be resampled",
             do="Set optics.pixel_um to the patches' pixel size, or mend the sheet's column pixel_um.",
-        )  # fmt: skip
+        )
 
 
 def _adopt(
@@ -124,9 +150,11 @@ def _adopt(
         check_step(stack.z_um.tolist(), pairs.z_step_um, str(file))
         if abs(stack.pixel_um / optics.pixel_um - 1) > SAME_PIXEL:
             raise UserError(
-                str(file), got=f"pixels of {stack.pixel_um:g} µm", wanted=f"{optics.pixel_um:g} µm (optics.pixel_um)",
+                str(file),
+                got=f"pixels of {stack.pixel_um:g} µm",
+                wanted=f"{optics.pixel_um:g} µm (optics.pixel_um)",
                 do="Simulate with cameras of the nominal pixel size.",
-            )  # fmt: skip
+            )
         field = str(told["field"])
         own = f"stacks/{field}.ome.tif"
         rows.append(_row(slide, field, own, stack.planes.shape[1:], stack.z_um, stack.pixel_um))
@@ -143,10 +171,19 @@ def _link(source: Path, target: Path) -> None:
 
 def _row(
     slide: SlideRow, field: str, file: str, shape: tuple[int, ...], z_um: np.ndarray, pixel_um: float
-) -> dict[str, object]:  # fmt: skip
+) -> dict[str, object]:
     height, width, channels = shape
     return {
-        "slide": slide.slide, "field": field, "file": file, "planes": len(z_um), "height_px": height,
-        "width_px": width, "channels": channels, "pixel_um": pixel_um, "z_first_um": z_um[0],
-        "z_last_um": z_um[-1], "z_step_um": regular_step_um(z_um), "reason": "",
-    }  # fmt: skip
+        "slide": slide.slide,
+        "field": field,
+        "file": file,
+        "planes": len(z_um),
+        "height_px": height,
+        "width_px": width,
+        "channels": channels,
+        "pixel_um": pixel_um,
+        "z_first_um": z_um[0],
+        "z_last_um": z_um[-1],
+        "z_step_um": regular_step_um(z_um),
+        "reason": "",
+    }

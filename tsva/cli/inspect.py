@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from tsva.acquisition.resample import SAME_PIXEL
 from tsva.cli.config import load_settings, quiet_log
 from tsva.cli.inspecting.chart import BLOCKS, chart
 from tsva.cli.inspecting.facts import Facts, find_facts
@@ -15,7 +16,6 @@ from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge
 from tsva.cli.inspecting.row import UNKNOWN, cells_for, find, sheet
 from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
-from tsva.resample import SAME_PIXEL
 from tsva.settings.root import Settings
 
 ASCII = str.maketrans({"µ": "u", "×": "x", "±": "+-", "…": "...", "–": "-"})
@@ -35,9 +35,16 @@ CHARTS = 3
 @click.option("--png", type=click.Path(path_type=Path), help="Draw curves and pictures into this file.")
 @click.option("--row", "row_only", is_flag=True, help="Print the slide sheet's header and row and nothing else.")
 def command(
-    path: Path, pattern: str, pixel_um: float | None, z_step_um: float | None, configfile: tuple[Path, ...],
-    sheet_folder: Path, fields: int, png: Path | None, row_only: bool,
-) -> None:  # fmt: skip
+    path: Path,
+    pattern: str,
+    pixel_um: float | None,
+    z_step_um: float | None,
+    configfile: tuple[Path, ...],
+    sheet_folder: Path,
+    fields: int,
+    png: Path | None,
+    row_only: bool,
+) -> None:
     """Tell what PATH is: planes, z, pixel size, sharpness, whether it is fit for training, and its sheet row."""
     settings = load_settings(configfile)
     facts = find_facts(path, pattern)
@@ -56,9 +63,14 @@ def command(
 
 
 def _stacks(
-    facts: Facts, cells: dict[str, str], sheet_folder: Path, settings: Settings, screen: _Screen, most: int,
+    facts: Facts,
+    cells: dict[str, str],
+    sheet_folder: Path,
+    settings: Settings,
+    screen: _Screen,
+    most: int,
     png: Path | None,
-) -> None:  # fmt: skip
+) -> None:
     row, sources, missing = find(cells, sheet_folder, settings)
     first = sources[0]
     known = "not in the file" if "pixel_um" in missing else f"{first.pixel_um:.4g} µm"
@@ -75,8 +87,11 @@ def _stacks(
     for field in judged:
         # one that the run would only leave out matters if there is no other
         unfit += [f"{field.name}: {problem}" for problem in field.problems if field.refused or not usable]
-    _verdict(unfit, [f"{field.name} is left out: {field.problems[0]}" for field in judged if field.problems and usable],
-             screen)  # fmt: skip
+    _verdict(
+        unfit,
+        [f"{field.name} is left out: {field.problems[0]}" for field in judged if field.problems and usable],
+        screen,
+    )
     if not unfit:
         cells["role"] = "train"
     elif all(has_two_shots(f.z_um, settings.pairs.delta_um, settings.refocus.position_tolerance_um) for f in judged):
@@ -92,10 +107,17 @@ def _lacking(column: str, assumed: str) -> str:
 
 def _field(field: Judged, screen: _Screen, *, draw: bool) -> None:
     steps = sorted({round(high - low, 3) for low, high in zip(field.z_um, field.z_um[1:], strict=False)})
-    apart = "" if not steps else f", {steps[0]:g} µm apart" if steps[-1] - steps[0] < 0.02 else (
-        f", {steps[0]:g} to {steps[-1]:g} µm apart")  # fmt: skip
-    screen.say(f"\n{click.style(field.name, bold=True)}: {len(field.z_um)} planes,"
-               f" z from {field.z_um[0]:g} to {field.z_um[-1]:g} µm{apart}")  # fmt: skip
+    apart = (
+        ""
+        if not steps
+        else f", {steps[0]:g} µm apart"
+        if steps[-1] - steps[0] < 0.02
+        else (f", {steps[0]:g} to {steps[-1]:g} µm apart")
+    )
+    screen.say(
+        f"\n{click.style(field.name, bold=True)}: {len(field.z_um)} planes,"
+        f" z from {field.z_um[0]:g} to {field.z_um[-1]:g} µm{apart}"
+    )
     if field.stack is not None:
         if draw:
             screen.say("Brenner gradient by z:")
@@ -107,9 +129,14 @@ def _field(field: Judged, screen: _Screen, *, draw: bool) -> None:
 
 
 def _image(
-    path: Path, pixel_um: float | None, cells: dict[str, str], settings: Settings, screen: _Screen, most: int,
+    path: Path,
+    pixel_um: float | None,
+    cells: dict[str, str],
+    settings: Settings,
+    screen: _Screen,
+    most: int,
     png: Path | None,
-) -> None:  # fmt: skip
+) -> None:
     found = look(path, pixel_um, settings, most)
     size = f"{found.pixel_um:.4g} µm" if found.pixel_um else "not in the file"
     screen.table({"pixel size": size, "planes": "1: sharp, defocus would be simulated on it"})

@@ -17,9 +17,11 @@ def as_user_error(error: BaseException) -> UserError | None:
     """The message for an error that the machine made; None for any other."""
     if isinstance(error, MemoryError):
         return UserError(
-            "memory", got=str(error) or "no more of it", wanted="enough for this stage",
+            "memory",
+            got=str(error) or "no more of it",
+            wanted="enough for this stage",
             do="Give the job more (mem_mb), or lower threads, batches or field sizes in the settings.",
-        )  # fmt: skip
+        )
     if isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in SHORT_WRITES):
         return _full("an output", str(error).splitlines()[0])
     if not isinstance(error, OSError):
@@ -40,6 +42,8 @@ def as_user_error(error: BaseException) -> UserError | None:
 
 def _full(where: str, got: str) -> UserError:
     return UserError(
-        where, got=got, wanted="room for the outputs",
+        where,
+        got=got,
+        wanted="room for the outputs",
         do="Free some (snakemake -n tells how much is needed), then run the same command again.",
-    )  # fmt: skip
+    )

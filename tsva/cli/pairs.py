@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.cli.common import fresh_folder, settings_option
-from tsva.io import read_stack, read_table, write_table
-from tsva.io.arrays import read_array
-from tsva.io.rows import Rows
-from tsva.pairs import cut, plan, plane_at, reachable_planes
+from tsva.acquisition.pairs import cut, plan, plane_at, reachable_planes
+from tsva.cli.common import settings_option
+from tsva.readers.stack_file import read_stack
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
+from tsva.storage.arrays import read_array
+from tsva.storage.atomic import fresh_folder
+from tsva.storage.rows import Rows
+from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +33,26 @@ log = logging.getLogger(__name__)
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="Folder that tables' paths start from.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def command(
-    slide: SlideRow, settings: PairsSettings, seed: int, ingest: Path, focus: Path, simulated: Path | None,
-    results: Path, out: Path,
-) -> None:  # fmt: skip
+    slide: SlideRow,
+    settings: PairsSettings,
+    seed: int,
+    ingest: Path,
+    focus: Path,
+    simulated: Path | None,
+    results: Path,
+    out: Path,
+) -> None:
     """Cut a slide's patches, with every plane that offsets can reach, and list what was left out."""
     ingested = read_table(ingest / "fields.tsv")
     used, excluded = plan(
-        slide, ingested, read_table(focus / "fields.tsv"), read_table(focus / "patches.tsv"), settings,
-        seed=seed, array=(out.absolute().relative_to(results.absolute()) / "patches.npy").as_posix(),
-    )  # fmt: skip
+        slide,
+        ingested,
+        read_table(focus / "fields.tsv"),
+        read_table(focus / "patches.tsv"),
+        settings,
+        seed=seed,
+        array=(out.absolute().relative_to(results.absolute()) / "patches.npy").as_posix(),
+    )
     files = dict(zip(ingested["field"].astype(str), ingested["file"], strict=True))
     with fresh_folder(out) as folder:
         channels = int(used["channels"].iloc[0]) if len(used) else 3

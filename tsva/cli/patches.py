@@ -10,18 +10,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tsva.acquisition.pair import Pair, grid_pairs
 from tsva.errors import UserError
-from tsva.io.arrays import read_array
-from tsva.io.tables import read_table
-from tsva.pair import Pair, grid_pairs
-from tsva.scoring import FACTS
+from tsva.evaluation.scoring import FACTS
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
+from tsva.storage.arrays import read_array
+from tsva.storage.tables import read_table
 
 SCORES = [
-    "patch", "slide", "sample", "n_um", "protocol", "draw", "target", "psnr_db", "ssim", "identical", "seconds",
+    "patch",
+    "slide",
+    "sample",
+    "n_um",
+    "protocol",
+    "draw",
+    "target",
+    "psnr_db",
+    "ssim",
+    "identical",
+    "seconds",
     *FACTS,
-]  # fmt: skip
+]
 """Columns of scores.tsv."""
 
 

@@ -10,18 +10,19 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.cli.common import fresh_folder, settings_option
+from tsva.cli.common import settings_option
 from tsva.cli.patches import read_patches, read_patches_table
 from tsva.errors import UserError
-from tsva.io import write_table
-from tsva.io.rows import Rows
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
+from tsva.storage.atomic import fresh_folder
+from tsva.storage.rows import Rows
+from tsva.storage.tables import write_table
 
 if TYPE_CHECKING:
-    from tsva.networks.checkpoint import Checkpoint
-    from tsva.refocus import Method
+    from tsva.restoration.networks.checkpoint import Checkpoint
+    from tsva.restoration.refocus import Method
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,20 @@ log = logging.getLogger(__name__)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for restored.npy and scores.tsv.")
 def command(
-    method: str, checkpoint: Path | None, settings: RefocusSettings, pairs: PairsSettings, optics: OpticsSettings,
-    table: Path, results: Path, threads: int, out: Path,
-) -> None:  # fmt: skip
+    method: str,
+    checkpoint: Path | None,
+    settings: RefocusSettings,
+    pairs: PairsSettings,
+    optics: OpticsSettings,
+    table: Path,
+    results: Path,
+    threads: int,
+    out: Path,
+) -> None:
     """Restore every test patch at all offsets of the grid and at its continuous ones, and score it."""
     import torch
 
-    from tsva.refocus import run
+    from tsva.evaluation.scoring import run
 
     torch.set_num_threads(threads)
     rows = read_patches_table(table)
@@ -66,8 +74,8 @@ def command(
 def _method(
     name: str, path: Path | None, settings: RefocusSettings, pairs: PairsSettings, rows: pd.DataFrame, table: Path
 ) -> Method:
-    from tsva.networks.checkpoint import load
-    from tsva.refocus import as_captured, with_network
+    from tsva.restoration.networks.checkpoint import load
+    from tsva.restoration.refocus import as_captured, with_network
 
     if name == "y1":
         return as_captured

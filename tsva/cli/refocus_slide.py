@@ -10,15 +10,17 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.cli.common import fresh_folder, settings_option
+from tsva.acquisition.pair import Pair
+from tsva.acquisition.stack import Stack
+from tsva.cli.common import settings_option
 from tsva.cli.refocus import check_fits
 from tsva.errors import UserError
-from tsva.io import read_stack, read_table, write_stack, write_table
-from tsva.pair import Pair
+from tsva.readers.stack_file import read_stack, write_stack
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
-from tsva.stack import Stack
+from tsva.storage.atomic import fresh_folder
+from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +34,19 @@ log = logging.getLogger(__name__)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for images and fields.tsv.")
 def command(
-    checkpoint: Path, ingest: Path, settings: RefocusSettings, pairs: PairsSettings, optics: OpticsSettings,
-    threads: int, out: Path,
-) -> None:  # fmt: skip
+    checkpoint: Path,
+    ingest: Path,
+    settings: RefocusSettings,
+    pairs: PairsSettings,
+    optics: OpticsSettings,
+    threads: int,
+    out: Path,
+) -> None:
     """Restore each field of a slide from the two shots about F."""
     import torch
 
-    from tsva.networks.checkpoint import load
-    from tsva.refocus import with_network
+    from tsva.restoration.networks.checkpoint import load
+    from tsva.restoration.refocus import with_network
 
     torch.set_num_threads(threads)
     held = load(checkpoint)
@@ -98,15 +105,19 @@ def shots(stack: Stack, delta_um: float, settings: RefocusSettings, where: str) 
         apart = float(z_um[1] - z_um[0])
         if abs(apart - 2 * delta_um) > 2 * tolerance:
             raise UserError(
-                where, got=f"two planes {apart:g} µm apart", wanted=f"{2 * delta_um:g} µm (twice pairs.delta_um)",
+                where,
+                got=f"two planes {apart:g} µm apart",
+                wanted=f"{2 * delta_um:g} µm (twice pairs.delta_um)",
                 do="Take the shots at that distance, or use a network that was trained for yours.",
-            )  # fmt: skip
+            )
         return 0, 1
     low, high = (int(np.argmin(np.abs(z_um - wanted))) for wanted in (focal - delta_um, focal + delta_um))
     for plane, wanted in ((low, focal - delta_um), (high, focal + delta_um)):
         if abs(z_um[plane] - wanted) > tolerance:
             raise UserError(
-                where, got=f"the nearest plane to {wanted:g} µm at {z_um[plane]:g} µm",
-                wanted=f"one within {tolerance:g} µm", do="Set refocus.initial_focal_position_um to this slide's F.",
-            )  # fmt: skip
+                where,
+                got=f"the nearest plane to {wanted:g} µm at {z_um[plane]:g} µm",
+                wanted=f"one within {tolerance:g} µm",
+                do="Set refocus.initial_focal_position_um to this slide's F.",
+            )
     return low, high

@@ -12,10 +12,8 @@ import click
 import numpy as np
 import pandas as pd
 
-from tsva.cli.common import fresh_folder, settings_option
+from tsva.cli.common import settings_option
 from tsva.errors import UserError
-from tsva.io import read_table
-from tsva.io.arrays import read_array, read_json
 from tsva.report.inputs import Advice, DataSet, Inputs, Method, Slide, Training
 from tsva.report.names import DATASETS
 from tsva.settings.count import CountSettings
@@ -23,6 +21,9 @@ from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
 from tsva.settings.sheet import parse_sheet
+from tsva.storage.arrays import read_array, read_json
+from tsva.storage.atomic import fresh_folder
+from tsva.storage.tables import read_table
 
 log = logging.getLogger(__name__)
 SHEET_COLUMNS = {"slide", "role", "sample", "source", "tissue", "stain", "microscope"}
@@ -59,25 +60,42 @@ def _facts(_: click.Context, param: click.Parameter, value: str) -> dict[str, An
 @click.option("--sheet", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Slide sheet.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def command(
-    settings: ReportSettings, pairs: PairsSettings, optics: OpticsSettings, count: CountSettings, train: dict[str, Any],
-    run: dict[str, Any], seed: int, results: Path, datasets: tuple[str, ...], methods: tuple[str, ...],
-    sheet: Path | None, out: Path,
-) -> None:  # fmt: skip
+    settings: ReportSettings,
+    pairs: PairsSettings,
+    optics: OpticsSettings,
+    count: CountSettings,
+    train: dict[str, Any],
+    run: dict[str, Any],
+    seed: int,
+    results: Path,
+    datasets: tuple[str, ...],
+    methods: tuple[str, ...],
+    sheet: Path | None,
+    out: Path,
+) -> None:
     """Write index.html and summary.json from the tables of the stages before."""
     from tsva.report.build import build
 
     if datasets and "y1" not in methods:
         raise UserError(
-            "--method", got=", ".join(methods) or "none", wanted="y1 among the methods, as all are compared with it",
+            "--method",
+            got=", ".join(methods) or "none",
+            wanted="y1 among the methods, as all are compared with it",
             do="Add --method y1.",
-        )  # fmt: skip
+        )
     inputs = Inputs(
         datasets=[_dataset(results, name, methods) for name in datasets],
         slides=_slides(results, datasets, sheet),
         training=[_training(results, method) for method in methods if (results / "train" / method).is_dir()],
-        pairs=pairs, optics=optics, count=count, report=settings, train=train, run=run, seed=seed,
+        pairs=pairs,
+        optics=optics,
+        count=count,
+        report=settings,
+        train=train,
+        run=run,
+        seed=seed,
         advice=_advice(results / "advise"),
-    )  # fmt: skip
+    )
     page, summary = build(inputs)
     with fresh_folder(out) as folder:
         (folder / "index.html").write_text(page, encoding="utf-8")
@@ -110,9 +128,11 @@ def _method(results: Path, dataset: str, method: str, patches: int) -> Method:
     restored = read_array(folder / "restored.npy")
     if len(restored) != patches:
         raise UserError(
-            str(folder / "restored.npy"), got=f"{len(restored)} patches",
-            wanted=f"{patches}, as pairs/{dataset}.tsv has", do="Run the refocus stage again.",
-        )  # fmt: skip
+            str(folder / "restored.npy"),
+            got=f"{len(restored)} patches",
+            wanted=f"{patches}, as pairs/{dataset}.tsv has",
+            do="Run the refocus stage again.",
+        )
     return Method(read_table(folder / "scores.tsv"), restored, read_table(counts) if counts.exists() else None)
 
 

@@ -12,22 +12,39 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.cli.common import fresh_folder, settings_option
+from tsva.cli.common import settings_option
 from tsva.errors import UserError
-from tsva.io import write_stack, write_table
+from tsva.readers.stack_file import write_stack
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings
-from tsva.simulate import SimulatedField, sharp_sampling, simulate_slide
+from tsva.simulation.simulate import SimulatedField, sharp_sampling, simulate_slide
+from tsva.storage.atomic import fresh_folder
+from tsva.storage.tables import write_table
 
 log = logging.getLogger(__name__)
 
 COLUMNS = [
-    "slide", "field", "file", "planes", "height_px", "width_px", "channels", "pixel_um", "z_first_um", "z_last_um",
-    "z_step_um", "reason", "clean_file", "continuous_file", "continuous_z_um", "surface_file", "nuclei_file",
+    "slide",
+    "field",
+    "file",
+    "planes",
+    "height_px",
+    "width_px",
+    "channels",
+    "pixel_um",
+    "z_first_um",
+    "z_last_um",
+    "z_step_um",
+    "reason",
+    "clean_file",
+    "continuous_file",
+    "continuous_z_um",
+    "surface_file",
+    "nuclei_file",
     "focus_z_um",
-]  # fmt: skip
+]
 
 
 @click.command()
@@ -42,9 +59,15 @@ COLUMNS = [
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def command(
-    slide: SlideRow, settings: SimulateSettings, pairs: PairsSettings, optics: OpticsSettings, seed: int,
-    sheet_folder: Path, threads: int, out: Path,
-) -> None:  # fmt: skip
+    slide: SlideRow,
+    settings: SimulateSettings,
+    pairs: PairsSettings,
+    optics: OpticsSettings,
+    seed: int,
+    sheet_folder: Path,
+    threads: int,
+    out: Path,
+) -> None:
     """Simulate a slide: digital tissue, or sharp real fields, at every stage position."""
     count = slide.fields or settings.fields[slide.role]
     sharp = (
@@ -68,22 +91,25 @@ def _sharp_fields(
     slide: SlideRow, left: int, sampling: tuple[float, tuple[int, int]], sheet_folder: Path
 ) -> Iterator[tuple[str, np.ndarray, str]]:
     """Fields of all files behind a slide; each file gives an even share, and what it can't give the next ones may."""
-    from tsva.io import read_sharp_fields  # OpenSlide's library is needed for real images alone
+    from tsva.readers.sharp import read_sharp_fields  # OpenSlide's library is needed for real images alone
 
     place = sheet_folder / slide.path
     files = [place] if place.is_file() else sorted(path for path in place.parent.glob(place.name) if path.is_file())
     if not files:
         raise UserError(
-            f"slide {slide.slide}, column path", got=str(place),
+            f"slide {slide.slide}, column path",
+            got=str(place),
             wanted="an image or slide, or a pattern that matches some",
             do="Mend the path; it is relative to the sheet.",
-        )  # fmt: skip
+        )
     twins = [file for file in files if [other.stem for other in files].count(file.stem) > 1]
     if twins:
         raise UserError(
-            f"slide {slide.slide}, column path", got=f"{twins[0].name} and {twins[1].name}",
-            wanted="files of different names: they name the fields", do="Rename one of them.",
-        )  # fmt: skip
+            f"slide {slide.slide}, column path",
+            got=f"{twins[0].name} and {twins[1].name}",
+            wanted="files of different names: they name the fields",
+            do="Rename one of them.",
+        )
     for index, file in enumerate(files):
         share = math.ceil(left / (len(files) - index))
         if share == 0:
@@ -100,10 +126,19 @@ def _write(field: SimulatedField, folder: Path) -> dict[str, object]:
     stack, truth = field.stack, f"truth/{field.name}_"
     planes, height, width, channels = stack.planes.shape
     cells: dict[str, object] = {
-        "field": field.name, "file": f"stacks/{field.name}.ome.tif", "planes": planes, "height_px": height,
-        "width_px": width, "channels": channels, "pixel_um": stack.pixel_um, "z_first_um": stack.z_um[0],
-        "z_last_um": stack.z_um[-1], "z_step_um": stack.z_step_um, "reason": "", "focus_z_um": field.focus_z_um,
-    }  # fmt: skip
+        "field": field.name,
+        "file": f"stacks/{field.name}.ome.tif",
+        "planes": planes,
+        "height_px": height,
+        "width_px": width,
+        "channels": channels,
+        "pixel_um": stack.pixel_um,
+        "z_first_um": stack.z_um[0],
+        "z_last_um": stack.z_um[-1],
+        "z_step_um": stack.z_step_um,
+        "reason": "",
+        "focus_z_um": field.focus_z_um,
+    }
     write_stack(folder / str(cells["file"]), stack)
     if field.clean is not None:
         cells["clean_file"] = f"{truth}clean.ome.tif"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from tsva.cli.common import fresh_file
+from tsva.acquisition.spectrum import signal_table
 from tsva.errors import UserError
-from tsva.io.arrays import read_array
-from tsva.io.tables import read_table, write_table
-from tsva.spectrum import signal_table
+from tsva.storage.arrays import read_array
+from tsva.storage.atomic import fresh_file
+from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 

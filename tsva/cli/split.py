@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from tsva.cli.common import fresh_file, settings_option
-from tsva.io.tables import read_table, write_table
+from tsva.acquisition.split import split
+from tsva.cli.common import settings_option
 from tsva.settings.pairs import PairsSettings
-from tsva.split import split
+from tsva.storage.atomic import fresh_file
+from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 LISTS = ("--table", "--excluded")
@@ -54,9 +55,15 @@ def _one_flag_each(words: list[str]) -> list[str]:
 @click.option("--out-dataset2", type=click.Path(path_type=Path), required=True)
 @click.option("--out-excluded", type=click.Path(path_type=Path), required=True)
 def command(
-    settings: PairsSettings, seed: int, tables: tuple[Path, ...], excluded: tuple[Path, ...],
-    out_train: Path, out_dataset1: Path, out_dataset2: Path, out_excluded: Path,
-) -> None:  # fmt: skip
+    settings: PairsSettings,
+    seed: int,
+    tables: tuple[Path, ...],
+    excluded: tuple[Path, ...],
+    out_train: Path,
+    out_dataset1: Path,
+    out_dataset2: Path,
+    out_excluded: Path,
+) -> None:
     """Gather the patches of all slides: training and verification by patient, and both test data sets."""
     parts, left_out = split(map(read_table, tables), map(read_table, excluded), settings, seed=seed)
     for role, out in {"train": out_train, "dataset1": out_dataset1, "dataset2": out_dataset2}.items():

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 
-from tsva.cli.common import fresh_file, fresh_folder, settings_option
+from tsva.cli.common import settings_option
 from tsva.errors import UserError
-from tsva.fingerprint import code_digest
-from tsva.io import read_table
-from tsva.io.arrays import read_array
+from tsva.pipeline.fingerprint import code_digest
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import NETWORK_NAMES, TrainSettings
+from tsva.storage.arrays import read_array
+from tsva.storage.atomic import fresh_file, fresh_folder
+from tsva.storage.tables import read_table
 
 if TYPE_CHECKING:
-    from tsva.train import Fitted, Machine
+    from tsva.training.fit import Fitted, Machine
     from tsva.training.patches import PatchStacks
     from tsva.training.state import Keeping
 
@@ -43,16 +44,26 @@ log = logging.getLogger(__name__)
 @click.option("--workers", type=click.IntRange(min=0), help="Processes that read ahead for each device.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for model.ckpt and its logs.")
 def command(
-    network: str, settings: TrainSettings, pairs: PairsSettings, optics: OpticsSettings, seed: int, table: Path,
-    results: Path, threads: int, devices: str, nodes: int, workers: int | None, out: Path,
-) -> None:  # fmt: skip
+    network: str,
+    settings: TrainSettings,
+    pairs: PairsSettings,
+    optics: OpticsSettings,
+    seed: int,
+    table: Path,
+    results: Path,
+    threads: int,
+    devices: str,
+    nodes: int,
+    workers: int | None,
+    out: Path,
+) -> None:
     """Train a network and keep the step that verifies best.
 
     A training that was killed goes on from the state beside --out, as if nothing had happened.
     """
     import torch
 
-    from tsva.train import fit, precision
+    from tsva.training.fit import fit, precision
     from tsva.training.module import DivergedError
 
     if network not in NETWORK_NAMES:
@@ -64,10 +75,11 @@ def command(
     training, verification = (_patches(rows, table, results, pairs, split) for split in ("training", "verification"))
     if settings.crop_px is not None and settings.crop_px > pairs.patch_px:
         raise UserError(
-            "settings, key train.crop_px", got=str(settings.crop_px),
+            "settings, key train.crop_px",
+            got=str(settings.crop_px),
             wanted=f"at most pairs.patch_px ({pairs.patch_px})",
             do="Mend either key.",
-        )  # fmt: skip
+        )
     pixel_um, data = _pixel_um(rows, table), _fingerprint(rows, results)
     machine = _machine(settings, devices, nodes, workers)
     keeping = _keeping(out, network, settings, pairs, optics, seed, data)
@@ -81,20 +93,36 @@ def command(
     if not fitted.is_first_process:
         return
     summary = {
-        "network": network, "recipe": settings.recipe, "parameters": fitted.parameters,
-        "multiply_accumulates_224": fitted.multiply_accumulates, "training_patches": len(training),
-        "verification_patches": len(verification), "steps": fitted.steps, "best_step": fitted.best_step,
+        "network": network,
+        "recipe": settings.recipe,
+        "parameters": fitted.parameters,
+        "multiply_accumulates_224": fitted.multiply_accumulates,
+        "training_patches": len(training),
+        "verification_patches": len(verification),
+        "steps": fitted.steps,
+        "best_step": fitted.best_step,
         "verification_psnr_db": _at(fitted, "verification_psnr_db"),
         "verification_y1_psnr_db": _at(fitted, "verification_y1_psnr_db"),
-        "seconds": round(time.monotonic() - began, 1), "threads": threads, "devices": machine.devices * machine.nodes,
-        "precision": precision(), "seed": seed, "data": data,
-    }  # fmt: skip
+        "seconds": round(time.monotonic() - began, 1),
+        "threads": threads,
+        "devices": machine.devices * machine.nodes,
+        "precision": precision(),
+        "seed": seed,
+        "data": data,
+    }
     card = {
-        "network": network, "settings": settings.model_dump(mode="json"), "channels": training.channels,
-        "pixel_um": pixel_um, "delta_um": pairs.delta_um, "offset_max_um": pairs.offset_max_um,
-        "optics": optics.model_dump(mode="json"), "step": fitted.best_step, "seed": seed, "data": data,
+        "network": network,
+        "settings": settings.model_dump(mode="json"),
+        "channels": training.channels,
+        "pixel_um": pixel_um,
+        "delta_um": pairs.delta_um,
+        "offset_max_um": pairs.offset_max_um,
+        "optics": optics.model_dump(mode="json"),
+        "step": fitted.best_step,
+        "seed": seed,
+        "data": data,
         "weights": fitted.weights,
-    }  # fmt: skip
+    }
     if fitted.diverged_at is not None:
         keeping.remove()
         _give_up(out, card, fitted)
@@ -104,7 +132,7 @@ def command(
 
 def _machine(settings: TrainSettings, devices: str, nodes: int, workers: int | None) -> Machine:
     """The devices asked for; "auto": as many of those that this process sees as share a batch evenly."""
-    from tsva.train import Machine, visible_devices
+    from tsva.training.fit import Machine, visible_devices
 
     visible = visible_devices()
     if devices == "auto":
@@ -116,10 +144,11 @@ def _machine(settings: TrainSettings, devices: str, nodes: int, workers: int | N
         raise UserError("--devices", got=repr(devices), wanted="auto or a number from 1", do="Mend the option.")
     if settings.batch % (number * nodes):
         raise UserError(
-            "settings, key train.batch", got=str(settings.batch),
+            "settings, key train.batch",
+            got=str(settings.batch),
             wanted=f"a multiple of {number * nodes} ({number} devices × {nodes} nodes), which share it evenly",
             do="Mend the key, or --devices and --nodes.",
-        )  # fmt: skip
+        )
     if number * nodes > 1:
         log.info("%d devices × %d nodes, %d pairs a step each", number, nodes, settings.batch // (number * nodes))
     return Machine(number, nodes, workers)
@@ -134,16 +163,21 @@ def _keeping(
     from tsva.training.state import Keeping
 
     what = {
-        "network": network, "settings": settings.model_dump(mode="json", exclude={"networks", "state_every_s"}),
-        "pairs": pairs.model_dump(mode="json"), "optics": optics.model_dump(mode="json"), "seed": seed, "data": data,
-        "code": code_digest(__name__), "torch": torch.__version__,
-    }  # fmt: skip
+        "network": network,
+        "settings": settings.model_dump(mode="json", exclude={"networks", "state_every_s"}),
+        "pairs": pairs.model_dump(mode="json"),
+        "optics": optics.model_dump(mode="json"),
+        "seed": seed,
+        "data": data,
+        "code": code_digest(__name__),
+        "torch": torch.__version__,
+    }
     fits = hashlib.sha256(json.dumps(what, sort_keys=True).encode("utf-8")).hexdigest()
     return Keeping(out.with_name(f"{out.name}.state.ckpt"), fits, settings.state_every_s)
 
 
 def _write(out: Path, card: dict[str, Any], fitted: Fitted, summary: dict[str, Any]) -> None:
-    from tsva.networks.checkpoint import Checkpoint, save
+    from tsva.restoration.networks.checkpoint import Checkpoint, save
 
     with fresh_folder(out) as folder:
         save(Checkpoint(**card), folder / "model.ckpt")
@@ -153,7 +187,7 @@ def _write(out: Path, card: dict[str, Any], fitted: Fitted, summary: dict[str, A
 
 def _give_up(out: Path, card: dict[str, Any], fitted: Fitted) -> None:
     """Keep the last good checkpoint beside the folder, and say so."""
-    from tsva.networks.checkpoint import Checkpoint, save
+    from tsva.restoration.networks.checkpoint import Checkpoint, save
 
     kept = out.with_name(f"{out.name}.last_good.ckpt")
     with fresh_file(kept) as path:
@@ -163,9 +197,11 @@ def _give_up(out: Path, card: dict[str, Any], fitted: Fitted) -> None:
 
 def _diverged(network: str, step: int | None, kept: str) -> UserError:
     return UserError(
-        f"training of {network}", got=f"a loss that is no finite number at step {step}", wanted="a loss that falls",
+        f"training of {network}",
+        got=f"a loss that is no finite number at step {step}",
+        wanted="a loss that falls",
         do=f"Lower train.learning_rate. {kept}",
-    )  # fmt: skip
+    )
 
 
 def _at(fitted: Fitted, key: str) -> float:
@@ -179,16 +215,21 @@ def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSetting
     rows = rows[rows["split"] == split]
     if rows.empty:
         raise UserError(
-            str(table), got=f"no {split} patches", wanted="some of both training and verification",
+            str(table),
+            got=f"no {split} patches",
+            wanted="some of both training and verification",
             do="Add training slides of further patients, or set pairs.split_by to patch.",
-        )  # fmt: skip
+        )
     names = sorted(set(rows["array"]))
     arrays = tuple(read_array(results / name) for name in names)
     where = {name: number for number, name in enumerate(names)}
     return PatchStacks(
-        arrays, rows["array"].map(where).to_numpy(dtype=int), rows["index"].to_numpy(dtype=int),
-        rows["n_um"].to_numpy(dtype=float), pairs,
-    )  # fmt: skip
+        arrays,
+        rows["array"].map(where).to_numpy(dtype=int),
+        rows["index"].to_numpy(dtype=int),
+        rows["n_um"].to_numpy(dtype=float),
+        pairs,
+    )
 
 
 def _pixel_um(rows: pd.DataFrame, table: Path) -> float:
@@ -196,10 +237,11 @@ def _pixel_um(rows: pd.DataFrame, table: Path) -> float:
     smallest, largest = float(rows["pixel_um"].min()), float(rows["pixel_um"].max())
     if largest > 1.02 * smallest:
         raise UserError(
-            f"{table}, column pixel_um", got=f"{smallest:g} to {largest:g} µm",
+            f"{table}, column pixel_um",
+            got=f"{smallest:g} to {largest:g} µm",
             wanted="one pixel size for all training slides",
             do="Resample the slides to one pixel size, or train on those of one size.",
-        )  # fmt: skip
+        )
     return round((smallest + largest) / 2, 6)
 
 

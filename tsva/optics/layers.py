@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tsva.specimen import Specimen
+from tsva.optics.specimen import Specimen
 
 
 def focal_heights(specimen: Specimen, surface_um: np.ndarray) -> np.ndarray:

@@ -29,16 +29,18 @@ def build(inputs: Inputs) -> tuple[str, dict[str, Any]]:
     chosen = {d.name: examples.choose(d, inputs.report.examples, inputs.pairs) for d in inputs.datasets}
     pictures = {d.name: examples.pictures(d, chosen[d.name], inputs.pairs) for d in inputs.datasets}
     summary = tables.summarise(inputs)
-    summary["examples"] = tables.tidy([
-        {**example, "error_scale_grey_levels": pictures[name]["scale_grey_levels"]}
-        for name, found in chosen.items()
-        for example in found
-    ])  # fmt: skip
+    summary["examples"] = tables.tidy(
+        [
+            {**example, "error_scale_grey_levels": pictures[name]["scale_grey_levels"]}
+            for name, found in chosen.items()
+            for example in found
+        ]
+    )
     counted = {d.name: segmentation.choose(d, chosen[d.name]) for d in inputs.datasets}
     segmented = {d.name: segmentation.pictures(d, counted[d.name], inputs) for d in inputs.datasets}
-    summary["segmentations_shown"] = tables.tidy([
-        {**example, **segmented[name]["counts"]} for name, example in counted.items() if example is not None
-    ])  # fmt: skip
+    summary["segmentations_shown"] = tables.tidy(
+        [{**example, **segmented[name]["counts"]} for name, example in counted.items() if example is not None]
+    )
     summary["optics"] = {"on_axis": tables.tidy(on_axis(inputs.optics, inputs.pairs.delta_um))}
     summary["advice"] = advice(inputs.advice)
     stacks, fields = contact.choose(inputs.slides, inputs.pairs), focal_surface.choose(inputs.slides)

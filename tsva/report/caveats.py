@@ -12,11 +12,13 @@ from tsva.settings.pairs import PairsSettings
 def handed_over(dataset: str, scores: Sequence[Row], pairs: PairsSettings) -> list[str]:
     """What doing nothing scores where a shot is the target plane."""
     found = [
-        row for row in scores
+        row
+        for row in scores
         if (row["dataset"], row["method"], row["protocol"], row["target"]) == (dataset, NOTHING, "paper", "captured")
-        and row["sample"] is None and row["delta_d_um"] is not None
+        and row["sample"] is None
+        and row["delta_d_um"] is not None
         and row["delta_d_um"] not in pairs.strict_offsets_um
-    ]  # fmt: skip
+    ]
     identical, shots = (sum(row[key] for row in found) for key in ("identical_patches", "patches"))
     if not identical:
         return []

@@ -21,10 +21,11 @@ WIDE, NARROW = (9.6, 3.7), (5.4, 3.8)
 def psnr_by_offset(summary: Summary, dataset: str, target: str) -> str:
     """PSNR of every method by ΔD, with the interval over slides as a band."""
     rows = [
-        row for row in summary["scores"]
+        row
+        for row in summary["scores"]
         if (row["dataset"], row["target"], row["protocol"], row["sample"]) == (dataset, target, "paper", None)
         and row["delta_d_um"] is not None
-    ]  # fmt: skip
+    ]
     methods = drawn(dict.fromkeys(row["method"] for row in rows))
 
     def draw(figure: Figure) -> None:
@@ -75,9 +76,10 @@ def _names(methods: Iterable[str]) -> str:
 def differences(summary: Summary, dataset: str) -> str | None:
     """Paired differences by ΔD and on average: methods less Y1, and the lead method less the others; None without."""
     rows = [
-        row for row in summary["comparisons"]
+        row
+        for row in summary["comparisons"]
         if row["dataset"] == dataset and row["sample"] is None and row["target"] == "captured"
-    ]  # fmt: skip
+    ]
     methods = drawn(next(found["methods"] for found in summary["datasets"] if found["dataset"] == dataset))
     lead = lead_of(methods)
     if lead is None:

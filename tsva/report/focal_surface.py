@@ -110,10 +110,12 @@ def pictures(slides: Sequence[Slide], chosen: Sequence[dict[str, Any]], step_um:
         slide = named[row["slide"]]
         surface = _surface(slide, row["field"])
         indices = None if surface is None else height_map(surface, low, high, step_um)
-        fields.append({
-            "surface": None if indices is None else palette_uri(indices, colours),
-            **_mosaic(slide, row),
-        })  # fmt: skip
+        fields.append(
+            {
+                "surface": None if indices is None else palette_uri(indices, colours),
+                **_mosaic(slide, row),
+            }
+        )
     return {
         "low_um": min(known, default=None),
         "high_um": max(known, default=None),

@@ -93,12 +93,14 @@ def _table3(rows: Rows, dataset: Row, printed: Sequence[Row], delta_um: float) -
     body = []
     for method in dataset["methods"]:
         paper = {LEAD: LEAD, plain: "unet"}.get(method)
-        body.append({
-            "method": method,
-            "cells": [rows.cell(method, "paper", "captured", delta) for delta in heads],
-            "paper": [papers.get((paper, delta)) for delta in heads] if paper and papers else None,
-            "paper_name": f"paper’s {method_name(paper)}" if paper else None,
-        })  # fmt: skip
+        body.append(
+            {
+                "method": method,
+                "cells": [rows.cell(method, "paper", "captured", delta) for delta in heads],
+                "paper": [papers.get((paper, delta)) for delta in heads] if paper and papers else None,
+                "paper_name": f"paper’s {method_name(paper)}" if paper else None,
+            }
+        )
     return {
         "heads": [
             {

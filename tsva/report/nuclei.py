@@ -72,9 +72,8 @@ def in_words(nuclei: Sequence[Row], dataset: Row, pairs: PairsSettings) -> list[
         return []
     strict = {abs(delta) for delta in pairs.strict_offsets_um}
     folded = [
-        row for row in rows
-        if (row["method"], row["protocol"]) == (lead, "folded") and row["delta_d_um"] in strict
-    ]  # fmt: skip
+        row for row in rows if (row["method"], row["protocol"]) == (lead, "folded") and row["delta_d_um"] in strict
+    ]
     error, nothing = plain(ours["absolute_error"], 2), plain(theirs["absolute_error"], 2)
     return [
         f"Nuclei counted by stain: {method_name(ours['method'])} is off by {error} a patch in the strict average, "

@@ -39,19 +39,23 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any]) -> str:
     str
         HTML with styles and pictures inside; names from the data are escaped.
     """
-    return _environment().get_template("index.html.jinja").render(
-        summary=summary,
-        datasets=[_dataset(summary, dataset, pictures) for dataset in summary["datasets"]],
-        focal_positions=_markup(figures.focal_positions(summary)),
-        training=_markup(figures.training(summary)),
-        optics=_markup(pictures["optics"]),
-        advice=_markup(pictures["advice"]),
-        stacks=list(zip(summary["stacks_shown"], pictures["stacks"], strict=True)),
-        fields=list(zip(summary["fields_shown"], pictures["fields"]["fields"], strict=True)),
-        heights=pictures["fields"],
-        listed=LISTED,
-        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
-    )  # fmt: skip
+    return (
+        _environment()
+        .get_template("index.html.jinja")
+        .render(
+            summary=summary,
+            datasets=[_dataset(summary, dataset, pictures) for dataset in summary["datasets"]],
+            focal_positions=_markup(figures.focal_positions(summary)),
+            training=_markup(figures.training(summary)),
+            optics=_markup(pictures["optics"]),
+            advice=_markup(pictures["advice"]),
+            stacks=list(zip(summary["stacks_shown"], pictures["stacks"], strict=True)),
+            fields=list(zip(summary["fields_shown"], pictures["fields"]["fields"], strict=True)),
+            heights=pictures["fields"],
+            listed=LISTED,
+            style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        )
+    )
 
 
 def _dataset(summary: Mapping[str, Any], dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> dict[str, Any]:

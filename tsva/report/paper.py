@@ -8,8 +8,12 @@ from typing import Any
 
 DATA = Path(__file__).parent / "data"
 METHODS = {
-    "U-net": "unet", "TSVA": "tsva", "Burst U-net": "burst", "Dark Channel": "dark_channel", "Graph Deblur": "graph",
-}  # fmt: skip
+    "U-net": "unet",
+    "TSVA": "tsva",
+    "Burst U-net": "burst",
+    "Dark Channel": "dark_channel",
+    "Graph Deblur": "graph",
+}
 
 
 def table1() -> list[dict[str, Any]]:

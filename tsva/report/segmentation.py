@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tsva.count.imagej import count, segment
-from tsva.count.particles import Particles
+from tsva.evaluation.counting.imagej import count, segment
+from tsva.evaluation.counting.particles import Particles
 from tsva.report.inputs import DataSet, Inputs
 from tsva.report.names import NOTHING, lead_of
 from tsva.report.pictures import png_uri

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsva.offsets import bin_weights
+from tsva.acquisition.offsets import bin_weights
 from tsva.report.inputs import DataSet, Slide
 from tsva.settings.pairs import PairsSettings
 

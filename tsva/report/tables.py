@@ -10,19 +10,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsva.evaluation.statistics import comparison_rows, count_rows, error_rows, nuclei_rows, offset_rows, score_rows
 from tsva.report import paper, slides
 from tsva.report.inputs import DataSet, Inputs, Training
 from tsva.report.names import NOTHING, OURS, lead_of, method_name
 from tsva.report.nuclei import in_words
 from tsva.report.verdict import verdicts
-from tsva.statistics import comparison_rows, count_rows, error_rows, nuclei_rows, offset_rows, score_rows
 
 VERSION = 1
 """Of summary.json's layout; docs/summary.md says what changed."""
 TRAINING_FACTS = (
-    "parameters", "multiply_accumulates_224", "training_patches", "verification_patches", "steps", "best_step",
-    "verification_psnr_db", "verification_y1_psnr_db", "seconds",
-)  # fmt: skip
+    "parameters",
+    "multiply_accumulates_224",
+    "training_patches",
+    "verification_patches",
+    "steps",
+    "best_step",
+    "verification_psnr_db",
+    "verification_y1_psnr_db",
+    "seconds",
+)
 LOG_COLUMNS = ("step", "training_loss", "verification_loss", "verification_psnr_db", "verification_y1_psnr_db")
 
 
@@ -46,32 +53,34 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
     verdict = verdicts(datasets, scores, comparisons, training, inputs.pairs, inputs.report.confidence)
     for row, dataset in zip(verdict, datasets, strict=True):
         row["sentences"] += in_words(nuclei, dataset, inputs.pairs)
-    return tidy({
-        "version": VERSION,
-        "verdict": verdict,
-        "datasets": datasets,
-        "methods": _methods(inputs.datasets),
-        "scores": scores,
-        "comparisons": comparisons,
-        "counts": _records(_counts(inputs)),
-        "nuclei": nuclei,
-        "offsets": _records(_offsets(inputs)),
-        "errors": _records(_errors(inputs)),
-        "focus": slides.focus(inputs.slides, inputs.pairs),
-        "shift": slides.shift(inputs.slides),
-        "excluded": slides.excluded(inputs.slides),
-        "training": training,
-        "paper": {"table1": paper.table1(), "table2": paper.table2(), "table3": paper.table3()},
-        "settings": {
-            "seed": inputs.seed,
-            "report": inputs.report.model_dump(),
-            "pairs": inputs.pairs.model_dump(),
-            "optics": inputs.optics.model_dump(),
-            "count": inputs.count.model_dump(),
-            "train": dict(inputs.train),
-        },
-        "run": dict(inputs.run),
-    })  # fmt: skip
+    return tidy(
+        {
+            "version": VERSION,
+            "verdict": verdict,
+            "datasets": datasets,
+            "methods": _methods(inputs.datasets),
+            "scores": scores,
+            "comparisons": comparisons,
+            "counts": _records(_counts(inputs)),
+            "nuclei": nuclei,
+            "offsets": _records(_offsets(inputs)),
+            "errors": _records(_errors(inputs)),
+            "focus": slides.focus(inputs.slides, inputs.pairs),
+            "shift": slides.shift(inputs.slides),
+            "excluded": slides.excluded(inputs.slides),
+            "training": training,
+            "paper": {"table1": paper.table1(), "table2": paper.table2(), "table3": paper.table3()},
+            "settings": {
+                "seed": inputs.seed,
+                "report": inputs.report.model_dump(),
+                "pairs": inputs.pairs.model_dump(),
+                "optics": inputs.optics.model_dump(),
+                "count": inputs.count.model_dump(),
+                "train": dict(inputs.train),
+            },
+            "run": dict(inputs.run),
+        }
+    )
 
 
 def _dataset(dataset: DataSet, inputs: Inputs) -> dict[str, Any]:
@@ -131,12 +140,16 @@ def _failures(scores: pd.DataFrame) -> dict[str, Any]:
 def _scores(inputs: Inputs) -> list[pd.DataFrame]:
     return [
         score_rows(
-            result.scores, dataset=dataset.name, method=method,
-            pairs=inputs.pairs, report=inputs.report, seed=inputs.seed,
+            result.scores,
+            dataset=dataset.name,
+            method=method,
+            pairs=inputs.pairs,
+            report=inputs.report,
+            seed=inputs.seed,
         )
         for dataset in inputs.datasets
         for method, result in dataset.methods.items()
-    ]  # fmt: skip
+    ]
 
 
 def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
@@ -150,24 +163,34 @@ def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
         duels += [(first, method) for first in leads for method in applied if method != first]
         tables += [
             comparison_rows(
-                dataset.methods[method].scores, dataset.methods[baseline].scores, dataset=dataset.name, method=method,
-                baseline=baseline, pairs=inputs.pairs, report=inputs.report, seed=inputs.seed,
+                dataset.methods[method].scores,
+                dataset.methods[baseline].scores,
+                dataset=dataset.name,
+                method=method,
+                baseline=baseline,
+                pairs=inputs.pairs,
+                report=inputs.report,
+                seed=inputs.seed,
             )
             for method, baseline in duels
-        ]  # fmt: skip
+        ]
     return tables
 
 
 def _counts(inputs: Inputs) -> list[pd.DataFrame]:
     return [
         count_rows(
-            result.counts, dataset=dataset.name, method=method,
-            pairs=inputs.pairs, report=inputs.report, seed=inputs.seed,
+            result.counts,
+            dataset=dataset.name,
+            method=method,
+            pairs=inputs.pairs,
+            report=inputs.report,
+            seed=inputs.seed,
         )
         for dataset in inputs.datasets
         for method, result in dataset.methods.items()
         if result.counts is not None
-    ]  # fmt: skip
+    ]
 
 
 def _nuclei(inputs: Inputs) -> list[pd.DataFrame]:
@@ -177,11 +200,16 @@ def _nuclei(inputs: Inputs) -> list[pd.DataFrame]:
         counted = {method: result.counts for method, result in dataset.methods.items() if result.counts is not None}
         tables += [
             nuclei_rows(
-                counts, None if method == NOTHING else counted.get(NOTHING), dataset=dataset.name, method=method,
-                pairs=inputs.pairs, report=inputs.report, seed=inputs.seed,
+                counts,
+                None if method == NOTHING else counted.get(NOTHING),
+                dataset=dataset.name,
+                method=method,
+                pairs=inputs.pairs,
+                report=inputs.report,
+                seed=inputs.seed,
             )
             for method, counts in counted.items()
-        ]  # fmt: skip
+        ]
     return tables
 
 

@@ -9,9 +9,20 @@ from pydantic import Field, model_validator
 from tsva.settings.base import Section
 
 ThresholdMethod = Literal[
-    "default", "otsu", "isodata", "li", "triangle", "huang", "intermodes", "max_entropy", "mean", "minimum",
-    "moments", "percentile", "yen",
-]  # fmt: skip
+    "default",
+    "otsu",
+    "isodata",
+    "li",
+    "triangle",
+    "huang",
+    "intermodes",
+    "max_entropy",
+    "mean",
+    "minimum",
+    "moments",
+    "percentile",
+    "yen",
+]
 
 
 class NucleiSettings(Section):

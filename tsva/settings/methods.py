@@ -9,9 +9,17 @@ from pydantic import Field, model_validator
 from tsva.settings.base import Section
 
 BaselineName = Literal[
-    "mean", "denoise", "focus_stack", "richardson_lucy", "wiener_one_shot", "wiener_two_shot", "wiener_true_optics",
-    "wiener_blind", "dark_channel", "graph",
-]  # fmt: skip
+    "mean",
+    "denoise",
+    "focus_stack",
+    "richardson_lucy",
+    "wiener_one_shot",
+    "wiener_two_shot",
+    "wiener_true_optics",
+    "wiener_blind",
+    "dark_channel",
+    "graph",
+]
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 """All of them, in the order of the tables."""
 

@@ -113,9 +113,11 @@ def parse_sheet(text: str, name: str) -> dict[int, SlideRow]:
     if missing or (unknown := [key for key in header if key not in known]):
         what = f"no column {missing[0]}" if missing else f"an unknown column {unknown[0]!r}"
         raise UserError(
-            f"{name}, row 1", got=what, wanted=f"tab-separated columns among {', '.join(SlideRow.model_fields)}",
+            f"{name}, row 1",
+            got=what,
+            wanted=f"tab-separated columns among {', '.join(SlideRow.model_fields)}",
             do="Mend the header line.",
-        )  # fmt: skip
+        )
     rows: dict[int, SlideRow] = {}
     for cells in reader:
         if any(cells.values()):
@@ -129,9 +131,11 @@ def parse_sheet(text: str, name: str) -> dict[int, SlideRow]:
 def _row(cells: dict[str, str], number: int, name: str) -> SlideRow:
     if None in cells or None in cells.values():
         raise UserError(
-            f"{name}, row {number}", got="more or fewer cells than the header has", wanted="one cell a column",
+            f"{name}, row {number}",
+            got="more or fewer cells than the header has",
+            wanted="one cell a column",
             do="Separate cells by single tabs.",
-        )  # fmt: skip
+        )
     try:
         return SlideRow.model_validate({key: value.strip() for key, value in cells.items()})
     except ValidationError as error:
@@ -152,9 +156,11 @@ def _check_across(rows: dict[int, SlideRow], name: str) -> None:
     for number, row in rows.items():
         if row.slide in seen:
             raise UserError(
-                f"{name}, row {number}, column slide", got=f"{row.slide!r} again (first in row {seen[row.slide]})",
-                wanted="a name of its own for every slide", do="Rename one of them.",
-            )  # fmt: skip
+                f"{name}, row {number}, column slide",
+                got=f"{row.slide!r} again (first in row {seen[row.slide]})",
+                wanted="a name of its own for every slide",
+                do="Rename one of them.",
+            )
         seen[row.slide] = number
         if row.role == "refocus":
             continue
@@ -166,4 +172,4 @@ def _check_across(rows: dict[int, SlideRow], name: str) -> None:
                 got=f"{row.patient!r} in {side}, and in {other} in row {where}",
                 wanted="each patient in training or in test alone",
                 do="Move all slides of this patient to one side.",
-            )  # fmt: skip
+            )

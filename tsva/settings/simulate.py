@@ -73,12 +73,18 @@ class SimulateSettings(Section):
         default={
             "nominal": MicroscopeSettings(),
             "other_lab": MicroscopeSettings(
-                optics=OpticsSettings(model="debye"), spherical_um=0.022, full_well_e=16_000, read_noise_e=16.0,
-                white_level=(0.90, 0.87, 0.93), falloff=0.08, lamp_centre=(0.45, 0.6), z_error_sd_um=0.05,
+                optics=OpticsSettings(model="debye"),
+                spherical_um=0.022,
+                full_well_e=16_000,
+                read_noise_e=16.0,
+                white_level=(0.90, 0.87, 0.93),
+                falloff=0.08,
+                lamp_centre=(0.45, 0.6),
+                z_error_sd_um=0.05,
             ),
         },
         min_length=1,
-    )  # fmt: skip
+    )
     """Microscopes by name, for the slide sheet's column; the first one is used where that is empty."""
 
     @field_validator("fields", mode="before")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tsva.networks.fusion import Fusion
+from tsva.restoration.networks.fusion import Fusion
 from tsva.training.patches import PatchStacks
 from tsva.training.visits import VerificationPairs
 

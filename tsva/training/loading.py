@@ -68,9 +68,13 @@ class Loading(lightning.LightningDataModule):
         last = min((first // self._interval + 1) * self._interval, self._visits.steps)
         batches = Batches(first, last, self._batch, self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(
-            self._visits, batch_sampler=batches, num_workers=self._workers, pin_memory=torch.cuda.is_available(),
-            prefetch_factor=4 if self._workers else None, generator=_own_generator(),
-        )  # fmt: skip
+            self._visits,
+            batch_sampler=batches,
+            num_workers=self._workers,
+            pin_memory=torch.cuda.is_available(),
+            prefetch_factor=4 if self._workers else None,
+            generator=_own_generator(),
+        )
 
     def val_dataloader(self) -> DataLoader[Sample]:
         return DataLoader(self._pairs, batch_size=VERIFICATION_BATCH, generator=_own_generator())

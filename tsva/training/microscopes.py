@@ -9,10 +9,10 @@ import torch
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
-from tsva.networks import spectra as bands
-from tsva.networks.wiener import NODE_STEP_UM, NODES, REACH_UM, SLOPE
 from tsva.optics.otf import radial_otf
 from tsva.optics.pupil import pupil_of, spectrum
+from tsva.restoration.networks import spectra as bands
+from tsva.restoration.networks.wiener import NODE_STEP_UM, NODES, REACH_UM, SLOPE
 from tsva.settings.optics import OpticsSettings
 
 MICROSCOPES = 24

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from tsva.networks.fusion import Fusion
-from tsva.networks.sharper import sharper_first
-from tsva.offsets import bin_weights
-from tsva.seeds import rng
+from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.seeds import rng
+from tsva.restoration.networks.fusion import Fusion
+from tsva.restoration.networks.sharper import sharper_first
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.jitter import jittered
@@ -60,9 +60,16 @@ class Fitting(lightning.LightningModule):
     """
 
     def __init__(
-        self, network: nn.Module, settings: TrainSettings, pairs: PairsSettings, *, steps: int, patches: int,
-        seed: int = 0, compiled: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        network: nn.Module,
+        settings: TrainSettings,
+        pairs: PairsSettings,
+        *,
+        steps: int,
+        patches: int,
+        seed: int = 0,
+        compiled: bool = False,
+    ) -> None:
         super().__init__()
         self.network, self._settings, self._pairs = network, settings, pairs
         self._steps, self._patches, self._seed = steps, patches, seed
@@ -158,9 +165,13 @@ class Fitting(lightning.LightningModule):
     def state(self) -> dict[str, Any]:
         """All that the next steps depend on, but the optimiser and its schedule."""
         return {
-            "step": self.step, "weights": self.state_dict(), "log_rows": self.log_rows, "best": self.best,
-            "losses": self._losses, "seconds": self._seconds,
-        }  # fmt: skip
+            "step": self.step,
+            "weights": self.state_dict(),
+            "log_rows": self.log_rows,
+            "best": self.best,
+            "losses": self._losses,
+            "seconds": self._seconds,
+        }
 
     def take_up(self, state: dict[str, Any]) -> None:
         """Go on from a `state`."""

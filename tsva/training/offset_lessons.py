@@ -7,12 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tsva.networks import spectra as bands
-from tsva.networks.fusion import Estimate, Fusion
-from tsva.networks.offset import negative_log_likelihood
-from tsva.networks.wiener import REACH_UM
-from tsva.offsets import bin_weights
-from tsva.seeds import rng
+from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.seeds import rng
+from tsva.restoration.networks import spectra as bands
+from tsva.restoration.networks.fusion import Estimate, Fusion
+from tsva.restoration.networks.offset import negative_log_likelihood
+from tsva.restoration.networks.wiener import REACH_UM
 from tsva.training.microscopes import Microscopes
 from tsva.training.patches import PatchStacks
 
@@ -131,9 +131,9 @@ def _beyond(
     """Spectra as the layered model has them at offsets beyond `from_um`, made of those of pairs about the focus."""
     size_um = from_um + (REACH_UM - from_um) * torch.rand(count, generator=random)
     n_um = torch.where(torch.rand(count, generator=random) < 0.5, -size_um, size_um)
-    one, two, common = still[torch.randint(len(still), (count,), generator=random)].reshape(
-        count, -1, 3, bands.BANDS
-    ).unbind(2)  # fmt: skip
+    one, two, common = (
+        still[torch.randint(len(still), (count,), generator=random)].reshape(count, -1, 3, bands.BANDS).unbind(2)
+    )
     noise, here, there = _noise(one, two, common), seen.nominal(torch.zeros(count)), seen.drawn(n_um, random)
     signal = ((one + two) / 2 - noise).clamp(min=0) / ((here.low + here.high) / 2).clamp(min=0.02)
     scatter = torch.exp(SCATTER * torch.randn(2, *signal.shape, generator=random)) * _tilt(count, random)

@@ -12,7 +12,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from tsva.networks.checkpoint import read_sound
+from tsva.restoration.networks.checkpoint import read_sound
 from tsva.training.module import Fitting
 
 log = logging.getLogger(__name__)
@@ -87,9 +87,11 @@ class Keeper(Callback):
         assert isinstance(pl_module, Fitting)
         if not trainer.is_global_zero or time.monotonic() - self._written < self._keeping.every_s or not pl_module.step:
             return
-        self._keeping.write({
-            **pl_module.state(),
-            "optimiser": trainer.optimizers[0].state_dict(),
-            "schedules": [config.scheduler.state_dict() for config in trainer.lr_scheduler_configs],
-        })  # fmt: skip
+        self._keeping.write(
+            {
+                **pl_module.state(),
+                "optimiser": trainer.optimizers[0].state_dict(),
+                "schedules": [config.scheduler.state_dict() for config in trainer.lr_scheduler_configs],
+            }
+        )
         self._written = time.monotonic()

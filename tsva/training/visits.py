@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tsva.offsets import bin_weights, offset_at_um
-from tsva.seeds import rng
+from tsva.acquisition.offsets import bin_weights, offset_at_um
+from tsva.acquisition.seeds import rng
 from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
 

@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from tsva.errors import UserError
-from tsva.plan import Plan
+from tsva.pipeline.plan import Plan
 
 
 report: "../report/workflow.rst"

@@ -11,17 +11,17 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 from scipy.special import ndtr
 
-from tsva.advise import METHODS, Bench, in_focus, measure
-from tsva.baselines.spectra import Signal
+from tsva.acquisition.spectrum import signal_table
 from tsva.cli.advise import command
-from tsva.io import read_table
+from tsva.evaluation.advise import METHODS, Bench, in_focus, measure
+from tsva.evaluation.statistics.distance import best, curves
 from tsva.report.delta import delta_figure
+from tsva.restoration.baselines.spectra import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.spectrum import signal_table
-from tsva.statistics.distance import best, curves
+from tsva.storage.tables import read_table
 
 SMALL = AdviseSettings(
     deltas_um=(0.25, 0.75, 1.5), tissues=("glandular", "muscle"), specimens=2, offsets=2, field_px=64

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from tsva.cli.baseline import command as baseline
 from tsva.cli.gather import command as gather
-from tsva.io import read_table, write_table
+from tsva.storage.tables import read_table, write_table
 
 OFFSETS = 13
 
@@ -32,9 +32,16 @@ def results(tmp_path: Path) -> Path:
             found = [(index, draw, 0.3 + draw) for index in range(3) for draw in range(2)]
             write_table(folder / "continuous.tsv", pd.DataFrame(found, columns=["index", "draw", "n_um"]))
         rows += [
-            {"index": index, "sample": "Sample1", "slide": slide, "array": f"pairs/{slide}/patches.npy",
-             "has_clean": 0, "draws": draws} for index in range(3)
-        ]  # fmt: skip
+            {
+                "index": index,
+                "sample": "Sample1",
+                "slide": slide,
+                "array": f"pairs/{slide}/patches.npy",
+                "has_clean": 0,
+                "draws": draws,
+            }
+            for index in range(3)
+        ]
     write_table(tmp_path / "pairs/dataset1.tsv", pd.DataFrame(rows))
     frequency = np.linspace(0.01, 2.05, 50)
     power = {f"power_{colour}": 1e-4 * frequency**-2 for colour in ("red", "green", "blue")}
@@ -47,10 +54,27 @@ def run(results: Path, method: str, batches: int = 1, **methods: object) -> tupl
     folders = [str(results / f"{method}-{batch}-of-{batches}") for batch in range(batches)]
     for batch, folder in enumerate(folders):
         arguments = [
-            "--method", method, "--methods", json.dumps(methods), "--pairs", '{"patch_px": 48}', "--signal",
-            results / "signal.tsv", "--seed", 1, "--batch", batch, "--batches", batches, "--table",
-            results / "pairs/dataset1.tsv", "--results", results, "--out", folder,
-        ]  # fmt: skip
+            "--method",
+            method,
+            "--methods",
+            json.dumps(methods),
+            "--pairs",
+            '{"patch_px": 48}',
+            "--signal",
+            results / "signal.tsv",
+            "--seed",
+            1,
+            "--batch",
+            batch,
+            "--batches",
+            batches,
+            "--table",
+            results / "pairs/dataset1.tsv",
+            "--results",
+            results,
+            "--out",
+            folder,
+        ]
         CliRunner().invoke(baseline, [str(word) for word in arguments], catch_exceptions=False)
     CliRunner().invoke(gather, [*folders, "--out", str(results / "out")], catch_exceptions=False)
     scores = read_table(results / "out/scores.tsv")

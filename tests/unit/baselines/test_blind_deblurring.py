@@ -11,23 +11,24 @@ import scipy.io
 from scipy import fft
 from skimage.io import imread
 
-from tsva.baselines import dark_channel, graph
-from tsva.baselines.blind_run import blind_run
-from tsva.baselines.conjugate_gradient import conjugate_gradient
-from tsva.baselines.dark_channel.channel import dark_channel as dark_channel_of
-from tsva.baselines.dark_channel.channel import darkened, sparse
-from tsva.baselines.dark_channel.final import bilateral, final_image, with_little_variation
-from tsva.baselines.dark_channel.kernel_step import first_threshold
-from tsva.baselines.graph import kernel_step as graph_kernel_step
-from tsva.baselines.graph.denoise import denoised
-from tsva.baselines.graph.edges import gradients, worthy
-from tsva.baselines.graph.final import deconvolved, shrunk
-from tsva.baselines.graph.framelet import analysed, synthesised
-from tsva.baselines.graph.framelet import sparse as few_framelets
-from tsva.baselines.kernels import centred_by_mass, centred_by_support, cut, otf_of
-from tsva.baselines.wrap import wrap_shape, wrapped
-from tsva.metrics import best_shift_psnr_db, eight_bits
-from tsva.pair import Pair
+from tsva.acquisition.pair import Pair
+from tsva.acquisition.stack import eight_bits
+from tsva.evaluation.metrics import best_shift_psnr_db
+from tsva.restoration.baselines import dark_channel, graph
+from tsva.restoration.baselines.blind_run import blind_run
+from tsva.restoration.baselines.conjugate_gradient import conjugate_gradient
+from tsva.restoration.baselines.dark_channel.channel import dark_channel as dark_channel_of
+from tsva.restoration.baselines.dark_channel.channel import darkened, sparse
+from tsva.restoration.baselines.dark_channel.final import bilateral, final_image, with_little_variation
+from tsva.restoration.baselines.dark_channel.kernel_step import first_threshold
+from tsva.restoration.baselines.graph import kernel_step as graph_kernel_step
+from tsva.restoration.baselines.graph.denoise import denoised
+from tsva.restoration.baselines.graph.edges import gradients, worthy
+from tsva.restoration.baselines.graph.final import deconvolved, shrunk
+from tsva.restoration.baselines.graph.framelet import analysed, synthesised
+from tsva.restoration.baselines.graph.framelet import sparse as few_framelets
+from tsva.restoration.baselines.kernels import centred_by_mass, centred_by_support, cut, otf_of
+from tsva.restoration.baselines.wrap import wrap_shape, wrapped
 from tsva.settings.optics import OpticsSettings
 
 OPTICS = OpticsSettings()

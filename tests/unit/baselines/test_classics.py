@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_wiener import OPTICS, pair, psnr
 
-from tsva.baselines.classics import denoise, focus_stack, mean, richardson_lucy
-from tsva.baselines.sharper import floats, high_is_y1, y1_of
-from tsva.pair import Pair
+from tsva.acquisition.pair import Pair
+from tsva.restoration.baselines.classics import denoise, focus_stack, mean, richardson_lucy
+from tsva.restoration.baselines.sharper import floats, high_is_y1, y1_of
 from tsva.settings.baselines import BaselineSettings
 
 SETTINGS = BaselineSettings()

@@ -13,18 +13,23 @@ from hypothesis import strategies as st
 from scipy import fft
 from skimage.io import imread
 
-from tsva.baselines import dark_channel
-from tsva.baselines.dark_channel.blind import blind_kernel
-from tsva.baselines.dark_channel.channel import dark_channel as dark_channel_of
-from tsva.baselines.dark_channel.channel import darkened, sparse
-from tsva.baselines.dark_channel.final import with_few_edges
-from tsva.baselines.dark_channel.kernel_step import differences, first_threshold, kernel_step, strong_gradients
-from tsva.baselines.dark_channel.l0 import gradient_power, gradients, minus_divergence, with_few_gradients
-from tsva.baselines.dark_channel.latent import latent_image, otsu_level
-from tsva.baselines.dark_channel.pyramid import first_kernel, grown, kernel_edge, ratios, shrunk
-from tsva.baselines.kernels import centred_by_mass, otf_of
-from tsva.baselines.wrap import fft_size, harmonic, wrap_shape, wrapped
-from tsva.pair import Pair
+from tsva.acquisition.pair import Pair
+from tsva.restoration.baselines import dark_channel
+from tsva.restoration.baselines.dark_channel.blind import blind_kernel
+from tsva.restoration.baselines.dark_channel.channel import dark_channel as dark_channel_of
+from tsva.restoration.baselines.dark_channel.channel import darkened, sparse
+from tsva.restoration.baselines.dark_channel.final import with_few_edges
+from tsva.restoration.baselines.dark_channel.kernel_step import (
+    differences,
+    first_threshold,
+    kernel_step,
+    strong_gradients,
+)
+from tsva.restoration.baselines.dark_channel.l0 import gradient_power, gradients, minus_divergence, with_few_gradients
+from tsva.restoration.baselines.dark_channel.latent import latent_image, otsu_level
+from tsva.restoration.baselines.dark_channel.pyramid import first_kernel, grown, kernel_edge, ratios, shrunk
+from tsva.restoration.baselines.kernels import centred_by_mass, otf_of
+from tsva.restoration.baselines.wrap import fft_size, harmonic, wrap_shape, wrapped
 from tsva.settings.optics import OpticsSettings
 
 LEVELS = (6, 10**6)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tsva.cli.count import command
-from tsva.io import read_table, write_table
+from tsva.storage.tables import read_table, write_table
 
 OFFSETS_UM = [-0.5, 0.0, 0.5]
 SETTINGS = {"contrast": "none", "min_area_um2": 1.0, "nuclei": {"min_area_um2": 1.0}}
@@ -38,10 +38,19 @@ def results(tmp_path):
             table = pd.DataFrame(nuclei, columns=["y_px", "x_px"]).assign(radius_um=2.0)
             write_table(tmp_path / "simulate" / slide / "truth" / "f1_nuclei.tsv", table)
     rows = [
-        {"index": index, "slide": slide, "sample": "Sample1", "field": "f1", "y_px": SIZE * (index // 2),
-         "x_px": SIZE * (index % 2), "pixel_um": 0.5, "array": f"pairs/{slide}/patches.npy"}
-        for index in range(6) for slide in ("a", "b")
-    ]  # fmt: skip
+        {
+            "index": index,
+            "slide": slide,
+            "sample": "Sample1",
+            "field": "f1",
+            "y_px": SIZE * (index // 2),
+            "x_px": SIZE * (index % 2),
+            "pixel_um": 0.5,
+            "array": f"pairs/{slide}/patches.npy",
+        }
+        for index in range(6)
+        for slide in ("a", "b")
+    ]
     write_table(tmp_path / "pairs" / "dataset1.tsv", pd.DataFrame(rows))
     folder = tmp_path / "refocus" / "dataset1" / "tsva"
     folder.mkdir(parents=True)
@@ -57,9 +66,19 @@ def results(tmp_path):
 def counted(results, threads=1):
     out = results / "count" / "dataset1" / "tsva.tsv"
     arguments = [
-        "--settings", json.dumps(SETTINGS), "--table", results / "pairs/dataset1.tsv",
-        "--refocus", results / "refocus/dataset1/tsva", "--results", results, "--threads", threads, "--out", out,
-    ]  # fmt: skip
+        "--settings",
+        json.dumps(SETTINGS),
+        "--table",
+        results / "pairs/dataset1.tsv",
+        "--refocus",
+        results / "refocus/dataset1/tsva",
+        "--results",
+        results,
+        "--threads",
+        threads,
+        "--out",
+        out,
+    ]
     CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
     return read_table(out)
 

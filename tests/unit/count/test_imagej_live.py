@@ -16,10 +16,10 @@ import pytest
 from scipy import ndimage
 from skimage.io import imsave
 
-from tsva.count.grey import contrast_table, grey, histogram
-from tsva.count.particles import fill_holes, particles
-from tsva.count.threshold import METHODS, threshold
-from tsva.count.watershed import watershed
+from tsva.evaluation.counting.grey import contrast_table, grey, histogram
+from tsva.evaluation.counting.particles import fill_holes, particles
+from tsva.evaluation.counting.threshold import METHODS, threshold
+from tsva.evaluation.counting.watershed import watershed
 from tsva.settings.count import CountSettings
 
 JAR = Path("/usr/share/java/ij.jar")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
-from tsva.count.grey import contrast_table, grey, histogram
-from tsva.count.particles import fill_holes, particles
-from tsva.count.threshold import threshold
-from tsva.count.watershed import watershed
+from tsva.evaluation.counting.grey import contrast_table, grey, histogram
+from tsva.evaluation.counting.particles import fill_holes, particles
+from tsva.evaluation.counting.threshold import threshold
+from tsva.evaluation.counting.watershed import watershed
 from tsva.settings.count import CountSettings
 
 CONTRAST = {"none": "none", "minmax": "minmax", "ec035apply": "saturation", "ec035norm": "normalize"}
@@ -60,9 +60,12 @@ def test_thresholds_masks_counts_and_areas(reference, image):
         for row in group:
             smallest, largest = (float(part) for part in row["size"].replace("Infinity", "inf").split("-"))
             found = particles(
-                mask, min_area_px=smallest, max_area_px=largest, exclude_edges=row["exclude"] == "1",
+                mask,
+                min_area_px=smallest,
+                max_area_px=largest,
+                exclude_edges=row["exclude"] == "1",
                 include_holes=row["include"] == "1",
-            )  # fmt: skip
+            )
             assert (found.count, found.area_px.sum()) == (int(row["count"]), int(row["totalarea"])), row
             compared += 1
     assert (compared, pictures) == (768, 32)

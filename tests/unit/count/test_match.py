@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.count.match import match
-from tsva.count.truth import nuclei_near
+from tsva.evaluation.counting.match import match
+from tsva.evaluation.counting.truth import nuclei_near
 
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=4).map(
     lambda points: np.array(points, float).reshape(-1, 2)

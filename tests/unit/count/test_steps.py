@@ -10,11 +10,11 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 from scipy import ndimage
 
-from tsva.count.grey import contrast_table, grey, histogram
-from tsva.count.imagej import count, segment
-from tsva.count.particles import fill_holes, particles
-from tsva.count.threshold import METHODS, threshold
-from tsva.count.watershed import watershed
+from tsva.evaluation.counting.grey import contrast_table, grey, histogram
+from tsva.evaluation.counting.imagej import count, segment
+from tsva.evaluation.counting.particles import fill_holes, particles
+from tsva.evaluation.counting.threshold import METHODS, threshold
+from tsva.evaluation.counting.watershed import watershed
 from tsva.settings.count import CountSettings
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tsva.count.table import COLUMNS, COUNTS, count_patch, count_table
-from tsva.count.truth import TrueNuclei
+from tsva.evaluation.counting.table import COLUMNS, COUNTS, count_patch, count_table
+from tsva.evaluation.counting.truth import TrueNuclei
 from tsva.settings.count import CountSettings
 
 SETTINGS = CountSettings(contrast="none")

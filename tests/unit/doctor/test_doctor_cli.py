@@ -22,7 +22,7 @@ def folder(tmp_path: Path, fake, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     fake("nothing")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{tmp_path / 'bin'}")
-    monkeypatch.setattr("tsva.doctor.machine.memory_mb", lambda: 16_000.0)
+    monkeypatch.setattr("tsva.pipeline.doctor.machine.memory_mb", lambda: 16_000.0)
     work = tmp_path / "work"
     (work / "config").mkdir(parents=True)
     (work / "config/config.yaml").write_text(yaml.safe_dump({"slides": "slides.tsv"}))

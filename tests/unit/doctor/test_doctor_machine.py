@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tsva.doctor.machine import (
+from tsva.pipeline.doctor.machine import (
     LEAST_MEMORY_MB,
     MOST_MEMORY_MB,
     Cores,
@@ -26,8 +26,11 @@ PROJECT = Path(__file__).parents[3]
 
 
 def test_what_rules_ask_for_is_what_is_checked() -> None:
-    asked = [int(number) for file in (PROJECT / "workflow/rules").glob("*.smk")
-             for number in re.findall(r"mem_mb=more\((\d+)\)", file.read_text())]  # fmt: skip
+    asked = [
+        int(number)
+        for file in (PROJECT / "workflow/rules").glob("*.smk")
+        for number in re.findall(r"mem_mb=more\((\d+)\)", file.read_text())
+    ]
     assert max(asked) == MOST_MEMORY_MB
     ingest = (PROJECT / "workflow/rules/ingest.smk").read_text()
     assert f"mem_mb=more({LEAST_MEMORY_MB})" in ingest

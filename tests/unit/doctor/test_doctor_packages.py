@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tsva.doctor.libraries import LETTERS, check_fonts, check_openslide, lacking_letters, openslide_version
-from tsva.doctor.packages import check_command, check_packages, check_python, installed, required
+from tsva.pipeline.doctor.libraries import LETTERS, check_fonts, check_openslide, lacking_letters, openslide_version
+from tsva.pipeline.doctor.packages import check_command, check_packages, check_python, installed, required
 
 
 def test_python() -> None:

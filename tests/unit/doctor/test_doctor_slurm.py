@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tsva.doctor import slurm
-from tsva.doctor.finding import Finding
+from tsva.pipeline.doctor import slurm
+from tsva.pipeline.doctor.finding import Finding
 
 PARTITIONS = "cpu*|up|(null)\ngpu|up|gpu:h100:4\nold|inact|(null)"
 CONFIG = "AccountingStorageType   = accounting_storage/slurmdbd\nMinJobAge               = 300 sec"

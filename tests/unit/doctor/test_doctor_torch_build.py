@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tsva.doctor.run import ask
-from tsva.doctor.torch_build import Build, check_torch
+from tsva.pipeline.doctor.run import ask
+from tsva.pipeline.doctor.torch_build import Build, check_torch
 
 CPU_BUILD = Build("2.13.0+cpu", None)
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "compute_120")

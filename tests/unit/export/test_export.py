@@ -14,12 +14,12 @@ from bioimageio.spec.model.v0_5 import ArchitectureFromLibraryDescr
 from click.testing import CliRunner
 from torch import Tensor, nn
 
-import tsva.export.onnx as exporting
+import tsva.restoration.export.onnx as exporting
 from tsva.cli.export import command
 from tsva.errors import UserError
-from tsva.export.bioimage import InvalidPackageError, read_package
-from tsva.export.card import WHAT, write_card
-from tsva.export.onnx import (
+from tsva.restoration.export.bioimage import InvalidPackageError, read_package
+from tsva.restoration.export.card import WHAT, write_card
+from tsva.restoration.export.onnx import (
     MOST,
     NotExportableError,
     Parity,
@@ -28,8 +28,8 @@ from tsva.export.onnx import (
     exportable,
     write_onnx,
 )
-from tsva.networks import build, checkpoint
-from tsva.networks.checkpoint import Checkpoint, fresh_network, save, with_all_outputs
+from tsva.restoration.networks import build, checkpoint
+from tsva.restoration.networks.checkpoint import Checkpoint, fresh_network, save, with_all_outputs
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NETWORK_NAMES, NetworkName, TrainSettings
 
@@ -50,11 +50,22 @@ def lively(name: NetworkName, channels: int = 3) -> nn.Module:
 
 
 def trained(name: NetworkName, path: Path) -> Path:
-    save(Checkpoint(
-        network=name, settings=SETTINGS.model_dump(mode="json"), channels=3, pixel_um=0.345, delta_um=0.5,
-        offset_max_um=3.0, optics=OpticsSettings().model_dump(mode="json"), step=7, seed=1, data="abc",
-        weights=lively(name).state_dict(),
-    ), path)  # fmt: skip
+    save(
+        Checkpoint(
+            network=name,
+            settings=SETTINGS.model_dump(mode="json"),
+            channels=3,
+            pixel_um=0.345,
+            delta_um=0.5,
+            offset_max_um=3.0,
+            optics=OpticsSettings().model_dump(mode="json"),
+            step=7,
+            seed=1,
+            data="abc",
+            weights=lively(name).state_dict(),
+        ),
+        path,
+    )
     return path
 
 
@@ -73,8 +84,14 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_package_is_complete_and_valid(package: Path) -> None:
     assert sorted(path.name for path in package.iterdir()) == [
-        "README.md", "model.onnx", "rdf.yaml", "test_high.npy", "test_low.npy", "test_restored.npy", "weights.pt",
-    ]  # fmt: skip
+        "README.md",
+        "model.onnx",
+        "rdf.yaml",
+        "test_high.npy",
+        "test_low.npy",
+        "test_restored.npy",
+        "weights.pt",
+    ]
     assert [path.name for path in package.parent.iterdir() if path.name != "model.ckpt"] == ["tsva"]
     found = read_package(package)
     assert [tensor.id for tensor in found.inputs] == ["low", "high"] and len(found.outputs) == 1
@@ -246,9 +263,18 @@ def test_a_report_that_is_none_is_told(content: str | None, tmp_path: Path) -> N
 
 def scores(method: str, psnr_db: float | None) -> dict:
     return {
-        "dataset": "dataset1", "sample": None, "method": method, "protocol": "strict", "target": "captured",
-        "delta_d_um": None, "patches": 20, "slides": 6, "psnr_db": psnr_db, "psnr_low_db": 33.5, "psnr_high_db": None,
-    }  # fmt: skip
+        "dataset": "dataset1",
+        "sample": None,
+        "method": method,
+        "protocol": "strict",
+        "target": "captured",
+        "delta_d_um": None,
+        "patches": 20,
+        "slides": 6,
+        "psnr_db": psnr_db,
+        "psnr_low_db": 33.5,
+        "psnr_high_db": None,
+    }
 
 
 def test_the_card_says_what_it_is_made_for_and_how_well_it_does(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from click.testing import CliRunner
 
 from tsva.cli.fetch import command
 from tsva.errors import UserError
-from tsva.io import find_fields, read_table
-from tsva.io.download import CHUNK_BYTES
+from tsva.pipeline.download import CHUNK_BYTES
+from tsva.readers.fields import find_fields
 from tsva.settings.sheet import parse_sheet
+from tsva.storage.tables import read_table
 
 SLIDES = ({1: 2, 2: 1}, {3: 1}, {10: 1, 9: 2})
 
@@ -27,9 +28,11 @@ class Fetch:
     def __init__(self, server, folder: Path) -> None:
         self.server, self.folder = server, folder
         self.settings = {
-            "folder": str(folder / "data"), "attempts": 1, "pause_s": 0,
+            "folder": str(folder / "data"),
+            "attempts": 1,
+            "pause_s": 0,
             "archives": [{"name": name, "url": server.url(name)} for name in ("channel.zip", "domain.zip")],
-        }  # fmt: skip
+        }
 
     def run(self, **settings: object) -> None:
         arguments = ["--settings", json.dumps({**self.settings, **settings}), "--out", str(self.folder / "out")]
@@ -54,12 +57,19 @@ def test_from_nothing_to_a_sheet_that_the_reader_takes(fetch: Fetch, caplog: pyt
     data = fetch.folder / "data"
     rows = list(parse_sheet((data / "slides.tsv").read_text(), "slides.tsv").values())
     assert [(row.slide, row.sample, row.role) for row in rows] == [
-        ("T-s1", "training", "train"), ("T-s2", "training", "train"), ("D1-s3", "Sample1", "dataset1"),
-        ("D2-s9", "Sample7", "dataset2"), ("D2-s10", "Sample8", "dataset2"),
-    ]  # fmt: skip
+        ("T-s1", "training", "train"),
+        ("T-s2", "training", "train"),
+        ("D1-s3", "Sample1", "dataset1"),
+        ("D2-s9", "Sample7", "dataset2"),
+        ("D2-s10", "Sample8", "dataset2"),
+    ]
     assert [[field.name for field in find_fields(row, data)] for row in rows] == [
-        ["s1_l1", "s1_l2"], ["s2_l1"], ["s3_l1"], ["s9_l1", "s9_l2"], ["s10_l1"],
-    ]  # fmt: skip
+        ["s1_l1", "s1_l2"],
+        ["s2_l1"],
+        ["s3_l1"],
+        ["s9_l1", "s9_l2"],
+        ["s10_l1"],
+    ]
     assert [field.z_um for field in find_fields(rows[0], data)] == [(-0.35, 0.15, 0.65)] * 2
     counts = read_table(fetch.folder / "out/counts.tsv")
     # fields of 24×20 pixels at the paper's 1224 pixels of width are 1020 high: 4 rows of 5 patches

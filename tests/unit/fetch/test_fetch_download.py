@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tsva.errors import UserError
-from tsva.io.download import Patience, download
+from tsva.pipeline.download import Patience, download
 
 BODY = np.random.default_rng(0).bytes(1_000_003)
 OTHER = np.random.default_rng(1).bytes(1_000_003)

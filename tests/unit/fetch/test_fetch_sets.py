@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.fetch import PLANES, compare, deviations, find_sets, is_needed, sheet_rows
-from tsva.io.jiang2018 import LOCATION
-from tsva.io.jiang2018 import PLANE as READER_PLANE
+from tsva.pipeline.fetch import PLANES, compare, deviations, find_sets, is_needed, sheet_rows
+from tsva.readers.jiang2018 import LOCATION
+from tsva.readers.jiang2018 import PLANE as READER_PLANE
 from tsva.settings.sheet import parse_sheet
 
 TRAIN = "incoherent_RGBchannels/train_incoherent_RGBChannels"

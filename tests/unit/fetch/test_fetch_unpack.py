@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tsva.errors import UserError
-from tsva.io.unpack import unpack, wanted_members
+from tsva.pipeline.unpack import unpack, wanted_members
 
 NOISE = np.random.default_rng(0).bytes(2000)
 

@@ -11,10 +11,11 @@ import pytest
 from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
 
+from tsva.acquisition.stack import Stack
 from tsva.cli.focus import command
 from tsva.errors import UserError
-from tsva.io import read_table, write_stack, write_table
-from tsva.stack import Stack
+from tsva.readers.stack_file import write_stack
+from tsva.storage.tables import read_table, write_table
 
 Z = np.arange(-6, 7) * 0.5
 
@@ -55,9 +56,17 @@ def test_tables_say_what_was_found(ingest: Path) -> None:
     out = _run(ingest, offset_sd_um=0.7)
     fields = read_table(out / "fields.tsv")
     assert fields.columns.tolist() == [
-        "slide", "field", "verdict", "reason", "focus_plane", "focus_z_um", "peak_ratio", "tissue_fraction",
-        "focal_offset_um", "max_shift_px",
-    ]  # fmt: skip
+        "slide",
+        "field",
+        "verdict",
+        "reason",
+        "focus_plane",
+        "focus_z_um",
+        "peak_ratio",
+        "tissue_fraction",
+        "focal_offset_um",
+        "max_shift_px",
+    ]
     assert fields["field"].tolist() == ["001", "002", "003", "004"]
     assert fields["verdict"].tolist() == ["ok", "ok", "ok", "blank"]
     assert fields["focus_z_um"].tolist()[:3] == [0.5, 1.5, 0.0]
@@ -67,8 +76,17 @@ def test_tables_say_what_was_found(ingest: Path) -> None:
     assert planes["field"].tolist() == [name for name in ("001", "002", "003", "004") for _ in Z]
     patches = read_table(out / "patches.tsv")
     assert patches.columns.tolist() == [
-        "field", "row", "column", "y_px", "x_px", "verdict", "reason", "focus_plane", "peak_ratio", "tissue_fraction",
-    ]  # fmt: skip
+        "field",
+        "row",
+        "column",
+        "y_px",
+        "x_px",
+        "verdict",
+        "reason",
+        "focus_plane",
+        "peak_ratio",
+        "tissue_fraction",
+    ]
     assert len(patches) == 4 * 4
     assert (patches.loc[patches["field"] == "004", "verdict"] == "blank").all()
 
@@ -76,9 +94,14 @@ def test_tables_say_what_was_found(ingest: Path) -> None:
 def test_the_summary_holds_f_and_the_scatter(ingest: Path) -> None:
     summary = json.loads((_run(ingest, offset_sd_um=0.7) / "summary.json").read_text())
     assert summary == {
-        "initial_focal_position_um": 0.5, "fields": 4, "usable": 3, "focal_offsets": 2, "focal_offset_mean_um": 0.25,
-        "focal_offset_sd_um": pytest.approx(1.5 / np.sqrt(2)), "assumed_sd_um": 0.7,
-    }  # fmt: skip
+        "initial_focal_position_um": 0.5,
+        "fields": 4,
+        "usable": 3,
+        "focal_offsets": 2,
+        "focal_offset_mean_um": 0.25,
+        "focal_offset_sd_um": pytest.approx(1.5 / np.sqrt(2)),
+        "assumed_sd_um": 0.7,
+    }
 
 
 def test_a_slide_without_focus_is_reported_and_no_error(ingest: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import fourier_shift, gaussian_filter
 
-from tsva.focus import focus_field, judge, measure, shifts, summarise
-from tsva.grid import Place, places
+from tsva.acquisition.focus import focus_field, judge, measure, shifts, summarise
+from tsva.acquisition.grid import Place, places
+from tsva.acquisition.sharpness import brenner
+from tsva.acquisition.stack import Stack
 from tsva.settings.focus import FocusSettings
-from tsva.sharpness import brenner
-from tsva.stack import Stack
 
 SETTINGS = FocusSettings()
 PATCH = 64
@@ -150,9 +150,11 @@ def test_two_layers_apart_leave_the_focus_open(tissue: np.ndarray) -> None:
 
 
 @given(
-    plane=st.integers(1, 19), floor=st.floats(0.5, 20), height=st.floats(0.5, 1e4),
+    plane=st.integers(1, 19),
+    floor=st.floats(0.5, 20),
+    height=st.floats(0.5, 1e4),
     width=st.floats(0.5, 3),
-)  # fmt: skip
+)
 def test_any_clear_peak_is_believed_wherever_it_lies(plane: int, floor: float, height: float, width: float) -> None:
     curve = floor * (1 + height * np.exp(-((np.arange(21) - plane) ** 2) / (2 * width**2)))
     verdict = judge(curve, 1.0, floor, SETTINGS)
@@ -216,9 +218,14 @@ def test_f_is_the_first_usable_field_s_and_the_others_scatter_about_it() -> None
     fields = pd.DataFrame({"verdict": ["blank", "ok", "ok", "edge", "ok"], "focus_z_um": [9.0, 1.0, 2.5, 7.0, 0.5]})
     judged, summary = summarise(fields, 1.0)
     assert summary == {
-        "initial_focal_position_um": 1.0, "fields": 5, "usable": 3, "focal_offsets": 2, "focal_offset_mean_um": 0.5,
-        "focal_offset_sd_um": pytest.approx(np.sqrt(2)), "assumed_sd_um": 1.0,
-    }  # fmt: skip
+        "initial_focal_position_um": 1.0,
+        "fields": 5,
+        "usable": 3,
+        "focal_offsets": 2,
+        "focal_offset_mean_um": 0.5,
+        "focal_offset_sd_um": pytest.approx(np.sqrt(2)),
+        "assumed_sd_um": 1.0,
+    }
     assert judged["focal_offset_um"].dropna().to_dict() == {2: 1.5, 4: -0.5}
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsva.acquisition.ingest import assemble, check_positions, check_step
+from tsva.acquisition.stack import Z_TOLERANCE_UM
 from tsva.errors import UserError
-from tsva.ingest import assemble, check_positions, check_step
-from tsva.stack import Z_TOLERANCE_UM
 
 
 def _names(z_um: list[float]) -> list[str]:
@@ -20,9 +20,11 @@ def _names(z_um: list[float]) -> list[str]:
 
 
 @given(
-    first=st.floats(-20, 20), step=st.floats(0.1, 5), count=st.integers(2, 60),
+    first=st.floats(-20, 20),
+    step=st.floats(0.1, 5),
+    count=st.integers(2, 60),
     jitter=st.floats(-0.49, 0.49),
-)  # fmt: skip
+)
 def test_regular_positions_pass_whatever_their_remainder(first: float, step: float, count: int, jitter: float) -> None:
     """A location's sub-step remainder is no fault, and neither is what a stage repeats badly within the tolerance."""
     z_um = first + step * np.arange(count)

@@ -12,17 +12,24 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from tsva.acquisition.stack import Stack
 from tsva.cli.ingest import command
 from tsva.errors import UserError
-from tsva.io import read_stack, read_table, write_stack, write_table
-from tsva.stack import Stack
+from tsva.readers.stack_file import read_stack, write_stack
+from tsva.storage.tables import read_table, write_table
 
 RNG = np.random.default_rng(1)
 PLANES = RNG.integers(0, 256, (5, 64, 80, 3), dtype=np.uint8)
 ROW = {
-    "slide": "S", "patient": "p", "sample": "Sample1", "role": "train", "source": "planes", "path": "d",
-    "pattern": "{field}_z{z}.png", "pixel_um": 0.345,
-}  # fmt: skip
+    "slide": "S",
+    "patient": "p",
+    "sample": "Sample1",
+    "role": "train",
+    "source": "planes",
+    "path": "d",
+    "pattern": "{field}_z{z}.png",
+    "pixel_um": 0.345,
+}
 
 
 def _run(tmp_path: Path, row: dict, *more: str) -> Path:
@@ -77,28 +84,34 @@ BAD = {
     "a missing plane": (lambda d: (d / "001_z0.png").unlink(), {}, "got 1 missing plane between"),
     "the same z": (
         lambda d: (d / "001_z0.0.png").write_bytes((d / "001_z0.png").read_bytes()),
-        {}, r"two planes at z = 0 µm \(001_z0\.0\.png and 001_z0\.png\)",
+        {},
+        r"two planes at z = 0 µm \(001_z0\.0\.png and 001_z0\.png\)",
     ),
     "irregular z": (lambda d: (d / "001_z0.png").rename(d / "001_z0.2.png"), {}, "got irregular z"),
     "another size": (
-        lambda d: Image.fromarray(PLANES[0, 1:]).save(d / "002_z0.png"), {}, r"002_z0\.png of 63×80 .*wanted 64×80",
+        lambda d: Image.fromarray(PLANES[0, 1:]).save(d / "002_z0.png"),
+        {},
+        r"002_z0\.png of 63×80 .*wanted 64×80",
     ),
     "truncated": (
-        lambda d: (d / "002_z0.5.png").write_bytes((d / "002_z0.5.png").read_bytes()[:999]), {},
+        lambda d: (d / "002_z0.5.png").write_bytes((d / "002_z0.5.png").read_bytes()[:999]),
+        {},
         r"002_z0\.5\.png: got a file that can't be read",
     ),
     "16 bits": (
-        lambda d: Image.fromarray(PLANES[0, ..., 0].astype(np.uint16)).save(d / "001_z0.png"), {},
+        lambda d: Image.fromarray(PLANES[0, ..., 0].astype(np.uint16)).save(d / "001_z0.png"),
+        {},
         r"001_z0\.png: got 16 bits per channel",
     ),
     "grey among colour": (
-        lambda d: Image.fromarray(PLANES[0, ..., 0]).save(d / "001_z0.png"), {},
+        lambda d: Image.fromarray(PLANES[0, ..., 0]).save(d / "001_z0.png"),
+        {},
         r"001_z0\.png of 64×80 pixels and 1 channel; wanted 64×80 pixels and 3 channels",
     ),
     "no pixel size": (_nothing, {"pixel_um": None}, "got no pixel size in the file"),
     "no such folder": (_nothing, {"path": "e"}, "got no such folder"),
     "no such names": (_nothing, {"pattern": "{field}-z{z}.png"}, "no file whose name fits .*001_z-0.5.png"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -140,10 +153,18 @@ def simulated(tmp_path: Path) -> Path:
     folder = tmp_path / "simulate/S"
     (folder / "stacks").mkdir(parents=True)
     write_stack(folder / "stacks/f1.ome.tif", Stack(PLANES, np.arange(5) / 2 - 1, 0.345))
-    write_table(folder / "fields.tsv", pd.DataFrame({
-        "slide": "S", "field": ["f1", "f2"], "file": ["stacks/f1.ome.tif", ""], "reason": ["", "blank: nothing there"],
-        "clean_file": ["truth/f1_clean.ome.tif", ""],
-    }))  # fmt: skip
+    write_table(
+        folder / "fields.tsv",
+        pd.DataFrame(
+            {
+                "slide": "S",
+                "field": ["f1", "f2"],
+                "file": ["stacks/f1.ome.tif", ""],
+                "reason": ["", "blank: nothing there"],
+                "clean_file": ["truth/f1_clean.ome.tif", ""],
+            }
+        ),
+    )
     return folder
 
 

@@ -14,11 +14,12 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from tsva.acquisition.stack import Stack
 from tsva.cli.inspect import command
 from tsva.errors import UserError
-from tsva.io import find_fields, write_stack
+from tsva.readers.fields import find_fields
+from tsva.readers.stack_file import write_stack
 from tsva.settings.sheet import parse_sheet
-from tsva.stack import Stack
 
 RNG = np.random.default_rng(4)
 TISSUE = RNG.integers(40, 220, (256, 256)).astype(float)
@@ -58,10 +59,14 @@ def stack(tmp_path: Path) -> Path:
 def test_a_good_stack(stack: Path, tmp_path: Path) -> None:
     text = run(stack, "--sheet-folder", tmp_path)
     for part in (
-        "OME-TIFF, 21 pages, not compressed", "256 × 256 pixels", "RGB, 8 bits", "pixel size  0.345 µm",
-        "21 planes, z from -5 to 5 µm, 0.5 µm apart", "focus: ok, in focus at 0 µm; usable patches: 1",
+        "OME-TIFF, 21 pages, not compressed",
+        "256 × 256 pixels",
+        "RGB, 8 bits",
+        "pixel size  0.345 µm",
+        "21 planes, z from -5 to 5 µm, 0.5 µm apart",
+        "focus: ok, in focus at 0 µm; usable patches: 1",
         "fit for training: yes",
-    ):  # fmt: skip
+    ):
         assert part in text
     assert "█" in text and "▲" in text
     cells = row_of(text)

@@ -7,16 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsva.cli.inspecting.guess import guess_pattern
-from tsva.io.names import NamePattern
+from tsva.readers.names import NamePattern
 
 
 @pytest.mark.parametrize(
     ("names", "pattern"),
     [
-        (["t_ix000_iy000_zoff-0.1um.tiff", "t_ix000_iy000_zoff11.3um.tiff", "t_ix000_iy000_zoff0um.tiff"],
-         "t_ix000_iy000_zoff{z}um.tiff"),
-        (["A1_f1_z-0.50um.png", "A1_f1_z+0.00um.png", "A1_f2_z-0.50um.png", "A1_f2_z+0.00um.png"],
-         "A1_f{field}_z{z}um.png"),
+        (
+            ["t_ix000_iy000_zoff-0.1um.tiff", "t_ix000_iy000_zoff11.3um.tiff", "t_ix000_iy000_zoff0um.tiff"],
+            "t_ix000_iy000_zoff{z}um.tiff",
+        ),
+        (
+            ["A1_f1_z-0.50um.png", "A1_f1_z+0.00um.png", "A1_f2_z-0.50um.png", "A1_f2_z+0.00um.png"],
+            "A1_f{field}_z{z}um.png",
+        ),
         (["s_z000.tif", "s_z001.tif", "s_z002.tif"], "s_z{z_index}.tif"),
         (["img-001.png", "img-002.png"], "img-{z_index}.png"),
         (["Seg1_defocus150.jpg", "Seg1_defocus-350.jpg"], "Seg1_defocus{z}.jpg"),
@@ -24,7 +28,7 @@ from tsva.io.names import NamePattern
         (["r1_c1_z1.tif", "r1_c2_z1.tif", "r2_c1_z1.tif", "r2_c2_z2.tif"], "r{field}_z{z_index}.tif"),
         (["slide7/z1.tif", "slide7/z2.tif", "slide7/notes.txt"], "slide7/z{z_index}.tif"),
     ],
-)  # fmt: skip
+)
 def test_names_of_microscopes(names: list[str], pattern: str) -> None:
     assert guess_pattern(names) == pattern
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from tsva.metrics import WINDOW_PX, best_shift_psnr_db, eight_bits, psnr_db, ssim
+from tsva.acquisition.stack import eight_bits
+from tsva.evaluation.metrics import WINDOW_PX, best_shift_psnr_db, psnr_db, ssim
 
 
 def noisy(seed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -65,11 +66,16 @@ def test_ssim_agrees_with_scikit_image_and_torchmetrics(channels: int) -> None:
         # All in double precision; the variances are differences of numbers up to 255², so 1e-16 · 255² / C2 ≈ 1e-13.
         by_skimage = [
             structural_similarity(
-                image, target, data_range=255, channel_axis=2, gaussian_weights=True, sigma=1.5,
+                image,
+                target,
+                data_range=255,
+                channel_axis=2,
+                gaussian_weights=True,
+                sigma=1.5,
                 use_sample_covariance=False,
             )
             for image in images
-        ]  # fmt: skip
+        ]
         np.testing.assert_allclose(row, by_skimage, atol=1e-10)
         pairs = images, np.broadcast_to(target, images.shape)
         x, y = (torch.from_numpy(a.transpose(0, 3, 1, 2).copy()).double() for a in pairs)

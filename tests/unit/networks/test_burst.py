@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsva.networks import build
+from tsva.restoration.networks import build
 from tsva.settings.train import TrainSettings
-from tsva.train import multiply_accumulates
+from tsva.training.fit import multiply_accumulates
 
 FULL = TrainSettings(width=64, levels=5)
 SMALL = TrainSettings(width=3, levels=3)

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsva.networks import build
-from tsva.networks.decision import decide, part_of
-from tsva.networks.fusion import Fusion
-from tsva.networks.offset import OffsetEstimator, negative_log_likelihood
-from tsva.networks.spectra import BANDS, WINDOW_PX, BandSpectra, window_starts
-from tsva.networks.wiener import TwoShotWiener
 from tsva.optics.otf import camera_otf
-from tsva.refocus import restore, with_network
+from tsva.restoration.networks import build
+from tsva.restoration.networks.decision import decide, part_of
+from tsva.restoration.networks.fusion import Fusion
+from tsva.restoration.networks.offset import OffsetEstimator, negative_log_likelihood
+from tsva.restoration.networks.spectra import BANDS, WINDOW_PX, BandSpectra, window_starts
+from tsva.restoration.networks.wiener import TwoShotWiener
+from tsva.restoration.refocus import restore, with_network
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
-from tsva.train import multiply_accumulates
+from tsva.training.fit import multiply_accumulates
 
 OPTICS = OpticsSettings()
 DELTA_UM = 0.5
@@ -137,7 +137,7 @@ def test_large_images_have_an_offset_for_every_pixel(network: Fusion) -> None:
 
 
 def test_a_method_says_offset_and_error(network: Fusion) -> None:
-    from tsva.pair import Pair
+    from tsva.acquisition.pair import Pair
 
     low, high, _ = pair(1.0)
     images = [(image[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for image in (low, high)]
@@ -157,7 +157,7 @@ def test_a_fifth_of_the_arithmetic_transforms_counted_in() -> None:
 
 def test_the_filters_of_a_thin_section_are_wieners() -> None:
     """Where all matter lies in the plane of focus, C A⁻¹ is H₀ H_i / (Σ H² + N/S)."""
-    from tsva.networks import wiener
+    from tsva.restoration.networks import wiener
 
     frequency = np.linspace(0, math.sqrt(0.5), wiener.FREQUENCIES)
     with pytest.MonkeyPatch.context() as patch:
@@ -199,9 +199,9 @@ def test_the_estimator_learns_offsets_of_known_specimens() -> None:
     torch.manual_seed(0)
     spectra, estimator = BandSpectra(), OffsetEstimator(3)
     n_um = torch.linspace(-2.5, 2.5, 21).repeat(6)
-    found = torch.cat([
-        spectra(*pair(float(n), size=128, seed=seed)[:2]).mean(dim=(-2, -1)) for seed, n in enumerate(n_um)
-    ])  # fmt: skip
+    found = torch.cat(
+        [spectra(*pair(float(n), size=128, seed=seed)[:2]).mean(dim=(-2, -1)) for seed, n in enumerate(n_um)]
+    )
     train, test = slice(0, 105), slice(105, 126)
     estimator.standardise(found[train])
     optimiser = torch.optim.Adam(estimator.parameters(), lr=3e-3)

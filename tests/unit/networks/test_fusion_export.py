@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsva.networks import build
-from tsva.networks.fusion import Fusion
-from tsva.networks.fusion_export import EXPORTED_PX, MatrixTransform, Parts, with_matrices
+from tsva.restoration.networks import build
+from tsva.restoration.networks.fusion import Fusion
+from tsva.restoration.networks.fusion_export import EXPORTED_PX, MatrixTransform, Parts, with_matrices
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NetworkName, TrainSettings
 
@@ -28,9 +28,10 @@ def tissue(channels: int, batch: int, seed: int) -> tuple[Tensor, Tensor]:
     random = torch.Generator().manual_seed(seed)
     size = EXPORTED_PX
     fine = torch.rand(batch, channels, size, size, generator=random)
-    sharp = sum(
-        nn.functional.avg_pool2d(fine, 2 * k + 1, stride=1, padding=k, count_include_pad=False) for k in (1, 4, 16)
-    ) / 3  # fmt: skip
+    sharp = (
+        sum(nn.functional.avg_pool2d(fine, 2 * k + 1, stride=1, padding=k, count_include_pad=False) for k in (1, 4, 16))
+        / 3
+    )
     blurred = nn.functional.avg_pool2d(sharp, 5, stride=1, padding=2, count_include_pad=False)
     noise = 0.01 * torch.randn(2, *sharp.shape, generator=random)
     return (sharp + noise[0]).clamp(0, 1), (blurred + noise[1]).clamp(0, 1)

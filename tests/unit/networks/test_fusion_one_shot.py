@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tsva.networks import build
-from tsva.networks.fusion_one_shot import FusionOneShot
-from tsva.networks.spectra import BANDS, BandSpectra
-from tsva.refocus import restore
+from tsva.restoration.networks import build
+from tsva.restoration.networks.fusion_one_shot import FusionOneShot
+from tsva.restoration.networks.spectra import BANDS, BandSpectra
+from tsva.restoration.refocus import restore
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tsva.errors import UserError
-from tsva.networks import build
-from tsva.networks.checkpoint import Checkpoint, load, save
+from tsva.restoration.networks import build
+from tsva.restoration.networks.checkpoint import Checkpoint, load, save
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NETWORK_NAMES, TrainSettings
 
@@ -24,10 +24,18 @@ SETTINGS = TrainSettings.model_validate(
 def checkpoint(name: str = "tsva") -> Checkpoint:
     torch.manual_seed(0)
     return Checkpoint(
-        network=name, settings=SETTINGS.model_dump(mode="json"), channels=3, pixel_um=0.345, delta_um=0.5,
-        offset_max_um=3.0, optics=OpticsSettings().model_dump(mode="json"), step=7, seed=1, data="abc",
+        network=name,
+        settings=SETTINGS.model_dump(mode="json"),
+        channels=3,
+        pixel_um=0.345,
+        delta_um=0.5,
+        offset_max_um=3.0,
+        optics=OpticsSettings().model_dump(mode="json"),
+        step=7,
+        seed=1,
+        data="abc",
         weights=build(name, SETTINGS, 3).state_dict(),
-    )  # fmt: skip
+    )
 
 
 class Harm:

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tsva.networks import U_SHAPED, build
-from tsva.networks.parts import reflected_to_multiple
-from tsva.networks.sharper import brenner, high_is_sharper, sharper_first
+from tsva.restoration.networks import U_SHAPED, build
+from tsva.restoration.networks.parts import reflected_to_multiple
+from tsva.restoration.networks.sharper import brenner, high_is_sharper, sharper_first
 from tsva.settings.train import NetworkName, TrainSettings
-from tsva.train import multiply_accumulates
+from tsva.training.fit import multiply_accumulates
 
 FULL = TrainSettings(width=64, levels=5)
 SMALL = TrainSettings(width=2, levels=3)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.offsets import bin_weights, draw_offset_um
+from tsva.acquisition.offsets import bin_weights, draw_offset_um
 from tsva.settings.pairs import PairsSettings
 
 PAPER = PairsSettings()

@@ -6,19 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsva.acquisition.pairs import EXCLUDED_COLUMNS, PATCH_COLUMNS, cut, plan, plane_at, reachable_planes
+from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.pairs import EXCLUDED_COLUMNS, PATCH_COLUMNS, cut, plan, plane_at, reachable_planes
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
-from tsva.stack import Stack
 
 SETTINGS = PairsSettings(patch_px=32, offset_max_um=1.0)
 SLIDE = SlideRow(slide="s1", patient="p1", sample="Sample1", role="train", source="stack", path="s1")
 
 
 def ingested(**changes):
-    row = {"field": "f1", "file": "stacks/f1.ome.tif", "planes": 11, "pixel_um": 0.345, "z_step_um": 0.5, "channels": 3,
-           "reason": None}  # fmt: skip
+    row = {
+        "field": "f1",
+        "file": "stacks/f1.ome.tif",
+        "planes": 11,
+        "pixel_um": 0.345,
+        "z_step_um": 0.5,
+        "channels": 3,
+        "reason": None,
+    }
     return {**row, **changes}
 
 
@@ -27,16 +34,29 @@ def focused(**changes):
 
 
 def patch(row, column, **changes):
-    base = {"field": "f1", "row": row, "column": column, "y_px": 32 * row, "x_px": 32 * column, "verdict": "ok",
-            "reason": None, "focus_plane": 5}  # fmt: skip
+    base = {
+        "field": "f1",
+        "row": row,
+        "column": column,
+        "y_px": 32 * row,
+        "x_px": 32 * column,
+        "verdict": "ok",
+        "reason": None,
+        "focus_plane": 5,
+    }
     return {**base, **changes}
 
 
 def planned(fields, verdicts, patches, seed=1):
     return plan(
-        SLIDE, pd.DataFrame(fields), pd.DataFrame(verdicts), pd.DataFrame(patches), SETTINGS,
-        seed=seed, array="pairs/s1/patches.npy",
-    )  # fmt: skip
+        SLIDE,
+        pd.DataFrame(fields),
+        pd.DataFrame(verdicts),
+        pd.DataFrame(patches),
+        SETTINGS,
+        seed=seed,
+        array="pairs/s1/patches.npy",
+    )
 
 
 def test_usable_patches_are_listed_in_order():
@@ -46,8 +66,13 @@ def test_usable_patches_are_listed_in_order():
     assert used["own_focus_plane"].tolist() == [5, 6]
     assert set(used["n_um"]) <= set(SETTINGS.offsets_um)
     assert used.loc[1, ["sample", "patient", "role", "x_px", "focus_z_um", "array"]].tolist() == [
-        "Sample1", "p1", "train", 32, 1.5, "pairs/s1/patches.npy",
-    ]  # fmt: skip
+        "Sample1",
+        "p1",
+        "train",
+        32,
+        1.5,
+        "pairs/s1/patches.npy",
+    ]
     assert excluded.empty and tuple(excluded.columns) == EXCLUDED_COLUMNS
 
 
@@ -81,9 +106,10 @@ def test_every_offset_needs_its_planes(plane, usable):
 def test_further_fields_change_no_draw():
     alone, _ = planned([ingested()], [focused()], [patch(0, column) for column in range(5)])
     with_other, _ = planned(
-        [ingested(field="f0"), ingested()], [focused(field="f0"), focused()],
+        [ingested(field="f0"), ingested()],
+        [focused(field="f0"), focused()],
         [patch(0, 0, field="f0"), *(patch(0, column) for column in range(5))],
-    )  # fmt: skip
+    )
     assert with_other.loc[with_other["field"] == "f1", "n_um"].tolist() == alone["n_um"].tolist()
 
 

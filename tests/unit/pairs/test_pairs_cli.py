@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from tsva.acquisition.stack import Stack
 from tsva.cli.pairs import command as pairs_command
 from tsva.cli.split import command as split_command
 from tsva.errors import UserError
-from tsva.io import read_table, write_stack, write_table
-from tsva.stack import Stack
+from tsva.readers.stack_file import write_stack
+from tsva.storage.tables import read_table, write_table
 
 SETTINGS = {"patch_px": 32, "offset_max_um": 1.0}
 PLANES, HEIGHT, WIDTH, FOCUS = 11, 40, 70, 5
@@ -35,18 +36,42 @@ def make_slide(results: Path, slide: str, *, channels=3, verdict="ok", simulated
         file = f"stacks/{field}.ome.tif"
         write_stack(results / "ingest" / slide / file, Stack(planes, Z_UM, 0.345))
         fields.append(
-            {"slide": slide, "field": field, "file": file, "planes": PLANES, "height_px": HEIGHT, "width_px": WIDTH,
-             "channels": channels, "pixel_um": 0.345, "z_step_um": 0.5, "reason": ""}
-        )  # fmt: skip
+            {
+                "slide": slide,
+                "field": field,
+                "file": file,
+                "planes": PLANES,
+                "height_px": HEIGHT,
+                "width_px": WIDTH,
+                "channels": channels,
+                "pixel_um": 0.345,
+                "z_step_um": 0.5,
+                "reason": "",
+            }
+        )
         focused.append(
-            {"slide": slide, "field": field, "verdict": verdict, "reason": "" if verdict == "ok" else "nothing stained",
-             "focus_plane": FOCUS, "focus_z_um": Z_UM[FOCUS]}
-        )  # fmt: skip
+            {
+                "slide": slide,
+                "field": field,
+                "verdict": verdict,
+                "reason": "" if verdict == "ok" else "nothing stained",
+                "focus_plane": FOCUS,
+                "focus_z_um": Z_UM[FOCUS],
+            }
+        )
         patches += [
-            {"field": field, "row": 0, "column": column, "y_px": 4, "x_px": 3 + 32 * column, "verdict": "ok",
-             "reason": "", "focus_plane": FOCUS}
+            {
+                "field": field,
+                "row": 0,
+                "column": column,
+                "y_px": 4,
+                "x_px": 3 + 32 * column,
+                "verdict": "ok",
+                "reason": "",
+                "focus_plane": FOCUS,
+            }
             for column in range(2)
-        ]  # fmt: skip
+        ]
         if simulated:
             truth.append(make_truth(results / "simulate" / slide, field, generator))
     (results / "focus" / slide).mkdir(parents=True)
@@ -67,9 +92,11 @@ def make_truth(folder: Path, field: str, generator: np.random.Generator) -> dict
         write_stack(folder / clean, Stack(planes, near, 0.345))
     np.save(folder / continuous, generator.integers(0, 256, (3, 2, HEIGHT, WIDTH, 3), dtype=np.uint8))
     return {
-        "field": field, "clean_file": clean if field != "007" else "", "continuous_file": continuous,
+        "field": field,
+        "clean_file": clean if field != "007" else "",
+        "continuous_file": continuous,
         "continuous_z_um": "1.723000,0.250000,2.100000",
-    }  # fmt: skip
+    }
 
 
 def pairs(results: Path, slide: str, *, role="train", patient: str | None = None, simulated=False) -> Path:
@@ -84,10 +111,23 @@ def pairs(results: Path, slide: str, *, role="train", patient: str | None = None
     }
     out = results / "pairs" / slide
     run(
-        pairs_command, "--slide", json.dumps(row), "--settings", json.dumps(SETTINGS), "--seed", 1,
-        "--ingest", results / "ingest" / slide, "--focus", results / "focus" / slide,
-        *(("--simulated", results / "simulate" / slide) if simulated else ()), "--results", results, "--out", out,
-    )  # fmt: skip
+        pairs_command,
+        "--slide",
+        json.dumps(row),
+        "--settings",
+        json.dumps(SETTINGS),
+        "--seed",
+        1,
+        "--ingest",
+        results / "ingest" / slide,
+        "--focus",
+        results / "focus" / slide,
+        *(("--simulated", results / "simulate" / slide) if simulated else ()),
+        "--results",
+        results,
+        "--out",
+        out,
+    )
     return out
 
 
@@ -95,12 +135,24 @@ def split(results: Path, *slides: str, **settings: object) -> None:
     """Run tsva split as the workflow does, each list of files behind one flag."""
     folder = results / "pairs"
     run(
-        split_command, "--settings", json.dumps(settings), "--seed", 1,
-        "--table", *(folder / slide / "patches.tsv" for slide in slides),
-        "--excluded", *(folder / slide / "excluded.tsv" for slide in slides),
-        "--out-train", folder / "train.tsv", "--out-dataset1", folder / "dataset1.tsv",
-        "--out-dataset2", folder / "dataset2.tsv", "--out-excluded", folder / "excluded.tsv",
-    )  # fmt: skip
+        split_command,
+        "--settings",
+        json.dumps(settings),
+        "--seed",
+        1,
+        "--table",
+        *(folder / slide / "patches.tsv" for slide in slides),
+        "--excluded",
+        *(folder / slide / "excluded.tsv" for slide in slides),
+        "--out-train",
+        folder / "train.tsv",
+        "--out-dataset1",
+        folder / "dataset1.tsv",
+        "--out-dataset2",
+        folder / "dataset2.tsv",
+        "--out-excluded",
+        folder / "excluded.tsv",
+    )
 
 
 def test_patches_come_from_the_stacks(tmp_path):
@@ -110,7 +162,7 @@ def test_patches_come_from_the_stacks(tmp_path):
     assert table["field"].tolist() == ["f1", "f1", "007", "007"]
     assert set(table["array"]) == {"pairs/s1/patches.npy"}
     assert array.shape == (4, 7, 32, 32, 1) and array.dtype == np.uint8
-    from tsva.io import read_stack
+    from tsva.readers.stack_file import read_stack
 
     for row in table.itertuples():
         planes = read_stack(tmp_path / "ingest/s1" / f"stacks/{row.field}.ome.tif").planes
@@ -129,7 +181,7 @@ def test_simulated_truth_is_cut_beside(tmp_path):
     clean, continuous = np.load(out / "clean.npy"), np.load(out / "continuous.npy")
     shots = np.load(tmp_path / "simulate/s1/truth/007_continuous.npy")
     assert np.array_equal(continuous[3], shots[:, :, 4:36, 35:67])
-    from tsva.io import read_stack
+    from tsva.readers.stack_file import read_stack
 
     sharp = read_stack(tmp_path / "simulate/s1/truth/f1_clean.ome.tif").planes[1]
     assert np.array_equal(clean[1], sharp[4:36, 35:67])

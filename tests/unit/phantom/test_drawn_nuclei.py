@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tsva.phantom.canvas import Canvas
-from tsva.phantom.nuclei import Chromatin, Nuclei, paint
-from tsva.phantom.section import cut
+from tsva.simulation.phantom.canvas import Canvas
+from tsva.simulation.phantom.nuclei import Chromatin, Nuclei, paint
+from tsva.simulation.phantom.section import cut
 
 SMOOTH = Chromatin(density=1.0, clumping=0.0, rim=0.0, nucleoli=0.0, irregular=0.0, variation=0.0)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tsva.phantom import KINDS, STAINS, tissue
+from tsva.simulation.phantom import KINDS, STAINS, tissue
 
 PIXEL_UM = 0.1725
 DOCS = Path(__file__).parents[3] / "docs" / "phantom.md"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tsva import fingerprint
+from tsva.pipeline import fingerprint
 
 
 @pytest.fixture
@@ -33,17 +33,17 @@ def test_comment_docstring_and_layout_change_nothing(package: Path) -> None:
     def edit(text: str) -> str:
         return "# a comment\n" + text.replace('"""Brenner gradient', '"""The Brenner gradient') + "\n\n# the end\n"
 
-    before, after = edited(package / "sharpness.py", edit, "tsva.cli.focus")
+    before, after = edited(package / "acquisition/sharpness.py", edit, "tsva.cli.focus")
     assert before == after
 
 
 def test_code_of_an_imported_module_changes_it(package: Path) -> None:
-    before, after = edited(package / "sharpness.py", lambda text: text + "\nEXTRA = 1\n", "tsva.cli.focus")
+    before, after = edited(package / "acquisition/sharpness.py", lambda text: text + "\nEXTRA = 1\n", "tsva.cli.focus")
     assert before != after
 
 
 def test_code_imported_inside_a_function_changes_it(package: Path) -> None:
-    before, after = edited(package / "networks" / "tsva.py", lambda text: text + "\nEXTRA = 1\n", "tsva.cli.train")
+    before, after = edited(package / "restoration/networks/tsva.py", lambda text: text + "\nEXTRA = 1\n", "tsva.cli.train")
     assert before != after
 
 

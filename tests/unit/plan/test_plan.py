@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tsva.errors import UserError
-from tsva.plan import Plan
+from tsva.pipeline.plan import Plan
 
 HEADER = "slide\tpatient\tsample\trole\tsource\tpath\ttissue\tmicroscope"
 TRAIN = "A\tP1\tS\ttrain\tsimulated\t\tfatty\t"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tsva.stack import Stack
+from tsva.acquisition.stack import Stack
 
 PLANES = np.zeros((3, 4, 5, 3), np.uint8)
 

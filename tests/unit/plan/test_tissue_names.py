@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tsva.phantom import KINDS
-from tsva.phantom import STAINS as DRAWN_STAINS
 from tsva.settings.sheet import STAINS, TISSUES
+from tsva.simulation.phantom import KINDS
+from tsva.simulation.phantom import STAINS as DRAWN_STAINS
 
 
 def test_names_agree() -> None:

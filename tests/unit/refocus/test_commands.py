@@ -10,17 +10,18 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from tsva.acquisition.stack import Stack
 from tsva.cli.refocus import command as refocus
 from tsva.cli.refocus_slide import command as refocus_slide
 from tsva.cli.refocus_slide import shots
 from tsva.errors import UserError
-from tsva.io import read_stack, read_table, write_stack, write_table
-from tsva.networks import build
-from tsva.networks.checkpoint import Checkpoint, save
+from tsva.readers.stack_file import read_stack, write_stack
+from tsva.restoration.networks import build
+from tsva.restoration.networks.checkpoint import Checkpoint, save
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
-from tsva.stack import Stack
+from tsva.storage.tables import read_table, write_table
 
 SETTINGS = TrainSettings(width=2, levels=2, crop_px=None)
 
@@ -35,11 +36,25 @@ def stacks(seed: int) -> np.ndarray:
 def patch_table() -> pd.DataFrame:
     """Two slides with two patches each; the second one has its truth."""
     rows = [
-        {"index": index, "sample": "Sample1", "patient": slide, "slide": slide, "role": "dataset1", "field": "f001",
-         "pixel_um": 0.345, "channels": 3, "focus_z_um": 0.0, "n_um": 1.0, "array": f"pairs/{slide}/patches.npy",
-         "has_clean": int(slide == "D2"), "draws": 3 * (slide == "D2"), "split": "test"}
-        for slide in ("D1", "D2") for index in range(2)
-    ]  # fmt: skip
+        {
+            "index": index,
+            "sample": "Sample1",
+            "patient": slide,
+            "slide": slide,
+            "role": "dataset1",
+            "field": "f001",
+            "pixel_um": 0.345,
+            "channels": 3,
+            "focus_z_um": 0.0,
+            "n_um": 1.0,
+            "array": f"pairs/{slide}/patches.npy",
+            "has_clean": int(slide == "D2"),
+            "draws": 3 * (slide == "D2"),
+            "split": "test",
+        }
+        for slide in ("D1", "D2")
+        for index in range(2)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -49,12 +64,20 @@ def untrained(tmp_path: Path) -> Path:
     path = tmp_path / "model.ckpt"
     save(
         Checkpoint(
-            network="tsva", settings=SETTINGS.model_dump(mode="json"), channels=3, pixel_um=0.345, delta_um=0.5,
-            offset_max_um=3.0, optics=OpticsSettings().model_dump(mode="json"), step=0, seed=1, data="",
+            network="tsva",
+            settings=SETTINGS.model_dump(mode="json"),
+            channels=3,
+            pixel_um=0.345,
+            delta_um=0.5,
+            offset_max_um=3.0,
+            optics=OpticsSettings().model_dump(mode="json"),
+            step=0,
+            seed=1,
+            data="",
             weights=build("tsva", SETTINGS, 3).state_dict(),
         ),
         path,
-    )  # fmt: skip
+    )
     return path
 
 
@@ -76,9 +99,18 @@ def results(tmp_path: Path) -> Path:
 
 def run_refocus(results: Path, out: Path, method: str, *more: str, **pairs: float) -> None:
     arguments = [
-        "--method", method, "--pairs", json.dumps({"patch_px": 32, **pairs}), "--table",
-        str(results / "pairs/dataset1.tsv"), "--results", str(results), "--out", str(out), *more,
-    ]  # fmt: skip
+        "--method",
+        method,
+        "--pairs",
+        json.dumps({"patch_px": 32, **pairs}),
+        "--table",
+        str(results / "pairs/dataset1.tsv"),
+        "--results",
+        str(results),
+        "--out",
+        str(out),
+        *more,
+    ]
     CliRunner().invoke(refocus, arguments, catch_exceptions=False)
 
 
@@ -95,15 +127,32 @@ def test_a_data_set_is_restored_at_all_offsets_and_scored(results: Path, untrain
         np.testing.assert_array_equal(restored[patch, 12], planes[12])
     scores, y1 = (read_table(tmp_path / name / "scores.tsv") for name in ("tsva", "y1"))
     assert list(scores) == [
-        "patch", "slide", "sample", "n_um", "protocol", "draw", "target", "psnr_db", "ssim", "identical", "seconds",
-        "estimated_n_um", "estimated_n_sd_um", "predicted_rmse", "psnr_shifted_db", "failure",
-    ]  # fmt: skip
+        "patch",
+        "slide",
+        "sample",
+        "n_um",
+        "protocol",
+        "draw",
+        "target",
+        "psnr_db",
+        "ssim",
+        "identical",
+        "seconds",
+        "estimated_n_um",
+        "estimated_n_sd_um",
+        "predicted_rmse",
+        "psnr_shifted_db",
+        "failure",
+    ]
     pd.testing.assert_frame_equal(scores.drop(columns="seconds"), y1.drop(columns="seconds"))
     counts = scores.groupby(["slide", "protocol", "target"]).size().to_dict()
     assert counts == {
-        ("D1", "grid", "captured"): 26, ("D2", "grid", "captured"): 26, ("D2", "grid", "clean"): 26,
-        ("D2", "continuous", "captured"): 6, ("D2", "continuous", "clean"): 6,
-    }  # fmt: skip
+        ("D1", "grid", "captured"): 26,
+        ("D2", "grid", "captured"): 26,
+        ("D2", "grid", "clean"): 26,
+        ("D2", "continuous", "captured"): 6,
+        ("D2", "continuous", "clean"): 6,
+    }
     identical = scores[scores["identical"] == 1]
     assert identical["psnr_db"].isna().all() and set(identical["n_um"]) == {-0.5, 0.5}
     assert set(identical["target"]) == {"captured"} and len(identical) == 8

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tsva.metrics import psnr_db, ssim
-from tsva.networks import build
-from tsva.pair import Pair, grid_pairs
-from tsva.refocus import as_captured, restore, run, with_network
+from tsva.acquisition.pair import Pair, grid_pairs
+from tsva.evaluation.metrics import psnr_db, ssim
+from tsva.evaluation.scoring import run
+from tsva.restoration.networks import build
+from tsva.restoration.refocus import as_captured, restore, with_network
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
@@ -136,8 +137,10 @@ def test_scores_are_the_metrics_and_identical_images_have_no_psnr() -> None:
 
 
 def test_refocusing_never_waits_for_lightning() -> None:
-    code = "import sys, tsva.refocus, tsva.cli.refocus, tsva.cli.refocus_slide, tsva.networks.checkpoint; " + (
-        "print([m for m in ('lightning', 'torchmetrics', 'matplotlib') if m in sys.modules])"
+    code = (
+        "import sys, tsva.restoration.refocus, tsva.cli.refocus, tsva.cli.refocus_slide; "
+        "import tsva.restoration.networks.checkpoint; "
+        + ("print([m for m in ('lightning', 'torchmetrics', 'matplotlib') if m in sys.modules])")
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
 
 from tsva.cli.report import command
-from tsva.io import write_table
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import NETWORK_NAMES
+from tsva.storage.tables import write_table
 
 PAIRS = PairsSettings(patch_px=32)
 FIELDS = 3
@@ -202,14 +202,26 @@ def _slide(results: Path, world: World, dataset: str, number: int, rng: np.rando
         np.save(results / "pairs" / name / "clean.npy", np.stack(clean))
         _surface(results / "simulate" / name, PAIRS.patch_px * world.patches, number)
     rows = {
-        "index": range(world.patches), "sample": f"Sample{number + 1}", "patient": f"p-{name}", "slide": name,
-        "role": dataset, "field": "f0", "row": 0, "column": range(world.patches), "y_px": 0,
+        "index": range(world.patches),
+        "sample": f"Sample{number + 1}",
+        "patient": f"p-{name}",
+        "slide": name,
+        "role": dataset,
+        "field": "f0",
+        "row": 0,
+        "column": range(world.patches),
+        "y_px": 0,
         "x_px": np.arange(world.patches) * PAIRS.patch_px,
         "pixel_um": 0.345,
-        "channels": 3, "focus_z_um": 0.0, "focus_plane": 7, "own_focus_plane": 7,
-        "n_um": rng.choice(PAIRS.offsets_um, world.patches), "array": f"pairs/{name}/patches.npy",
-        "has_clean": int(world.simulated), "draws": 2 * int(world.simulated),
-    }  # fmt: skip
+        "channels": 3,
+        "focus_z_um": 0.0,
+        "focus_plane": 7,
+        "own_focus_plane": 7,
+        "n_um": rng.choice(PAIRS.offsets_um, world.patches),
+        "array": f"pairs/{name}/patches.npy",
+        "has_clean": int(world.simulated),
+        "draws": 2 * int(world.simulated),
+    }
     return pd.DataFrame(rows)
 
 

@@ -84,11 +84,17 @@ def row(method: str, delta: float | None, difference: float | None, reach: float
     """A row of the summary's nuclei with an interval of this reach; the strict average has no ΔD."""
     known = None if difference is None or reach is None else difference
     return {
-        "dataset": "dataset1", "sample": None, "method": method, "protocol": "strict" if delta is None else "folded",
-        "delta_d_um": delta, "absolute_error": 1 + (difference or 0), "error_difference": difference, "f1": 0.9,
+        "dataset": "dataset1",
+        "sample": None,
+        "method": method,
+        "protocol": "strict" if delta is None else "folded",
+        "delta_d_um": delta,
+        "absolute_error": 1 + (difference or 0),
+        "error_difference": difference,
+        "f1": 0.9,
         "error_difference_low": None if known is None else known - reach,
         "error_difference_high": None if known is None else known + reach,
-    }  # fmt: skip
+    }
 
 
 def said(differences: Mapping[float, float], mean: float, reach: float | None = 0.1) -> str:

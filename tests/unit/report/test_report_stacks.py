@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from tsva.io import read_table
 from tsva.report import contact, focal_surface
 from tsva.report.focal_surface import BORDER, height_map
 from tsva.report.inputs import Slide
 from tsva.report.names import offset
 from tsva.settings.pairs import PairsSettings
+from tsva.storage.tables import read_table
 
 PAIRS = PairsSettings()
 PLANES = 2 * PAIRS.reach_planes + 1

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from tsva.acquisition.offsets import bin_weights
 from tsva.cli.report import command
 from tsva.errors import UserError
-from tsva.offsets import bin_weights
 from tsva.report import paper, slides
 from tsva.report.inputs import DataSet, Slide
 from tsva.report.optics import on_axis
@@ -28,8 +28,10 @@ DOCS = Path(__file__).parents[3] / "docs"
 PAIRS = PairsSettings()
 TABLE1 = {
     "remaining": {"graph": 1.3, "wiener_two_shot": 0.8, "burst": 0.9, "tsva": 0.5, "fusion": 0.4},
-    "datasets": ("dataset1",), "sampled": ("graph",), "knowing": ("fusion",),
-}  # fmt: skip
+    "datasets": ("dataset1",),
+    "sampled": ("graph",),
+    "knowing": ("fusion",),
+}
 
 
 def test_the_schema_describes_the_summary(report: Callable[..., Any]) -> None:
@@ -60,9 +62,10 @@ def test_every_key_is_in_the_docs(report: Callable[..., Any]) -> None:
 
 def test_identical_patches_are_null_and_counted(report: Callable[..., Any]) -> None:
     rows = [
-        row for row in report().summary["scores"]
+        row
+        for row in report().summary["scores"]
         if (row["method"], row["protocol"], row["target"], row["sample"]) == ("y1", "paper", "captured", None)
-    ]  # fmt: skip
+    ]
     handed_over = [row for row in rows if row["delta_d_um"] is not None and abs(row["delta_d_um"]) == PAIRS.delta_um]
     assert len(handed_over) == 4  # two columns, two data sets
     assert all(row["psnr_db"] is None and row["identical_patches"] == row["patches"] == 6 for row in handed_over)
@@ -76,10 +79,12 @@ def test_the_strict_average_is_the_weighted_mean_of_the_scores(report: Callable[
     means = grid[grid["n_um"].abs() != PAIRS.delta_um].groupby("n_um")["psnr_db"].mean()
     weights = np.exp(-(means.index.to_numpy() ** 2) / 2)
     (row,) = (
-        row for row in made.summary["scores"]
+        row
+        for row in made.summary["scores"]
         if (row["dataset"], row["method"], row["protocol"], row["target"]) == ("dataset1", "tsva", "strict", "captured")
-        and row["sample"] is None and row["delta_d_um"] is None
-    )  # fmt: skip
+        and row["sample"] is None
+        and row["delta_d_um"] is None
+    )
     exact = np.average(means, weights=bin_weights(means.index, 1.0, 0.5))
     assert row["psnr_db"] == pytest.approx(exact, abs=1e-6)  # the summary keeps six decimals
     # A bin of width h holds 1 + h²/24 (n² − 1) times what the density at its middle says: n² has the standard deviation
@@ -175,11 +180,16 @@ def test_what_was_left_out_is_told_once() -> None:
     found = slides.excluded([with_pairs, without])
     assert (found["fields"], found["patches"]) == (2, 2)
     assert [(row["stage"], row["slide"], row["field"], row["column"]) for row in found["list"]] == [
-        ("ingest", "s", "f1", None), ("pairs", "s", "f0", 2), ("pairs", "s", "f0", 3), ("focus", "t", "f1", None),
-    ]  # fmt: skip
+        ("ingest", "s", "f1", None),
+        ("pairs", "s", "f0", 2),
+        ("pairs", "s", "f0", 3),
+        ("focus", "t", "f1", None),
+    ]
     assert {(row["unit"], row["reason"], row["number"]) for row in found["reasons"]} == {
-        ("field", "truncated", 1), ("field", "it is edge", 1), ("patch", "blank", 2),
-    }  # fmt: skip
+        ("field", "truncated", 1),
+        ("field", "it is edge", 1),
+        ("patch", "blank", 2),
+    }
 
 
 def test_reasons_are_merged_where_figures_alone_differ() -> None:

@@ -10,8 +10,10 @@ from test_report_page import only, printed
 
 TABLE1 = {
     "remaining": {"graph": 1.3, "wiener_two_shot": 0.8, "burst": 0.9, "tsva": 0.5, "fusion": 0.4},
-    "datasets": ("dataset1",), "sampled": ("graph",), "knowing": ("fusion",),
-}  # fmt: skip
+    "datasets": ("dataset1",),
+    "sampled": ("graph",),
+    "knowing": ("fusion",),
+}
 METHODS = ["y1", *TABLE1["remaining"]]
 
 
@@ -81,8 +83,12 @@ def test_failures_are_told_with_their_reason(made: Any) -> None:
 def test_pictures_show_what_was_restored_there(made: Any) -> None:
     for example in made.summary["examples"]:
         assert [row["method"] for row in example["scores"]] == [
-            "y1", "wiener_two_shot", "burst", "tsva", "fusion",
-        ]  # fmt: skip
+            "y1",
+            "wiener_two_shot",
+            "burst",
+            "tsva",
+            "fusion",
+        ]
 
 
 def test_offsets_and_errors_are_printed(made: Any) -> None:

@@ -165,10 +165,17 @@ def test_numbers_in_words() -> None:
 @pytest.mark.parametrize(
     ("difference", "y1_identical", "delta", "sign"),
     [
-        (1.0, 0, 1.0, None), (0.05, 0, 1.0, "○"), (0.0, 0, 1.0, "▼"), (-1.0, 0, 1.0, "▼"), (None, 0, 1.0, None),
-        (1.0, 3, 0.5, "▼"), (None, 8, 0.5, "▼"), (1.0, 3, None, None), (-1.0, 3, None, "▼"),
+        (1.0, 0, 1.0, None),
+        (0.05, 0, 1.0, "○"),
+        (0.0, 0, 1.0, "▼"),
+        (-1.0, 0, 1.0, "▼"),
+        (None, 0, 1.0, None),
+        (1.0, 3, 0.5, "▼"),
+        (None, 8, 0.5, "▼"),
+        (1.0, 3, None, None),
+        (-1.0, 3, None, "▼"),
     ],
-)  # fmt: skip
+)
 def test_signs_beside_scores(
     difference: float | None, y1_identical: int, delta: float | None, sign: str | None
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.sharpness import (
+from tsva.acquisition.sharpness import (
     BLOCK_PX,
     LARGEST_NOISE,
     LEAST_NOISE,

@@ -12,8 +12,9 @@ from PIL import Image
 
 from tsva.cli.simulate import command
 from tsva.errors import UserError
-from tsva.io import read_stack, read_table
 from tsva.optics import camera
+from tsva.readers.stack_file import read_stack
+from tsva.storage.tables import read_table
 
 SETTINGS = {"field_px": [64, 64], "fields": {"train": 2}, "z_first_um": -4.0, "z_last_um": 4.0, "draws": 1}
 OPTICS = {"bandwidth_um": 0}
@@ -91,7 +92,7 @@ def test_a_failure_leaves_no_half_slide(tmp_path: Path, monkeypatch: pytest.Monk
             raise MemoryError
         return camera.expose(*args)
 
-    monkeypatch.setattr("tsva.simulate.expose", fails_later)
+    monkeypatch.setattr("tsva.simulation.simulate.expose", fails_later)
     result = _run(tmp_path / "S1", {"source": "simulated", "tissue": "stromal"})
     assert isinstance(result.exception, MemoryError)
     assert not (tmp_path / "S1").exists()

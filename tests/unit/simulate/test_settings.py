@@ -11,8 +11,11 @@ from tsva.settings.simulate import MicroscopeSettings, SimulateSettings
 
 def test_roles_that_are_left_out_keep_their_defaults() -> None:
     assert SimulateSettings.model_validate({"fields": {"train": 7}}).fields == {
-        "train": 7, "dataset1": 1, "dataset2": 1, "refocus": 2,
-    }  # fmt: skip
+        "train": 7,
+        "dataset1": 1,
+        "dataset2": 1,
+        "refocus": 2,
+    }
 
 
 def test_survives_json() -> None:
@@ -23,11 +26,18 @@ def test_survives_json() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"fields": {"training": 3}}, {"fields": {"train": 0}}, {"field_px": [448]}, {"z_first_um": 1.0},
-        {"microscopes": {}}, {"microscopes": {"a/b": {}}}, {"microscopes": {"a": {"white_level": [1.2, 1, 1]}}},
-        {"microscopes": {"a": {"lamp_centre": [0.5, 1.5]}}}, {"topography": {"tilt": 1.0}}, {"layer_spacing_um": 0.0},
+        {"fields": {"training": 3}},
+        {"fields": {"train": 0}},
+        {"field_px": [448]},
+        {"z_first_um": 1.0},
+        {"microscopes": {}},
+        {"microscopes": {"a/b": {}}},
+        {"microscopes": {"a": {"white_level": [1.2, 1, 1]}}},
+        {"microscopes": {"a": {"lamp_centre": [0.5, 1.5]}}},
+        {"topography": {"tilt": 1.0}},
+        {"layer_spacing_um": 0.0},
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_sense_is_refused(wrong: dict) -> None:
     with pytest.raises(ValidationError):
         SimulateSettings.model_validate(wrong)

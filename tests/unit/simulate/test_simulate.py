@@ -9,15 +9,16 @@ import pandas as pd
 import pytest
 from scipy.special import ndtr
 
-from tsva import phantom
 from tsva.errors import UserError
 from tsva.optics.camera import noise_sd
 from tsva.optics.frame import frame_for
+from tsva.optics.specimen import Specimen
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
-from tsva.simulate import (
+from tsva.simulation import phantom
+from tsva.simulation.simulate import (
     SimulatedField,
     continuous_offsets_um,
     field_surface,
@@ -25,7 +26,6 @@ from tsva.simulate import (
     sharp_sampling,
     simulate_slide,
 )
-from tsva.specimen import Specimen
 
 PAIRS = PairsSettings()
 OPTICS = OpticsSettings(bandwidth_um=0)

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from tsva.baselines.spectra import Signal
+from tsva.acquisition.spectrum import COLUMNS, signal_table
 from tsva.cli.spectrum import command
 from tsva.errors import UserError
-from tsva.io import read_table, write_table
-from tsva.spectrum import COLUMNS, signal_table
+from tsva.restoration.baselines.spectra import Signal
+from tsva.storage.tables import read_table, write_table
 
 PIXEL_UM = 0.345
 

@@ -7,20 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsva.acquisition.pairs import EXCLUDED_COLUMNS, PATCH_COLUMNS
+from tsva.acquisition.split import split
 from tsva.errors import UserError
-from tsva.pairs import EXCLUDED_COLUMNS, PATCH_COLUMNS
 from tsva.settings.pairs import PairsSettings
-from tsva.split import split
 
 BY_PATCH = PairsSettings(split_by="patch")
 
 
 def table(slide, patches=4, role="train", patient=None, channels=3):
     rows = [
-        {"index": i, "slide": slide, "patient": patient or f"p-{slide}", "role": role, "field": "f1", "row": i // 5,
-         "column": i % 5, "channels": channels}
+        {
+            "index": i,
+            "slide": slide,
+            "patient": patient or f"p-{slide}",
+            "role": role,
+            "field": "f1",
+            "row": i // 5,
+            "column": i % 5,
+            "channels": channels,
+        }
         for i in range(patches)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=list(PATCH_COLUMNS))
 
 
@@ -90,9 +98,11 @@ def test_one_patient_cannot_be_parted():
 @pytest.mark.parametrize("role", ["train", "dataset1", "dataset2"])
 def test_a_role_without_a_usable_patch_is_told_with_its_reasons(role):
     reasons = left_out(
-        ("x", role, "f1", None, None, "blank"), ("x", role, "f2", None, None, "blank"),
-        ("x", role, "f3", 0, 1, "no peak"), ("t1", "other", "f1", None, None, "edge"),
-    )  # fmt: skip
+        ("x", role, "f1", None, None, "blank"),
+        ("x", role, "f2", None, None, "blank"),
+        ("x", role, "f3", 0, 1, "no peak"),
+        ("t1", "other", "f1", None, None, "edge"),
+    )
     others = [] if role == "train" else [table("t1"), table("t2")]
     with pytest.raises(UserError, match=f"{role}: got a data set without usable fields.*2 × blank; 1 × no peak"):
         split([table("x", 0, role=role), *others], [NONE, reasons], PairsSettings(), seed=1)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tsva.offsets import bin_weights
-from tsva.statistics.cells import Cells
+from tsva.acquisition.offsets import bin_weights
+from tsva.evaluation.statistics.cells import Cells
 
 OFFSETS = np.arange(-6, 7) / 2
 WEIGHTS = bin_weights(OFFSETS, 1.0, 0.5)
@@ -19,13 +19,15 @@ WEIGHTS = bin_weights(OFFSETS, 1.0, 0.5)
 TABLE_3 = {
     "Dataset1, TSVA": (
         "30.11 33.58 38.60 38.34 39.82 47.99 39.61 48.71 39.93 37.58 36.35 33.58 36.12",
-        "0 2.74 1.07 1.87 1.11 1.59 1.32 1.64 1.34 2.02 2.38 3.23 0", 4.90,
+        "0 2.74 1.07 1.87 1.11 1.59 1.32 1.64 1.34 2.02 2.38 3.23 0",
+        4.90,
     ),
     "Dataset2, U-net": (
         "33.22 34.82 36.27 37.76 38.61 41.28 38.80 40.44 37.71 36.15 35.31 33.49 33.00",
-        "0.34 1.74 1.65 1.29 0.99 3.23 0.97 3.68 1.54 1.66 1.90 1.81 1.12", 2.95,
+        "0.34 1.74 1.65 1.29 0.99 3.23 0.97 3.68 1.54 1.66 1.90 1.81 1.12",
+        2.95,
     ),
-}  # fmt: skip
+}
 
 
 def one_slide(values: list[list[float]]) -> Cells:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsva.evaluation.statistics import error_rows, offset_rows
 from tsva.settings.pairs import PairsSettings
-from tsva.statistics import error_rows, offset_rows
 
 PAIRS = PairsSettings()
 NAMES = {"dataset": "dataset1", "method": "fusion"}

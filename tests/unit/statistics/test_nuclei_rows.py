@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.offsets import bin_weights
+from tsva.acquisition.offsets import bin_weights
+from tsva.evaluation.statistics import nuclei_rows
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
-from tsva.statistics import nuclei_rows
 
 PAIRS = PairsSettings()
 COMMON = {"dataset": "dataset1", "pairs": PAIRS, "report": ReportSettings(bootstrap_draws=100), "seed": 1}
@@ -24,16 +24,19 @@ def table(patches=6, slides=3, seed=0):
     generator = np.random.default_rng(seed)
     rows = [
         {"patch": patch, "slide": f"s{patch % slides}", "sample": f"Sample{patch % slides}", "n_um": n}
-        for patch in range(patches) for n in PAIRS.offsets_um
-    ]  # fmt: skip
+        for patch in range(patches)
+        for n in PAIRS.offsets_um
+    ]
     frame = pd.DataFrame(rows)
     for name in ("nuclei_restored", "nuclei_truth", "true_nuclei"):
         frame[name] = generator.integers(4, 30, len(frame))
     pairs = {
-        "nuclei_matched": ("nuclei_restored", "nuclei_truth"), "real_restored": ("nuclei_restored", "true_nuclei"),
-        "real_truth": ("nuclei_truth", "true_nuclei"), "found_restored": ("nuclei_restored", "true_nuclei"),
+        "nuclei_matched": ("nuclei_restored", "nuclei_truth"),
+        "real_restored": ("nuclei_restored", "true_nuclei"),
+        "real_truth": ("nuclei_truth", "true_nuclei"),
+        "found_restored": ("nuclei_restored", "true_nuclei"),
         "found_truth": ("nuclei_truth", "true_nuclei"),
-    }  # fmt: skip
+    }
     for name, both in pairs.items():
         frame[name] = generator.integers(0, frame[[*both]].min(axis=1) + 1)
     return frame.astype(dict.fromkeys(frame.columns[4:], "Int64"))

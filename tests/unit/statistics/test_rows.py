@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.offsets import bin_weights
+from tsva.acquisition.offsets import bin_weights
+from tsva.evaluation.statistics import comparison_rows, count_rows, score_rows
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
-from tsva.statistics import comparison_rows, count_rows, score_rows
 
 PAIRS = PairsSettings()
 REPORT = ReportSettings(bootstrap_draws=200)
@@ -190,10 +190,18 @@ def test_patches_that_one_method_restores_exactly_are_not_compared():
 def counted(errors, true_nuclei=None):
     """Counts with these errors in every patch, alike at every offset."""
     rows = [
-        {"patch": patch, "slide": f"s{patch % 3}", "sample": "Sample1", "n_um": n, "count_restored": 20 + error,
-         "count_truth": 20, "true_nuclei": true_nuclei}
-        for patch, error in enumerate(errors) for n in PAIRS.offsets_um
-    ]  # fmt: skip
+        {
+            "patch": patch,
+            "slide": f"s{patch % 3}",
+            "sample": "Sample1",
+            "n_um": n,
+            "count_restored": 20 + error,
+            "count_truth": 20,
+            "true_nuclei": true_nuclei,
+        }
+        for patch, error in enumerate(errors)
+        for n in PAIRS.offsets_um
+    ]
     return pd.DataFrame(rows).astype({"true_nuclei": "Int64"})
 
 

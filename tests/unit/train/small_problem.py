@@ -22,10 +22,29 @@ def stacks(patches: int, seed: int, channels: int = 3, edge: int = 32) -> np.nda
 def patch_table(slides: dict[str, str], patches: int, channels: int = 3, pixel_um: float = 0.345) -> pd.DataFrame:
     """`pairs/<data set>.tsv` of slides (name: split) with so many patches each."""
     rows = [
-        {"index": i, "sample": "Sample1", "patient": slide, "slide": slide, "role": "train", "field": "f001", "row": 0,
-         "column": i, "y_px": 0, "x_px": 32 * i, "pixel_um": pixel_um, "channels": channels, "focus_z_um": 0.0,
-         "focus_plane": 10, "own_focus_plane": 10, "n_um": 1.0, "array": f"pairs/{slide}/patches.npy", "has_clean": 0,
-         "draws": 0, "split": split}
-        for slide, split in slides.items() for i in range(patches)
-    ]  # fmt: skip
+        {
+            "index": i,
+            "sample": "Sample1",
+            "patient": slide,
+            "slide": slide,
+            "role": "train",
+            "field": "f001",
+            "row": 0,
+            "column": i,
+            "y_px": 0,
+            "x_px": 32 * i,
+            "pixel_um": pixel_um,
+            "channels": channels,
+            "focus_z_um": 0.0,
+            "focus_plane": 10,
+            "own_focus_plane": 10,
+            "n_um": 1.0,
+            "array": f"pairs/{slide}/patches.npy",
+            "has_clean": 0,
+            "draws": 0,
+            "split": split,
+        }
+        for slide, split in slides.items()
+        for i in range(patches)
+    ]
     return pd.DataFrame(rows)

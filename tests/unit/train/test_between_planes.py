@@ -13,7 +13,7 @@ from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
 from tsva.settings.train import TrainSettings
-from tsva.simulate import simulate_slide
+from tsva.simulation.simulate import simulate_slide
 from tsva.training.between_planes import camera_noise, shot_between
 from tsva.training.patches import PatchStacks
 from tsva.training.visits import Visits
@@ -104,10 +104,10 @@ def test_shots_share_no_noise_with_the_target() -> None:
     whole = np.rint(128 + 2 * random.standard_normal((1, 15, 96, 96, 3))).astype(np.uint8)
     low, high, target = (
         image.astype(float) - 128
-        for image in PatchStacks(
-            (whole,), np.zeros(1, int), np.zeros(1, int), np.zeros(1), PAIRS
-        ).between(0, 0.25, random)
-    )  # fmt: skip
+        for image in PatchStacks((whole,), np.zeros(1, int), np.zeros(1, int), np.zeros(1), PAIRS).between(
+            0, 0.25, random
+        )
+    )
     # Each other's noise they share a little: planes next to one of them are nodes of the other one's cubic, too.
     assert abs((low * target).mean()) < 0.1 and abs((high * target).mean()) < 0.1
 
@@ -135,9 +135,14 @@ def level_field() -> tuple[PatchStacks, np.ndarray, np.ndarray]:
     """A level section without noise: its stack as a patch, and shots at offsets between the planes with theirs."""
     still = MicroscopeSettings(z_error_sd_um=0, full_well_e=10_000_000, read_noise_e=0)
     settings = SimulateSettings(
-        field_px=(96, 96), fields={"train": 1}, z_first_um=-4.5, z_last_um=4.5, draws=16, microscopes={"one": still},
+        field_px=(96, 96),
+        fields={"train": 1},
+        z_first_um=-4.5,
+        z_last_um=4.5,
+        draws=16,
+        microscopes={"one": still},
         topography=TopographySettings(field_sd_um=0, tilt_sd_um_per_mm=0, waviness_sd_um=0),
-    )  # fmt: skip
+    )
     row = SlideRow.model_validate(
         {"slide": "S", "patient": "P", "sample": "s", "role": "train", "source": "simulated", "tissue": "stromal"}
     )

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import tsva.training.offset_lessons
-from tsva.networks import build
-from tsva.networks.fusion import Fusion
+from tsva.restoration.networks import build
+from tsva.restoration.networks.fusion import Fusion
 from tsva.settings.train import FusionSettings, TrainSettings
-from tsva.train import fit
 from tsva.training.calibration import PAIRS, calibrate
+from tsva.training.fit import fit
 from tsva.training.patches import PatchStacks
 from tsva.training.visits import VerificationPairs
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tsva.errors import UserError
-from tsva.networks import build
-from tsva.networks.checkpoint import Checkpoint, load, save
+from tsva.restoration.networks import build
+from tsva.restoration.networks.checkpoint import Checkpoint, load, save
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 
@@ -20,10 +20,18 @@ SETTINGS = TrainSettings(width=2, levels=2, crop_px=None)
 def checkpoint() -> Checkpoint:
     torch.manual_seed(0)
     return Checkpoint(
-        network="tsva", settings=SETTINGS.model_dump(mode="json"), channels=3, pixel_um=0.345, delta_um=0.5,
-        offset_max_um=3.0, optics=OpticsSettings().model_dump(mode="json"), step=7, seed=1, data="abc",
+        network="tsva",
+        settings=SETTINGS.model_dump(mode="json"),
+        channels=3,
+        pixel_um=0.345,
+        delta_um=0.5,
+        offset_max_um=3.0,
+        optics=OpticsSettings().model_dump(mode="json"),
+        step=7,
+        seed=1,
+        data="abc",
         weights=build("tsva", SETTINGS, 3).state_dict(),
-    )  # fmt: skip
+    )
 
 
 def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:

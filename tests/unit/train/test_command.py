@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from small_problem import patch_table, stacks
 
-import tsva.train
+import tsva.training.fit
 from tsva.cli.train import command
 from tsva.errors import UserError
-from tsva.io import write_table
-from tsva.networks.checkpoint import load
+from tsva.restoration.networks.checkpoint import load
+from tsva.storage.tables import write_table
 from tsva.training.module import DivergedError
 
 SETTINGS = {"recipe": "test", "width": 2, "levels": 2, "crop_px": 16, "batch": 2, "steps": 4, "verifications": 2}
@@ -32,9 +32,21 @@ def prepared(results: Path, table: pd.DataFrame | None = None, channels: int = 3
 
 def train(results: Path, out: Path, network: str = "tsva", seed: int = 1, **settings: object) -> None:
     arguments = [
-        "--network", network, "--settings", json.dumps(SETTINGS | settings), "--pairs", '{"patch_px": 32}',
-        "--seed", str(seed), "--table", str(results / "pairs/train.tsv"), "--results", str(results), "--out", str(out),
-    ]  # fmt: skip
+        "--network",
+        network,
+        "--settings",
+        json.dumps(SETTINGS | settings),
+        "--pairs",
+        '{"patch_px": 32}',
+        "--seed",
+        str(seed),
+        "--table",
+        str(results / "pairs/train.tsv"),
+        "--results",
+        str(results),
+        "--out",
+        str(out),
+    ]
     CliRunner().invoke(command, arguments, catch_exceptions=False)
 
 
@@ -67,14 +79,14 @@ def test_the_fingerprint_follows_the_data(tmp_path: Path) -> None:
     assert one == same != other
 
 
-def test_divergence_keeps_the_last_good_checkpoint_and_no_folder(tmp_path: Path, monkeypatch) -> None:  # fmt: skip
-    results, fit = prepared(tmp_path / "results"), tsva.train.fit
+def test_divergence_keeps_the_last_good_checkpoint_and_no_folder(tmp_path: Path, monkeypatch) -> None:
+    results, fit = prepared(tmp_path / "results"), tsva.training.fit.fit
 
-    def diverging(*arguments: object, **keys: object) -> tsva.train.Fitted:
+    def diverging(*arguments: object, **keys: object) -> tsva.training.fit.Fitted:
         fitted = fit(*arguments, **keys)  # type: ignore[arg-type]
-        return tsva.train.Fitted(**{**vars(fitted), "diverged_at": 3})
+        return tsva.training.fit.Fitted(**{**vars(fitted), "diverged_at": 3})
 
-    monkeypatch.setattr(tsva.train, "fit", diverging)
+    monkeypatch.setattr(tsva.training.fit, "fit", diverging)
     with pytest.raises(UserError, match=r"no finite number at step 3.*learning_rate"):
         train(results, results / "train/tsva")
     assert [path.name for path in (results / "train").iterdir()] == ["tsva.last_good.ckpt"]
@@ -86,7 +98,7 @@ def test_divergence_before_any_verification_is_told(tmp_path: Path, monkeypatch:
         raise DivergedError(2)
 
     results = prepared(tmp_path / "results")
-    monkeypatch.setattr(tsva.train, "fit", diverging)
+    monkeypatch.setattr(tsva.training.fit, "fit", diverging)
     with pytest.raises(UserError, match=r"no finite number at step 2.*No step had been verified"):
         train(results, results / "train/tsva")
     assert not (results / "train").exists()

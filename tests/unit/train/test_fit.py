@@ -10,21 +10,21 @@ import pytest
 import torch
 from torch import nn
 
-import tsva.train
-from tsva.networks import build
+import tsva.training.fit
+from tsva.restoration.networks import build
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
-from tsva.train import fit
+from tsva.training.fit import Fitted, fit
 from tsva.training.module import ROUNDING_MSE, DivergedError, Fitting, eight_bits, psnr_db
 from tsva.training.patches import PatchStacks
 
 
 @pytest.fixture(scope="module")
-def fitted(training: PatchStacks, verification: PatchStacks, small: TrainSettings) -> tsva.train.Fitted:
+def fitted(training: PatchStacks, verification: PatchStacks, small: TrainSettings) -> Fitted:
     return fit("tsva", training, verification, small, seed=1)
 
 
-def test_it_learns(fitted: tsva.train.Fitted) -> None:
+def test_it_learns(fitted: Fitted) -> None:
     # The starting point is Y1 itself (zero start), so anything above is learnt.
     best = max(fitted.log_rows, key=lambda row: row["verification_psnr_db"])
     assert best["verification_psnr_db"] > best["verification_y1_psnr_db"] + 0.5
@@ -32,7 +32,9 @@ def test_it_learns(fitted: tsva.train.Fitted) -> None:
     assert fitted.log_rows[-1]["training_loss"] < fitted.log_rows[0]["training_loss"]
 
 
-def test_the_log_has_a_row_a_verification_and_the_learning_rate_rises_and_falls(fitted: tsva.train.Fitted) -> None:
+def test_the_log_has_a_row_a_verification_and_the_learning_rate_rises_and_falls(
+    fitted: Fitted,
+) -> None:
     assert [row["step"] for row in fitted.log_rows] == [30, 60, 90]
     assert [row["epoch"] for row in fitted.log_rows] == [15, 30, 45]  # 8 patches, 4 a step
     rates = [row["learning_rate"] for row in fitted.log_rows]
@@ -40,7 +42,7 @@ def test_the_log_has_a_row_a_verification_and_the_learning_rate_rises_and_falls(
 
 
 def test_the_same_seed_gives_the_same_weights_to_the_bit(
-    fitted: tsva.train.Fitted, training: PatchStacks, verification: PatchStacks, small: TrainSettings
+    fitted: Fitted, training: PatchStacks, verification: PatchStacks, small: TrainSettings
 ) -> None:
     again = fit("tsva", training, verification, small, seed=1)
     other = fit("tsva", training, verification, small, seed=2)
@@ -50,7 +52,7 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit(
 
 def test_nothing_is_printed_warned_or_left_behind(
     training: PatchStacks, verification: PatchStacks, small: TrainSettings, tmp_path, monkeypatch, capfd
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(tmp_path)
     settings = small.model_copy(update={"steps": 2, "verifications": 1})
     state = torch.get_rng_state()
@@ -80,8 +82,8 @@ class _Breaks(nn.Module):
 def test_a_loss_that_is_no_number_stops_training_and_the_last_good_weights_stay(
     training: PatchStacks, verification: PatchStacks, small: TrainSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tsva.train, "multiply_accumulates", lambda *_: 0)
-    monkeypatch.setattr(tsva.train, "build", lambda *_: _Breaks())
+    monkeypatch.setattr(tsva.training.fit, "multiply_accumulates", lambda *_: 0)
+    monkeypatch.setattr(tsva.training.fit, "build", lambda *_: _Breaks())
     settings = small.model_copy(update={"steps": 6, "verifications": 2})
     broken = fit("tsva", training, verification, settings, seed=1)
     assert broken.diverged_at == 3 and broken.best_step == 3
@@ -91,8 +93,8 @@ def test_a_loss_that_is_no_number_stops_training_and_the_last_good_weights_stay(
 def test_a_loss_that_is_no_number_before_any_verification_leaves_nothing_to_keep(
     training: PatchStacks, verification: PatchStacks, small: TrainSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tsva.train, "multiply_accumulates", lambda *_: 0)
-    monkeypatch.setattr(tsva.train, "build", lambda *_: _Breaks())
+    monkeypatch.setattr(tsva.training.fit, "multiply_accumulates", lambda *_: 0)
+    monkeypatch.setattr(tsva.training.fit, "build", lambda *_: _Breaks())
     with pytest.raises(DivergedError, match="step 3"):
         fit("tsva", training, verification, small.model_copy(update={"steps": 6, "verifications": 1}), seed=1)
 
@@ -148,7 +150,7 @@ def test_the_average_of_weights_and_of_statistics_is_what_is_kept(
 
 
 def test_eight_bits_and_psnr_are_those_of_the_scores() -> None:
-    from tsva import metrics
+    from tsva.evaluation import metrics
 
     random = np.random.default_rng(0)
     image, target = random.uniform(-0.1, 1.1, (2, 3, 8, 8, 3))

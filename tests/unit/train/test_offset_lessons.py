@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tsva.networks import spectra as bands
-from tsva.networks.wiener import FREQUENCIES, NODE_STEP_UM, REACH_UM, TwoShotWiener
+from tsva.restoration.networks import spectra as bands
+from tsva.restoration.networks.wiener import FREQUENCIES, NODE_STEP_UM, REACH_UM, TwoShotWiener
 from tsva.settings.optics import OpticsSettings
 from tsva.training import offset_lessons
 from tsva.training.microscopes import MICROSCOPES, Microscopes

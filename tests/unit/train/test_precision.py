@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import tsva.train
+import tsva.training.fit
 import tsva.training.microscopes
 import tsva.training.offset_lessons
-from tsva.networks import OF_OPTICS, build
-from tsva.networks.fusion import Fusion
+from tsva.restoration.networks import OF_OPTICS, build
+from tsva.restoration.networks.fusion import Fusion
 from tsva.settings.train import NETWORK_NAMES, FusionSettings, NetworkName, TrainSettings
-from tsva.train import fit
+from tsva.training.fit import fit
 from tsva.training.patches import PatchStacks
 
 PREDICT_DIRECTLY = ("unet", "burst")
@@ -49,7 +49,7 @@ def test_every_network_is_trained_in_either_precision(
     small: TrainSettings,
     monkeypatch,
 ) -> None:
-    monkeypatch.setattr(tsva.train, "precision", lambda: precision)
+    monkeypatch.setattr(tsva.training.fit, "precision", lambda: precision)
     monkeypatch.setattr(tsva.training.offset_lessons, "STEPS", 5)
     monkeypatch.setattr(tsva.training.microscopes, "MICROSCOPES", 2)
     fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=4)

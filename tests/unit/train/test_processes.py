@@ -15,9 +15,9 @@ import torch
 from small_problem import patch_table, stacks
 from torch.utils.data import DataLoader
 
-import tsva.train
+import tsva.training.fit
 from tsva.errors import UserError
-from tsva.networks.checkpoint import load
+from tsva.restoration.networks.checkpoint import load
 from tsva.settings.train import TrainSettings
 from tsva.training.loading import Batches
 from tsva.training.patches import PatchStacks
@@ -57,7 +57,7 @@ def test_batches_that_cannot_be_shared_evenly_are_refused(
     with pytest.raises(ValueError, match="shared evenly by 3"):
         Batches(0, 1, 8, 0, 3)
     with pytest.raises(ValueError, match="4, no multiple of 3 devices"):
-        tsva.train.fit("tsva", training, verification, small, 1, machine=tsva.train.Machine(devices=3))
+        tsva.training.fit.fit("tsva", training, verification, small, 1, machine=tsva.training.fit.Machine(devices=3))
 
 
 def test_readers_ahead_change_nothing(training: PatchStacks, small: TrainSettings) -> None:
@@ -78,7 +78,7 @@ def test_devices_that_are_no_number_or_share_no_batch_are_told() -> None:
 
     settings = TrainSettings(batch=16)
     assert _machine(settings, "auto", 1, None).devices >= 1
-    assert _machine(settings, "4", 2, 3) == tsva.train.Machine(4, 2, 3)
+    assert _machine(settings, "4", 2, 3) == tsva.training.fit.Machine(4, 2, 3)
     for devices in ("0", "-1", "all"):
         with pytest.raises(UserError, match="auto or a number"):
             _machine(settings, devices, 1, None)
@@ -89,7 +89,7 @@ def test_devices_that_are_no_number_or_share_no_batch_are_told() -> None:
 def test_auto_takes_as_many_devices_as_share_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     from tsva.cli.train import _machine
 
-    monkeypatch.setattr(tsva.train, "visible_devices", lambda: 6)
+    monkeypatch.setattr(tsva.training.fit, "visible_devices", lambda: 6)
     assert _machine(TrainSettings(batch=16), "auto", 1, None).devices == 4
     assert _machine(TrainSettings(batch=20), "auto", 2, None).devices == 5
     assert _machine(TrainSettings(batch=7), "auto", 1, None).devices == 1
@@ -105,14 +105,14 @@ def test_lightning_starts_the_processes_that_slurm_does_not(
     monkeypatch.delenv("SLURM_NTASKS", raising=False)
     if tasks:
         monkeypatch.setenv("SLURM_NTASKS", tasks)
-    assert tsva.train._one_task_for_all(tsva.train.Machine(devices, nodes)) == expected
+    assert tsva.training.fit._one_task_for_all(tsva.training.fit.Machine(devices, nodes)) == expected
 
 
 @pytest.mark.parametrize("network", ["tsva", "fusion"])
 def test_two_processes_train_one_network(network: str, tmp_path: Path) -> None:
     import numpy as np
 
-    from tsva.io import write_table
+    from tsva.storage.tables import write_table
 
     slides = {"T1": "training", "T2": "verification"}
     for number, slide in enumerate(slides):
@@ -123,10 +123,28 @@ def test_two_processes_train_one_network(network: str, tmp_path: Path) -> None:
     settings = {"width": 2, "levels": 2, "crop_px": 16, "batch": 4, "steps": 5, "verifications": 2, "state_every_s": 0}
     settings["fusion"] = {"width": 4, "depth": 1, "crop_px": None, "batch": 4}
     call = [
-        sys.executable, "train.py", "--log", "train.log", "train", "--network", network, "--settings",
-        json.dumps(settings), "--pairs", '{"patch_px": 32}', "--seed", "1", "--table", "pairs/train.tsv",
-        "--results", ".", "--devices", "2", "--out", f"train/{network}",
-    ]  # fmt: skip
+        sys.executable,
+        "train.py",
+        "--log",
+        "train.log",
+        "train",
+        "--network",
+        network,
+        "--settings",
+        json.dumps(settings),
+        "--pairs",
+        '{"patch_px": 32}',
+        "--seed",
+        "1",
+        "--table",
+        "pairs/train.tsv",
+        "--results",
+        ".",
+        "--devices",
+        "2",
+        "--out",
+        f"train/{network}",
+    ]
     done = subprocess.run(call, cwd=tmp_path, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, timeout=300, check=False)
     assert done.returncode == 0, (tmp_path / "train.log").read_text()
     visits = [[int(line) for line in (tmp_path / f"visits.{rank}.txt").read_text().split()] for rank in (0, 1)]

@@ -17,10 +17,10 @@ from click.testing import CliRunner
 from small_problem import patch_table, stacks
 
 from tsva.cli.train import command
-from tsva.io import write_table
-from tsva.networks.checkpoint import load
+from tsva.restoration.networks.checkpoint import load
 from tsva.settings.train import TrainSettings
-from tsva.train import Fitted, fit
+from tsva.storage.tables import write_table
+from tsva.training.fit import Fitted, fit
 from tsva.training.patches import PatchStacks
 from tsva.training.state import Keeping
 from tsva.training.visits import Visits
@@ -68,7 +68,7 @@ def assert_same(one: Fitted, other: Fitted) -> None:
 @pytest.mark.parametrize("at_step", [2, 4, 5, 10])
 def test_a_resumed_training_ends_with_the_same_weights_to_the_bit(
     at_step: int, training: PatchStacks, verification: PatchStacks, short: TrainSettings, keeping: Keeping, monkeypatch
-) -> None:  # fmt: skip
+) -> None:
     whole = fit("tsva", training, verification, short, seed=1)
     broken_off(at_step, monkeypatch, "tsva", training, verification, short, 1, keeping=keeping)
     state = keeping.read()
@@ -78,7 +78,7 @@ def test_a_resumed_training_ends_with_the_same_weights_to_the_bit(
 
 def test_a_training_can_be_killed_again_and_again(
     training: PatchStacks, verification: PatchStacks, short: TrainSettings, keeping: Keeping, monkeypatch
-) -> None:  # fmt: skip
+) -> None:
     constant = short.model_copy(update={"schedule": "constant", "ema_decay": 0.0})
     whole = fit("unet", training, verification, constant, seed=1)
     for at_step in (3, 6, 9):
@@ -88,7 +88,7 @@ def test_a_training_can_be_killed_again_and_again(
 
 def test_between_two_states_some_seconds_pass(
     training: PatchStacks, verification: PatchStacks, short: TrainSettings, keeping: Keeping, monkeypatch
-) -> None:  # fmt: skip
+) -> None:
     written: list[int] = []
     monkeypatch.setattr(Keeping, "write", lambda _self, state: written.append(state["step"]))
     fit("tsva", training, verification, short, seed=1, keeping=keeping)
@@ -141,13 +141,31 @@ def prepared(results: Path) -> Path:
 
 def arguments(results: Path, out: Path, **settings: object) -> list[str]:
     short = {
-        "recipe": "test", "width": 2, "levels": 2, "crop_px": 32, "batch": 4, "steps": 100, "verifications": 7,
+        "recipe": "test",
+        "width": 2,
+        "levels": 2,
+        "crop_px": 32,
+        "batch": 4,
+        "steps": 100,
+        "verifications": 7,
         "state_every_s": 0,
-    }  # fmt: skip
+    }
     return [
-        "--network", "tsva", "--settings", json.dumps(short | settings), "--pairs", '{"patch_px": 32}', "--seed", "1",
-        "--table", str(results / "pairs/train.tsv"), "--results", str(results), "--out", str(out),
-    ]  # fmt: skip
+        "--network",
+        "tsva",
+        "--settings",
+        json.dumps(short | settings),
+        "--pairs",
+        '{"patch_px": 32}',
+        "--seed",
+        "1",
+        "--table",
+        str(results / "pairs/train.tsv"),
+        "--results",
+        str(results),
+        "--out",
+        str(out),
+    ]
 
 
 def killed(call: list[str], state: Path) -> None:
@@ -196,10 +214,13 @@ def test_a_state_of_other_settings_seed_or_data_is_another_trainings() -> None:
     fits = {
         _keeping(Path("out"), network, settings, *common, seed, data).fits
         for network, settings, seed, data in (
-            ("tsva", plain, 1, "a"), ("unet", plain, 1, "a"), ("tsva", plain, 2, "a"), ("tsva", plain, 1, "b"),
+            ("tsva", plain, 1, "a"),
+            ("unet", plain, 1, "a"),
+            ("tsva", plain, 2, "a"),
+            ("tsva", plain, 1, "b"),
             ("tsva", TrainSettings(learning_rate=1e-3), 1, "a"),
         )
-    }  # fmt: skip
+    }
     assert len(fits) == 5
     # How often it is kept, and which other networks are trained, are nothing to the weights.
     same = TrainSettings(state_every_s=7, networks=("tsva",))

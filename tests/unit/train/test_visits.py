@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.offsets import bin_weights
+from tsva.acquisition.offsets import bin_weights
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks

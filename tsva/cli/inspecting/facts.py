@@ -14,16 +14,16 @@ from tifffile import TiffFile
 
 from tsva.cli.inspecting.guess import guess_pattern
 from tsva.errors import UserError
-from tsva.io.czi import is_czi
-from tsva.io.dicom import is_dicom
-from tsva.io.formats import stored_images
-from tsva.io.images import is_tiff, read_image
-from tsva.io.jiang2018 import LOCATION
-from tsva.io.ome import is_companion
-from tsva.io.ome_set import first_of_set
-from tsva.io.tiff import is_ndpi, open_tiff
-from tsva.io.tiff_series import count_planes
-from tsva.io.zarr_images import is_zarr
+from tsva.readers.czi import is_czi
+from tsva.readers.dicom import is_dicom
+from tsva.readers.formats import stored_images
+from tsva.readers.images import is_tiff, read_image
+from tsva.readers.jiang2018 import LOCATION
+from tsva.readers.ome import is_companion
+from tsva.readers.ome_set import first_of_set
+from tsva.readers.tiff import is_ndpi, open_tiff
+from tsva.readers.tiff_series import count_planes
+from tsva.readers.zarr_images import is_zarr
 
 PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 Kind = Literal["stack", "planes", "image", "jiang2018"]
@@ -72,9 +72,11 @@ def find_facts(path: Path, pattern: str) -> Facts:
         raise UserError(str(path), got="nothing there", wanted="a file or folder", do="Mend the path.")
     if pattern:
         raise UserError(
-            str(path), got=f"a file, and the pattern {pattern!r}", wanted="a pattern with the folder of the planes",
+            str(path),
+            got=f"a file, and the pattern {pattern!r}",
+            wanted="a pattern with the folder of the planes",
             do="Name the folder, or leave out --pattern.",
-        )  # fmt: skip
+        )
     if is_companion(path):
         path = first_of_set(path)
     vendor = openslide.OpenSlide.detect_format(path)
@@ -125,9 +127,11 @@ def _of_folder(path: Path, pattern: str) -> Facts:
     guessed = pattern or guess_pattern([file.relative_to(path).as_posix() for file in files]) or ""
     if not guessed:
         raise UserError(
-            str(path), got=f"{len(files)} images like {first.name}, whose names don't tell which number is z",
-            wanted="a pattern like {field}_z{z}um.tif", do="Give --pattern (docs/formats.md).",
-        )  # fmt: skip
+            str(path),
+            got=f"{len(files)} images like {first.name}, whose names don't tell which number is z",
+            wanted="a pattern like {field}_z{z}um.tif",
+            do="Give --pattern (docs/formats.md).",
+        )
     told = facts.told if is_tiff(first) else find_facts(first, "").told
     return Facts("planes", guessed, {"files": f"{len(files)} images, one a plane", **told})
 

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from tsva.acquisition.focus import focus_field
+from tsva.acquisition.ingest import assemble, check_positions, check_step
+from tsva.acquisition.pairs import plan
+from tsva.acquisition.resample import SAME_PIXEL
+from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.focus import focus_field
-from tsva.ingest import assemble, check_positions, check_step
-from tsva.io.source import FieldSource
-from tsva.pairs import plan
-from tsva.resample import SAME_PIXEL
+from tsva.readers.source import FieldSource
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow
-from tsva.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,13 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     try:
         check_positions(source.z_um, source.plane_names, source.where, regular=False)
         stack = assemble(
-            source.planes(), source.z_um, source.plane_names, source.pixel_um, source.where,
+            source.planes(),
+            source.z_um,
+            source.plane_names,
+            source.pixel_um,
+            source.where,
             common_pixel_um=source.pixel_um if mosaic else settings.optics.pixel_um,
-        )  # fmt: skip
+        )
     except UserError as error:
         return Judged(source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {})
     irregular = _error_of_z(source, settings.pairs)
@@ -110,9 +114,17 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     if not whole and not used and reasons and verdict == "ok":
         whole = [f"no usable patch: {reasons.most_common(1)[0][0]}"]
     return Judged(
-        source.name, source.z_um, (*problems, *whole), refused, stack, tuple(planes["brenner"]),
-        int(str(focused["focus_plane"])) if verdict == "ok" else None, verdict, used, dict(reasons),
-    )  # fmt: skip
+        source.name,
+        source.z_um,
+        (*problems, *whole),
+        refused,
+        stack,
+        tuple(planes["brenner"]),
+        int(str(focused["focus_plane"])) if verdict == "ok" else None,
+        verdict,
+        used,
+        dict(reasons),
+    )
 
 
 def told(error: UserError) -> str:
@@ -131,7 +143,7 @@ def _error_of_z(source: FieldSource, pairs: PairsSettings) -> str:
 
 def _pairs(
     name: str, row: SlideRow, stack: Stack, focused: dict[str, object], patches: pd.DataFrame, pairs: PairsSettings
-) -> tuple[int, list[tuple[str, bool]]]:  # fmt: skip
+) -> tuple[int, list[tuple[str, bool]]]:
     """Patches that the pairs stage would cut, and why not the others (and whether that is the whole field).
 
     Asked with the stack's own step, since another one is a problem that is told already.
@@ -147,10 +159,21 @@ def _pairs(
         step = None
     if step is None:
         return 0, []
-    taken = pd.DataFrame([{
-        "slide": row.slide, "field": name, "planes": len(stack.planes), "height_px": height, "width_px": width,
-        "channels": channels, "pixel_um": stack.pixel_um, "z_step_um": step, "reason": "",
-    }])  # fmt: skip
+    taken = pd.DataFrame(
+        [
+            {
+                "slide": row.slide,
+                "field": name,
+                "planes": len(stack.planes),
+                "height_px": height,
+                "width_px": width,
+                "channels": channels,
+                "pixel_um": stack.pixel_um,
+                "z_step_um": step,
+                "reason": "",
+            }
+        ]
+    )
     used, excluded = plan(row, taken, pd.DataFrame([focused]), patches, pairs, seed=0, array="")
     whole = excluded["row"].isna()
     return len(used), [

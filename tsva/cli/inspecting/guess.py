@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from tsva.errors import UserError
-from tsva.io.names import NamePattern
+from tsva.readers.names import NamePattern
 
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 BEFORE_Z = re.compile(r"(?:^|[^A-Za-z])(?:z[A-Za-z]*|(?:de)?focus|plane|slice)[_=-]?$", re.IGNORECASE)
@@ -50,9 +50,10 @@ def guess_pattern(names: Sequence[str]) -> str | None:
 def _position(varying: list[int], literals: tuple[str, ...]) -> int | None:
     """Which of the numbers that vary is z: the one that is called so, else the only one."""
     called = [
-        i for i in varying
+        i
+        for i in varying
         if BEFORE_Z.search(literals[i]) or AFTER_UM.match(literals[i + 1]) or AFTER_NM.match(literals[i + 1])
-    ]  # fmt: skip
+    ]
     if called:
         return called[-1]
     return varying[0] if len(varying) == 1 else None
@@ -68,9 +69,7 @@ def _placeholder(values: list[str], after: str) -> str:
     return sign + ("{z_index}" if whole and not signed and not AFTER_UM.match(after) else "{z}")
 
 
-def _written(
-    literals: tuple[str, ...], numbers: list[list[str]], z: dict[int, str], others: list[int]
-) -> str:  # fmt: skip
+def _written(literals: tuple[str, ...], numbers: list[list[str]], z: dict[int, str], others: list[int]) -> str:
     pieces = []
     for i, literal in enumerate(literals):
         inside = others and min(others) < i <= max(others)

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tsva.cli.common import fresh_file
 from tsva.cli.inspecting.fitness import Judged
 from tsva.settings.pairs import PairsSettings
+from tsva.storage.atomic import fresh_file
 
 mpl.use("Agg")
 INK, BAND, MARK = "#1b1b1b", "#d9e6f2", "#b3261e"
@@ -78,8 +78,11 @@ def _three_planes(z_um: np.ndarray, sharpest: int, reach_um: float) -> tuple[int
 def _busiest(plane: np.ndarray) -> tuple[int, int]:
     """Corner of the crop with the most contrast, so that it is tissue that is shown."""
     height, width = plane.shape[:2]
-    corners = [(y, x) for y in range(0, max(height - CROP_PX, 0) + 1, CROP_PX // 2)
-               for x in range(0, max(width - CROP_PX, 0) + 1, CROP_PX // 2)]  # fmt: skip
+    corners = [
+        (y, x)
+        for y in range(0, max(height - CROP_PX, 0) + 1, CROP_PX // 2)
+        for x in range(0, max(width - CROP_PX, 0) + 1, CROP_PX // 2)
+    ]
     return max(corners, key=lambda corner: _contrast(plane, *corner))
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tsva.cli.inspecting.facts import Facts
 from tsva.errors import UserError
-from tsva.io import find_fields
-from tsva.io.ome_set import files_of_set
-from tsva.io.source import FieldSource
+from tsva.readers.fields import find_fields
+from tsva.readers.ome_set import files_of_set
+from tsva.readers.source import FieldSource
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
 
@@ -30,10 +30,16 @@ def cells_for(
     slide = re.sub(r"[^A-Za-z0-9_.-]+", "_", path.name.split(".")[0] if path.is_file() else path.resolve().name)
     slide = slide.lstrip("_.-")[:64] or "slide"
     return {
-        "slide": slide, "patient": slide, "sample": slide, "role": "refocus", "source": facts.source,
-        "path": Path(os.path.relpath(_whole(path), sheet_folder)).as_posix(), "pattern": facts.pattern,
-        "pixel_um": f"{pixel_um:g}" if pixel_um else "", "z_step_um": f"{z_step_um:g}" if z_step_um else "",
-    }  # fmt: skip
+        "slide": slide,
+        "patient": slide,
+        "sample": slide,
+        "role": "refocus",
+        "source": facts.source,
+        "path": Path(os.path.relpath(_whole(path), sheet_folder)).as_posix(),
+        "pattern": facts.pattern,
+        "pixel_um": f"{pixel_um:g}" if pixel_um else "",
+        "z_step_um": f"{z_step_um:g}" if z_step_um else "",
+    }
 
 
 def _whole(path: Path) -> Path:
@@ -54,7 +60,7 @@ def sheet(cells: dict[str, str]) -> str:
 
 def find(
     cells: dict[str, str], sheet_folder: Path, settings: Settings
-) -> tuple[SlideRow, list[FieldSource], dict[str, str]]:  # fmt: skip
+) -> tuple[SlideRow, list[FieldSource], dict[str, str]]:
     """Fields that a row names, even where the sheet lacks a number.
 
     Parameters
@@ -88,9 +94,10 @@ def find(
             fields = find_fields(row, sheet_folder)
         except UserError as error:
             asked = [
-                column for column in assumed
+                column
+                for column in assumed
                 if column not in missing and f"column {column}" in f"{error.where} {error.do}" and not cells[column]
-            ]  # fmt: skip
+            ]
             if not asked:
                 raise
             missing[asked[0]] = assumed[asked[0]]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tsva.acquisition.resample import SAME_PIXEL
 from tsva.cli.inspecting.fitness import told
 from tsva.errors import UserError
-from tsva.io.sharp import open_regions, read_sharp_fields
-from tsva.resample import SAME_PIXEL
+from tsva.readers.sharp import open_regions, read_sharp_fields
 from tsva.settings.root import Settings
 
 LOOKED_AT = 12
@@ -66,8 +66,10 @@ def look(path: Path, pixel_um: float | None, settings: Settings, wanted_fields: 
     problems = [] if size_um else ["no pixel size in the file; put it in place of PIXEL_UM"]
     notes = []
     if size_um and size_um > common_um * (1 + SAME_PIXEL):
-        notes.append(f"{size_um:.4g} µm per pixel is coarser than optics.pixel_um ({common_um:g}): enlarged, it has no"
-                     " more detail than before")  # fmt: skip
+        notes.append(
+            f"{size_um:.4g} µm per pixel is coarser than optics.pixel_um ({common_um:g}): enlarged, it has no"
+            " more detail than before"
+        )
     fields: list[tuple[str, np.ndarray, str]] = []
     try:
         found = read_sharp_fields(path, size_um or common_um, common_um, settings.simulate.field_px, wanted_fields)

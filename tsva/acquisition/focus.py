@@ -1,0 +1,340 @@
+"""The in-focus plane of fields and patches, and when not to believe it.
+
+The in-focus plane is the one with the largest Brenner gradient. Camera noise has a Brenner gradient of its own, so on
+blank glass the maximum is drawn by lot: places without tissue, curves without a clear peak, and maxima at the end of a
+stack are told apart here and left out later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.signal import find_peaks, peak_prominences
+from skimage.registration import phase_cross_correlation
+
+from tsva.acquisition.grid import Place, places
+from tsva.acquisition.sharpness import LAG_PX, TISSUE_FACTOR, differences, grey, mean_square, noise_floor, structure
+from tsva.acquisition.stack import Stack
+from tsva.settings.focus import FocusSettings
+
+NOISE_ERROR = 0.1
+"""Error of the noise floor, as a share of it: between white noise and interpolated colours, and as lamps drift."""
+FARTHEST_MATCH = 0.25
+"""Largest mismatch (root of 1 less the squared correlation) at which a shift is believed. Simulated planes without any
+shift measure up to 0.15 pixels there, some 2 µm from focus at an aperture of 0.75, and ever more beyond."""
+
+PATCH_COLUMNS = (
+    "field",
+    "row",
+    "column",
+    "y_px",
+    "x_px",
+    "verdict",
+    "reason",
+    "focus_plane",
+    "peak_ratio",
+    "tissue_fraction",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a sharpness curve is evidence of focus.
+
+    Attributes
+    ----------
+    verdict : str
+        ok, blank, edge or no peak.
+    reason : str
+        Empty if ok.
+    plane : int
+        The sharpest plane.
+    peak_ratio : float
+        Its Brenner gradient over the median plane's, both less the noise.
+    tissue_fraction : float
+        Share of the area with structure beyond noise, in the sharpest plane.
+    """
+
+    verdict: str
+    reason: str
+    plane: int
+    peak_ratio: float
+    tissue_fraction: float
+
+
+@dataclass(frozen=True)
+class Sharpness:
+    """What a field's planes measure.
+
+    Attributes
+    ----------
+    field : (Z,) float array
+        Brenner gradient of the whole field.
+    patches : (Z, patch) float array
+        Brenner gradient of each patch.
+    blocks : (Z, patch, block) float array
+        `structure` of each patch's blocks.
+    floor : float
+        What camera noise adds to each of the others.
+    """
+
+    field: np.ndarray
+    patches: np.ndarray
+    blocks: np.ndarray
+    floor: float
+
+
+def measure(planes: np.ndarray, grid: Sequence[Place], patch_px: int, mosaic_px: int | None) -> Sharpness:
+    """Measure a field's sharpness plane by plane.
+
+    Parameters
+    ----------
+    planes : (Z, Y, X, C) uint8 array
+        May be mapped from a file.
+    grid : sequence of Place
+        Patches to measure, at least one.
+    patch_px : int
+        Their edge.
+    mosaic_px : int or None
+        If the field is a mosaic: the edge of its parts. No difference is taken across their seams.
+
+    Returns
+    -------
+    Sharpness
+        Its floor is measured on what neighbouring planes do not share: noise is new in each plane, while tissue that
+        fills a field hardly changes between two planes that lie close together or far from focus.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two planes.
+    """
+    if len(planes) < 2:
+        raise ValueError("one plane alone can't be told in focus or out of it")
+    field, patches, blocks, floors = [], [], [], []
+    before: list[np.ndarray] = []
+    for plane in planes:
+        values = differences(plane)
+        cut = [values[p.y_px : p.y_px + patch_px, p.x_px : p.x_px + patch_px - LAG_PX] for p in grid]
+        patches.append([mean_square(part) for part in cut])
+        blocks.append([structure(part).ravel() for part in cut])
+        field.append(mean_square(values) if mosaic_px is None else _mean_of_parts(values, mosaic_px))
+        if before:
+            # the difference of two planes has the noise of both
+            changes = [structure(new - old) / 2 for new, old in zip(cut, before, strict=True)]
+            floors.append(noise_floor(np.array(changes)))
+        before = cut
+    return Sharpness(np.array(field), np.array(patches), np.array(blocks), min(floors))
+
+
+def _mean_of_parts(values: np.ndarray, edge: int) -> float:
+    corners = places(values.shape[0], values.shape[1] + LAG_PX, edge)
+    parts = [values[p.y_px : p.y_px + edge, p.x_px : p.x_px + edge - LAG_PX] for p in corners]
+    return float(np.mean([mean_square(part) for part in parts]))
+
+
+def judge(curve: np.ndarray, tissue: float, floor: float, settings: FocusSettings) -> Verdict:
+    """Decide whether the maximum of a sharpness curve is the focus.
+
+    Parameters
+    ----------
+    curve : (Z,) float array
+        Brenner gradient of each plane.
+    tissue : float
+        Share of the area that shows structure in the sharpest plane.
+    floor : float
+        What noise alone adds to the curve.
+    settings : FocusSettings
+        Thresholds.
+
+    Returns
+    -------
+    Verdict
+        The first of blank, edge and no peak that applies, else ok.
+    """
+    plane = int(np.argmax(curve))
+    height = max(float(curve[plane]) - floor, 0.0)
+    # a median plane that is nothing but noise would make the ratio as large as noise is small
+    ratio = height / max(float(np.median(curve)) - floor, floor * NOISE_ERROR)
+    second = _second_peak(curve, plane)
+    verdict, reason = "ok", ""
+    if tissue < settings.min_tissue_fraction:
+        verdict, reason = "blank", f"tissue on {tissue:.1%} of its area, less than {settings.min_tissue_fraction:.1%}"
+    elif plane in (0, len(curve) - 1):
+        verdict, reason = "edge", f"sharpest in the stack's {'first' if plane == 0 else 'last'} plane"
+    elif ratio < settings.min_peak_ratio:
+        verdict = "no peak"
+        reason = f"sharpest plane {ratio:.2f} times as sharp as the median one, less than {settings.min_peak_ratio:g}"
+    elif second > settings.max_second_peak * height:
+        verdict, reason = "no peak", f"a second maximum stands out by {second / height:.0%} of the first"
+    return Verdict(verdict, reason, plane, ratio, tissue)
+
+
+def _second_peak(curve: np.ndarray, plane: int) -> float:
+    """How far the highest maximum beside the first one stands above the valley between; 0 without one."""
+    others = [peak for peak in find_peaks(curve)[0] if peak != plane]
+    return float(max(peak_prominences(curve, others)[0], default=0.0))
+
+
+def shifts(planes: np.ndarray, plane: int, place: Place, patch_px: int) -> np.ndarray:
+    """Shift of each plane against the in-focus plane, by cross-correlation of one patch.
+
+    Plain cross-correlation under a Hann window: phase correlation gives all frequencies equal weight, and defocus
+    leaves the high ones to noise.
+
+    Parameters
+    ----------
+    planes : (Z, Y, X, C) uint8 array
+    plane : int
+        The in-focus plane.
+    place : Place
+        A patch with tissue.
+    patch_px : int
+        Its edge.
+
+    Returns
+    -------
+    (Z, 2) float array
+        y and x in pixels, to a twentieth: what to move the plane by for it to lie on the in-focus plane. NaN where the
+        plane resembles it too little for a believable answer.
+    """
+    window = np.hanning(patch_px).astype(np.float32)
+    window = window[:, None] * window
+
+    def prepared(number: int) -> np.ndarray:
+        values = grey(planes[number, place.y_px : place.y_px + patch_px, place.x_px : place.x_px + patch_px])
+        return (values - values.mean()) * window
+
+    reference = prepared(plane)
+    out = np.full((len(planes), 2), np.nan)
+    for step in (-1, 1):
+        for number in range(plane, len(planes) if step > 0 else -1, step):
+            shift, mismatch, _ = phase_cross_correlation(
+                reference, prepared(number), normalization=None, upsample_factor=20
+            )
+            if not mismatch <= FARTHEST_MATCH:
+                break  # planes farther from focus match less still
+            out[number] = shift
+    return out
+
+
+def focus_field(
+    field: str, stack: Stack, patch_px: int, mosaic_px: int | None, settings: FocusSettings
+) -> tuple[pd.DataFrame, dict[str, object], pd.DataFrame]:
+    """Find the in-focus plane of a field and of its patches.
+
+    Parameters
+    ----------
+    field : str
+        Its name.
+    stack : Stack
+        Its planes.
+    patch_px : int
+        Edge of the patches that are judged: those that pairs are cut at.
+    mosaic_px : int or None
+        If the field is a mosaic: the edge of its parts, a multiple of `patch_px`.
+    settings : FocusSettings
+        Thresholds.
+
+    Returns
+    -------
+    planes : DataFrame
+        ``field``, ``plane``, ``z_um``, ``brenner``, ``shift_y_px``, ``shift_x_px``.
+    row : dict
+        The field's verdict; `focal_offset_um` is left to `summarise`.
+    patches : DataFrame
+        The patches' verdicts; no rows if the field is smaller than a patch.
+    """
+    height, width = stack.planes.shape[1:3]
+    grid = list(places(height, width, patch_px))
+    judged, edge = (grid, patch_px) if grid else ([Place(0, 0, 0, 0)], min(height, width))
+    measured = measure(stack.planes, judged, edge, mosaic_px)
+    # a patch judges its own sharpest plane, as the focal surface is not flat
+    own = measured.patches.argmax(axis=0)
+    tissue = np.mean(measured.blocks > TISSUE_FACTOR * measured.floor, axis=2)
+    verdicts = [
+        judge(measured.patches[:, i], float(tissue[plane, i]), measured.floor, settings) for i, plane in enumerate(own)
+    ]
+    best = max(verdict.tissue_fraction for verdict in verdicts)
+    whole_field = judge(measured.field, best, measured.floor, settings)
+    sharpest = judged[int(measured.patches[whole_field.plane].argmax())]
+    shift = shifts(stack.planes, whole_field.plane, sharpest, edge)
+    planes = pd.DataFrame(
+        {
+            "field": field,
+            "plane": range(len(stack.z_um)),
+            "z_um": stack.z_um,
+            "brenner": measured.field,
+            "shift_y_px": shift[:, 0],
+            "shift_x_px": shift[:, 1],
+        }
+    )
+    reason = whole_field.reason
+    if whole_field.verdict == "blank":
+        reason = f"even its best patch has {whole_field.reason}"
+    row: dict[str, object] = {
+        "field": field,
+        "verdict": whole_field.verdict,
+        "reason": reason,
+        "focus_plane": whole_field.plane,
+        "focus_z_um": stack.z_um[whole_field.plane],
+        "peak_ratio": whole_field.peak_ratio,
+        "tissue_fraction": float(tissue[whole_field.plane].mean()),
+        "max_shift_px": float(np.nanmax(np.hypot(*shift.T))),
+    }
+    patches = pd.DataFrame(
+        [_patch_row(field, place, verdict) for place, verdict in zip(grid, verdicts, strict=False)],
+        columns=list(PATCH_COLUMNS),
+    )
+    return planes, row, patches
+
+
+def _patch_row(field: str, place: Place, verdict: Verdict) -> dict[str, object]:
+    return {
+        "field": field,
+        "row": place.row,
+        "column": place.column,
+        "y_px": place.y_px,
+        "x_px": place.x_px,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "focus_plane": verdict.plane,
+        "peak_ratio": verdict.peak_ratio,
+        "tissue_fraction": verdict.tissue_fraction,
+    }
+
+
+def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame, dict[str, object]]:
+    """The slide's initial focal position F, and how its other fields' focal positions scatter about it.
+
+    Parameters
+    ----------
+    fields : DataFrame
+        `verdict` and `focus_z_um` of the slide's fields, in the order in which they were taken.
+    assumed_sd_um : float
+        Standard deviation that pairs draw their offsets with.
+
+    Returns
+    -------
+    fields : DataFrame
+        With `focal_offset_um`: focus less F, empty for the first usable field (which gave F) and unusable ones.
+    summary : dict
+        For ``summary.json``; None where there are too few usable fields (F needs one, a mean two, a deviation three).
+    """
+    usable = fields["verdict"] == "ok"
+    positions = fields.loc[usable, "focus_z_um"].astype(float)
+    first = float(positions.iloc[0]) if len(positions) else None
+    offsets = positions.iloc[1:] - first if first is not None else positions
+    summary: dict[str, object] = {
+        "initial_focal_position_um": first,
+        "fields": len(fields),
+        "usable": int(usable.sum()),
+        "focal_offsets": len(offsets),
+        "focal_offset_mean_um": float(offsets.mean()) if len(offsets) else None,
+        "focal_offset_sd_um": float(offsets.std(ddof=1)) if len(offsets) > 1 else None,
+        "assumed_sd_um": assumed_sd_um,
+    }
+    return fields.assign(focal_offset_um=offsets.reindex(fields.index)), summary

@@ -1,0 +1,85 @@
+"""Where F falls about the true focus: the Gaussian offset n, on the grid of planes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr, ndtri
+
+from tsva.acquisition.seeds import rng
+from tsva.settings.pairs import PairsSettings
+
+
+def bin_weights(n_um: ArrayLike, sd_um: float, step_um: float) -> np.ndarray:
+    """Share of a Gaussian that each offset stands for, the offsets together making 1.
+
+    The paper's "Average" columns are means with these weights (0.5 µm bins, standard deviation 1 µm), not means over
+    random draws.
+
+    Parameters
+    ----------
+    n_um : (N,) array
+        Offsets of F from the true focus, in micrometres: the middles of the bins.
+    sd_um : float
+        Standard deviation of the offset.
+    step_um : float
+        Width of a bin.
+
+    Returns
+    -------
+    (N,) float array
+        Φ((n + step/2) / sd) - Φ((n - step/2) / sd), renormalised; empty for no offsets.
+
+    Raises
+    ------
+    ValueError
+        If ``sd_um`` or ``step_um`` is not above 0.
+    """
+    if not (sd_um > 0 and step_um > 0):
+        raise ValueError(f"sd_um is {sd_um} and step_um {step_um}; both have to be above 0")
+    # By symmetry from the lower tail, where Φ keeps its digits however far out the bin lies.
+    far = -np.abs(np.asarray(n_um, dtype=float))
+    share = ndtr((far + step_um / 2) / sd_um) - ndtr((far - step_um / 2) / sd_um)
+    total = share.sum()
+    return share / total if total > 0 else share
+
+
+def offset_at_um(share: ArrayLike, pairs: PairsSettings) -> np.ndarray:
+    """Quantile of the Gaussian of offsets within ``offset_max_um``, planes or none: even shares give draws from it.
+
+    Parameters
+    ----------
+    share : array
+        In [0, 1].
+    pairs : PairsSettings
+
+    Returns
+    -------
+    float array
+        Shaped like `share`; in micrometres.
+    """
+    edge = ndtr(-pairs.offset_max_um / pairs.offset_sd_um)
+    return pairs.offset_sd_um * ndtri(edge + np.asarray(share) * (1 - 2 * edge))
+
+
+def draw_offset_um(seed: int, slide: str, field: str, row: int, column: int, settings: PairsSettings) -> float:
+    """Offset n of F from the true focus for one patch: a draw from the Gaussian on the grid.
+
+    Parameters
+    ----------
+    seed : int
+        The run's seed.
+    slide, field, row, column
+        The patch's name; the draw depends on it and on the seed alone.
+    settings : PairsSettings
+        Grid and standard deviation.
+
+    Returns
+    -------
+    float
+        One of ``settings.offsets_um``, with the probabilities of :func:`bin_weights`.
+    """
+    weights = bin_weights(settings.offsets_um, settings.offset_sd_um, settings.z_step_um)
+    u = rng(seed, "offset", slide, field, row, column).random()
+    # The sum of the weights may miss 1 by a rounding, so the last bin takes what lies above the one before.
+    return settings.offsets_um[int(np.searchsorted(np.cumsum(weights)[:-1], u, side="right"))]

@@ -1,0 +1,159 @@
+"""Which distance of the two shots to scan with: restoration against δ, on level digital tissue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from tsva.acquisition.pair import Pair
+from tsva.acquisition.seeds import rng
+from tsva.acquisition.stack import eight_bits
+from tsva.evaluation.metrics import psnr_db
+from tsva.optics.camera import expose, illumination
+from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.optics.imaging import image_specimen
+from tsva.optics.otf import OtfTable
+from tsva.restoration.baselines.sharper import y1_of
+from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
+from tsva.settings.advise import AdviseSettings
+from tsva.settings.baselines import BaselineSettings
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.simulate import MicroscopeSettings
+from tsva.simulation import phantom
+
+LAYER_SPACING_UM = 0.5
+METHODS = ("sharper_shot", "wiener_one_shot", "wiener_two_shot", "wiener_blind")
+"""Columns of PSNR: the sharper shot as captured; Wiener restoration of it, and of both, told n; both, n estimated."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A simulated microscope and what its methods are told.
+
+    Attributes
+    ----------
+    optics : OpticsSettings
+        True and nominal ones.
+    microscope : MicroscopeSettings
+        Its camera.
+    baselines : BaselineSettings
+        Parameters of Wiener restoration.
+    settings : AdviseSettings
+    offset_sd_um : float
+        Standard deviation of the offset of F from the true focus.
+    seed : int
+    """
+
+    optics: OpticsSettings
+    microscope: MicroscopeSettings
+    baselines: BaselineSettings
+    settings: AdviseSettings
+    offset_sd_um: float
+    seed: int
+
+    def kind(self, specimen: int) -> str:
+        """Kind of tissue of a specimen by its number."""
+        return self.settings.tissues[specimen % len(self.settings.tissues)]
+
+    def offsets_um(self, specimen: int) -> np.ndarray:
+        """(offset,) n of a specimen: one anywhere in each part of the Gaussian of equal probability, rising."""
+        count = self.settings.offsets
+        share = (np.arange(count) + rng(self.seed, "advise", "offsets", specimen).uniform(size=count)) / count
+        return self.offset_sd_um * ndtri(share)
+
+
+def in_focus(bench: Bench) -> Iterator[np.ndarray]:
+    """One captured in-focus image of each kind, (1, Y, X, 3) uint8: other specimens than `measure` restores.
+
+    Their mean spectrum is what restoration is told of the signal.
+    """
+    for number, kind in enumerate(dict.fromkeys(bench.settings.tissues)):
+        captured, _ = _images(bench, kind, np.zeros(1), ("signal", number))
+        yield captured
+
+
+def measure(bench: Bench, signal: Signal, specimen: int) -> pd.DataFrame:
+    """Restore one specimen at all its offsets and all distances.
+
+    Parameters
+    ----------
+    bench : Bench
+    signal : Signal
+        Mean spectrum of images in focus.
+    specimen : int
+        Its number; draws depend on it and on the seed alone.
+
+    Returns
+    -------
+    DataFrame
+        A row for each offset and distance: `specimen`, `tissue`, `n_um`, `delta_um` (0: one shot, at F), and a column
+        of PSNR (dB) against the noise-free in-focus image for each of `METHODS` (NaN where a single shot allows none).
+        The camera's noise is drawn anew for every picture.
+    """
+    offsets, deltas = bench.offsets_um(specimen), np.array(bench.settings.deltas_um)
+    steps = np.concatenate(([0.0], -deltas, deltas))
+    z_um = np.add.outer(offsets, steps)
+    captured, target = _images(bench, bench.kind(specimen), z_um.ravel(), ("test", specimen))
+    captured = captured.reshape(len(offsets), len(steps), *captured.shape[1:])
+    rows = []
+    for n_um, (alone, *shots) in zip(offsets.tolist(), captured, strict=True):
+        rows.append({"n_um": n_um, "delta_um": 0.0} | _scores(bench, signal, alone, alone, 0.0, n_um, target))
+        lows, highs = shots[: len(deltas)], shots[len(deltas) :]
+        for delta_um, low, high in zip(deltas.tolist(), lows, highs, strict=True):
+            found = _scores(bench, signal, low, high, delta_um, n_um, target)
+            rows.append({"n_um": n_um, "delta_um": delta_um} | found)
+    table = pd.DataFrame(rows, columns=["n_um", "delta_um", *METHODS])
+    table.insert(0, "specimen", specimen)
+    table.insert(1, "tissue", bench.kind(specimen))
+    return table
+
+
+def _scores(
+    bench: Bench, signal: Signal, low: np.ndarray, high: np.ndarray, delta_um: float, n_um: float, target: np.ndarray
+) -> dict[str, float]:
+    pair = Pair(low, high, delta_um, bench.optics, n_um)
+    images = {
+        "sharper_shot": y1_of(pair),
+        "wiener_one_shot": wiener_one_shot(pair, signal, bench.baselines).image,
+    }
+    if delta_um:
+        images["wiener_two_shot"] = wiener_two_shot(pair, signal, bench.baselines).image
+        images["wiener_blind"] = wiener_blind(pair, signal, bench.baselines).image
+    return {name: float(psnr_db(eight_bits(image)[None], target[None])[0]) for name, image in images.items()}
+
+
+def _images(bench: Bench, kind: str, z_um: np.ndarray, key: tuple[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures of a level specimen at defocus z, (Z, Y, X, 3) uint8, and (Y, X, 3) the one in focus without noise."""
+    optics, edge = bench.optics, bench.settings.field_px
+    fine = samples_per_pixel(optics)
+    reach_um = float(np.abs(z_um).max())
+    blur_um = reach_um * optics.na / np.sqrt(optics.refractive_index**2 - optics.na**2)
+    frame = frame_for((edge, edge), blur_um, optics.pixel_um, fine)
+    stain = next(iter(phantom.STAINS))
+    draws = rng(bench.seed, "advise", "tissue", *key)
+    specimen, _ = phantom.tissue(kind, stain, shape=frame.fine_shape, pixel_um=frame.fine_um, rng=draws)
+    level = np.zeros(frame.fine_shape, np.float32)
+    lamp = illumination(bench.microscope, edge, edge)
+    noise = rng(bench.seed, "advise", "camera", *key)
+    captured = np.empty((len(z_um), edge, edge, 3), np.uint8)
+    clean = np.empty((edge, edge, 3), np.uint8)
+    images = image_specimen(
+        specimen,
+        level,
+        np.append(z_um, 0.0),
+        lambda reach: OtfTable(optics, max(reach, 1.0)),
+        frame.grid,
+        spacing_um=LAYER_SPACING_UM,
+    )
+    for plane, channel, image in images:
+        light = image[frame.rows, frame.columns]
+        if plane == len(z_um):
+            clean[..., channel] = expose(light, lamp[..., channel], bench.microscope)
+        else:
+            captured[plane, ..., channel] = expose(light, lamp[..., channel], bench.microscope, noise)
+    return captured, clean

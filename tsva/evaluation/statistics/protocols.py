@@ -1,0 +1,213 @@
+"""The three ways of averaging over the offset: the paper's, the strict and the continuous one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.seeds import rng
+from tsva.evaluation.statistics.cells import Cells
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.report import ReportSettings
+
+WHOLE_GRID = "paper"
+"""The protocol that leaves out no offset of the grid."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A choice of offsets and of their weights.
+
+    Attributes
+    ----------
+    name : str
+        paper: all offsets of the grid, weighted by the Gaussian; strict: those at which neither shot is the target
+        plane; continuous: offsets between the planes, drawn from the Gaussian, each draw alike.
+    rows : str
+        The scores' `protocol` that it works on: grid, continuous.
+    offsets_um : tuple of float
+        Middles of the bins.
+    """
+
+    name: str
+    rows: str
+    offsets_um: tuple[float, ...]
+
+
+def protocols(pairs: PairsSettings) -> tuple[Protocol, ...]:
+    """All protocols, in the order of the tables."""
+    return (
+        Protocol(WHOLE_GRID, "grid", pairs.offsets_um),
+        Protocol("strict", "grid", pairs.strict_offsets_um),
+        Protocol("continuous", "continuous", pairs.offsets_um),
+    )
+
+
+def scopes(table: pd.DataFrame) -> Iterator[tuple[str | None, pd.DataFrame]]:
+    """The whole table (None), then the part of each sample, Sample2 before Sample10."""
+    yield None, table
+    names = pd.Series(table["sample"].unique(), dtype=object)
+    for name in names.iloc[names.map(_natural).argsort(kind="stable")]:
+        yield name, table[table["sample"] == name]
+
+
+def _natural(name: str) -> str:
+    return "".join(part.zfill(12) if part.isdigit() else part for part in _runs(name))
+
+
+def _runs(name: str) -> list[str]:
+    runs: list[str] = []
+    for letter in name:
+        if runs and runs[-1][-1].isdigit() == letter.isdigit():
+            runs[-1] += letter
+        else:
+            runs.append(letter)
+    return runs
+
+
+def summaries(
+    table: pd.DataFrame,
+    value: str,
+    others: Sequence[str],
+    pairs: PairsSettings,
+    report: ReportSettings,
+    *,
+    seed: int,
+    key: Sequence[str],
+    only: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Means of one value by protocol and offset, with their spread and their interval over slides.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `protocol` (grid, continuous), `patch`, `slide`, `n_um`, and the columns named; NaN is no value.
+    value : str
+        Column that is averaged.
+    others : sequence of str
+        Columns of which means alone are wanted; only rows that have the value count.
+    pairs : PairsSettings
+        Grid and Gaussian.
+    report : ReportSettings
+        Bootstrap.
+    seed : int
+        Of the bootstrap.
+    key : sequence of str
+        What the bootstrap's draws depend on.
+    only : sequence of str, optional
+        Names of the protocols that are wanted; all of them otherwise.
+
+    Returns
+    -------
+    DataFrame
+        A row an offset that occurs, then the protocol's average (`delta_d_um` NaN): `protocol`, `delta_d_um`,
+        `patches`, `slides`, `valued` (rows with a value), `rows`, `mean`, `sd`, `low`, `high`, and `others`.
+    """
+    parts = []
+    for protocol in protocols(pairs):
+        if only is not None and protocol.name not in only:
+            continue
+        rows = _within(table[table["protocol"] == protocol.rows], protocol, pairs)
+        if len(rows):
+            # strict bins are the paper's too: the same slides are drawn for both
+            generator = rng(seed, "bootstrap", *key, protocol.rows)
+            parts.append(_summary(rows, protocol, value, others, pairs, report, generator))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def folded(
+    table: pd.DataFrame,
+    value: str,
+    others: Sequence[str],
+    pairs: PairsSettings,
+    report: ReportSettings,
+    *,
+    seed: int,
+    key: Sequence[str],
+) -> pd.DataFrame:
+    """Means with opposite offsets taken together, as the paper's Table I heads its rows.
+
+    Parameters
+    ----------
+    table, value, others, pairs, report, seed, key
+        As of `summaries`.
+
+    Returns
+    -------
+    DataFrame
+        Rows as of `summaries`, `protocol` folded, `delta_d_um` the size of the offset; no average.
+    """
+    grid = table[table["protocol"] == "grid"]
+    sizes = grid.assign(n_um=grid["n_um"].abs())
+    return as_folded(summaries(sizes, value, others, pairs, report, seed=seed, key=key, only=[WHOLE_GRID]))
+
+
+def as_folded(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the whole grid over sizes of the offset, without their average, under the name folded."""
+    return found if found.empty else found[found["delta_d_um"].notna()].assign(protocol="folded")
+
+
+def _within(rows: pd.DataFrame, protocol: Protocol, pairs: PairsSettings) -> pd.DataFrame:
+    """The protocol's rows with their `bin`; draws beyond the last bin have -1 and count in the average alone."""
+    steps = {round(n / pairs.z_step_um): number for number, n in enumerate(protocol.offsets_um)}
+    number = np.rint(rows["n_um"].to_numpy(float) / pairs.z_step_um).astype(int)
+    rows = rows.assign(bin=[steps.get(step, -1) for step in number.tolist()])
+    return rows if protocol.rows == "continuous" else rows[rows["bin"] >= 0]
+
+
+def _summary(
+    rows: pd.DataFrame,
+    protocol: Protocol,
+    value: str,
+    others: Sequence[str],
+    pairs: PairsSettings,
+    report: ReportSettings,
+    generator: np.random.Generator,
+) -> pd.DataFrame:
+    names, slide = np.unique(rows["slide"].to_numpy(str), return_inverse=True)
+    offsets = np.array(protocol.offsets_um)
+    by_bin, weights = rows["bin"].to_numpy(), bin_weights(offsets, pairs.offset_sd_um, pairs.z_step_um)
+    if protocol.rows == "continuous":
+        # one more bin, which holds every draw once more and alone makes the average
+        slide, by_bin = np.tile(slide, 2), np.concatenate([by_bin, np.full(len(rows), len(offsets))])
+        weights = np.append(np.zeros(len(offsets)), 1.0)
+    inside, shape = by_bin >= 0, (len(names), len(weights))
+    repeats = len(by_bin) // len(rows)
+
+    def gathered(column: pd.Series) -> Cells:
+        values = np.tile(column.to_numpy(float, na_value=np.nan), repeats)
+        return Cells.of(slide[inside], by_bin[inside], values[inside], shape)
+
+    cells = gathered(rows[value])
+    low, high = cells.intervals(weights, generator, report.bootstrap_draws, report.confidence)
+    bins = len(offsets)
+    columns = {
+        "mean": (cells.means(), cells.average(weights)),
+        "sd": (cells.spreads(), cells.spread(weights)),
+        **{name: _both(gathered(rows[name].where(rows[value].notna())), weights) for name in others},
+        "valued": (cells.counts.sum(axis=0).astype(int), int(rows[value].notna().sum())),
+        "rows": (np.bincount(by_bin[inside], minlength=shape[1]), len(rows)),
+        "patches": _distinct(rows["patch"].to_numpy(), rows["bin"].to_numpy(), bins),
+        "slides": _distinct(rows["slide"].to_numpy(str), rows["bin"].to_numpy(), bins),
+    }
+    out = {name: np.append(part[:bins], last) for name, (part, last) in columns.items()}
+    out |= {"low": np.append(low[:bins], low[-1]), "high": np.append(high[:bins], high[-1])}
+    occurs = out["rows"] > 0
+    of_bins = {"protocol": protocol.name, "delta_d_um": np.append(offsets, np.nan)[occurs]}
+    return pd.DataFrame(of_bins | {name: part[occurs] for name, part in out.items()})
+
+
+def _both(cells: Cells, weights: np.ndarray) -> tuple[np.ndarray, float]:
+    return cells.means(), cells.average(weights)
+
+
+def _distinct(values: np.ndarray, by_bin: np.ndarray, bins: int) -> tuple[np.ndarray, int]:
+    """How many different patches or slides each bin has, and all rows."""
+    names, number = np.unique(values, return_inverse=True)
+    present = np.zeros((len(names), bins + 1), dtype=bool)
+    present[number, by_bin] = True  # -1, beyond the last bin, is a column of its own
+    return present[:, :bins].sum(axis=0), len(names)

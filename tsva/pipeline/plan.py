@@ -1,0 +1,294 @@
+"""What the Snakefile asks: settings, slides and fingerprints, checked before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tsva.errors import UserError
+from tsva.pipeline.contents import Contents
+from tsva.pipeline.fingerprint import code_digest
+from tsva.settings.base import Section
+from tsva.settings.methods import BASELINES
+from tsva.settings.root import Settings, parse_settings
+from tsva.settings.sheet import Role, SlideRow, parse_sheet
+from tsva.settings.train import NETWORK_NAMES
+
+MADE_HERE = ("simulated", "image")
+"""Sources whose stacks the simulate stage makes."""
+TABLE1_NETWORKS = ("burst", "tsva")
+"""Networks of the paper's Table I."""
+STAGES = (
+    "simulate",
+    "ingest",
+    "focus",
+    "pairs",
+    "split",
+    "spectrum",
+    "train",
+    "refocus",
+    "baseline",
+    "gather",
+    "count",
+    "advise",
+    "report",
+)
+
+
+class Plan:
+    """Settings and slide sheet of a run.
+
+    Parameters
+    ----------
+    config : mapping
+        Settings as Snakemake merged them.
+    memory : Path
+        Where digests of the user's files are remembered.
+
+    Raises
+    ------
+    UserError
+        At the first setting, cell, file or combination that is wrong.
+    """
+
+    OFFSETS = ("delta_um", "offset_max_um", "z_step_um")
+    """Keys of the section pairs that are checked against each other, so that a stage gets all of them or none."""
+    PATCH_BYTES, FIELD_BYTES = 224 * 224 * 3, 1024 * 1224 * 3
+    """What a plane of Jiang et al. 2018 takes as pixels: of a patch, and of a field at half size."""
+
+    def __init__(self, config: Mapping[str, Any], memory: Path) -> None:
+        self.settings: Settings = parse_settings(config, "settings")
+        self.sheet = Path(self.settings.slides)
+        self.awaits_fetch = self.sheet == Path(self.settings.fetch.sheet) and not self.sheet.is_file()
+        """Whether the sheet is the one that the fetch stage has yet to write; until then there are no slides."""
+        if not self.sheet.is_file() and not self.awaits_fetch:
+            raise UserError(
+                "settings, key slides",
+                got=f"{self.sheet}, which is no file",
+                wanted="a slide sheet (docs/formats.md)",
+                do="Mend the path; it is relative to the working directory.",
+            )
+        rows = {} if self.awaits_fetch else parse_sheet(_text(self.sheet), str(self.sheet))
+        for number, row in rows.items():
+            self._check_row(number, row)
+        self.slides: dict[str, SlideRow] = {row.slide: row for row in rows.values()}
+        self._contents = Contents(memory)
+        self._digests: dict[str, str] = {}
+        self._check_roles()
+
+    # slides
+
+    def with_role(self, *roles: Role) -> list[str]:
+        """Names of the slides of these roles, in the sheet's order."""
+        return [name for name, row in self.slides.items() if row.role in roles]
+
+    @property
+    def paired(self) -> list[str]:
+        """Slides that patch pairs are cut from."""
+        return self.with_role("train", "dataset1", "dataset2")
+
+    @property
+    def datasets(self) -> list[str]:
+        """Test data sets that have slides."""
+        return [role for role in ("dataset1", "dataset2") if self.with_role(role)]
+
+    @property
+    def networks(self) -> list[str]:
+        """Networks to train: none without training slides."""
+        return list(self.settings.train.networks) if self.with_role("train") else []
+
+    @property
+    def trainable(self) -> list[str]:
+        """Networks that a target can ask for: all there are, once there are training slides."""
+        return list(NETWORK_NAMES) if self.with_role("train") else []
+
+    @property
+    def baselines(self) -> list[str]:
+        """Methods without training that a target can ask for; their signal spectrum comes from training slides."""
+        return list(BASELINES) if self.with_role("train") else []
+
+    @property
+    def reports(self) -> dict[str, list[str]]:
+        """Rows of the tables by report: the default one, Table I beside the first network, and everything."""
+        trained = [name for name in self.trainable if name in self.networks]
+        chosen = [name for name in self.baselines if name in self.settings.methods.baselines]
+        paper = [name for name in self.trainable if name in {*self.networks[:1], *TABLE1_NETWORKS}]
+        return {
+            "report": ["y1", *chosen, *trained],
+            "table1": ["y1", *self.baselines, *paper],
+            "all_methods": ["y1", *self.baselines, *self.trainable],
+        }
+
+    def batches(self, baseline: str) -> int:
+        """Jobs that a baseline's pairs are shared among."""
+        methods = self.settings.methods
+        return methods.batches if baseline in methods.slow else 1
+
+    def true_optics(self, dataset: Role) -> str:
+        """The optics that slides were simulated with, where these are others than the nominal ones, as JSON."""
+        microscopes = self.settings.simulate.microscopes
+        named = {name: self.slides[name].microscope or next(iter(microscopes)) for name in self.with_role(dataset)}
+        return json.dumps(
+            {
+                slide: optics.model_dump(mode="json")
+                for slide, microscope in named.items()
+                if self.is_made_here(slide) and (optics := microscopes[microscope].optics) is not None
+            }
+        )
+
+    def first_microscope(self) -> str:
+        """The microscope that simulated slides have unless they name another, as JSON."""
+        return next(iter(self.settings.simulate.microscopes.values())).model_dump_json()
+
+    def is_made_here(self, slide: str) -> bool:
+        """Whether the simulate stage makes this slide's stacks."""
+        return self.slides[slide].source in MADE_HERE
+
+    def row(self, slide: str) -> str:
+        """The slide's row as JSON."""
+        return self.slides[slide].model_dump_json(exclude_defaults=True)
+
+    def files(self, slide: str) -> list[Path]:
+        """The user's files behind a slide, sorted; none for digital tissue."""
+        row = self.slides[slide]
+        return _files(self.sheet.parent / row.path) if row.path else []
+
+    def inputs(self, slide: str) -> list[Path]:
+        """What Snakemake is told of them: the files, or folders where there are thousands; `data` sees changes."""
+        files = self.files(slide)
+        return sorted({path.parent for path in files}) if self.slides[slide].source == "jiang2018" else files
+
+    def data(self, slide: str) -> str:
+        """Digest of names and contents of the user's files behind a slide."""
+        if slide not in self._digests:
+            self._digests[slide] = self._contents.digest(self.files(slide), self.sheet.parent)
+        return self._digests[slide]
+
+    # settings and code
+
+    def section(self, name: str, *keys: str) -> str:
+        """A settings section as JSON; with keys, those of it alone that a stage uses."""
+        section: Section = getattr(self.settings, name)
+        return section.model_dump_json(include=set(keys) or None)
+
+    def train_section(self) -> str:
+        """The training settings without the list of networks: adding one retrains none of the others."""
+        return self.settings.train.model_dump_json(exclude={"networks"})
+
+    def roles(self) -> str:
+        """Which slide has which role, as JSON."""
+        return json.dumps({name: row.role for name, row in self.slides.items()})
+
+    def code(self, stage: str) -> str:
+        """Fingerprint of the code behind a stage."""
+        return code_digest(f"tsva.cli.{stage}")
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The checkpoint that slides of role refocus are given to."""
+        if self.settings.checkpoint is not None:
+            return self.settings.checkpoint
+        return f"results/train/{self.networks[0]}/model.ckpt" if self.networks else None
+
+    def checkpoint_digest(self) -> str:
+        """Digest of a given checkpoint's content; of one trained here Snakemake itself keeps track."""
+        given = self.settings.checkpoint
+        return self._contents.digest([Path(given)], Path()) if given else ""
+
+    def sheet_digest(self) -> str:
+        """Digest of the slide sheet's content."""
+        return "" if self.awaits_fetch else self._contents.digest([self.sheet], self.sheet.parent)
+
+    def facts(self) -> str:
+        """What the report says of the run itself, as JSON."""
+        facts = {
+            "slides": str(self.sheet),
+            "seed": self.settings.seed,
+            "recipe": self.settings.train.recipe,
+            "tsva_version": version("tsva"),
+            "snakemake_version": version("snakemake"),
+            "code": {stage: self.code(stage) for stage in STAGES},
+        }
+        return json.dumps(facts, sort_keys=True)
+
+    def disk_bytes(self) -> int:
+        """About how much the stacks, patches and restored images take, for a dry run."""
+        return sum(self._stack_bytes(slide) for slide in self.slides) * 2
+
+    def _stack_bytes(self, slide: str) -> int:
+        row = self.slides[slide]
+        if row.source == "jiang2018":
+            # JPEG unpacks to several times its size
+            patches = [path.name.startswith("Seg") for path in self.files(slide)]
+            return sum(self.PATCH_BYTES if patch else self.FIELD_BYTES for patch in patches)
+        if row.source not in MADE_HERE:
+            return sum(path.stat().st_size for path in self.files(slide))
+        simulate = self.settings.simulate
+        planes = round((simulate.z_last_um - simulate.z_first_um) / self.settings.pairs.z_step_um) + 1
+        height, width = simulate.field_px
+        return (row.fields or simulate.fields[row.role]) * planes * height * width * 3
+
+    # checks
+
+    def _check_row(self, number: int, row: SlideRow) -> None:
+        if row.path and not _files(self.sheet.parent / row.path):
+            raise UserError(
+                f"{self.sheet}, row {number}, column path",
+                got=f"{row.path!r}, where nothing is",
+                wanted="a file, a folder with files, or a pattern that matches some (relative to the sheet)",
+                do="Mend the path or put the files there.",
+            )
+        microscopes = self.settings.simulate.microscopes
+        if row.microscope and row.microscope not in microscopes:
+            raise UserError(
+                f"{self.sheet}, row {number}, column microscope",
+                got=repr(row.microscope),
+                wanted=f"one of settings' simulate.microscopes: {', '.join(microscopes)}",
+                do="Mend this cell.",
+            )
+
+    def _check_roles(self) -> None:
+        if self.datasets and not self.with_role("train"):
+            raise UserError(
+                f"{self.sheet}, column role",
+                got="test slides alone",
+                wanted="at least one slide of role train beside them",
+                do="Add training slides, or give these slides the role refocus.",
+            )
+        if self.with_role("refocus") and self.checkpoint is None:
+            raise UserError(
+                "settings, key checkpoint",
+                got="nothing",
+                wanted="a trained network, as no slide here trains one",
+                do="Give --config checkpoint=path/to/model.ckpt.",
+            )
+        given = self.settings.checkpoint
+        if given is not None and not Path(given).is_file():
+            raise UserError(
+                "settings, key checkpoint",
+                got=f"{given}, which is no file",
+                wanted="a model.ckpt of the train stage",
+                do="Mend the path; it is relative to the working directory.",
+            )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(str(path), got=str(error), wanted="readable UTF-8 text", do="Save it as UTF-8.") from None
+
+
+@cache
+def _files(place: Path) -> list[Path]:
+    """Files that a path of the sheet names: itself, all below it, or what it matches as a pattern."""
+    if place.is_file():
+        # a MIRAX slide keeps its pixels in a folder of the same name
+        return [place, *_files(place.with_suffix(""))] if place.suffix == ".mrxs" else [place]
+    found = [place] if place.is_dir() else place.parent.glob(place.name)
+    inside = [path for match in found for path in (match.rglob("*") if match.is_dir() else [match])]
+    return sorted(path for path in inside if path.is_file())

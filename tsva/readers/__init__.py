@@ -1,0 +1,1 @@
+"""Readers of what microscopes write; nothing else opens a user's image."""

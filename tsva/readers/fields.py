@@ -1,0 +1,144 @@
+"""From a row of the slide sheet to the fields of its files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tsva.errors import UserError
+from tsva.readers.dicom import is_dicom
+from tsva.readers.jiang2018 import fields_of_jiang2018
+from tsva.readers.names import NamePattern
+from tsva.readers.ome_set import files_of_set
+from tsva.readers.planes import fields_of_planes
+from tsva.readers.source import FieldSource
+from tsva.readers.stacks import fields_of_stack
+from tsva.readers.zarr_images import is_zarr
+from tsva.settings.sheet import SlideRow
+
+SUFFIXES = (".tif", ".tiff", ".ndpi", ".czi")
+"""What is taken out of a folder of z-stacks; a file that the sheet names may be called anything."""
+LONGEST_NAME = 200
+"""Characters; file systems take 255, endings included."""
+
+
+def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = None) -> list[FieldSource]:
+    """Fields of a slide with source `planes`, `stack` or `jiang2018`.
+
+    Parameters
+    ----------
+    row : SlideRow
+        The slide.
+    sheet_folder : Path
+        What the row's path starts from.
+    max_field_px : int, optional
+        Larger planes of source `stack` are cut into parts of at most so many pixels a side.
+
+    Returns
+    -------
+    list of FieldSource
+        At least one, each with a name of its own that is fit for a file. Their planes aren't read yet.
+
+    Raises
+    ------
+    UserError
+        If no field is found, or its files don't say what is needed.
+    """
+    where = f"slide sheet, slide {row.slide}"
+    if row.source == "planes":
+        pattern = NamePattern(row.pattern, row.z_step_um, where)
+        found = fields_of_planes(sheet_folder / row.path, pattern, row.pixel_um, single=row.slide)
+    elif row.source == "jiang2018":
+        found = fields_of_jiang2018(matching(sheet_folder / row.path, where), row.pixel_um)
+    elif row.source == "stack":
+        places = matching(sheet_folder / row.path, where)
+        files = [file for place in places for file in _files(place)]
+        found = [
+            field
+            for file in _without_parts(files, _watched(places), where)
+            for field in fields_of_stack(file, row.pixel_um, row.z_step_um, row.bits, max_field_px)
+        ]
+    else:
+        raise ValueError(f"source {row.source} has no z-stacks of its own")
+    return list(_named_apart(found))
+
+
+def matching(path: Path, where: str) -> list[Path]:
+    """Files and folders that a path of the sheet names: itself, or what it matches as a pattern, sorted.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    found = [path] if path.exists() else sorted(path.parent.glob(path.name))
+    if not found:
+        raise UserError(
+            f"{where}, column path",
+            got=f"{path}, where nothing is",
+            wanted="a file, a folder, or a pattern that matches some",
+            do="Mend the path (it starts from the sheet's folder) or put the files there.",
+        )
+    return found
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or the folder if it is one image, or the z-stack files of a folder."""
+    if path.is_file() or is_zarr(path) or is_dicom(path):
+        return [path]
+    found = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES or is_zarr(file)]
+    if not found:
+        raise UserError(
+            str(path),
+            got=f"a folder without files of z-stacks ({', '.join(SUFFIXES)}, Zarr, DICOM)",
+            wanted="z-stacks",
+            do="Mend the sheet's column path.",
+        )
+    return found
+
+
+def _watched(places: list[Path]) -> set[Path]:
+    """All files that a row stands for, whose content decides what is run again."""
+    return {file for place in places for file in (place.rglob("*") if place.is_dir() else [place])}
+
+
+def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[Path]:
+    """The files, of an OME-TIFF set only the first one, as it leads to the others."""
+    parts: set[Path] = set()
+    for file in files:
+        if file in parts:
+            continue
+        members = {file.parent / name for name in files_of_set(file)}
+        if others := sorted(member.name for member in members - watched if member.is_file()):
+            raise UserError(
+                f"{where}, column path",
+                got=f"{file.name} without {others[0]}, of one z-stack in {len(members)} files",
+                wanted="all of them, as only files that the sheet names are watched for changes",
+                do="Write their folder, or a pattern that matches them all.",
+            )
+        yield file
+        parts |= members
+
+
+def _named_apart(fields: list[FieldSource]) -> Iterator[FieldSource]:
+    """The fields with names that are fit for files, all different."""
+    taken: dict[str, FieldSource] = {}
+    for field in fields:
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", field.name).lstrip("_.-") or "field"
+        if name in taken:
+            raise UserError(
+                field.where,
+                got=f"a second field called {name} (first in {taken[name].where})",
+                wanted="a name of its own for every field",
+                do="Rename one of them.",
+            )
+        if len(name) > LONGEST_NAME:
+            raise UserError(
+                field.where,
+                got=f"a field whose name has {len(name)} characters",
+                wanted=f"at most {LONGEST_NAME}, as the name becomes a file's",
+                do="Rename it.",
+            )
+        taken[name] = field
+        yield FieldSource(**{**vars(field), "name": name})

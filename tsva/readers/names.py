@@ -1,0 +1,96 @@
+"""File names that carry a plane's position: `{field}/z{z}um.tif`, `Seg1_{z_nm}.jpg`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tsva.errors import UserError
+
+NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
+PLACEHOLDERS = {"z": NUMBER, "z_nm": NUMBER, "z_index": r"[+-]?\d+", "field": r"[^/]+?"}
+"""What each placeholder may stand for; all other characters of a pattern stand for themselves."""
+NM_PER_UM = 1000
+
+
+@dataclass(frozen=True)
+class PlaneName:
+    """What a name says: the field (empty if the pattern has none) and the plane's position."""
+
+    field: str
+    z_um: float
+
+
+class NamePattern:
+    """A pattern of the slide sheet.
+
+    Parameters
+    ----------
+    text : str
+        Holds one of ``{z}`` (signed micrometres), ``{z_nm}`` (nanometres) and ``{z_index}`` (counts planes), and may
+        hold ``{field}``. A placeholder that occurs again has to say the same. ``/`` parts folders.
+    z_step_um : float or None
+        Distance between planes, for ``{z_index}``.
+    where : str
+        The sheet's row, for messages.
+
+    Raises
+    ------
+    UserError
+        For an unknown placeholder, none or several positions, two placeholders with nothing between, or an index
+        without a step.
+    """
+
+    def __init__(self, text: str, z_step_um: float | None, where: str) -> None:
+        self.text = text
+        parts = re.split(r"\{(.*?)\}", text)
+        literals, names = parts[::2], parts[1::2]
+        positions = sorted({name for name in names if name != "field"})
+        unknown = [name for name in names if name not in PLACEHOLDERS]
+        if unknown or len(positions) != 1:
+            raise UserError(
+                f"{where}, column pattern",
+                got=repr(text),
+                wanted="one of {z} (µm), {z_nm} and {z_index}, beside {field} where a folder has several fields",
+                do=f"Mend {{{unknown[0]}}}." if unknown else "Mend the pattern.",
+            )
+        if any(literal == "" for literal in literals[1:-1]):
+            raise UserError(
+                f"{where}, column pattern",
+                got=repr(text),
+                wanted="some character between two placeholders",
+                do="Name the files so that the field's name and the number can be told apart.",
+            )
+        _check_step(positions[0], z_step_um, where)
+        self._position, self._z_step_um = positions[0], z_step_um
+        seen: set[str] = set()
+        pieces = [re.escape(literals[0])]
+        for name, literal in zip(names, literals[1:], strict=True):
+            pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>{PLACEHOLDERS[name]})")
+            pieces.append(re.escape(literal))
+            seen.add(name)
+        self._regex = re.compile("".join(pieces))
+
+    def match(self, name: str) -> PlaneName | None:
+        """What a path, relative to the slide's folder and with ``/``, says; None if it doesn't fit."""
+        found = self._regex.fullmatch(name)
+        if found is None:
+            return None
+        values = found.groupdict()
+        return PlaneName(values.get("field", ""), self._z_um(float(values[self._position])))
+
+    def _z_um(self, number: float) -> float:
+        if self._position == "z_index":
+            assert self._z_step_um is not None
+            return number * self._z_step_um
+        return number / NM_PER_UM if self._position == "z_nm" else number
+
+
+def _check_step(position: str, z_step_um: float | None, where: str) -> None:
+    if position == "z_index" and z_step_um is None:
+        raise UserError(
+            f"{where}, column z_step_um",
+            got="nothing",
+            wanted="the step in micrometres, as names carry an index alone",
+            do="Fill in this cell.",
+        )

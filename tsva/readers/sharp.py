@@ -1,0 +1,174 @@
+"""Sharp fields from slides and images: what defocus is simulated on."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import openslide
+
+from tsva.acquisition.resample import MARGIN_PX, SAME_PIXEL, resample
+from tsva.acquisition.sharpness import tissue_fraction
+from tsva.errors import UserError
+from tsva.readers.czi import is_czi
+from tsva.readers.czi_header import check_czi
+from tsva.readers.fields import matching
+from tsva.readers.images import is_tiff, read_image
+from tsva.readers.pixels import unreadable
+from tsva.readers.regions import ArrayRegions, RegionReader
+from tsva.readers.slide import SlideRegions
+from tsva.readers.source import choose_pixel_um
+from tsva.readers.tiff import check_tiles, open_tiff, reading
+from tsva.readers.tiff_regions import TiffRegions
+
+log = logging.getLogger(__name__)
+ROUNDING = 1e-3
+"""Pixels by which levels of a pyramid and quotients of pixel sizes may miss a whole number."""
+MOST_FIELDS = 2**20
+"""Of one image; a slide of 200,000 pixels a side has as many fields of 195 pixels."""
+GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+
+
+@contextmanager
+def open_regions(path: Path) -> Iterator[RegionReader]:
+    """Open an image by its content, whatever its name: OpenSlide's formats, TIFF and OME-TIFF, PNG, JPEG.
+
+    Raises
+    ------
+    UserError
+        If it is missing, of no known kind, damaged, or has unsupported pixels.
+    """
+    where = str(path)
+    if path.is_file() and openslide.OpenSlide.detect_format(path) not in (None, "generic-tiff"):
+        if is_tiff(path):
+            check_tiles(path)
+        elif is_czi(path):
+            with reading(where):
+                check_czi(path)  # OpenSlide, too, ends the process over some that don't hang together
+        try:
+            slide = openslide.OpenSlide(path)
+        except openslide.OpenSlideError as error:
+            raise unreadable(where, error) from None
+        with slide:
+            yield SlideRegions(where, slide)
+    elif is_tiff(path):
+        # tifffile takes these, as OpenSlide doesn't read their OME header
+        with open_tiff(path) as tif:
+            yield TiffRegions(path, tif)
+    else:
+        yield ArrayRegions(where, read_image(path))
+
+
+def read_sharp_fields(
+    path: Path,
+    pixel_um_of_file: float | None,
+    target_pixel_um: float,
+    field_shape: tuple[int, int],
+    max_fields: int,
+    min_tissue_fraction: float = 0.05,
+) -> Iterator[tuple[str, np.ndarray, str]]:
+    """Cut fields out of a slide or image, at a common pixel size.
+
+    Fields lie side by side, centred in the image, and are visited in an order that spreads them evenly over it, so that
+    a few fields of a large slide are not all from its upper edge. Regions are read one by one.
+
+    Parameters
+    ----------
+    path : Path
+        A slide or image, or several by a pattern such as ``slides/*.svs``: one after the other.
+    pixel_um_of_file : float or None
+        The sheet's pixel size; None: the file's own.
+    target_pixel_um : float
+        Pixel size of the fields.
+    field_shape : (int, int)
+        Height and width of a field in target pixels.
+    max_fields : int
+        Stop after so many usable fields.
+    min_tissue_fraction : float
+        A field with less tissue is blank.
+
+    Yields
+    ------
+    name : str
+        From the file's name and the field's row and column, e.g. ``CMU-1_r01_c03``.
+    field : (Y, X, 3) uint8 array
+        Grey images are given three equal channels.
+    reason : str
+        Empty if usable; else why the field is left out.
+
+    Raises
+    ------
+    UserError
+        If an image can't be read, is smaller than one field, or nobody knows its pixel size.
+    """
+    usable = 0
+    for file in matching(path, str(path)):
+        with open_regions(file) as image:
+            for name, field in _fields(image, file, pixel_um_of_file, target_pixel_um, field_shape):
+                tissue = tissue_fraction(field)
+                blank = tissue < min_tissue_fraction
+                yield name, field, f"blank: tissue on {tissue:.1%} of it" if blank else ""
+                usable += not blank
+                if usable == max_fields:
+                    return
+
+
+def _fields(
+    image: RegionReader, file: Path, of_sheet: float | None, target_um: float, shape: tuple[int, int]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and pixels of all fields of an image."""
+    pixel_um = choose_pixel_um(image.where, of_sheet, image.pixel_um)
+    if pixel_um > target_um * (1 + SAME_PIXEL):
+        log.warning("%s: %.4g µm per pixel is coarser than the %.4g µm asked for", file, pixel_um, target_um)
+    factor, finest = target_um / pixel_um, image.levels[0]
+    rows = int(finest.height / (shape[0] * factor) + ROUNDING)
+    columns = int(finest.width / (shape[1] * factor) + ROUNDING)
+    if rows * columns == 0:
+        raise UserError(
+            image.where,
+            got=f"an image of {finest.height}×{finest.width} pixels of {pixel_um:.4g} µm",
+            wanted=f"at least {math.ceil(shape[0] * factor)}×{math.ceil(shape[1] * factor)}, one field of"
+            f" {shape[0]}×{shape[1]} pixels of {target_um:.4g} µm",
+            do="Lower simulate.field_px in the settings, mend the sheet's column pixel_um, or take a larger image.",
+        )
+    if rows * columns > MOST_FIELDS:
+        raise UserError(
+            image.where,
+            got=f"an image of {finest.height}×{finest.width} pixels of {pixel_um:.4g} µm, {rows * columns} fields",
+            wanted=f"at most {MOST_FIELDS} fields",
+            do="Raise simulate.field_px in the settings, or mend the sheet's column pixel_um.",
+        )
+    # whole pixels, so that fields at the image's own pixel size are exact pieces of it
+    top = (finest.height - rows * shape[0] * factor) // 2
+    left = (finest.width - columns * shape[1] * factor) // 2
+    for place in _spread(rows * columns):
+        row, column = divmod(place, columns)
+        corner = (top + row * shape[0] * factor, left + column * shape[1] * factor)
+        yield f"{file.name.split('.')[0]}_r{row:02d}_c{column:02d}", _field(image, corner, factor, shape)
+
+
+def _spread(count: int) -> list[int]:
+    """Numbers 0 to count - 1 in an order whose every beginning is spread evenly (multiples of the golden ratio)."""
+    return sorted(range(count), key=lambda number: ((number + 0.5) * GOLDEN_RATIO) % 1) if count > 1 else [0]
+
+
+def _field(image: RegionReader, corner: tuple[float, float], factor: float, shape: tuple[int, int]) -> np.ndarray:
+    """One field, resampled from the coarsest level that is still as fine as asked for.
+
+    `corner` and `factor` (pixels of the image in one of the field) count pixels of the finest level.
+    """
+    number = max(i for i, level in enumerate(image.levels) if level.reduction <= max(factor, 1.0) + ROUNDING)
+    level = image.levels[number]
+    scale = factor / level.reduction
+    top, left = corner[0] / level.reduction, corner[1] / level.reduction
+    bottom, right = min(top + shape[0] * scale, level.height), min(left + shape[1] * scale, level.width)
+    margin = math.ceil(MARGIN_PX * max(1.0, scale))
+    y, x = max(0, math.floor(top) - margin), max(0, math.floor(left) - margin)
+    tall = min(level.height, math.ceil(bottom) + margin) - y
+    wide = min(level.width, math.ceil(right) + margin) - x
+    field = resample(image.read(number, y, x, tall, wide), shape, (left - x, top - y, right - x, bottom - y))
+    return np.repeat(field, 3, axis=2) if field.shape[2] == 1 else field

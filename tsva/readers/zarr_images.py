@@ -1,0 +1,173 @@
+"""OME-Zarr 0.4 and 0.5, by zarr: only the chunks that a region touches are read and decoded.
+
+zarr is imported where it is used, as it takes a second; `tsva.readers.zarr_store` is what it reads by.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsva.errors import UserError
+from tsva.readers.ome import MOST_PLANES, UNIT_UM, OmeImage, read_ome
+from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
+from tsva.readers.resolution import agreed_pixel_um
+from tsva.readers.stored import MOST_FOCAL_PLANES, MOST_PIECES, UNKNOWN, PlaneReader, StoredImage, channel_names
+from tsva.readers.tiff import check_decoded, reading
+
+MARKS = ("zarr.json", ".zgroup")
+UNITS = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6, "angstrom": 1e-4}
+"""Names of units that OME-Zarr asks for, in micrometres."""
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr group."""
+    return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
+
+
+def zarr_images(path: Path) -> list[StoredImage]:
+    """Images of an OME-Zarr folder: itself, or the numbered ones of bioformats2raw's layout.
+
+    Raises
+    ------
+    UserError
+        If it is damaged, or its axes are other than planes, channels, and one point of time.
+    """
+    where = str(path)
+    with reading(where):
+        told = _attributes(path, "")
+        if "multiscales" in told:
+            return [_image(path, "", path.name.split(".")[0], told, None)]
+        if "bioformats2raw.layout" in told:
+            heads = _heads(path)
+            numbers = sorted(int(part.name) for part in path.iterdir() if part.name.isdecimal())
+            return [
+                _image(
+                    path,
+                    str(n),
+                    f"{path.name.split('.')[0]}_{n}",
+                    _attributes(path, str(n)),
+                    heads[n] if n < len(heads) else None,
+                )
+                for n in numbers
+            ]
+    raise UserError(
+        where,
+        got="a Zarr group that holds no image of OME's kind",
+        wanted="an OME-Zarr image (0.4 or 0.5)",
+        do="Let the sheet's column path name the image within it (in a plate: row/column/field).",
+    )
+
+
+def _heads(path: Path) -> list[OmeImage]:
+    from tsva.readers.zarr_store import regular_within
+
+    header = path / "OME" / "METADATA.ome.xml"
+    return read_ome(header.read_text(encoding="utf-8")) if regular_within(path, header) else []
+
+
+def _attributes(path: Path, group: str) -> Mapping[str, Any]:
+    """OME's attributes; version 0.5 keeps them under a key of their own."""
+    from tsva.readers.zarr_store import group_of
+
+    attributes = dict(group_of(path, group).attrs)
+    own = attributes.get("ome")
+    return own if isinstance(own, Mapping) else attributes
+
+
+def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: OmeImage | None) -> StoredImage:
+    where = str(path / group)
+    scales = told["multiscales"][0]
+    axes = [str(axis["name"]) for axis in scales["axes"]]
+    units = [UNITS.get(unit := axis.get("unit", ""), UNIT_UM.get(unit)) for axis in scales["axes"]]
+    scale, start = _placing(scales, len(axes))
+    level = scales["datasets"][0]["path"]
+    array = _array(path, group, level)
+    size = dict(zip(axes, array.shape, strict=True))
+    labels = [str(one.get("label", "")) for one in told.get("omero", {}).get("channels", [])]
+    if len(size) < len(axes) or set(axes) - set("tczyx") or not {"y", "x"} <= set(axes) or size.get("t", 1) > 1:
+        raise UserError(
+            where,
+            got=f"axes {''.join(axes)} of sizes {'×'.join(map(str, array.shape))}",
+            wanted="planes along z alone",
+            do="Export one point of time.",
+        )
+    planes, channels = size.get("z", 1), size.get("c", 1)
+    if planes > MOST_FOCAL_PLANES or channels > MOST_PLANES:
+        raise unreadable(where, f"its header tells of {planes} planes of {channels} channels")
+    place = {axis: (s, o, u) for axis, s, o, u in zip(axes, scale, start, units, strict=True)}
+    step, first, unit_um = place.get("z", (0.0, 0.0, None))
+    x, y = ((float(place[a][0]) * u if (u := place[a][2]) else None) for a in "xy")
+    version = scales.get("version", told.get("version", ""))
+    return StoredImage(
+        name=name,
+        where=where,
+        format=f"OME-Zarr {version}".strip(),
+        planes=planes,
+        height_px=size["y"],
+        width_px=size["x"],
+        channels=channel_names(channels, tuple(labels)),
+        depth=array.dtype.itemsize * 8,
+        bits=8 if array.dtype.itemsize == 1 else head.bits if head is not None else None,
+        z_um=tuple(float((first + i * step) * unit_um) for i in range(planes)) if unit_um and step else None,
+        pixel_um=agreed_pixel_um(where, x, y),
+        objective=head.objective if head is not None else UNKNOWN,
+        open=lambda: _open(path, group, level, axes),
+    )
+
+
+def _placing(scales: Mapping[str, Any], axes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Size of a pixel along each axis, and where the first one lies, of the finest level."""
+    scale, start = np.ones(axes), np.zeros(axes)
+    for change in [*scales["datasets"][0]["coordinateTransformations"], *scales.get("coordinateTransformations", [])]:
+        if change["type"] == "scale":
+            scale, start = scale * change["scale"], start * change["scale"]
+        elif change["type"] == "translation":
+            start = start + change["translation"]
+    return scale, start
+
+
+def _array(path: Path, group: str, level: str) -> Any:
+    from tsva.readers.zarr_store import checked_array, group_of
+
+    return checked_array(group_of(path, group), level)
+
+
+@contextmanager
+def _open(path: Path, group: str, level: str, axes: Sequence[str]) -> Iterator[PlaneReader]:
+    yield ZarrReader(path, group, level, axes)
+
+
+class ZarrReader:
+    """A `PlaneReader` of an array of an OME-Zarr image; `axes` names its axes."""
+
+    def __init__(self, path: Path, group: str, level: str, axes: Sequence[str]) -> None:
+        self._where, self._axes = str(path / group), axes
+        with reading(self._where):
+            self._array = _array(path, group, level)
+            self._channels = dict(zip(axes, self._array.shape, strict=True)).get("c", 1)
+            self._chunk = dict(zip(axes, self._array.chunks, strict=True))
+
+    def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """(height, width, 1 or 3) uint8 or uint16 pixels."""
+        check_decoded(height * self._channels, width, self._where)
+        sizes = {"c": self._channels, "y": height, "x": width}
+        touched = math.prod(-(-size // self._chunk.get(axis, 1)) for axis, size in sizes.items())
+        if touched > MOST_PIECES:
+            raise unreadable(self._where, f"{touched} chunks in {height}×{width} pixels")
+        part = {"t": 0, "z": plane, "c": slice(None), "y": slice(top, top + height), "x": slice(left, left + width)}
+        with reading(self._where):
+            pixels = np.asarray(self._array[tuple(part[axis] for axis in self._axes)])
+        left_over = [axis for axis in self._axes if axis in "cyx"]
+        if sorted(left_over[-2:]) != ["x", "y"] or pixels.ndim != len(left_over):
+            raise unreadable(self._where, f"axes {''.join(self._axes)}")
+        if left_over[-2:] == ["x", "y"]:
+            pixels = pixels.swapaxes(-2, -1)
+        pixels = np.moveaxis(pixels, 0, -1) if "c" in left_over else pixels
+        native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+        return as_grey_or_rgb(native, self._where, BOTH_DEPTHS)

@@ -1,0 +1,121 @@
+"""How two shots and the in-focus image of a section hang together, in power, ring by ring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from tsva.optics.otf import OtfTable, share_to_knots
+from tsva.restoration.baselines.spectra import colours
+from tsva.settings.baselines import BaselineSettings
+from tsva.settings.optics import OpticsSettings
+
+LAYERS = 15
+"""Of a section: a quarter of a micrometre apart in one of 3.5 µm, much less than the depth of field."""
+
+
+REACH_STEP_UM = 4.0
+LEAST_FOCUS = 1e-4
+"""Where the in-focus image holds less than this share of the specimen's power, nothing can be learnt about it."""
+
+
+@dataclass(frozen=True)
+class Powers:
+    """Sums over the section's depth of products of transfer functions, per unit of specimen power.
+
+    Attributes
+    ----------
+    shots : (I, I, …, 3, F) float array
+        Σ K H_i H_j of shots i and j, over pairs of layers.
+    target : (I, …, 3, F) float array
+        Σ K H_0 H_i of the in-focus image and shot i.
+    focus : (3, F) float array
+        Σ K H_0 H_0 of the in-focus image.
+    """
+
+    shots: np.ndarray
+    target: np.ndarray
+    focus: np.ndarray
+
+    def of_channels(self, channels: int) -> Powers:
+        """Those of an image's channels: a grey one is taken for green."""
+        which = list(colours(channels))
+        return Powers(self.shots[..., which, :], self.target[..., which, :], self.focus[which])
+
+    def expected(self, chances: np.ndarray) -> Powers:
+        """Means over the defocus, (n,) of which were given, each with its chance (adding up to 1).
+
+        The covariances that a linear estimate needs are means over whatever is not known, the defocus too.
+        """
+        shots = np.einsum("n,ijncf->ijcf", chances, self.shots)
+        return Powers(shots, np.einsum("n,incf->icf", chances, self.target), self.focus)
+
+    def per_focus(self) -> Powers:
+        """As multiples of the in-focus image's power, where that has any."""
+        focus = np.maximum(self.focus, LEAST_FOCUS)
+        return Powers(self.shots / focus, self.target / focus, np.ones_like(focus))
+
+
+def powers(
+    optics: OpticsSettings,
+    z_um: np.ndarray,
+    settings: BaselineSettings,
+    frequency: np.ndarray,
+    spherical_um: float = 0.0,
+) -> Powers:
+    """Of a section whose matter fills its thickness, structures reaching through part of it.
+
+    Parameters
+    ----------
+    optics : OpticsSettings
+    z_um : (I, …) float array
+        Defocus of each shot, from the section's middle.
+    settings : BaselineSettings
+        `section_thickness_um`, and `structure_depth_um`: how deep a structure reaches. K of two layers falls with their
+        distance as a Gaussian of that standard deviation. A thickness of 0 is a flat specimen in the plane of focus,
+        which gives the textbooks' Wiener filter.
+    frequency : (F,) float array
+        Cycles per µm, none above a camera's corner.
+    spherical_um : float
+        Primary spherical aberration of the microscope.
+
+    Returns
+    -------
+    Powers
+        The square pixel's own transfer function is in, taken along a diagonal.
+    """
+    layers = LAYERS if settings.section_thickness_um else 1
+    depth = (np.arange(layers) - (layers - 1) / 2) * settings.section_thickness_um / max(layers - 1, 1)
+    kinship = np.exp(-0.5 * (np.subtract.outer(depth, depth) / settings.structure_depth_um) ** 2)
+    kinship /= kinship.sum()
+    shots = _transfers(optics, spherical_um, np.subtract.outer(np.asarray(z_um, dtype=float), depth), frequency)
+    focus = _transfers(optics, spherical_um, -depth, frequency)
+    related = np.einsum("de,i...ecf->i...dcf", kinship, shots)
+    return Powers(
+        np.einsum("i...dcf,j...dcf->ij...cf", shots, related),
+        np.einsum("dcf,i...dcf->i...cf", focus, related),
+        np.einsum("dcf,de,ecf->cf", focus, kinship, focus),
+    )
+
+
+def _transfers(optics: OpticsSettings, spherical_um: float, z_um: np.ndarray, frequency: np.ndarray) -> np.ndarray:
+    """(…, 3, F) transfer functions at defocus (…)."""
+    # even in z without an aberration
+    places, where = np.unique(np.round(z_um if spherical_um else np.abs(z_um), 6), return_inverse=True)
+    # in steps, so that one table serves many distances of the shots
+    reach_um = REACH_STEP_UM * float(np.ceil(max(np.abs(places).max(), 1.0) / REACH_STEP_UM))
+    table = _table(optics, reach_um, spherical_um)
+    pixel = np.sinc(frequency * optics.pixel_um / np.sqrt(2)) ** 2
+    found = np.empty((len(places), 3, len(frequency)))
+    for colour in range(3):
+        spline = CubicSpline(table.knots(), table.at_knots(colour, places))
+        found[:, colour] = spline(share_to_knots(frequency / table.cutoffs[colour])).T * pixel
+    return found[where.reshape(np.shape(z_um))]
+
+
+@lru_cache(maxsize=64)
+def _table(optics: OpticsSettings, reach_um: float, spherical_um: float) -> OtfTable:
+    return OtfTable(optics, reach_um, spherical_um)

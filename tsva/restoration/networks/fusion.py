@@ -1,0 +1,281 @@
+"""Fusion, our own network: a Wiener restoration that finds its own offset, and a small network that mends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tsva.restoration.networks import spectra as bands
+from tsva.restoration.networks.offset import OffsetEstimator
+from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
+from tsva.restoration.networks.spectra import BandSpectra
+from tsva.restoration.networks.wiener import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
+from tsva.settings.optics import OpticsSettings
+
+CELL = 2
+"""The mending network works on cells of 2×2 pixels."""
+REGION_WINDOWS = 5
+"""Offsets are estimated on regions of so many windows each way: 224 pixels."""
+TENTS_UM = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5)
+CONDITIONS = len(TENTS_UM) + 1
+SIGNAL_BANDS = slice(1, 8)
+LEAST_SPREAD, MOST_SPREAD = -13.0, -4.6
+"""Logarithm of the expected squared error: 0.15 to 10 % of the level."""
+ERROR_GAIN = 8.0
+"""Differences between shots and estimate are a small part of the level."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What Fusion finds out once for each image.
+
+    Attributes
+    ----------
+    n_um, sd_um : (B,) or (B, 1, Y, X) float tensors
+        Signed offset of F from the true focus, and its standard deviation; per pixel where an image is so large that
+        topography matters.
+    mean : (B, C) float tensor
+        Mean of both shots, by colour.
+    noise : (B, C) float tensor
+        Variance of the shots' noise.
+    signal : (B, C) float tensor
+        Power of the specimen at frequency 1 a pixel, which falls as f^-SLOPE.
+    """
+
+    n_um: Tensor
+    sd_um: Tensor
+    mean: Tensor
+    noise: Tensor
+    signal: Tensor
+
+    def tile(self, y: slice, x: slice) -> Estimate:
+        """The same for a part of the images."""
+        if self.n_um.ndim == 1:
+            return self
+        return replace(self, n_um=self.n_um[..., y, x], sd_um=self.sd_um[..., y, x])
+
+
+class Fusion(nn.Module):
+    """Two-shot Wiener restoration at the offset that the shots' spectra tell, mended by a small network.
+
+    1. Spectra of both shots tell offset (odd under exchange of the shots), noise and contrast.
+    2. The shots are sorted by the sign of the offset into the nearer and the farther one: from here on their order of
+       capture is forgotten.
+    3. `TwoShotWiener` gives the linear estimate.
+    4. A residual network on cells of 2×2 pixels, steered by offset and noise, corrects it. It starts at zero.
+
+    Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
+
+    Parameters
+    ----------
+    channels : int
+        Of an image: 1 or 3.
+    width : int
+        Channels of the mending network.
+    depth : int
+        Its blocks.
+    optics : OpticsSettings
+    delta_um : float
+        Half the distance between the shots.
+    """
+
+    calibration: Tensor
+    taught_um: Tensor
+
+    def __init__(self, channels: int, width: int, depth: int, optics: OpticsSettings, delta_um: float) -> None:
+        super().__init__()
+        self.channels = channels
+        self.spectra = BandSpectra()
+        self.offset = OffsetEstimator(channels)
+        self.wiener = TwoShotWiener(optics, delta_um, channels)
+        cells = channels * CELL * CELL
+        self.head = nn.Conv2d(3 * cells, width, 1)
+        self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
+        self.last = zero_started(nn.Conv2d(width, cells, 3, padding=1))
+        self.spread = nn.Conv2d(width, CELL * CELL, 1)
+        nn.init.zeros_(self.spread.weight)
+        assert self.spread.bias is not None
+        nn.init.constant_(self.spread.bias, -8.0)
+        self.register_buffer("calibration", torch.tensor(1.0))  # true over expected errors, on verification pairs
+        self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
+        self.multiple = CELL
+        self.halo_px = -(-(RADIUS_PX + 1 + CELL * (depth + 1)) // CELL) * CELL
+
+    def decide(self, low: Tensor, high: Tensor) -> Estimate:
+        """Offset, noise and levels of whole images, (B, C, Y, X) in [0, 1]."""
+        with single_precision(low.device):
+            return self._decided(low, high)
+
+    def _decided(self, low: Tensor, high: Tensor) -> Estimate:
+        found = self.spectra(low, high)
+        windows = found.shape[-2:]
+        regions = functional.avg_pool2d(found, [min(REGION_WINDOWS, n) for n in windows], stride=1)
+        grid = regions.shape[-2:]
+        flat = regions.movedim(1, -1).flatten(0, 2)
+        n_um, sd_um = self.offset(flat)
+        # beyond what real pairs have taught, the estimate is the layered model's word alone
+        beyond_um = (n_um.abs() - self.taught_um).clamp(min=0)
+        sd_um = (sd_um.square() + beyond_um.square()).sqrt()  # ONNX knows no hypot
+        noise, signal = self._noise_and_signal(flat, n_um)
+        images = (low.shape[0], grid[0] * grid[1])
+        noise, signal = (each.log().reshape(*images, -1).mean(1).exp() for each in (noise, signal))
+        mean = (low.mean(dim=(-2, -1)) + high.mean(dim=(-2, -1))) / 2
+        n_um, sd_um = (each.reshape(low.shape[0], 1, *grid) for each in (n_um, sd_um))
+        if grid[0] * grid[1] == 1:
+            return Estimate(n_um.flatten(), sd_um.flatten(), mean, noise, signal)
+        precision = sd_um.square().reciprocal()
+        smooth = functional.avg_pool2d(precision, 3, 1, 1)
+        n_um = functional.avg_pool2d(precision * n_um, 3, 1, 1) / smooth
+        return Estimate(_spread(n_um, low), _spread(sd_um, low), mean, noise, signal)
+
+    def _noise_and_signal(self, spectra: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C) each."""
+        one, two, _ = spectra.reshape(spectra.shape[0], self.channels, 3, bands.BANDS).unbind(2)
+        noise = torch.minimum(one, two)[..., -1].clamp(min=1e-7)
+        place = (n_um.detach().abs() / NODE_STEP_UM).clamp(max=NODES - 1)
+        below = place.floor().clamp(max=NODES - 2).long()
+        share = (place - below)[:, None, None]
+        frequency = torch.tensor(bands.FREQUENCIES[SIGNAL_BANDS], device=spectra.device)
+        columns = (frequency / 0.5**0.5 * (FREQUENCIES - 1)).round().long()
+        transfer = (self.wiener.tables[0] + self.wiener.tables[1])[..., columns]  # (node, C, bands)
+        transfer = torch.lerp(transfer[below], transfer[below + 1], share)
+        power = (one + two)[..., SIGNAL_BANDS] - 2 * noise[..., None]
+        power = torch.maximum(power, 0.05 * noise[..., None])
+        signal = (power / transfer.clamp(min=0.02)).log() + SLOPE * frequency.log()
+        return noise, signal.mean(-1).exp()
+
+    def forward(self, low: Tensor, high: Tensor, decision: Estimate | None = None) -> Tensor:
+        """Restore.
+
+        Parameters
+        ----------
+        low, high : (B, C, Y, X) float tensors
+            Shots at F - delta and F + delta, in [0, 1], of any size.
+        decision : Estimate, optional
+            Of the whole images; by default of these very images.
+
+        Returns
+        -------
+        (B, C, Y, X) float tensor
+            Not clipped.
+        """
+        decision = self.decide(low, high) if decision is None else decision
+        return self.with_spread(low, high, decision)[0]
+
+    def with_spread(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor]:
+        """Restore, and tell how far off each pixel may be.
+
+        Returns
+        -------
+        restored : (B, C, Y, X) float tensor
+        sd : (B, 1, Y, X) float tensor
+            Expected root mean square error of a pixel's colours against a captured in-focus image.
+        """
+        n_um = decision.n_um
+        near, far = self.sorted_shots(low, high, n_um)
+        mean = decision.mean[..., None, None]
+        level = mean.mean(dim=1, keepdim=True)
+        ratio = decision.noise / decision.signal
+        with single_precision(low.device):
+            linear = self.wiener(near - mean, far - mean, n_um, ratio) + mean
+        gain = ERROR_GAIN / level
+        inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
+        height, width = low.shape[-2:]
+        inputs = functional.pixel_unshuffle(reflected_to_multiple(inputs, CELL), CELL)
+        conditions = self._conditions(decision, level)
+        x = self.head(inputs.contiguous(memory_format=torch.channels_last))
+        for block in self.blocks:
+            x = block(x, conditions)
+        x = functional.silu(x)
+        residual, spread = (
+            functional.pixel_shuffle(cells.to(linear.dtype), CELL)[..., :height, :width]
+            for cells in (self.last(x), self.spread(x.detach()))
+        )
+        # an exponential knows no bounds, and an image unlike all training images would find that out
+        sd = self.calibration * level * (spread.clamp(LEAST_SPREAD, MOST_SPREAD) / 2).exp()
+        return torch.addcmul(linear, residual, level / ERROR_GAIN), sd
+
+    def sorted_shots(self, low: Tensor, high: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+        """The shots as the nearer to focus and the farther one, by the sign of the offset of each image or pixel."""
+        flipped = n_um.reshape(-1, 1, 1, 1) < 0 if n_um.ndim == 1 else n_um < 0
+        return torch.where(flipped, high, low), torch.where(flipped, low, high)
+
+    def telling(self) -> nn.Module:
+        """The same as a module that returns image, expected error and offset."""
+        from tsva.restoration.networks.fusion_export import Telling
+
+        return Telling(self)
+
+    def for_export(self) -> nn.Module:
+        """`telling` without Fourier transforms, for images of one size (its attribute `image_px`)."""
+        from tsva.restoration.networks.fusion_export import Telling, with_matrices
+
+        return Telling(with_matrices(self))
+
+    def lesson(self, spectra: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+        """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
+        return spectra, n_um
+
+    def _conditions(self, decision: Estimate, level: Tensor) -> Tensor:
+        """(B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL): |n| in tents, and the noise."""
+        n_um = decision.n_um.abs()
+        if n_um.ndim == 1:
+            n_um = n_um.reshape(-1, 1, 1, 1)
+        else:
+            n_um = functional.avg_pool2d(reflected_to_multiple(n_um, CELL), CELL)
+        knots = torch.tensor(TENTS_UM, device=n_um.device)
+        noise = (decision.noise.mean(1).reshape(-1, 1, 1, 1) / level.square()).log() / 2 + 5
+        return torch.cat([_tents(n_um, knots), noise.expand(-1, 1, *n_um.shape[-2:])], dim=1)
+
+    def extra_arithmetic(self, height: int, width: int) -> int:
+        """Multiply-accumulates of Fourier transforms and products of spectra, which FlopCounter doesn't see."""
+        return bands.arithmetic(height, width, self.channels) + self.wiener.arithmetic(height, width)
+
+
+class Block(nn.Module):
+    """x + convolution(SiLU(x steered by the conditions))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.steer = nn.Conv2d(CONDITIONS, 2 * width, 1)
+        zero_started(self.steer)
+        self.convolution = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
+        scale, shift = self.steer(conditions).chunk(2, dim=1)
+        mended: Tensor = x + self.convolution(functional.silu(torch.addcmul(shift, x, 1 + scale)))
+        return mended
+
+
+def _tents(value: Tensor, knots: Tensor) -> Tensor:
+    """(B, len(knots), Y, X): shares of `value`, (B, 1, Y, X), in the hat functions of the knots."""
+    value = value.clamp(max=float(np.nextafter(TENTS_UM[-1], 0)))
+    gaps = knots.diff()
+    rising = (value - torch.cat([knots[:1] - 1, knots[:-1]])[None, :, None, None]) / torch.cat([gaps[:1], gaps])[
+        None, :, None, None
+    ]
+    falling = (torch.cat([knots[1:], knots[-1:] + 1])[None, :, None, None] - value) / torch.cat([gaps, gaps[-1:]])[
+        None, :, None, None
+    ]
+    return torch.minimum(rising, falling).clamp(0, 1)
+
+
+def _spread(grid: Tensor, like: Tensor) -> Tensor:
+    """Values of regions, (B, 1, Ry, Rx), per pixel: linear between the regions' middles, constant beyond."""
+    for axis, size in ((-2, like.shape[-2]), (-1, like.shape[-1])):
+        starts = bands.window_starts(size)
+        count = grid.shape[axis]
+        along = len(starts) - count
+        middles = np.array([(starts[i] + starts[i + along] + bands.WINDOW_PX) / 2 for i in range(count)])
+        place = torch.from_numpy(np.interp(np.arange(size) + 0.5, middles, np.arange(count))).to(grid)
+        below = place.floor().clamp(max=max(count - 2, 0)).long()
+        shape = [1, 1, 1, 1]
+        shape[axis] = size
+        share = (place - below).reshape(shape)
+        above = (below + 1).clamp(max=count - 1)
+        grid = torch.lerp(grid.index_select(axis, below), grid.index_select(axis, above), share)
+    return grid

@@ -1,0 +1,101 @@
+"""The section while it is drawn: amounts of stain, and where in depth they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tsva.simulation.phantom.noise import fractal, smooth
+
+TILE = 512
+"""Edge of the textures that nuclei are cut out of, in pixels."""
+
+
+@dataclass
+class Canvas:
+    """Amounts of stain on a grid of pixels.
+
+    Amounts are optical densities (base ten) of a section of usual thickness. Lengths are in micrometres from the upper
+    left pixel's centre.
+
+    Attributes
+    ----------
+    shape : (Y, X)
+        Size in pixels.
+    pixel_um : float
+        Pixel size.
+    section_um : float
+        Thickness of the section.
+    rng : numpy.random.Generator
+        Where all draws come from.
+    haematoxylin, eosin : (Y, X) float32 arrays
+        Everything but nuclei.
+    nuclear : (Y, X) float32 array
+        Haematoxylin in nuclei.
+    occupied : (Y, X) float32 array
+        Share of the section's thickness that nuclei fill; above 1 where drawn nuclei would not fit.
+    nuclear_depth, nuclear_thickness : (Y, X) float32 arrays
+        Depth and thickness of the nuclei, times `nuclear`, summed.
+    nuclei : list of tuples
+        y_um, x_um, depth_um, area_um2 of every nucleus drawn, those centred outside included.
+    grain, other_grain : (Y, X) float32 arrays
+        Shared textures of unit variance: cytoplasm and ground substance are granular at all scales.
+    speckle : (Y, X) float32 array
+        Unit variance, lobes of 1 to 2 µm: granules and vacuoles.
+    waves : two (Y, X) float32 arrays
+        Unit variance, lobes of 5 to 10 µm: displacements that make borders uneven.
+    chromatin, outline : (TILE, TILE) float32 arrays
+        Textures that nuclei are cut out of.
+    """
+
+    shape: tuple[int, int]
+    pixel_um: float
+    section_um: float
+    rng: np.random.Generator
+    nuclei: list[tuple[float, float, float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        maps = np.zeros((6, *self.shape), np.float32)
+        self.haematoxylin, self.eosin, self.nuclear, self.occupied, self.nuclear_depth, self.nuclear_thickness = maps
+        self.y_um = (np.arange(self.shape[0], dtype=np.float32) * self.pixel_um)[:, None]
+        self.x_um = (np.arange(self.shape[1], dtype=np.float32) * self.pixel_um)[None, :]
+        self.height_um, self.width_um = self.shape[0] * self.pixel_um, self.shape[1] * self.pixel_um
+        # Amplitude over frequency falls with a power near 1.7 in real fields (docs/phantom.md).
+        self.grain, self.other_grain = fractal(self.shape, self.pixel_um, self.rng, long_um=5.0, slope=1.6)
+        self.speckle = self.smooth(0.8)
+        self.waves = self.smooth(4.0), self.smooth(4.0)
+        self.chromatin = fractal((TILE, TILE), self.pixel_um, self.rng, long_um=1.3, slope=2.0)
+        self.outline = fractal((TILE, TILE), self.pixel_um, self.rng, long_um=6.0, slope=3.0)[0]
+
+    def smooth(self, length_um: float) -> np.ndarray:
+        """(Y, X) float32 Gaussian random field of unit variance; lobes are about twice `length_um` wide."""
+        return smooth(self.shape, self.pixel_um, self.rng, length_um)
+
+    def pixels(self, places_um: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of (N, 2) places; those outside are moved to the border."""
+        rows, columns = (places_um / self.pixel_um).round().astype(int).T
+        return np.clip(rows, 0, self.shape[0] - 1), np.clip(columns, 0, self.shape[1] - 1)
+
+    def keep_nuclei(self, where: np.ndarray) -> None:
+        """Take nuclei off the list whose centre lies where the (Y, X) bool array says no; what is drawn stays."""
+        if self.nuclei:
+            stays = where[self.pixels(np.array(self.nuclei)[:, :2])]
+            self.nuclei = [nucleus for nucleus, kept in zip(self.nuclei, stays, strict=True) if kept]
+
+    def turned(
+        self, window: tuple[slice, slice], y_um: float, x_um: float, angle: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates in a window along and across a direction, from a place; micrometres, float32."""
+        # Python floats leave float32 arrays as they are; NumPy's own float64 scalars would not.
+        dy, dx = self.y_um[window[0]] - float(y_um), self.x_um[:, window[1]] - float(x_um)
+        cos, sin = float(np.cos(angle)), float(np.sin(angle))
+        return dx * cos + dy * sin, dy * cos - dx * sin
+
+    def window(self, y_um: float, x_um: float, reach_um: float) -> tuple[slice, slice] | None:
+        """Pixels within a square around a place, or None where that lies outside."""
+        top, left = int((y_um - reach_um) / self.pixel_um), int((x_um - reach_um) / self.pixel_um)
+        bottom, right = int((y_um + reach_um) / self.pixel_um) + 2, int((x_um + reach_um) / self.pixel_um) + 2
+        if bottom <= 0 or right <= 0 or top >= self.shape[0] or left >= self.shape[1]:
+            return None
+        return slice(max(top, 0), min(bottom, self.shape[0])), slice(max(left, 0), min(right, self.shape[1]))
