@@ -45,7 +45,7 @@ def main() -> None:
     results = parser.parse_args().results
     table = read_table(results / "pairs/dataset1.tsv")
     patch = next(iter(read_patches(table, results, PAIRS, OPTICS)))
-    pairs = [pair for pair in patch.grid if pair.n_um in PAIRS.strict_offsets_um]
+    pairs = [pair for pair in patch.grid if pair.focal_offset_um in PAIRS.strict_offsets_um]
     told = Told(BaselineSettings(), Signal.of_table(read_table(results / "spectrum/signal.tsv")))
     peer_ms = milliseconds(library_wiener, pairs, TURNS)
     found = {}

@@ -50,14 +50,14 @@ def scores(field: SimulatedField) -> dict[str, dict[float, list[float]]]:
     for place in places(*stack.planes.shape[1:3], PAIRS.patch_px):
         cut = (slice(place.y_px, place.y_px + PAIRS.patch_px), slice(place.x_px, place.x_px + PAIRS.patch_px))
         patch = stack.planes[:, *cut]
-        for n_um in OFFSETS_UM:
-            middle = focus + round(n_um / PAIRS.z_step_um)
+        for focal_offset_um in OFFSETS_UM:
+            middle = focus + round(focal_offset_um / PAIRS.z_step_um)
             if not steps <= middle < len(patch) - steps:
                 continue
             shots = patch[[middle - steps, middle + steps]]
             sharper = shots[sharpness(shots).argmax()]
-            found["captured"][float(n_um)].append(psnr(sharper, patch[focus]))
-            found["clean"][float(n_um)].append(psnr(sharper, field.clean.planes[clean_at[0]][cut]))
+            found["captured"][float(focal_offset_um)].append(psnr(sharper, patch[focus]))
+            found["clean"][float(focal_offset_um)].append(psnr(sharper, field.clean.planes[clean_at[0]][cut]))
     return found
 
 
@@ -66,8 +66,8 @@ def paper() -> dict[str, dict[str, dict[str, float]]]:
     table: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     text = (files("tsva.report") / "data/table3_psnr_by_offset.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
-        if row["delta_d_um"] != "Average":
-            table[row["dataset"].lower()][row["method"]][f"{float(row['delta_d_um']):+.1f}"] = float(
+        if row["focal_offset_um"] != "Average":
+            table[row["dataset"].lower()][row["method"]][f"{float(row['focal_offset_um']):+.1f}"] = float(
                 row["psnr_db_mean"]
             )
     return table
@@ -87,10 +87,12 @@ def main() -> None:
                 continue
             for field in simulate_slide(row, SimulateSettings(), PAIRS, OpticsSettings(), seed=asked.seed):
                 for target, by_offset in scores(field).items():
-                    for n_um, values in by_offset.items():
-                        merged[target][n_um] += values
+                    for focal_offset_um, values in by_offset.items():
+                        merged[target][focal_offset_um] += values
         means = {
-            f"y1_against_{target}": {f"{n_um:+.1f}": _mean(values) for n_um, values in sorted(by_offset.items())}
+            f"y1_against_{target}": {
+                f"{focal_offset_um:+.1f}": _mean(values) for focal_offset_um, values in sorted(by_offset.items())
+            }
             for target, by_offset in merged.items()
         }
         result[role] = means | {f"paper_{name}": row for name, row in paper()[role].items()}

@@ -81,7 +81,7 @@ def _lamps(results: Path, fusion) -> dict[str, float]:  # type: ignore[no-untype
     rows = read_table(results / "pairs/dataset1.tsv").iloc[::6]
     lost: dict[float, list[float]] = {gain: [] for gain in GAINS}
     for patch in read_patches(rows, results, PAIRS, OPTICS):
-        for pair in (one for one in patch.grid if one.n_um in (-2.0, 0.0, 1.0)):
+        for pair in (one for one in patch.grid if one.focal_offset_um in (-2.0, 0.0, 1.0)):
             # darker by 1 / 1.2 first, so that the brightest lamp clips nothing
             base = None
             for gain in (1.0, *GAINS):
@@ -106,19 +106,19 @@ def _beyond(results: Path, fusion) -> list[dict[str, float]]:  # type: ignore[no
             row = read_table(folder / "fields.tsv").iloc[0]
             focus_z_um = float(read_table(results / "focus" / folder.name / "fields.tsv")["focus_z_um"].iloc[0])
             stack = read_stack(folder / row["file"])
-            for n_um in (-far_um, far_um):
-                wanted = focus_z_um + n_um + np.array([-PAIRS.delta_um, PAIRS.delta_um])
+            for focal_offset_um in (-far_um, far_um):
+                wanted = focus_z_um + focal_offset_um + np.array([-PAIRS.delta_um, PAIRS.delta_um])
                 planes = [int(np.argmin(np.abs(stack.z_um - z_um))) for z_um in wanted]
                 if np.abs(stack.z_um[planes] - wanted).max() > 0.01:
                     continue
                 low, high = (stack.planes[plane][112:336, 112:336] for plane in planes)
                 facts = fusion([Pair(low, high, PAIRS.delta_um, OPTICS)]).facts
-                keys = ("estimated_n_um", "estimated_n_sd_um", "predicted_rmse")
+                keys = ("estimated_focal_offset_um", "estimated_focal_offset_sd_um", "predicted_rmse")
                 said.append(tuple(float(facts[key][0]) for key in keys))  # type: ignore[arg-type]
         table = np.abs(np.array(said))
         found.append(
             {
-                "n_um": far_um,
+                "focal_offset_um": far_um,
                 "pairs": len(said),
                 "median_size_um": round(float(np.median(table[:, 0])), 2),
                 "share_beyond_3_um": round(float(np.mean(table[:, 0] > PAIRS.offset_max_um)), 3),

@@ -41,11 +41,11 @@ def _dataset(results: Path, dataset: str) -> dict[str, dict]:
     found = {}
     for table in sorted(results.glob(f"refocus/{dataset}/*/scores.tsv")):
         rows = read_table(table)
-        strict = np.isclose(rows["n_um"].to_numpy()[:, None], np.array(PAIRS.strict_offsets_um)).any(axis=1)
+        strict = np.isclose(rows["focal_offset_um"].to_numpy()[:, None], np.array(PAIRS.strict_offsets_um)).any(axis=1)
         rows = rows[strict & (rows["protocol"] == "grid") & (rows["target"] == "captured")]
-        rows = rows[rows["estimated_n_um"].notna()]
+        rows = rows[rows["estimated_focal_offset_um"].notna()]
         if len(rows):
-            plane_um = rows["n_um"].to_numpy(float)
+            plane_um = rows["focal_offset_um"].to_numpy(float)
             true_um = plane_um + beside_um[rows["patch"].to_numpy(int)]
             found[table.parent.name] = {
                 "patches": int(rows["patch"].nunique()),
@@ -64,7 +64,7 @@ def _surface_um(results: Path, fields: pd.DataFrame, row: dict) -> float:
 
 
 def _errors(rows: pd.DataFrame, true_um: np.ndarray) -> dict[str, float]:
-    found_um = rows["estimated_n_um"].to_numpy(float)
+    found_um = rows["estimated_focal_offset_um"].to_numpy(float)
     error_um = np.abs(found_um) - np.abs(true_um)
     far = np.abs(true_um) > NEAR_UM
     figures = {

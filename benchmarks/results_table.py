@@ -33,13 +33,15 @@ def main() -> None:
 
 
 def _line(rows: list[dict[str, Any]]) -> str:
-    average = next(row for row in rows if row["delta_d_um"] is None)
+    average = next(row for row in rows if row["focal_offset_um"] is None)
     low_db, high_db = average["low_db"], average["high_db"]
     interval = "one slide" if low_db is None else f"{low_db:+.2f} to {high_db:+.2f}"
     cells = [f"{average['difference_db']:+.2f} ({interval})"]
     for size_um in BINS_UM:
         found = [
-            row["difference_db"] for row in rows if row["delta_d_um"] is not None and abs(row["delta_d_um"]) == size_um
+            row["difference_db"]
+            for row in rows
+            if row["focal_offset_um"] is not None and abs(row["focal_offset_um"]) == size_um
         ]
         cells.append(f"{sum(found) / len(found):+.2f}")
     return " | ".join(cells) + " |"

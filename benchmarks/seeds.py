@@ -139,7 +139,7 @@ def _wiener(signal: Signal) -> Method:
 def _scores(table: pd.DataFrame, results: Path, method: Method) -> pd.DataFrame:
     strict, found = set(PAIRS.strict_offsets_um), []
     for patch in read_patches(table, results, PAIRS, OPTICS):
-        pairs = [pair for pair in patch.grid if pair.n_um in strict]
+        pairs = [pair for pair in patch.grid if pair.focal_offset_um in strict]
         found.append(patch.named(run(method, pairs, {"captured": patch.targets["captured"]})[1], "grid"))
     return pd.concat(found, ignore_index=True)
 
@@ -159,16 +159,16 @@ def _rows(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: st
 def _strict(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: str) -> list[float]:
     """Mean difference of the strict average, and its 95 % interval over slides."""
     rows = _rows(scores, dataset, name, baseline)
-    row = rows[(rows["protocol"] == "strict") & rows["delta_d_um"].isna()].iloc[0]
+    row = rows[(rows["protocol"] == "strict") & rows["focal_offset_um"].isna()].iloc[0]
     return [round(float(row[key]), 3) for key in ("difference_db", "low_db", "high_db")]
 
 
 def _by_offset(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: str) -> dict[str, list[float]]:
     """Mean difference at each offset, and its 95 % interval over slides."""
     rows = _rows(scores, dataset, name, baseline)
-    rows = rows[(rows["protocol"] == "strict") & rows["delta_d_um"].notna()]
+    rows = rows[(rows["protocol"] == "strict") & rows["focal_offset_um"].notna()]
     return {
-        f"{row.delta_d_um:+g}": [round(float(value), 2) for value in (row.difference_db, row.low_db, row.high_db)]
+        f"{row.focal_offset_um:+g}": [round(float(value), 2) for value in (row.difference_db, row.low_db, row.high_db)]
         for row in rows.itertuples()
     }
 

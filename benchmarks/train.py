@@ -177,9 +177,11 @@ class Timed(lightning.Callback):
 def verification_batches(verification: PatchStacks) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Y1, target, n of our verification pairs."""
     batches = []
-    for low, high, target, n_um in DataLoader(VerificationPairs(verification, VERIFICATION_PAIRS), batch_size=8):
+    for low, high, target, focal_offset_um in DataLoader(
+        VerificationPairs(verification, VERIFICATION_PAIRS), batch_size=8
+    ):
         y1, _ = sharper_first(to_network(low), to_network(high))
-        batches.append((y1, to_network(target), n_um))
+        batches.append((y1, to_network(target), focal_offset_um))
     return batches
 
 
@@ -224,7 +226,7 @@ def careamics_curve(
     )
     batches = verification_batches(verification)
     weights = Fitting(torch.nn.Identity(), TrainSettings(), PAIRS, steps=1, patches=1)._pair_weights(
-        torch.cat([n_um for *_, n_um in batches]).double()
+        torch.cat([focal_offset_um for *_, focal_offset_um in batches]).double()
     )
 
     @torch.no_grad()

@@ -126,7 +126,9 @@ def test_code_runs_its_stage(workflow: Workflow, file: str, wanted: list[str]) -
     assert sorted(workflow.planned()) == sorted(wanted)
 
 
-@pytest.mark.parametrize("file", ["tsva/acquisition/sharpness.py", "tsva/restoration/networks/tsva.py", "tsva/cli/focus.py"])
+@pytest.mark.parametrize(
+    "file", ["tsva/acquisition/sharpness.py", "tsva/restoration/networks/tsva.py", "tsva/cli/focus.py"]
+)
 def test_comment_runs_nothing(workflow: Workflow, file: str) -> None:
     append(workflow.folder / file, "\n# a remark\n")
     assert not workflow.planned()

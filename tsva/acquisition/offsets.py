@@ -10,7 +10,7 @@ from tsva.acquisition.seeds import rng
 from tsva.settings.pairs import PairsSettings
 
 
-def bin_weights(n_um: ArrayLike, sd_um: float, step_um: float) -> np.ndarray:
+def bin_weights(focal_offset_um: ArrayLike, sd_um: float, step_um: float) -> np.ndarray:
     """Share of a Gaussian that each offset stands for, the offsets together making 1.
 
     The paper's "Average" columns are means with these weights (0.5 µm bins, standard deviation 1 µm), not means over
@@ -18,7 +18,7 @@ def bin_weights(n_um: ArrayLike, sd_um: float, step_um: float) -> np.ndarray:
 
     Parameters
     ----------
-    n_um : (N,) array
+    focal_offset_um : (N,) array
         Offsets of F from the true focus, in micrometres: the middles of the bins.
     sd_um : float
         Standard deviation of the offset.
@@ -38,7 +38,7 @@ def bin_weights(n_um: ArrayLike, sd_um: float, step_um: float) -> np.ndarray:
     if not (sd_um > 0 and step_um > 0):
         raise ValueError(f"sd_um is {sd_um} and step_um {step_um}; both have to be above 0")
     # By symmetry from the lower tail, where Φ keeps its digits however far out the bin lies.
-    far = -np.abs(np.asarray(n_um, dtype=float))
+    far = -np.abs(np.asarray(focal_offset_um, dtype=float))
     share = ndtr((far + step_um / 2) / sd_um) - ndtr((far - step_um / 2) / sd_um)
     total = share.sum()
     return share / total if total > 0 else share

@@ -22,18 +22,19 @@ class Pair:
         Half the distance between the shots.
     optics : OpticsSettings
         The nominal optics.
-    n_um : float or None
+    focal_offset_um : float or None
         Offset of F from the true focus where it is known (oracle methods and scores alone may look).
-    n_within_um : float
-        How well it is known: n_um is off by so much at most. Half a step where the sharpest plane of a stack tells it.
+    focal_offset_within_um : float
+        How well it is known: focal_offset_um is off by so much at most. Half a step where the sharpest plane of a
+        stack tells it.
     """
 
     low: np.ndarray
     high: np.ndarray
     delta_um: float
     optics: OpticsSettings
-    n_um: float | None = None
-    n_within_um: float = 0.0
+    focal_offset_um: float | None = None
+    focal_offset_within_um: float = 0.0
 
 
 def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSettings) -> list[Pair]:
@@ -59,8 +60,8 @@ def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSetting
     if len(stack) != 2 * settings.reach_planes + 1:
         raise ValueError(f"{len(stack)} planes; offsets reach {2 * settings.reach_planes + 1}")
     pairs = []
-    for n_um in settings.offsets_um:
-        middle = settings.reach_planes + round(n_um / settings.z_step_um)
+    for focal_offset_um in settings.offsets_um:
+        middle = settings.reach_planes + round(focal_offset_um / settings.z_step_um)
         low, high = stack[middle - settings.delta_planes], stack[middle + settings.delta_planes]
-        pairs.append(Pair(low, high, settings.delta_um, optics, n_um, settings.z_step_um / 2))
+        pairs.append(Pair(low, high, settings.delta_um, optics, focal_offset_um, settings.z_step_um / 2))
     return pairs

@@ -113,12 +113,14 @@ def _run(
     seconds = (time.perf_counter() - began) / len(pairs)
     images = [eight_bits(one.image) for one in found]
     facts: dict[str, Sequence[float | str | None]] = {
-        "estimated_n_um": [one.n_um for one in found],
-        "estimated_n_sd_um": [one.n_sd_um for one in found],
+        "estimated_focal_offset_um": [one.focal_offset_um for one in found],
+        "estimated_focal_offset_sd_um": [one.focal_offset_sd_um for one in found],
         "psnr_shifted_db": [_shifted(name, one, patch) for one in found],
         "failure": [one.failure for one in found],
     }
-    return images, score_table(np.stack(images), patch.targets, [pair.n_um for pair in pairs], seconds, facts)
+    return images, score_table(
+        np.stack(images), patch.targets, [pair.focal_offset_um for pair in pairs], seconds, facts
+    )
 
 
 def _shifted(name: str, restored: Restored, patch: Patch) -> float | None:

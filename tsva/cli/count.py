@@ -50,8 +50,8 @@ def _restored_at(scores: pd.DataFrame) -> dict[int, list[float]]:
     """Offsets at which each patch was restored: all of the grid, or those of a slow method's sample."""
     grid = scores[scores["protocol"] == "grid"]
     found: dict[int, set[float]] = {}
-    for patch, n_um in zip(grid["patch"].tolist(), grid["n_um"].tolist(), strict=True):
-        found.setdefault(patch, set()).add(n_um)
+    for patch, focal_offset_um in zip(grid["patch"].tolist(), grid["focal_offset_um"].tolist(), strict=True):
+        found.setdefault(patch, set()).add(focal_offset_um)
     return {patch: sorted(found[patch]) for patch in sorted(found)}
 
 

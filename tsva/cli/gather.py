@@ -31,6 +31,6 @@ def command(folders: tuple[Path, ...], out: Path) -> None:
             restored.write(np.flatnonzero(mask), read_array(source / "restored.npy"))
         tables = [read_table(source / "scores.tsv") for source in folders]
         scores = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-        order = ["patch", "protocol", "n_um", "target"]
+        order = ["patch", "protocol", "focal_offset_um", "target"]
         write_table(folder / "scores.tsv", scores.sort_values(order, kind="stable"))
     log.info("%s: %d pairs restored", out, sum(mask.sum() for mask in masks))

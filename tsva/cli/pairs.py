@@ -91,9 +91,9 @@ def _cut_truth(used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder:
             shots = read_array(simulated / row["continuous_file"])
             continuous.write(rows.index, cut(shots, rows, patch_px))
             used.loc[rows.index, "draws"] = len(shots)
-            n_um = np.array(_positions_um(row)) - focus_z_um
-            offsets += [(index, draw, n) for index in rows.index for draw, n in enumerate(n_um)]
-    write_table(folder / "continuous.tsv", pd.DataFrame(offsets, columns=["index", "draw", "n_um"]))
+            focal_offset_um = np.array(_positions_um(row)) - focus_z_um
+            offsets += [(index, draw, n) for index in rows.index for draw, n in enumerate(focal_offset_um)]
+    write_table(folder / "continuous.tsv", pd.DataFrame(offsets, columns=["index", "draw", "focal_offset_um"]))
     return used
 
 

@@ -22,7 +22,7 @@ SCORES = [
     "patch",
     "slide",
     "sample",
-    "n_um",
+    "focal_offset_um",
     "protocol",
     "draw",
     "target",
@@ -119,7 +119,7 @@ def _continuous(
     if not row["draws"]:
         return []
     offsets = read(array.with_name("continuous.tsv"))
-    n_um = offsets[offsets["index"] == row["index"]].sort_values("draw")["n_um"]
+    focal_offset_um = offsets[offsets["index"] == row["index"]].sort_values("draw")["focal_offset_um"]
     shots = np.asarray(read_array(array.with_name("continuous.npy"))[row["index"]][: row["draws"]])
-    both = zip(shots, n_um, strict=True)
+    both = zip(shots, focal_offset_um, strict=True)
     return [Pair(low, high, pairs.delta_um, optics, float(n), pairs.z_step_um / 2) for (low, high), n in both]

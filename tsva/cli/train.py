@@ -227,7 +227,7 @@ def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSetting
         arrays,
         rows["array"].map(where).to_numpy(dtype=int),
         rows["index"].to_numpy(dtype=int),
-        rows["n_um"].to_numpy(dtype=float),
+        rows["focal_offset_um"].to_numpy(dtype=float),
         pairs,
     )
 

@@ -91,7 +91,8 @@ def measure(bench: Bench, signal: Signal, specimen: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each offset and distance: `specimen`, `tissue`, `n_um`, `delta_um` (0: one shot, at F), and a column
+        A row for each offset and distance: `specimen`, `tissue`, `focal_offset_um`, `delta_um` (0: one shot, at F),
+        and a column
         of PSNR (dB) against the noise-free in-focus image for each of `METHODS` (NaN where a single shot allows none).
         The camera's noise is drawn anew for every picture.
     """
@@ -101,22 +102,31 @@ def measure(bench: Bench, signal: Signal, specimen: int) -> pd.DataFrame:
     captured, target = _images(bench, bench.kind(specimen), z_um.ravel(), ("test", specimen))
     captured = captured.reshape(len(offsets), len(steps), *captured.shape[1:])
     rows = []
-    for n_um, (alone, *shots) in zip(offsets.tolist(), captured, strict=True):
-        rows.append({"n_um": n_um, "delta_um": 0.0} | _scores(bench, signal, alone, alone, 0.0, n_um, target))
+    for focal_offset_um, (alone, *shots) in zip(offsets.tolist(), captured, strict=True):
+        rows.append(
+            {"focal_offset_um": focal_offset_um, "delta_um": 0.0}
+            | _scores(bench, signal, alone, alone, 0.0, focal_offset_um, target)
+        )
         lows, highs = shots[: len(deltas)], shots[len(deltas) :]
         for delta_um, low, high in zip(deltas.tolist(), lows, highs, strict=True):
-            found = _scores(bench, signal, low, high, delta_um, n_um, target)
-            rows.append({"n_um": n_um, "delta_um": delta_um} | found)
-    table = pd.DataFrame(rows, columns=["n_um", "delta_um", *METHODS])
+            found = _scores(bench, signal, low, high, delta_um, focal_offset_um, target)
+            rows.append({"focal_offset_um": focal_offset_um, "delta_um": delta_um} | found)
+    table = pd.DataFrame(rows, columns=["focal_offset_um", "delta_um", *METHODS])
     table.insert(0, "specimen", specimen)
     table.insert(1, "tissue", bench.kind(specimen))
     return table
 
 
 def _scores(
-    bench: Bench, signal: Signal, low: np.ndarray, high: np.ndarray, delta_um: float, n_um: float, target: np.ndarray
+    bench: Bench,
+    signal: Signal,
+    low: np.ndarray,
+    high: np.ndarray,
+    delta_um: float,
+    focal_offset_um: float,
+    target: np.ndarray,
 ) -> dict[str, float]:
-    pair = Pair(low, high, delta_um, bench.optics, n_um)
+    pair = Pair(low, high, delta_um, bench.optics, focal_offset_um)
     images = {
         "sharper_shot": y1_of(pair),
         "wiener_one_shot": wiener_one_shot(pair, signal, bench.baselines).image,

@@ -12,14 +12,14 @@ from tsva.acquisition.pair import Pair
 from tsva.evaluation.metrics import psnr_db, ssim
 from tsva.restoration.refocus import Method
 
-FACTS = ("estimated_n_um", "estimated_n_sd_um", "predicted_rmse", "psnr_shifted_db", "failure")
+FACTS = ("estimated_focal_offset_um", "estimated_focal_offset_sd_um", "predicted_rmse", "psnr_shifted_db", "failure")
 """What a method may say of a pair beside its image; empty where it says nothing."""
 
 
 def score_table(
     restored: np.ndarray,
     targets: Mapping[str, np.ndarray],
-    n_um: Sequence[float | None],
+    focal_offset_um: Sequence[float | None],
     seconds: float,
     facts: Mapping[str, Sequence[float | str | None]] | None = None,
 ) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def score_table(
     restored : (N, Y, X, C) uint8 array
     targets : mapping of str to (Y, X, C) uint8 array
         By name (captured, clean): what every pair should have become.
-    n_um : sequence of N floats
+    focal_offset_um : sequence of N floats
         Offsets of the pairs.
     seconds : float
         Of restoring one pair.
@@ -40,7 +40,8 @@ def score_table(
     Returns
     -------
     DataFrame
-        A row a target and pair: `n_um`, `pair` (place among the pairs), `target`, `psnr_db` (NaN if identical), `ssim`,
+        A row a target and pair: `focal_offset_um`, `pair` (place among the pairs), `target`, `psnr_db` (NaN if
+        identical), `ssim`,
         `identical` (0 or 1), `seconds`, and `FACTS`.
     """
     nothing = {name: ["" if name == "failure" else None] * len(restored) for name in FACTS}
@@ -52,7 +53,7 @@ def score_table(
         tables.append(
             pd.DataFrame(
                 {
-                    "n_um": list(n_um),
+                    "focal_offset_um": list(focal_offset_um),
                     "pair": range(len(restored)),
                     "target": name,
                     "psnr_db": psnr,
@@ -86,5 +87,5 @@ def run(method: Method, pairs: Sequence[Pair], targets: dict[str, np.ndarray]) -
     began = time.perf_counter()
     outcome = method(pairs)
     seconds = (time.perf_counter() - began) / len(pairs)
-    scores = score_table(outcome.images, targets, [pair.n_um for pair in pairs], seconds, outcome.facts)
+    scores = score_table(outcome.images, targets, [pair.focal_offset_um for pair in pairs], seconds, outcome.facts)
     return outcome.images, scores

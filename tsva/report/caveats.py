@@ -16,13 +16,13 @@ def handed_over(dataset: str, scores: Sequence[Row], pairs: PairsSettings) -> li
         for row in scores
         if (row["dataset"], row["method"], row["protocol"], row["target"]) == (dataset, NOTHING, "paper", "captured")
         and row["sample"] is None
-        and row["delta_d_um"] is not None
-        and row["delta_d_um"] not in pairs.strict_offsets_um
+        and row["focal_offset_um"] is not None
+        and row["focal_offset_um"] not in pairs.strict_offsets_um
     ]
     identical, shots = (sum(row[key] for row in found) for key in ("identical_patches", "patches"))
     if not identical:
         return []
-    where = offsets(row["delta_d_um"] for row in found)
+    where = offsets(row["focal_offset_um"] for row in found)
     return [
         f"At ΔD = {where} one shot is the target plane itself: Y1 equals the target pixel for pixel {identical} times "
         f"in {shots}, which no method can beat. The strict average leaves these columns out."

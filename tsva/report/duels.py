@@ -22,14 +22,14 @@ def outcome(row: Row | None) -> Outcome:
 
 def average(rows: Iterable[Row], method: str, baseline: str, protocol: str = "strict") -> Row | None:
     """The comparison of two methods over all offsets of a protocol."""
-    found = (row for row in _between(rows, method, baseline, protocol) if row["delta_d_um"] is None)
+    found = (row for row in _between(rows, method, baseline, protocol) if row["focal_offset_um"] is None)
     return next(found, None)
 
 
 def columns(rows: Iterable[Row], method: str, baseline: str, protocol: str = "strict") -> list[Row]:
     """The comparisons of two methods offset by offset, in the order of the offsets."""
-    found = [row for row in _between(rows, method, baseline, protocol) if row["delta_d_um"] is not None]
-    return sorted(found, key=lambda row: float(row["delta_d_um"]))
+    found = [row for row in _between(rows, method, baseline, protocol) if row["focal_offset_um"] is not None]
+    return sorted(found, key=lambda row: float(row["focal_offset_um"]))
 
 
 def _between(rows: Iterable[Row], method: str, baseline: str, protocol: str) -> list[Row]:

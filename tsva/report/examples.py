@@ -43,7 +43,8 @@ def choose(dataset: DataSet, number: int, pairs: PairsSettings) -> list[dict[str
     Returns
     -------
     list of dict
-        `patch` (row of the data set's table), its names, `delta_d_um`, `why` (worst, median), `gain_db` (of the lead
+        `patch` (row of the data set's table), its names, `focal_offset_um`, `why` (worst, median), `gain_db` (of the
+        lead
         method over Y1; None without one) and `scores` (a row a method).
     """
     lead = lead_of(dataset.methods)
@@ -74,7 +75,7 @@ def _grid(scores: pd.DataFrame, patches: int, pairs: PairsSettings) -> np.ndarra
     """PSNR against the captured target, (patch, offset); NaN where there is none."""
     rows = scores[(scores["protocol"] == "grid") & (scores["target"] == "captured")]
     grid = np.full((patches, len(pairs.offsets_um)), np.nan)
-    place = np.rint((rows["n_um"].to_numpy(float) - pairs.offsets_um[0]) / pairs.z_step_um).astype(int)
+    place = np.rint((rows["focal_offset_um"].to_numpy(float) - pairs.offsets_um[0]) / pairs.z_step_um).astype(int)
     grid[rows["patch"].to_numpy(int), place] = rows["psnr_db"].to_numpy(float)
     return grid
 
@@ -97,7 +98,7 @@ def _example(
         "patch": patch,
         **{key: str(row[key]) for key in ("slide", "sample", "field")},
         **{key: int(row[key]) for key in ("row", "column")},
-        "delta_d_um": delta,
+        "focal_offset_um": delta,
         "why": why,
         **scale_bar(dataset.stacks[str(row["array"])].shape[3] * float(row["pixel_um"])),
         "gain_db": None if lead is None else float(grids[lead][patch, place] - grids[NOTHING][patch, place]),
@@ -113,7 +114,7 @@ def _restored(dataset: DataSet, method: str, patch: int, delta: float) -> bool:
     """Whether a method has this pair: slow methods restore a sample."""
     rows = dataset.methods[method].scores
     rows = rows[(rows["protocol"] == "grid") & (rows["patch"] == patch)]
-    return bool(np.isclose(rows["n_um"].to_numpy(float), delta).any())
+    return bool(np.isclose(rows["focal_offset_um"].to_numpy(float), delta).any())
 
 
 def pictures(dataset: DataSet, examples: Sequence[dict[str, Any]], pairs: PairsSettings) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def _images(
     """The target and the methods' images of one example, each (Y, X, C) uint8."""
     row = dataset.patches.iloc[example["patch"]]
     stack = dataset.stacks[str(row["array"])][int(row["index"])]
-    place = pairs.offsets_um.index(example["delta_d_um"])
+    place = pairs.offsets_um.index(example["focal_offset_um"])
     shown = [row["method"] for row in example["scores"]]
     images = {
         method: np.asarray(result.restored[example["patch"], place])

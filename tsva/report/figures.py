@@ -24,7 +24,7 @@ def psnr_by_offset(summary: Summary, dataset: str, target: str) -> str:
         row
         for row in summary["scores"]
         if (row["dataset"], row["target"], row["protocol"], row["sample"]) == (dataset, target, "paper", None)
-        and row["delta_d_um"] is not None
+        and row["focal_offset_um"] is not None
     ]
     methods = drawn(dict.fromkeys(row["method"] for row in rows))
 
@@ -32,8 +32,10 @@ def psnr_by_offset(summary: Summary, dataset: str, target: str) -> str:
         axes = figure.subplots()
         _mark_handed_over(axes, summary)
         for method in methods:
-            found = sorted((row for row in rows if row["method"] == method), key=lambda row: float(row["delta_d_um"]))
-            x = _values(found, "delta_d_um")
+            found = sorted(
+                (row for row in rows if row["method"] == method), key=lambda row: float(row["focal_offset_um"])
+            )
+            x = _values(found, "focal_offset_um")
             style = _style(method, methods)
             whole = [row["identical_patches"] == 0 for row in found]
             low, high = _values(found, "psnr_low_db"), _values(found, "psnr_high_db")
@@ -113,7 +115,7 @@ def _whiskers(
     """A dot and its interval a strict column, then the averages of the strict and the continuous protocol."""
     found = columns(rows, method, baseline)
     means = [(label, average(rows, method, baseline, protocol)) for label, protocol in AVERAGES]
-    shown = [(offset(row["delta_d_um"]), row) for row in found] + [
+    shown = [(offset(row["focal_offset_um"]), row) for row in found] + [
         (label, row) for label, row in means if row is not None
     ]
     x = np.arange(len(shown)) + side + np.maximum(np.arange(len(shown)) - len(found) + 1, 0) * 0.8
@@ -142,7 +144,7 @@ def focal_positions(summary: Summary) -> str | None:
             _bars(axes, found["histogram"], "focal_offset_um", "fields", "expected_fields", step)
             axes.set(xlabel="focal position less F (µm)", ylabel="fields", title="Found in the slides")
         for axes, dataset in zip(panes, datasets, strict=True):
-            _bars(axes, dataset["drawn_offsets"], "n_um", "patches", "expected_patches", step)
+            _bars(axes, dataset["drawn_offsets"], "focal_offset_um", "patches", "expected_patches", step)
             axes.set(xlabel="drawn n (µm)", ylabel="patches", title=f"Drawn, {dataset_name(dataset['dataset'])}")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 

@@ -35,7 +35,8 @@ def choose(slides: Sequence[Slide]) -> list[dict[str, Any]]:
     -------
     list of dict
         `slide`, `sample`, `role`, `field`, `focus_z_um` (of the plane found in focus), `patches` (`row`, `column`,
-        `y_px`, `x_px`, `n_um`), `patch_px`, `bar_um` and `bar_share` (scale bar), and of the true focal surface
+        `y_px`, `x_px`, `focal_offset_um`), `patch_px`, `bar_um` and `bar_share` (scale bar), and of the true focal
+        surface
         under the patches `surface_low_um`, `surface_high_um`, `surface_mean_um` (None where defocus is real).
     """
     shown = [slide for slide in slides if slide.stacks is not None and slide.patches is not None and len(slide.patches)]
@@ -57,7 +58,7 @@ def _field(slide: Slide) -> dict[str, Any]:
         "role": slide.role,
         "field": field,
         "focus_z_um": float(rows["focus_z_um"].iloc[0]),
-        "patches": rows[["row", "column", "y_px", "x_px", "n_um"]].to_dict("records"),
+        "patches": rows[["row", "column", "y_px", "x_px", "focal_offset_um"]].to_dict("records"),
         "patch_px": slide.stacks.shape[2],
         **scale_bar((across.stop - across.start) * float(rows["pixel_um"].iloc[0])),
         **dict(zip(("surface_low_um", "surface_high_um", "surface_mean_um"), heights, strict=True)),
@@ -96,7 +97,7 @@ def pictures(slides: Sequence[Slide], chosen: Sequence[dict[str, Any]], step_um:
     dict
         `low_um`, `high_um` (ends of the scale; None without a surface), `colours` (data URI of the scale) and `fields`,
         one a field: `surface` (data URI or None), `mosaic` (data URI), `height_px` and `width_px` of what the mosaic
-        shows, `patches` (`y_px`, `x_px` in it, `n_um`).
+        shows, `patches` (`y_px`, `x_px` in it, `focal_offset_um`).
     """
     named = {slide.name: slide for slide in slides}
     ends = [row[f"surface_{end}_um"] for row in chosen for end in ("low", "high")]
@@ -169,7 +170,7 @@ def _mosaic(slide: Slide, row: dict[str, Any]) -> dict[str, Any]:
         "height_px": height,
         "width_px": width,
         "patches": [
-            {"y_px": patch["y_px"] - top, "x_px": patch["x_px"] - left, "n_um": patch["n_um"]}
+            {"y_px": patch["y_px"] - top, "x_px": patch["x_px"] - left, "focal_offset_um": patch["focal_offset_um"]}
             for patch in row["patches"]
         ],
     }

@@ -43,15 +43,15 @@ class Rows:
     """Scores and comparisons of one data set, found by what they are about."""
 
     def __init__(self, summary: Summary, dataset: str) -> None:
-        keys = ("sample", "method", "protocol", "target", "delta_d_um")
+        keys = ("sample", "method", "protocol", "target", "focal_offset_um")
         scores, comparisons = (
             [row for row in summary[part] if row["dataset"] == dataset] for part in ("scores", "comparisons")
         )
         self._scores = {tuple(row[key] for key in keys): row for row in scores}
         self._comparisons = {tuple(row[key] for key in ("baseline", *keys)): row for row in comparisons}
-        by_offset = [row for row in self._scores.values() if row["delta_d_um"] is not None]
-        self.offsets = sorted({row["delta_d_um"] for row in by_offset if row["protocol"] != "folded"})
-        self.sizes = sorted({row["delta_d_um"] for row in by_offset if row["protocol"] == "folded"})
+        by_offset = [row for row in self._scores.values() if row["focal_offset_um"] is not None]
+        self.offsets = sorted({row["focal_offset_um"] for row in by_offset if row["protocol"] != "folded"})
+        self.sizes = sorted({row["focal_offset_um"] for row in by_offset if row["protocol"] == "folded"})
 
     def against(self, method: str, baseline: str, protocol: str, delta: float | None) -> Row | None:
         """The paired difference of two methods on all samples; None where there is none."""
@@ -73,7 +73,7 @@ def _mark(score: Row, nothing: Row | None, against: Row | None) -> dict[str, str
     """A sign, with its words, where a method is not above doing nothing."""
     difference = None if against is None else against["difference_db"]
     if nothing is not None and nothing["identical_patches"] > score["identical_patches"]:
-        if score["delta_d_um"] is not None:
+        if score["focal_offset_um"] is not None:
             words = f"Y1 equals the target in {nothing['identical_patches']} of {nothing['patches']} patches"
             return {"sign": BELOW["sign"], "words": words}
         # Y1's average leaves those patches out: a method below it is below all the more, one above it proves nothing
@@ -88,7 +88,7 @@ def _mark(score: Row, nothing: Row | None, against: Row | None) -> dict[str, str
 def _table3(rows: Rows, dataset: Row, printed: Sequence[Row], delta_um: float) -> dict[str, Any]:
     """Methods by ΔD, each with the paper's row under it where the paper has one."""
     heads: list[float | None] = [*rows.offsets, None]
-    papers = {(row["method"], row["delta_d_um"]): row for row in printed}
+    papers = {(row["method"], row["focal_offset_um"]): row for row in printed}
     plain = "unet" if "unet" in dataset["methods"] else "unet_residual"
     body = []
     for method in dataset["methods"]:
@@ -140,11 +140,11 @@ def count_table(summary: Summary, dataset: Row) -> dict[str, Any] | None:
     rows = [row for row in summary["counts"] if row["dataset"] == dataset["dataset"]]
     if not rows:
         return None
-    found = {(row["method"], row["protocol"], row["sample"], row["delta_d_um"]): row for row in rows}
+    found = {(row["method"], row["protocol"], row["sample"], row["focal_offset_um"]): row for row in rows}
     shown = lead_of(dataset["methods"]) or NOTHING
     samples: list[str | None] = [*dataset["samples"], None]
-    deltas = sorted({row["delta_d_um"] for row in rows} - {None})
-    printed = {(row["abs_delta_d_um"], row["sample"]): row for row in summary["paper"]["table2"]}
+    deltas = sorted({row["focal_offset_um"] for row in rows} - {None})
+    printed = {(row["abs_focal_offset_um"], row["sample"]): row for row in summary["paper"]["table2"]}
     has_paper = dataset["dataset"] == PAPER_COUNTED and shown == LEAD
     return {
         "method": shown,

@@ -67,9 +67,9 @@ def lead_of(methods: Iterable[str]) -> str | None:
     return LEAD if LEAD in applied else next(iter([*networks, *applied]), None)
 
 
-def offset(delta_d_um: float) -> str:
+def offset(focal_offset_um: float) -> str:
     """An offset as the tables head their columns: −0.5, 0, +0.5."""
-    return signed(delta_d_um, 6).rstrip("0").rstrip(".") if delta_d_um else "0"
+    return signed(focal_offset_um, 6).rstrip("0").rstrip(".") if focal_offset_um else "0"
 
 
 def offsets(deltas_um: Iterable[float]) -> str:

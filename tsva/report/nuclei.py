@@ -16,16 +16,16 @@ UNSURE = {"sign": "○", "words": "closer than Y1 as captured, but the interval 
 def nuclei_table(summary: Mapping[str, Any], dataset: Row) -> dict[str, Any] | None:
     """Error and matched detections of every method by |ΔD|, and in the strict average; None without nuclei."""
     rows = _of(summary["nuclei"], dataset)
-    found = {(row["method"], row["protocol"], row["delta_d_um"]): row for row in rows}
+    found = {(row["method"], row["protocol"], row["focal_offset_um"]): row for row in rows}
     methods = [method for method in dataset["methods"] if any(row["method"] == method for row in rows)]
     if not methods:
         return None
-    deltas = sorted({row["delta_d_um"] for row in rows if row["protocol"] == "folded"})
+    deltas = sorted({row["focal_offset_um"] for row in rows if row["protocol"] == "folded"})
     handed_over = summary["settings"]["pairs"]["delta_um"]
     heads = [("folded", delta) for delta in deltas] + [("strict", None)]
     cells = {method: [_marked(found.get((method, protocol, delta))) for protocol, delta in heads] for method in methods}
     return {
-        "heads": [{"delta_d_um": delta, "handed_over": delta == handed_over} for _, delta in heads],
+        "heads": [{"focal_offset_um": delta, "handed_over": delta == handed_over} for _, delta in heads],
         "rows": [{"method": method, "cells": cells[method], "strict": cells[method][-1]} for method in methods],
     }
 
@@ -66,13 +66,13 @@ def in_words(nuclei: Sequence[Row], dataset: Row, pairs: PairsSettings) -> list[
         One sentence about the method that the verdict is about; none where there is nothing to compare.
     """
     rows, lead = _of(nuclei, dataset), lead_of(dataset["methods"])
-    means = {row["method"]: row for row in rows if (row["protocol"], row["delta_d_um"]) == ("strict", None)}
+    means = {row["method"]: row for row in rows if (row["protocol"], row["focal_offset_um"]) == ("strict", None)}
     ours, theirs = means.get(lead or ""), means.get(NOTHING)
     if ours is None or theirs is None or ours["error_difference"] is None:
         return []
     strict = {abs(delta) for delta in pairs.strict_offsets_um}
     folded = [
-        row for row in rows if (row["method"], row["protocol"]) == (lead, "folded") and row["delta_d_um"] in strict
+        row for row in rows if (row["method"], row["protocol"]) == (lead, "folded") and row["focal_offset_um"] in strict
     ]
     error, nothing = plain(ours["absolute_error"], 2), plain(theirs["absolute_error"], 2)
     return [
@@ -95,7 +95,7 @@ def _where(folded: Sequence[Row]) -> str:
     """Columns in which restored counts are no closer, and those in which one cannot tell."""
 
     def at(standing: str) -> list[float]:
-        return [row["delta_d_um"] for row in folded if _standing(row) == standing]
+        return [row["focal_offset_um"] for row in folded if _standing(row) == standing]
 
     behind, unsure, ahead = at("behind"), at("unsure"), at("ahead")
     words = []

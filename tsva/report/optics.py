@@ -24,11 +24,11 @@ def on_axis(optics: OpticsSettings, delta_um: float) -> list[dict[str, float]]:
     Returns
     -------
     list of dict
-        `delta_d_um`, `intensity`.
+        `defocus_um`, `intensity`.
     """
     marked = np.array([0.0, delta_um])
     found = radial_psf(pupil_of(optics), optics.wavelengths_um[GREEN], np.zeros(1), marked)[:, 0]
-    return [{"delta_d_um": z, "intensity": value} for z, value in zip(marked, found / found[0], strict=True)]
+    return [{"defocus_um": z, "intensity": value} for z, value in zip(marked, found / found[0], strict=True)]
 
 
 def point_spread(optics: OpticsSettings, marked: Sequence[Mapping[str, float]]) -> str:
@@ -49,7 +49,7 @@ def point_spread(optics: OpticsSettings, marked: Sequence[Mapping[str, float]]) 
     pupil, wavelength = pupil_of(optics), optics.wavelengths_um[GREEN]
     reach_um = 4 * wavelength * optics.refractive_index / optics.na**2
     z_um = np.linspace(-reach_um, reach_um, 401)
-    places_um = np.array([mark["delta_d_um"] for mark in marked])
+    places_um = np.array([mark["defocus_um"] for mark in marked])
     axial = radial_psf(pupil, wavelength, np.zeros(1), z_um)[:, 0]
     half_um = 2 * wavelength / optics.na
     lateral = sampled_psf(pupil, wavelength, places_um, SIZE, 2 * half_um / SIZE)
@@ -59,7 +59,7 @@ def point_spread(optics: OpticsSettings, marked: Sequence[Mapping[str, float]]) 
         curve, *planes = figure.subplots(1, 1 + len(marked), width_ratios=(1.5, *[1] * len(marked)))
         curve.plot(z_um, axial / peak, color=MUTED)
         for mark, colour, marker in zip(marked, SERIES, MARKERS, strict=False):
-            z, height = mark["delta_d_um"], mark["intensity"]
+            z, height = mark["defocus_um"], mark["intensity"]
             curve.plot(
                 [z, z], [0, height], color=colour, marker=marker, markevery=[1], label=f"ΔD = {z:g} µm: {height:.2f}"
             )

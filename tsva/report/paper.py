@@ -22,12 +22,13 @@ def table1() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        `abs_delta_d_um`, `method` under our name, `sample` (None for the average), `psnr_db`, `psnr_sd_db` (None: not
+        `abs_focal_offset_um`, `method` under our name, `sample` (None for the average), `psnr_db`, `psnr_sd_db` (None:
+        not
         printed).
     """
     return [
         {
-            "abs_delta_d_um": _number(row["delta_d_um"]),
+            "abs_focal_offset_um": _number(row["delta_d_um"]),
             "method": METHODS[row["method"]],
             "sample": None if row["sample"] == "Average" else row["sample"],
             "psnr_db": _number(row["psnr_db_mean"]),
@@ -43,13 +44,13 @@ def table3() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        `dataset` and `method` under our names, `delta_d_um` (None for the average), `psnr_db`, `psnr_sd_db`.
+        `dataset` and `method` under our names, `focal_offset_um` (None for the average), `psnr_db`, `psnr_sd_db`.
     """
     return [
         {
             "dataset": row["dataset"].lower(),
             "method": METHODS[row["method"]],
-            "delta_d_um": _number(row["delta_d_um"]),
+            "focal_offset_um": _number(row["delta_d_um"]),
             "psnr_db": _number(row["psnr_db_mean"]),
             "psnr_sd_db": _number(row["psnr_db_sd"]),
         }
@@ -63,11 +64,12 @@ def table2() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        `abs_delta_d_um` (None for all), `sample` (None for all), `count_restored`, `count_truth` (None: not printed).
+        `abs_focal_offset_um` (None for all), `sample` (None for all), `count_restored`, `count_truth` (None: not
+        printed).
     """
     return [
         {
-            "abs_delta_d_um": _number(row["delta_d_um"]),
+            "abs_focal_offset_um": _number(row["delta_d_um"]),
             "sample": None if row["sample"] == "Average" else row["sample"],
             "count_restored": _number(row["count_recovered"]),
             "count_truth": _number(row["count_ground_truth"]),

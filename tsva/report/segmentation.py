@@ -13,7 +13,19 @@ from tsva.report.inputs import DataSet, Inputs
 from tsva.report.names import NOTHING, lead_of
 from tsva.report.pictures import png_uri
 
-WHERE = ("dataset", "patch", "slide", "sample", "field", "row", "column", "delta_d_um", "why", "bar_um", "bar_share")
+WHERE = (
+    "dataset",
+    "patch",
+    "slide",
+    "sample",
+    "field",
+    "row",
+    "column",
+    "focal_offset_um",
+    "why",
+    "bar_um",
+    "bar_share",
+)
 PALE = 0.45
 """How much of the image is left under the outlines."""
 LINE = np.array([0, 70, 160], np.uint8)
@@ -68,7 +80,7 @@ def pictures(dataset: DataSet, example: dict[str, Any] | None, inputs: Inputs) -
     stack = dataset.stacks[str(row["array"])][int(row["index"])]
     restored = dataset.methods[example["method"]].restored
     assert restored is not None
-    place = inputs.pairs.offsets_um.index(example["delta_d_um"])
+    place = inputs.pairs.offsets_um.index(example["focal_offset_um"])
     images = [np.asarray(restored[example["patch"], place]), np.asarray(stack[len(stack) // 2])]
     found = [count(image, inputs.count, float(row["pixel_um"])) for image in images]
     return {

@@ -84,10 +84,10 @@ def _offsets(slides: Sequence[Slide], pairs: PairsSettings) -> dict[str, Any]:
 def drawn_offsets(dataset: DataSet, pairs: PairsSettings) -> list[dict[str, Any]]:
     """How many test patches drew each offset n, beside the Gaussian's share of them."""
     weights = bin_weights(pairs.offsets_um, pairs.offset_sd_um, pairs.z_step_um)
-    drawn = dataset.patches["n_um"].to_numpy(float)
+    drawn = dataset.patches["focal_offset_um"].to_numpy(float)
     return [
         {
-            "n_um": offset,
+            "focal_offset_um": offset,
             "patches": int(np.isclose(drawn, offset).sum()),
             "expected_patches": float(weight * len(drawn)),
         }

@@ -62,7 +62,7 @@ def table1(summary: Mapping[str, Any], dataset: Row) -> dict[str, Any]:
 
 
 def _printed(summary: Mapping[str, Any]) -> dict[tuple[float, str, str | None], Row]:
-    return {(row["abs_delta_d_um"], row["method"], row["sample"]): row for row in summary["paper"]["table1"]}
+    return {(row["abs_focal_offset_um"], row["method"], row["sample"]): row for row in summary["paper"]["table1"]}
 
 
 def _paper(

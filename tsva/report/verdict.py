@@ -129,8 +129,8 @@ def _limits(row: Row) -> str:
 def _columns(rows: Sequence[Row], method: str) -> str:
     """Strict columns in which a method does not beat doing nothing, and those in which one cannot tell."""
     found = columns(rows, method, NOTHING)
-    lost = [row["delta_d_um"] for row in found if row["difference_db"] is not None and row["difference_db"] <= 0]
-    open_ = [row["delta_d_um"] for row in found if row["delta_d_um"] not in lost and outcome(row) == "level"]
+    lost = [row["focal_offset_um"] for row in found if row["difference_db"] is not None and row["difference_db"] <= 0]
+    open_ = [row["focal_offset_um"] for row in found if row["focal_offset_um"] not in lost and outcome(row) == "level"]
     name = method_name(method)
     words = []
     if lost:
@@ -175,7 +175,7 @@ def _against(rows: Sequence[Row], lead: str, rival: str) -> str:
 
 
 def _winners(found: Sequence[Row], lead: str, rival: str) -> list[str]:
-    wins = {side: [row["delta_d_um"] for row in found if outcome(row) == side] for side in ("ahead", "behind")}
+    wins = {side: [row["focal_offset_um"] for row in found if outcome(row) == side] for side in ("ahead", "behind")}
     clear = [f"{name} at {offsets(wins[side])}" for name, side in ((lead, "ahead"), (rival, "behind")) if wins[side]]
     if clear:
         return [f"Column by column, the interval is clear of zero for {listed(clear)}."]

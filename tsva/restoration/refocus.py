@@ -83,9 +83,15 @@ def _outcome(network: nn.Module, pairs: Sequence[Pair], tile_px: int) -> Outcome
     facts: dict[str, Sequence[float]] = {}
     if isinstance(network, Fusion) and max(low.shape[-2:]) <= tile_px:
         restored, sd = network.with_spread(low, high, decision)
-        n_um, sd_um = (each.flatten(1).mean(1) if each.ndim > 1 else each for each in (decision.n_um, decision.sd_um))
+        focal_offset_um, sd_um = (
+            each.flatten(1).mean(1) if each.ndim > 1 else each for each in (decision.focal_offset_um, decision.sd_um)
+        )
         rmse = sd.square().mean(dim=(1, 2, 3)).sqrt()
-        facts = {"estimated_n_um": n_um.tolist(), "estimated_n_sd_um": sd_um.tolist(), "predicted_rmse": rmse.tolist()}
+        facts = {
+            "estimated_focal_offset_um": focal_offset_um.tolist(),
+            "estimated_focal_offset_sd_um": sd_um.tolist(),
+            "predicted_rmse": rmse.tolist(),
+        }
     else:
         restored = restore(network, low, high, tile_px=tile_px, decision=decision)
     return Outcome(eight_bits(restored.numpy().transpose(0, 2, 3, 1)), facts)

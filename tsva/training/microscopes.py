@@ -72,23 +72,23 @@ class Microscopes:
         # (microscope, 3, node, C, BANDS), offsets from -REACH_UM to REACH_UM every NODE_STEP_UM
         self.tables = torch.from_numpy(np.stack([_seen(*one, delta_um, channels) for one in drawn])).float()
 
-    def nominal(self, n_um: Tensor) -> Seen:
+    def nominal(self, focal_offset_um: Tensor) -> Seen:
         """At offsets, (N,)."""
-        return self._at(torch.zeros(len(n_um), dtype=torch.long), n_um)
+        return self._at(torch.zeros(len(focal_offset_um), dtype=torch.long), focal_offset_um)
 
-    def drawn(self, n_um: Tensor, random: torch.Generator) -> Seen:
+    def drawn(self, focal_offset_um: Tensor, random: torch.Generator) -> Seen:
         """Each through a microscope that lies somewhere between the nominal and another one."""
-        nominal = self.nominal(n_um)
-        other = self._at(torch.randint(len(self.tables), (len(n_um),), generator=random), n_um)
-        share = torch.rand(len(n_um), 1, 1, generator=random)
+        nominal = self.nominal(focal_offset_um)
+        other = self._at(torch.randint(len(self.tables), (len(focal_offset_um),), generator=random), focal_offset_um)
+        share = torch.rand(len(focal_offset_um), 1, 1, generator=random)
         return Seen(
             torch.lerp(nominal.low.log(), other.low.log(), share).exp(),
             torch.lerp(nominal.high.log(), other.high.log(), share).exp(),
             torch.lerp(nominal.coherence, other.coherence, share),
         )
 
-    def _at(self, which: Tensor, n_um: Tensor) -> Seen:
-        place = (n_um + REACH_UM) / NODE_STEP_UM
+    def _at(self, which: Tensor, focal_offset_um: Tensor) -> Seen:
+        place = (focal_offset_um + REACH_UM) / NODE_STEP_UM
         below = place.floor().clamp(0, self.tables.shape[2] - 2).long()
         share = (place - below)[:, None, None]
         low, high, common = (
@@ -102,7 +102,7 @@ def _seen(
     optics: OpticsSettings, spherical_um: float, depth_sd_um: float, delta_um: float, channels: int
 ) -> np.ndarray:
     """(3, nodes, C, BANDS)"""
-    n_um = np.arange(-(NODES - 1), NODES) * NODE_STEP_UM
+    focal_offset_um = np.arange(-(NODES - 1), NODES) * NODE_STEP_UM
     depth_um = np.linspace(-2.4, 2.4, DEPTHS) * depth_sd_um
     weights = np.exp(-0.5 * (depth_um / depth_sd_um) ** 2)
     weights /= weights.sum()
@@ -117,11 +117,11 @@ def _seen(
     ]
     focus_um = _sharpest_um(splines[len(splines) // 2], frequency, depth_um, weights)
     low, high = (
-        np.stack([spline(focus_um + n_um[:, None] + side * delta_um - depth_um) for spline in splines])
+        np.stack([spline(focus_um + focal_offset_um[:, None] + side * delta_um - depth_um) for spline in splines])
         for side in (-1, 1)
     )  # (C, F, n, depth)
     found = np.stack([products @ weights for products in (low * low, high * high, low * high)])
-    averaged = found.reshape(3, len(splines), bands.BANDS, BAND_SAMPLES, len(n_um)).mean(axis=3)
+    averaged = found.reshape(3, len(splines), bands.BANDS, BAND_SAMPLES, len(focal_offset_um)).mean(axis=3)
     return averaged.transpose(0, 3, 1, 2)
 
 

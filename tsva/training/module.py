@@ -108,9 +108,9 @@ class Fitting(lightning.LightningModule):
         self._losses.append(float(loss.detach()))
         return loss
 
-    def _loss(self, low: Tensor, high: Tensor, target: Tensor, n_um: Tensor) -> Tensor:
+    def _loss(self, low: Tensor, high: Tensor, target: Tensor, focal_offset_um: Tensor) -> Tensor:
         if isinstance(self.network, Fusion):
-            restored, sd = self.network.with_spread(low, high, told(self.network, low, high, n_um))
+            restored, sd = self.network.with_spread(low, high, told(self.network, low, high, focal_offset_um))
             doubt = doubted(restored, target, sd)
         else:
             restored, doubt = self._forward(low, high).float(), None
@@ -134,8 +134,8 @@ class Fitting(lightning.LightningModule):
         self._scores += zip(batch[3].tolist(), errors.tolist(), before.tolist(), strict=True)
 
     def on_validation_epoch_end(self) -> None:
-        n_um, errors, before = torch.tensor(self._scores, dtype=torch.float64).T
-        weights = self._pair_weights(n_um)
+        focal_offset_um, errors, before = torch.tensor(self._scores, dtype=torch.float64).T
+        weights = self._pair_weights(focal_offset_um)
         row = {
             "step": self.step,
             "epoch": self.step * self._settings.batch // self._patches,
@@ -187,9 +187,9 @@ class Fitting(lightning.LightningModule):
         """Whether it is so in all processes: one that stopped alone would leave the others waiting for it."""
         return self.trainer.strategy.reduce_boolean_decision(decision) if self._trainer else decision
 
-    def _pair_weights(self, n_um: Tensor) -> Tensor:
+    def _pair_weights(self, focal_offset_um: Tensor) -> Tensor:
         """Gaussian weight of each pair: its offset's, shared among the pairs there."""
-        offsets, where, counts = torch.unique(n_um, return_inverse=True, return_counts=True)
+        offsets, where, counts = torch.unique(focal_offset_um, return_inverse=True, return_counts=True)
         share = torch.from_numpy(bin_weights(offsets.numpy(), self._pairs.offset_sd_um, self._pairs.z_step_um))
         return (share / counts)[where]
 

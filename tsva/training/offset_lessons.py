@@ -58,21 +58,21 @@ def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, se
     random = torch.Generator().manual_seed(seed)
     wiener, channels = network.wiener, network.channels
     seen = Microscopes(wiener.optics, wiener.delta_um, channels, rng(seed, "microscopes"))
-    spectra, n_um = _of_patches(network, patches)
-    still = spectra[n_um == 0]
-    share = torch.from_numpy(bin_weights(n_um, SPREAD * patches.pairs.offset_sd_um, patches.pairs.z_step_um))
+    spectra, focal_offset_um = _of_patches(network, patches)
+    still = spectra[focal_offset_um == 0]
+    share = torch.from_numpy(bin_weights(focal_offset_um, SPREAD * patches.pairs.offset_sd_um, patches.pairs.z_step_um))
     estimator = network.offset
-    estimator.standardise(network.lesson(_noisy(spectra, noise_jitter, random), n_um)[0])
+    estimator.standardise(network.lesson(_noisy(spectra, noise_jitter, random), focal_offset_um)[0])
     optimiser = torch.optim.Adam(estimator.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     beyond = round(BEYOND * BATCH)
     with torch.enable_grad():
         for _ in range(STEPS):
             chosen = torch.multinomial(share, BATCH - beyond, replacement=True, generator=random)
-            foreign = _foreign(seen, spectra[chosen], n_um[chosen], random)
+            foreign = _foreign(seen, spectra[chosen], focal_offset_um[chosen], random)
             far, far_um = _beyond(seen, still, beyond, patches.pairs.offset_max_um, random)
             batch = _noisy(torch.cat([foreign, far]), noise_jitter, random)
-            lesson, truth_um = network.lesson(batch, torch.cat([n_um[chosen], far_um]))
+            lesson, truth_um = network.lesson(batch, torch.cat([focal_offset_um[chosen], far_um]))
             found, sd_um = estimator(lesson)
             loss = negative_log_likelihood(found, sd_um, truth_um)
             optimiser.zero_grad()
@@ -83,12 +83,12 @@ def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, se
     network.taught_um.fill_(patches.pairs.offset_max_um)
 
 
-def told(network: Fusion, low: Tensor, high: Tensor, n_um: Tensor) -> Estimate:
+def told(network: Fusion, low: Tensor, high: Tensor, focal_offset_um: Tensor) -> Estimate:
     """What Fusion decides of crops whose offsets are known, (B,), with the scatter of an estimate."""
     with torch.no_grad():
         decision = network.decide(low, high)
-        scattered = n_um.to(decision.mean) + TOLD_SD_UM * torch.randn_like(decision.mean[:, 0])
-        return replace(decision, n_um=scattered, sd_um=torch.full_like(scattered, TOLD_SD_UM))
+        scattered = focal_offset_um.to(decision.mean) + TOLD_SD_UM * torch.randn_like(decision.mean[:, 0])
+        return replace(decision, focal_offset_um=scattered, sd_um=torch.full_like(scattered, TOLD_SD_UM))
 
 
 def doubted(restored: Tensor, target: Tensor, sd: Tensor) -> Tensor:
@@ -100,21 +100,21 @@ def doubted(restored: Tensor, target: Tensor, sd: Tensor) -> Tensor:
 @torch.no_grad()
 def _of_patches(network: Fusion, patches: PatchStacks) -> tuple[Tensor, Tensor]:
     """Spectra, (N, C * 3 * BANDS), of every patch at every offset, and the offsets, (N,)."""
-    found, n_um = [], []
+    found, focal_offset_um = [], []
     for patch in range(len(patches)):
         for offset_um in patches.pairs.offsets_um:
             low, high, _ = patches.views(patch, offset_um)
             shots = (torch.from_numpy(shot.copy()).permute(2, 0, 1)[None].float() / 255 for shot in (low, high))
             found.append(network.spectra(*shots).mean(dim=(-2, -1)))
-            n_um.append(offset_um)
-    return torch.cat(found), torch.tensor(n_um)
+            focal_offset_um.append(offset_um)
+    return torch.cat(found), torch.tensor(focal_offset_um)
 
 
-def _foreign(seen: Microscopes, spectra: Tensor, n_um: Tensor, random: torch.Generator) -> Tensor:
+def _foreign(seen: Microscopes, spectra: Tensor, focal_offset_um: Tensor, random: torch.Generator) -> Tensor:
     """Spectra of captured pairs, (N, C * 3 * BANDS), as other microscopes would have them of other tissue."""
     one, two, common = spectra.reshape(len(spectra), -1, 3, bands.BANDS).unbind(2)
     noise = _noise(one, two, common)
-    here, there = seen.nominal(n_um), seen.drawn(n_um, random)
+    here, there = seen.nominal(focal_offset_um), seen.drawn(focal_offset_um, random)
     tilt = _tilt(len(spectra), random)
     changes = [
         torch.exp((to / of).log().clamp(-MOST_CHANGE, MOST_CHANGE)) * tilt
@@ -130,15 +130,17 @@ def _beyond(
 ) -> tuple[Tensor, Tensor]:
     """Spectra as the layered model has them at offsets beyond `from_um`, made of those of pairs about the focus."""
     size_um = from_um + (REACH_UM - from_um) * torch.rand(count, generator=random)
-    n_um = torch.where(torch.rand(count, generator=random) < 0.5, -size_um, size_um)
+    focal_offset_um = torch.where(torch.rand(count, generator=random) < 0.5, -size_um, size_um)
     one, two, common = (
         still[torch.randint(len(still), (count,), generator=random)].reshape(count, -1, 3, bands.BANDS).unbind(2)
     )
-    noise, here, there = _noise(one, two, common), seen.nominal(torch.zeros(count)), seen.drawn(n_um, random)
+    noise, here, there = _noise(one, two, common), seen.nominal(torch.zeros(count)), seen.drawn(focal_offset_um, random)
     signal = ((one + two) / 2 - noise).clamp(min=0) / ((here.low + here.high) / 2).clamp(min=0.02)
     scatter = torch.exp(SCATTER * torch.randn(2, *signal.shape, generator=random)) * _tilt(count, random)
     low, high = signal * there.low * scatter[0], signal * there.high * scatter[1]
-    return torch.stack([low + noise, high + noise, there.coherence * (low * high).sqrt()], dim=2).flatten(1), n_um
+    return torch.stack([low + noise, high + noise, there.coherence * (low * high).sqrt()], dim=2).flatten(
+        1
+    ), focal_offset_um
 
 
 def _noise(one: Tensor, two: Tensor, common: Tensor) -> Tensor:

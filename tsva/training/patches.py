@@ -23,7 +23,7 @@ class PatchStacks:
         One a slide, usually memory maps; the middle plane is the target.
     array, index : (N,) int arrays
         Where patch i lies: ``arrays[array[i]][index[i]]``.
-    n_um : (N,) float array
+    focal_offset_um : (N,) float array
         The offset drawn for each patch.
     pairs : PairsSettings
         Says which planes are the shots.
@@ -37,7 +37,7 @@ class PatchStacks:
     arrays: tuple[np.ndarray, ...]
     array: np.ndarray
     index: np.ndarray
-    n_um: np.ndarray
+    focal_offset_um: np.ndarray
     pairs: PairsSettings
 
     def __post_init__(self) -> None:
@@ -47,8 +47,8 @@ class PatchStacks:
                 raise ValueError(f"patches are {array.dtype} {array.shape}, not uint8 (patch, {planes}, Y, X, C)")
         if len({array.shape[4] for array in self.arrays}) != 1:
             raise ValueError("patches of one and of three channels are mixed, or there are none")
-        if not len(self.array) == len(self.index) == len(self.n_um):
-            raise ValueError("array, index and n_um differ in length")
+        if not len(self.array) == len(self.index) == len(self.focal_offset_um):
+            raise ValueError("array, index and focal_offset_um differ in length")
 
     def __len__(self) -> int:
         return len(self.index)
@@ -63,14 +63,14 @@ class PatchStacks:
         height, width = self.arrays[self.array[patch]].shape[2:4]
         return height, width
 
-    def views(self, patch: int, n_um: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def views(self, patch: int, focal_offset_um: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Both shots and the target of a patch at an offset; nothing is read before the views are.
 
         Parameters
         ----------
         patch : int
             0 … N - 1.
-        n_um : float
+        focal_offset_um : float
             Offset, on the grid.
 
         Returns
@@ -78,11 +78,11 @@ class PatchStacks:
         low, high, target : (Y, X, C) uint8 arrays
         """
         stack, middle = self.arrays[self.array[patch]][self.index[patch]], self.pairs.reach_planes
-        f = middle + round(n_um / self.pairs.z_step_um)
+        f = middle + round(focal_offset_um / self.pairs.z_step_um)
         return stack[f - self.pairs.delta_planes], stack[f + self.pairs.delta_planes], stack[middle]
 
     def between(
-        self, patch: int, n_um: float, random: np.random.Generator, where: tuple[slice, slice] = WHOLE
+        self, patch: int, focal_offset_um: float, random: np.random.Generator, where: tuple[slice, slice] = WHOLE
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The same at any offset, the shots interpolated between planes, cut out of the patch at `where`.
 
@@ -90,7 +90,7 @@ class PatchStacks:
         ----------
         patch : int
             0 … N - 1.
-        n_um : float
+        focal_offset_um : float
             Offset, within ``pairs.offset_max_um``.
         random : Generator
             Draws the noise that interpolation has averaged away.
@@ -104,7 +104,9 @@ class PatchStacks:
         array, reach = self.array[patch], self.pairs.reach_planes
         stack, noise = self.arrays[array][self.index[patch]][:, *where], self.noise[array]
         low, high = (
-            shot_between(stack, reach, (n_um + side * self.pairs.delta_um) / self.pairs.z_step_um, noise, random)
+            shot_between(
+                stack, reach, (focal_offset_um + side * self.pairs.delta_um) / self.pairs.z_step_um, noise, random
+            )
             for side in (-1, 1)
         )
         return low, high, stack[reach]
@@ -116,4 +118,6 @@ class PatchStacks:
 
     def subset(self, chosen: np.ndarray) -> PatchStacks:
         """The patches where `chosen`, an (N,) bool array, is true."""
-        return PatchStacks(self.arrays, self.array[chosen], self.index[chosen], self.n_um[chosen], self.pairs)
+        return PatchStacks(
+            self.arrays, self.array[chosen], self.index[chosen], self.focal_offset_um[chosen], self.pairs
+        )

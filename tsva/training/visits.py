@@ -15,7 +15,7 @@ from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
 
 Sample = tuple[Tensor, Tensor, Tensor, float]
-"""low, high, target: (C, Y, X) uint8; n_um."""
+"""low, high, target: (C, Y, X) uint8; focal_offset_um."""
 
 
 class Visits(Dataset[Sample]):
@@ -49,19 +49,19 @@ class Visits(Dataset[Sample]):
             raise IndexError(visit)
         epoch, place = divmod(visit, len(self._patches))
         patch, random = int(self._order(epoch)[place]), rng(self._seed, "visit", visit)
-        n_um = self._offset_um(patch, visit, random)
+        focal_offset_um = self._offset_um(patch, visit, random)
         where = self._crop(self._patches.size_px(patch), random)
         turns, mirror = int(random.integers(4)), self._settings.flips and bool(random.integers(2))
         if self._settings.offsets == "continuous":
-            views = self._patches.between(patch, n_um, random, where)
+            views = self._patches.between(patch, focal_offset_um, random, where)
         else:
-            low, high, target = self._patches.views(patch, n_um)
+            low, high, target = self._patches.views(patch, focal_offset_um)
             views = low[where], high[where], target[where]
         return (
             _turned(views[0], turns, mirror),
             _turned(views[1], turns, mirror),
             _turned(views[2], turns, mirror),
-            n_um,
+            focal_offset_um,
         )
 
     def _new_order(self, epoch: int) -> np.ndarray:
@@ -69,7 +69,7 @@ class Visits(Dataset[Sample]):
 
     def _offset_um(self, patch: int, visit: int, random: np.random.Generator) -> float:
         if self._settings.offsets == "drawn":
-            return float(self._patches.n_um[patch])
+            return float(self._patches.focal_offset_um[patch])
         # Multiples of the golden ratio fill [0, 1) evenly, so that any run of visits holds the offsets' quotas.
         u = (visit * 0.6180339887498949 + 0.01 * random.random()) % 1
         if self._settings.offsets == "continuous":
@@ -98,9 +98,9 @@ class VerificationPairs(Dataset[Sample]):
         if pair >= self._pairs:
             raise IndexError(pair)
         patch, turn = pair % len(self._patches), pair // len(self._patches)
-        n_um = self._offsets_um[(patch + turn) % len(self._offsets_um)]
-        low, high, target = self._patches.views(patch, n_um)
-        return _turned(low, 0, False), _turned(high, 0, False), _turned(target, 0, False), n_um
+        focal_offset_um = self._offsets_um[(patch + turn) % len(self._offsets_um)]
+        low, high, target = self._patches.views(patch, focal_offset_um)
+        return _turned(low, 0, False), _turned(high, 0, False), _turned(target, 0, False), focal_offset_um
 
 
 def _turned(view: np.ndarray, turns: int, mirror: bool) -> Tensor:

@@ -72,7 +72,7 @@ def table_of(curve: dict[float, float], specimens: int = 6, scatter: float = 0.0
         for delta_um, psnr in curve.items():
             one = psnr + height + scatter * slope * delta_um
             rows.append((number, 0.0, delta_um, one, 30 + height))
-    return pd.DataFrame(rows, columns=["specimen", "n_um", "delta_um", "one", "wiener_one_shot"])
+    return pd.DataFrame(rows, columns=["specimen", "focal_offset_um", "delta_um", "one", "wiener_one_shot"])
 
 
 def test_the_vertex_of_a_parabola_is_found_whatever_the_specimens_levels() -> None:

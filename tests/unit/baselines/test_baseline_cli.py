@@ -30,7 +30,7 @@ def results(tmp_path: Path) -> Path:
         if draws:
             np.save(folder / "continuous.npy", random.integers(60, 200, (3, 2, 2, 48, 48, 3), np.uint8))
             found = [(index, draw, 0.3 + draw) for index in range(3) for draw in range(2)]
-            write_table(folder / "continuous.tsv", pd.DataFrame(found, columns=["index", "draw", "n_um"]))
+            write_table(folder / "continuous.tsv", pd.DataFrame(found, columns=["index", "draw", "focal_offset_um"]))
         rows += [
             {
                 "index": index,
@@ -94,8 +94,8 @@ def test_batches_together_are_one(results: Path) -> None:
 def test_slow_methods_restore_a_sample_and_leave_the_rest_empty(results: Path) -> None:
     restored, scores = run(results, "mean", 2, slow=["mean"], sample_per_offset=2)
     whole, _ = run(results, "mean", slow=[])
-    assert scores.groupby("n_um").size().tolist() == [2] * OFFSETS and set(scores["protocol"]) == {"grid"}
-    assert all(scores.groupby("n_um")["slide"].nunique() == 2)
+    assert scores.groupby("focal_offset_um").size().tolist() == [2] * OFFSETS and set(scores["protocol"]) == {"grid"}
+    assert all(scores.groupby("focal_offset_um")["slide"].nunique() == 2)
     done = restored.any(axis=(2, 3, 4))
     assert done.sum() == 2 * OFFSETS
     np.testing.assert_array_equal(restored[done], whole[done])
@@ -103,7 +103,7 @@ def test_slow_methods_restore_a_sample_and_leave_the_rest_empty(results: Path) -
 
 def test_what_a_method_says_is_in_the_table(results: Path) -> None:
     _, scores = run(results, "wiener_blind")
-    assert scores["estimated_n_um"].notna().all() and (scores["estimated_n_sd_um"] > 0).all()
+    assert scores["estimated_focal_offset_um"].notna().all() and (scores["estimated_focal_offset_sd_um"] > 0).all()
     assert scores["psnr_shifted_db"].isna().all() and scores["predicted_rmse"].isna().all()
 
 

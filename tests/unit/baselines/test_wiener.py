@@ -53,12 +53,14 @@ def shot(spectrum: np.ndarray, z_um: float, noise_sd: float, seed: int, spherica
 
 
 def pair(
-    n_um: float, seed: int = 0, channels: int = 3, noise_sd: float = NOISE_SD, spherical_um: float = 0.0
+    focal_offset_um: float, seed: int = 0, channels: int = 3, noise_sd: float = NOISE_SD, spherical_um: float = 0.0
 ) -> tuple[Pair, np.ndarray]:
     """A pair of shots, and the image in focus without noise."""
     spectrum = specimen(seed, channels)
-    low, high = (shot(spectrum, n_um + side * 0.5, noise_sd, 1000 + 3 * seed + side, spherical_um) for side in (-1, 1))
-    return Pair(low, high, 0.5, OPTICS, n_um), shot(spectrum, 0.0, 0.0, 0, spherical_um) / 255.0
+    low, high = (
+        shot(spectrum, focal_offset_um + side * 0.5, noise_sd, 1000 + 3 * seed + side, spherical_um) for side in (-1, 1)
+    )
+    return Pair(low, high, 0.5, OPTICS, focal_offset_um), shot(spectrum, 0.0, 0.0, 0, spherical_um) / 255.0
 
 
 def psnr(image: np.ndarray, target: np.ndarray) -> float:
@@ -102,13 +104,13 @@ def test_a_thick_section_lies_between_one_drawing_and_unrelated_layers() -> None
         assert (np.abs(product).max() < 1e-3) == is_one
 
 
-@pytest.mark.parametrize("n_um", [0.0, 1.0, 2.0, 3.0])
-def test_more_is_known_from_two_shots_than_from_one_than_from_none(n_um: float) -> None:
+@pytest.mark.parametrize("focal_offset_um", [0.0, 1.0, 2.0, 3.0])
+def test_more_is_known_from_two_shots_than_from_one_than_from_none(focal_offset_um: float) -> None:
     gains = []
     for seed in range(3):
-        shots, target = pair(n_um, seed)
+        shots, target = pair(focal_offset_um, seed)
         one, two = (method(shots, in_focus(), FLAT).image for method in (wiener_one_shot, wiener_two_shot))
-        y1 = shots.low / 255.0 if n_um > 0 else shots.high / 255.0
+        y1 = shots.low / 255.0 if focal_offset_um > 0 else shots.high / 255.0
         gains.append([psnr(y1, target), psnr(one, target), psnr(two, target)])
     captured, one_shot, two_shots = np.mean(gains, axis=0)
     assert captured < one_shot < two_shots
@@ -118,24 +120,28 @@ def test_order_of_capture_changes_the_sign_of_the_offset_alone() -> None:
     shots, _ = pair(1.5)
     swapped = Pair(shots.high, shots.low, 0.5, OPTICS, -1.5)
     there, back = (wiener_blind(one, in_focus(), FLAT) for one in (shots, swapped))
-    assert there.n_um == pytest.approx(-back.n_um, abs=1e-9) and there.n_sd_um == pytest.approx(back.n_sd_um)
+    assert there.focal_offset_um == pytest.approx(
+        -back.focal_offset_um, abs=1e-9
+    ) and there.focal_offset_sd_um == pytest.approx(back.focal_offset_sd_um)
     np.testing.assert_allclose(there.image, back.image, atol=1e-6)
 
 
 def test_an_offset_all_but_known_is_a_known_one() -> None:
     shots, _ = pair(1.5)
     for method in (wiener_one_shot, wiener_two_shot):
-        known, nearly = (method(replace(shots, n_within_um=within), in_focus(), FLAT).image for within in (0.0, 1e-6))
+        known, nearly = (
+            method(replace(shots, focal_offset_within_um=within), in_focus(), FLAT).image for within in (0.0, 1e-6)
+        )
         np.testing.assert_allclose(known, nearly, atol=1e-5)
 
 
 def test_saying_how_well_an_offset_is_known_pays_where_it_is_wrong() -> None:
     """Told 2 µm where the truth lies evenly within half a micrometre of it: means over all that may be do best."""
     trusting, careful = [], []
-    for seed, n_um in enumerate(np.linspace(1.5, 2.5, 9)):
-        shots, target = pair(float(n_um), seed)
+    for seed, focal_offset_um in enumerate(np.linspace(1.5, 2.5, 9)):
+        shots, target = pair(float(focal_offset_um), seed)
         for found, within in ((trusting, 0.0), (careful, 0.5)):
-            told = replace(shots, n_um=2.0, n_within_um=within)
+            told = replace(shots, focal_offset_um=2.0, focal_offset_within_um=within)
             found.append(np.mean((wiener_two_shot(told, in_focus(), FLAT).image - target) ** 2))
     assert np.mean(careful) < np.mean(trusting)
     # and most where what was told is farthest from the truth
@@ -147,8 +153,8 @@ def test_chances_of_offsets_add_up_and_lie_about_the_one_found() -> None:
     assert found.chances.sum() == pytest.approx(1, abs=1e-12) and found.chances.min() >= 0
     chances, grid = found.chances.sum(axis=0), offsets_um(FLAT)
     mean = float(chances @ grid)
-    assert mean == pytest.approx(found.n_um, abs=0.1)  # mean and mode of a posterior that is not quite even
-    assert np.sqrt(chances @ (grid - mean) ** 2) == pytest.approx(found.n_sd_um, abs=0.02)
+    assert mean == pytest.approx(found.focal_offset_um, abs=0.1)  # mean and mode of a posterior that is not quite even
+    assert np.sqrt(chances @ (grid - mean) ** 2) == pytest.approx(found.focal_offset_sd_um, abs=0.02)
 
 
 def test_the_nominal_microscope_is_as_likely_as_all_others_together() -> None:
@@ -164,8 +170,8 @@ def test_the_nominal_microscope_is_as_likely_as_all_others_together() -> None:
 @pytest.mark.parametrize("spherical_um", [-0.03, 0.03])
 def test_an_aberration_and_its_sign_are_told_from_two_shots(spherical_um: float) -> None:
     given, known = [], []
-    for seed, n_um in enumerate((-2.5, -1.5, 1.5, 2.5)):
-        shots, target = pair(n_um, seed, spherical_um=spherical_um)
+    for seed, focal_offset_um in enumerate((-2.5, -1.5, 1.5, 2.5)):
+        shots, target = pair(focal_offset_um, seed, spherical_um=spherical_um)
         found = find_offset(shots, in_focus(), FLAT)
         sign = np.sign([one.spherical_um for one in microscopes(OPTICS)]) * np.sign(spherical_um)
         assert found.chances[sign > 0].sum() > 2 * found.chances[sign < 0].sum()
@@ -198,9 +204,12 @@ def test_nothing_but_noise_is_averaged_away() -> None:
     assert np.std(restored) < 0.1 * 3 / 255
 
 
-@pytest.mark.parametrize("n_um", [-2.6, -1.5, -0.7, 0.0, 0.4, 1.0, 1.8, 3.0])
-def test_offsets_of_flat_specimens_are_found(n_um: float) -> None:
-    errors = [find_offset(pair(n_um, seed)[0], in_focus(), FLAT).n_um - n_um for seed in range(4)]
+@pytest.mark.parametrize("focal_offset_um", [-2.6, -1.5, -0.7, 0.0, 0.4, 1.0, 1.8, 3.0])
+def test_offsets_of_flat_specimens_are_found(focal_offset_um: float) -> None:
+    errors = [
+        find_offset(pair(focal_offset_um, seed)[0], in_focus(), FLAT).focal_offset_um - focal_offset_um
+        for seed in range(4)
+    ]
     assert np.abs(errors).max() < 0.15  # a step and a half of the grid
 
 

@@ -57,8 +57,8 @@ def results(tmp_path):
     # a nucleus too many below focus, one too few above
     restored = [[dotted(row["index"] + 1 + extra) for extra in (1, 0, -1)] for row in rows]
     np.save(folder / "restored.npy", np.array(restored))
-    scores = [{"patch": p, "n_um": n, "protocol": "grid"} for p in range(len(rows)) for n in OFFSETS_UM]
-    scores.append({"patch": 0, "n_um": 0.123, "protocol": "continuous"})
+    scores = [{"patch": p, "focal_offset_um": n, "protocol": "grid"} for p in range(len(rows)) for n in OFFSETS_UM]
+    scores.append({"patch": 0, "focal_offset_um": 0.123, "protocol": "continuous"})
     write_table(folder / "scores.tsv", pd.DataFrame(scores))
     return tmp_path
 
@@ -86,13 +86,13 @@ def counted(results, threads=1):
 def test_every_patch_and_offset_is_counted(results):
     table = counted(results)
     assert len(table) == 12 * 3
-    assert table["n_um"].tolist() == OFFSETS_UM * 12
+    assert table["focal_offset_um"].tolist() == OFFSETS_UM * 12
     assert table["slide"].tolist() == (["a"] * 3 + ["b"] * 3) * 6
     truth = table["patch"] // 2 + 1
     assert (table["count_truth"] == truth).all()
     assert (table["area_truth_px"] == 25 * truth).all()
     assert (table["area_restored_px"] == 25 * table["count_restored"]).all()
-    below, middle, above = (table[table["n_um"] == n] for n in OFFSETS_UM)
+    below, middle, above = (table[table["focal_offset_um"] == n] for n in OFFSETS_UM)
     assert (below["count_restored"] - below["count_truth"] == 1).all()
     assert (middle["count_restored"] == middle["count_truth"]).all()
     # The first patches lost their only nucleus: what is left has one colour.
@@ -101,7 +101,7 @@ def test_every_patch_and_offset_is_counted(results):
 
 def test_true_nuclei_lie_in_one_patch_each(results):
     table = counted(results)
-    first = table[table["n_um"] == 0]
+    first = table[table["focal_offset_um"] == 0]
     assert first.loc[first["slide"] == "a", "true_nuclei"].isna().all()
     # (63.6, 20) is nearer to pixel 64, the next patch's first row; (6, 70) lies in the patch to the right.
     assert first.loc[first["slide"] == "b", "true_nuclei"].tolist() == [2, 1, 1, 0, 0, 0]
@@ -135,9 +135,9 @@ def test_of_a_sample_only_what_was_restored_is_counted(results):
     file = results / "refocus/dataset1/tsva/scores.tsv"
     scores = read_table(file)
     sampled = [(0, -0.5), (0, 0.5), (4, 0.0), (11, 0.5)]
-    kept = scores[[pair in sampled for pair in zip(scores["patch"], scores["n_um"], strict=True)]]
+    kept = scores[[pair in sampled for pair in zip(scores["patch"], scores["focal_offset_um"], strict=True)]]
     write_table(file, kept)
     table = counted(results)
-    assert list(zip(table["patch"], table["n_um"], strict=True)) == sampled
-    expected = whole[[pair in sampled for pair in zip(whole["patch"], whole["n_um"], strict=True)]]
+    assert list(zip(table["patch"], table["focal_offset_um"], strict=True)) == sampled
+    expected = whole[[pair in sampled for pair in zip(whole["patch"], whole["focal_offset_um"], strict=True)]]
     pd.testing.assert_frame_equal(table, expected.reset_index(drop=True))

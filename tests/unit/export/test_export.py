@@ -179,7 +179,7 @@ def test_fusions_file_tells_expected_error_and_offset_too(fusion_package: Path) 
         image, sd = network.with_spread(*shots, decision)
     np.testing.assert_allclose(restored, image, rtol=0, atol=1e-5)
     np.testing.assert_allclose(expected_error, sd, rtol=1e-4)
-    np.testing.assert_allclose(offset_um, torch.stack([decision.n_um, decision.sd_um], dim=1), rtol=1e-3)
+    np.testing.assert_allclose(offset_um, torch.stack([decision.focal_offset_um, decision.sd_um], dim=1), rtol=1e-3)
     np.testing.assert_allclose(restored.clip(0, 1), np.load(fusion_package / "test_restored.npy"), rtol=0, atol=1e-5)
     np.testing.assert_allclose(offset_um, np.load(fusion_package / "test_offset_um.npy"), rtol=1e-3)
     assert "`offset_um` (batch, 2)" in (fusion_package / "README.md").read_text()
@@ -268,7 +268,7 @@ def scores(method: str, psnr_db: float | None) -> dict:
         "method": method,
         "protocol": "strict",
         "target": "captured",
-        "delta_d_um": None,
+        "focal_offset_um": None,
         "patches": 20,
         "slides": 6,
         "psnr_db": psnr_db,

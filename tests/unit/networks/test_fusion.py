@@ -43,10 +43,10 @@ def shot(spectrum: Tensor, z_um: float, noise: float = 0.004, seed: int = 0) -> 
     return (0.6 + image + noise * torch.randn(image.shape, generator=random)).clamp(0, 1)
 
 
-def pair(n_um: float, size: int = 224, seed: int = 0, channels: int = 3) -> tuple[Tensor, Tensor, Tensor]:
+def pair(focal_offset_um: float, size: int = 224, seed: int = 0, channels: int = 3) -> tuple[Tensor, Tensor, Tensor]:
     """low, high and in-focus image."""
     spectrum = specimen(size, seed, channels)
-    low, high = (shot(spectrum, n_um + side * DELTA_UM, seed=2 * seed + side) for side in (-1, 1))
+    low, high = (shot(spectrum, focal_offset_um + side * DELTA_UM, seed=2 * seed + side) for side in (-1, 1))
     return low, high, shot(spectrum, 0.0, noise=0.0)
 
 
@@ -70,9 +70,9 @@ def network() -> Fusion:
 def test_the_order_of_capture_changes_the_sign_of_the_offset_and_nothing_else(network: Fusion) -> None:
     low, high, _ = pair(1.2)
     there, back = network.decide(low, high), network.decide(high, low)
-    torch.testing.assert_close(there.n_um, -back.n_um, rtol=0, atol=0)
+    torch.testing.assert_close(there.focal_offset_um, -back.focal_offset_um, rtol=0, atol=0)
     torch.testing.assert_close(there.sd_um, back.sd_um, rtol=0, atol=0)
-    assert abs(float(there.n_um)) > 1e-4  # so that the order is decided
+    assert abs(float(there.focal_offset_um)) > 1e-4  # so that the order is decided
     # the same float32 sums, but for the order in which shots are averaged
     torch.testing.assert_close(network(low, high), network(high, low), rtol=0, atol=2e-6)
 
@@ -82,9 +82,9 @@ def test_before_training_it_is_the_linear_estimate() -> None:
     network = build("fusion", TrainSettings(), 3, OPTICS, DELTA_UM).eval()
     low, high, _ = pair(0.8)
     decision = network.decide(low, high)
-    near, far = (low, high) if float(decision.n_um) >= 0 else (high, low)
+    near, far = (low, high) if float(decision.focal_offset_um) >= 0 else (high, low)
     mean = decision.mean[..., None, None]
-    linear = network.wiener(near - mean, far - mean, decision.n_um, decision.noise / decision.signal) + mean
+    linear = network.wiener(near - mean, far - mean, decision.focal_offset_um, decision.noise / decision.signal) + mean
     torch.testing.assert_close(network(low, high), linear, rtol=0, atol=1e-7)
 
 
@@ -94,7 +94,7 @@ def test_a_brighter_lamp_makes_a_brighter_image_and_nothing_else(network: Fusion
     low, high, _ = pair(1.0)
     low, high = low * 0.7, high * 0.7  # nothing is clipped
     plain, bright = network.decide(low, high), network.decide(low * gain, high * gain)
-    torch.testing.assert_close(plain.n_um, bright.n_um, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(plain.focal_offset_um, bright.focal_offset_um, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(network(low * gain, high * gain), gain * network(low, high), rtol=1e-3, atol=1e-4)
 
 
@@ -111,7 +111,7 @@ def test_any_size_comes_back_finite(height: int, width: int, channels: int) -> N
 
 @torch.no_grad()
 def test_a_batch_is_its_members_one_by_one(network: Fusion) -> None:
-    pairs = [pair(n_um, size=96, seed=seed) for seed, n_um in enumerate((-2.0, 0.3, 1.0))]
+    pairs = [pair(focal_offset_um, size=96, seed=seed) for seed, focal_offset_um in enumerate((-2.0, 0.3, 1.0))]
     low, high = (torch.cat([one[k] for one in pairs]) for k in (0, 1))
     alone = torch.cat([network(one[0], one[1]) for one in pairs])
     torch.testing.assert_close(network(low, high), alone, rtol=1e-4, atol=1e-5)
@@ -130,10 +130,10 @@ def test_tiles_are_the_whole_image(network: Fusion, size: tuple[int, int]) -> No
 def test_large_images_have_an_offset_for_every_pixel(network: Fusion) -> None:
     low, high, _ = pair(1.5, size=448)
     decision = network.decide(low, high)
-    assert decision.n_um.shape == (1, 1, 448, 448)
+    assert decision.focal_offset_um.shape == (1, 1, 448, 448)
     part = part_of(decision, slice(10, 90), slice(0, 50))
-    torch.testing.assert_close(part.n_um, decision.n_um[..., 10:90, :50])
-    assert decide(network, low[..., :224, :224], high[..., :224, :224]).n_um.shape == (1,)
+    torch.testing.assert_close(part.focal_offset_um, decision.focal_offset_um[..., 10:90, :50])
+    assert decide(network, low[..., :224, :224], high[..., :224, :224]).focal_offset_um.shape == (1,)
 
 
 def test_a_method_says_offset_and_error(network: Fusion) -> None:
@@ -142,7 +142,7 @@ def test_a_method_says_offset_and_error(network: Fusion) -> None:
     low, high, _ = pair(1.0)
     images = [(image[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for image in (low, high)]
     outcome = with_network(network, RefocusSettings(batch=2))([Pair(*images, DELTA_UM, OPTICS)] * 3)
-    assert set(outcome.facts) == {"estimated_n_um", "estimated_n_sd_um", "predicted_rmse"}
+    assert set(outcome.facts) == {"estimated_focal_offset_um", "estimated_focal_offset_sd_um", "predicted_rmse"}
     assert all(len(values) == 3 and np.isfinite(values).all() for values in outcome.facts.values())
 
 
@@ -198,18 +198,18 @@ def test_windows_reach_from_edge_to_edge() -> None:
 def test_the_estimator_learns_offsets_of_known_specimens() -> None:
     torch.manual_seed(0)
     spectra, estimator = BandSpectra(), OffsetEstimator(3)
-    n_um = torch.linspace(-2.5, 2.5, 21).repeat(6)
+    focal_offset_um = torch.linspace(-2.5, 2.5, 21).repeat(6)
     found = torch.cat(
-        [spectra(*pair(float(n), size=128, seed=seed)[:2]).mean(dim=(-2, -1)) for seed, n in enumerate(n_um)]
+        [spectra(*pair(float(n), size=128, seed=seed)[:2]).mean(dim=(-2, -1)) for seed, n in enumerate(focal_offset_um)]
     )
     train, test = slice(0, 105), slice(105, 126)
     estimator.standardise(found[train])
     optimiser = torch.optim.Adam(estimator.parameters(), lr=3e-3)
     for _ in range(400):
-        loss = negative_log_likelihood(*estimator(found[train]), n_um[train])
+        loss = negative_log_likelihood(*estimator(found[train]), focal_offset_um[train])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     with torch.no_grad():
         estimate, _ = estimator(found[test])
-    assert (estimate - n_um[test]).abs().mean() < 0.25  # a guess of 0 would be 1.3 off
+    assert (estimate - focal_offset_um[test]).abs().mean() < 0.25  # a guess of 0 would be 1.3 off

@@ -41,7 +41,7 @@ def test_the_order_of_capture_changes_the_sign_and_nothing_else() -> None:
     network = lively()
     sharp, blurred = shots()
     there, back = network.decide(sharp, blurred), network.decide(blurred, sharp)
-    assert float(there.n_um) > 0 and float(there.n_um) == -float(back.n_um)
+    assert float(there.focal_offset_um) > 0 and float(there.focal_offset_um) == -float(back.focal_offset_um)
     torch.testing.assert_close(network(sharp, blurred), network(blurred, sharp), rtol=0, atol=0)
 
 

@@ -34,12 +34,12 @@ def test_weights_give_the_paper_s_averages(row):
 
 @given(st.floats(0.2, 5), st.sampled_from([0.1, 0.25, 0.5, 1.0]))
 def test_weights_are_the_gaussian_s_areas(sd_um, step_um):
-    n_um = np.arange(-8, 9) * step_um
+    focal_offset_um = np.arange(-8, 9) * step_um
     areas = [
         0.5 * (math.erf((n + step_um / 2) / sd_um / math.sqrt(2)) - math.erf((n - step_um / 2) / sd_um / math.sqrt(2)))
-        for n in n_um
+        for n in focal_offset_um
     ]
-    weights = bin_weights(n_um, sd_um, step_um)
+    weights = bin_weights(focal_offset_um, sd_um, step_um)
     assert weights == pytest.approx(np.array(areas) / sum(areas), rel=1e-9, abs=1e-14)
     assert np.array_equal(weights, weights[::-1])
     assert weights.sum() == pytest.approx(1, rel=1e-12)

@@ -64,7 +64,7 @@ def test_usable_patches_are_listed_in_order():
     assert tuple(used.columns) == PATCH_COLUMNS
     assert used["index"].tolist() == [0, 1]
     assert used["own_focus_plane"].tolist() == [5, 6]
-    assert set(used["n_um"]) <= set(SETTINGS.offsets_um)
+    assert set(used["focal_offset_um"]) <= set(SETTINGS.offsets_um)
     assert used.loc[1, ["sample", "patient", "role", "x_px", "focus_z_um", "array"]].tolist() == [
         "Sample1",
         "p1",
@@ -110,7 +110,7 @@ def test_further_fields_change_no_draw():
         [focused(field="f0"), focused()],
         [patch(0, 0, field="f0"), *(patch(0, column) for column in range(5))],
     )
-    assert with_other.loc[with_other["field"] == "f1", "n_um"].tolist() == alone["n_um"].tolist()
+    assert with_other.loc[with_other["field"] == "f1", "focal_offset_um"].tolist() == alone["focal_offset_um"].tolist()
 
 
 def test_all_excluded_gives_empty_tables():

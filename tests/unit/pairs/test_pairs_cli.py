@@ -188,7 +188,7 @@ def test_simulated_truth_is_cut_beside(tmp_path):
     drawn = read_table(out / "continuous.tsv")
     assert drawn["index"].tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
     # middle positions less where the field was found in focus (z = 1.5 µm)
-    assert drawn["n_um"].to_numpy()[:3] == pytest.approx([0.223, -1.25, 0.6])
+    assert drawn["focal_offset_um"].to_numpy()[:3] == pytest.approx([0.223, -1.25, 0.6])
 
 
 def test_a_slide_without_a_usable_field_has_empty_tables(tmp_path):

@@ -46,7 +46,7 @@ def patch_table() -> pd.DataFrame:
             "pixel_um": 0.345,
             "channels": 3,
             "focus_z_um": 0.0,
-            "n_um": 1.0,
+            "focal_offset_um": 1.0,
             "array": f"pairs/{slide}/patches.npy",
             "has_clean": int(slide == "D2"),
             "draws": 3 * (slide == "D2"),
@@ -92,7 +92,7 @@ def results(tmp_path: Path) -> Path:
     np.save(folder / "pairs/D2/clean.npy", stacks(1)[:, 7] // 2)
     np.save(folder / "pairs/D2/continuous.npy", random.integers(0, 256, (2, 3, 2, 32, 32, 3), np.uint8))
     draws = [(index, draw, 0.1 + index + 0.3 * draw) for index in range(2) for draw in range(3)]
-    write_table(folder / "pairs/D2/continuous.tsv", pd.DataFrame(draws, columns=["index", "draw", "n_um"]))
+    write_table(folder / "pairs/D2/continuous.tsv", pd.DataFrame(draws, columns=["index", "draw", "focal_offset_um"]))
     write_table(folder / "pairs/dataset1.tsv", patch_table())
     return folder
 
@@ -130,7 +130,7 @@ def test_a_data_set_is_restored_at_all_offsets_and_scored(results: Path, untrain
         "patch",
         "slide",
         "sample",
-        "n_um",
+        "focal_offset_um",
         "protocol",
         "draw",
         "target",
@@ -138,8 +138,8 @@ def test_a_data_set_is_restored_at_all_offsets_and_scored(results: Path, untrain
         "ssim",
         "identical",
         "seconds",
-        "estimated_n_um",
-        "estimated_n_sd_um",
+        "estimated_focal_offset_um",
+        "estimated_focal_offset_sd_um",
         "predicted_rmse",
         "psnr_shifted_db",
         "failure",
@@ -154,10 +154,10 @@ def test_a_data_set_is_restored_at_all_offsets_and_scored(results: Path, untrain
         ("D2", "continuous", "clean"): 6,
     }
     identical = scores[scores["identical"] == 1]
-    assert identical["psnr_db"].isna().all() and set(identical["n_um"]) == {-0.5, 0.5}
+    assert identical["psnr_db"].isna().all() and set(identical["focal_offset_um"]) == {-0.5, 0.5}
     assert set(identical["target"]) == {"captured"} and len(identical) == 8
     continuous = scores[(scores["protocol"] == "continuous") & (scores["target"] == "clean") & (scores["patch"] == 3)]
-    np.testing.assert_allclose(continuous.sort_values("draw")["n_um"], [1.1, 1.4, 1.7])
+    np.testing.assert_allclose(continuous.sort_values("draw")["focal_offset_um"], [1.1, 1.4, 1.7])
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ def test_as_captured_is_the_sharper_shot_whatever_the_order() -> None:
 def test_grid_pairs_are_the_planes_about_each_offset() -> None:
     values = np.arange(15, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), np.uint8)
     pairs = grid_pairs(values, PAIRS, OPTICS)
-    assert [each.n_um for each in pairs] == [0.5 * step for step in range(-6, 7)]
-    assert {each.n_within_um for each in pairs} == {0.25}  # the sharpest plane is right to half a step
+    assert [each.focal_offset_um for each in pairs] == [0.5 * step for step in range(-6, 7)]
+    assert {each.focal_offset_within_um for each in pairs} == {0.25}  # the sharpest plane is right to half a step
     for each, middle in zip(pairs, range(1, 14), strict=True):
         assert (each.low[0, 0, 0], each.high[0, 0, 0]) == (middle - 1, middle + 1)
     with pytest.raises(ValueError, match="15"):
@@ -127,7 +127,7 @@ def test_scores_are_the_metrics_and_identical_images_have_no_psnr() -> None:
         found = scores[scores["target"] == name]
         np.testing.assert_array_equal(found["psnr_db"], psnr_db(restored, np.broadcast_to(target, restored.shape)))
         np.testing.assert_array_equal(found["ssim"], ssim(restored, target[None])[0])
-    captured = scores[scores["target"] == "captured"].set_index("n_um")
+    captured = scores[scores["target"] == "captured"].set_index("focal_offset_um")
     # At half a micrometre one of the shots is the target plane itself.
     assert captured.index[captured["identical"] == 1].tolist() == [-0.5, 0.5]
     assert captured["psnr_db"].isna().sum() == 2 and np.isfinite(captured["psnr_db"].dropna()).all()

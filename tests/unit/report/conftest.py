@@ -217,7 +217,7 @@ def _slide(results: Path, world: World, dataset: str, number: int, rng: np.rando
         "focus_z_um": 0.0,
         "focus_plane": 7,
         "own_focus_plane": 7,
-        "n_um": rng.choice(PAIRS.offsets_um, world.patches),
+        "focal_offset_um": rng.choice(PAIRS.offsets_um, world.patches),
         "array": f"pairs/{name}/patches.npy",
         "has_clean": int(world.simulated),
         "draws": 2 * int(world.simulated),
@@ -256,11 +256,13 @@ def _method(results: Path, world: World, dataset: str, method: str, table: pd.Da
         stack = np.load(results / row.array)[row.index]
         clean = np.load((results / row.array).with_name("clean.npy"))[row.index] if world.simulated else None
         target = stack[PAIRS.reach_planes]
-        for place, n_um in enumerate(PAIRS.offsets_um):
+        for place, focal_offset_um in enumerate(PAIRS.offsets_um):
             # the patch's own bit of luck lets intervals have a width
-            image = _restore(stack, n_um, share * (1 + 0.05 * np.sin(9 * patch + place)) if method != "y1" else 1)
+            image = _restore(
+                stack, focal_offset_um, share * (1 + 0.05 * np.sin(9 * patch + place)) if method != "y1" else 1
+            )
             restored[patch, place] = image
-            common = {"patch": patch, "slide": row.slide, "sample": row.sample, "n_um": n_um}
+            common = {"patch": patch, "slide": row.slide, "sample": row.sample, "focal_offset_um": focal_offset_um}
             for name, against in (("captured", target), ("clean", clean)):
                 if against is not None:
                     facts = {"protocol": "grid", "draw": None, "target": name, "seconds": 0.01}
@@ -268,9 +270,9 @@ def _method(results: Path, world: World, dataset: str, method: str, table: pd.Da
             counts.append({**common, "count_restored": 5 + place % 2, "count_truth": 5, "true_nuclei": 6})
             if world.nuclei:
                 counts[-1] |= _nuclei(share, place, patch, world.simulated)
-        for draw, n_um in enumerate((-1.23, 0.71) if clean is not None else ()):
-            image = _restore(stack, round(n_um * 2) / 2, 0.9 * share)
-            common = {"patch": patch, "slide": row.slide, "sample": row.sample, "n_um": n_um}
+        for draw, focal_offset_um in enumerate((-1.23, 0.71) if clean is not None else ()):
+            image = _restore(stack, round(focal_offset_um * 2) / 2, 0.9 * share)
+            common = {"patch": patch, "slide": row.slide, "sample": row.sample, "focal_offset_um": focal_offset_um}
             for name, against in (("captured", target), ("clean", clean)):
                 facts = {"protocol": "continuous", "draw": draw, "target": name, "seconds": 0.01}
                 scores.append({**common, **facts, **_score(image, against)})
@@ -280,12 +282,16 @@ def _method(results: Path, world: World, dataset: str, method: str, table: pd.Da
         kept = (frame["patch"] % world.patches == 0) & (frame["protocol"] == "grid")
         frame = frame[kept].assign(
             psnr_shifted_db=frame["psnr_db"] + 0.5,
-            failure=frame["n_um"].map(lambda n_um: "the kernel <collapsed>" if n_um == -3 else ""),
+            failure=frame["focal_offset_um"].map(
+                lambda focal_offset_um: "the kernel <collapsed>" if focal_offset_um == -3 else ""
+            ),
         )
         counts = [row for row in counts if row["patch"] % world.patches == 0]
     if method in world.knowing:
         frame = frame.assign(
-            estimated_n_um=frame["n_um"] + 0.1, estimated_n_sd_um=0.2, predicted_rmse=10 ** (-frame["psnr_db"] / 20)
+            estimated_focal_offset_um=frame["focal_offset_um"] + 0.1,
+            estimated_focal_offset_sd_um=0.2,
+            predicted_rmse=10 ** (-frame["psnr_db"] / 20),
         )
     write_table(folder / "scores.tsv", frame)
     areas = pd.DataFrame(counts).assign(area_restored_px=100.0, area_truth_px=101.0)
@@ -300,9 +306,12 @@ def _nuclei(share: float, place: int, patch: int, simulated: bool) -> dict[str, 
     return {**facts, **(true if simulated else dict.fromkeys(true))}
 
 
-def _restore(stack: np.ndarray, n_um: float, share: float) -> np.ndarray:
+def _restore(stack: np.ndarray, focal_offset_um: float, share: float) -> np.ndarray:
     """The sharper shot with `share` of its error."""
-    planes = [PAIRS.reach_planes + round((n_um + side) / PAIRS.z_step_um) for side in (-PAIRS.delta_um, PAIRS.delta_um)]
+    planes = [
+        PAIRS.reach_planes + round((focal_offset_um + side) / PAIRS.z_step_um)
+        for side in (-PAIRS.delta_um, PAIRS.delta_um)
+    ]
     y1 = stack[min(planes, key=lambda plane: abs(plane - PAIRS.reach_planes))].astype(float)
     target = stack[PAIRS.reach_planes].astype(float)
     bias = 0 if share == 1 else 1

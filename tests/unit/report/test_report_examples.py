@@ -25,7 +25,11 @@ OFFSETS = len(PAIRS.offsets_um)
 def scores(psnr_db: np.ndarray) -> pd.DataFrame:
     """A table of scores from PSNR by (patch, offset), rows in no order."""
     patch, place = np.indices(psnr_db.shape)
-    facts = {"patch": patch.ravel(), "n_um": np.take(PAIRS.offsets_um, place.ravel()), "psnr_db": psnr_db.ravel()}
+    facts = {
+        "patch": patch.ravel(),
+        "focal_offset_um": np.take(PAIRS.offsets_um, place.ravel()),
+        "psnr_db": psnr_db.ravel(),
+    }
     table = pd.DataFrame(facts | {"protocol": "grid", "target": "captured"})
     return table.sample(frac=1, random_state=1)
 
@@ -48,7 +52,7 @@ def test_the_worst_and_the_medians_are_shown() -> None:
     gain[4, 6] = -2.0  # ΔD = 0
     gain[0, 5] = -9.0  # ΔD = −0.5: a shot is the target there, so that it is out of the running
     found = examples.choose(dataset(gain), 4, PAIRS)
-    worst, *medians = [(row["why"], row["patch"], row["delta_d_um"], round(row["gain_db"], 6)) for row in found]
+    worst, *medians = [(row["why"], row["patch"], row["focal_offset_um"], round(row["gain_db"], 6)) for row in found]
     assert worst == ("worst", 4, 0.0, -2.0)
     # three of the sizes 0, 1, 1.5, 2, 2.5, 3: the third, the fourth (half to even) and the last; signs alternate
     assert medians == [("median", 0, 1.5, 3.9), ("median", 0, -2.0, 3.2), ("median", 0, 3.0, 4.2)]
@@ -60,7 +64,7 @@ def test_without_a_method_y1s_scores_choose() -> None:
     y1[3, 12] = 20.0
     alone = DataSet("dataset1", given.patches, {"y1": Method(scores(y1))}, given.stacks)
     (found,) = examples.choose(alone, 1, PAIRS)
-    assert (found["patch"], found["delta_d_um"], found["gain_db"]) == (3, 3.0, None)
+    assert (found["patch"], found["focal_offset_um"], found["gain_db"]) == (3, 3.0, None)
     assert "Y1 as captured scored least" in examples.rule(alone)
 
 
@@ -86,7 +90,7 @@ def test_pictures_are_the_arrays_pixel_for_pixel() -> None:
         assert np.array_equal(pixels(row["target"]), target)
         for method in row["methods"]:
             image = given.methods[method["method"]].restored[
-                example["patch"], PAIRS.offsets_um.index(example["delta_d_um"])
+                example["patch"], PAIRS.offsets_um.index(example["focal_offset_um"])
             ]
             assert np.array_equal(pixels(method["image"]), image)
             error = np.abs(image.astype(float) - target).mean(axis=2)

@@ -25,7 +25,7 @@ def test_errors_by_size_print_the_summary(report: Callable[..., Any]) -> None:
     for method in ("y1", "tsva", "unet"):
         (cells,) = table.of(method=method)
         for delta, cell in zip([*SIZES, None], cells[1:], strict=True):
-            key = {"dataset": "dataset1", "method": method, "sample": None, "delta_d_um": delta}
+            key = {"dataset": "dataset1", "method": method, "sample": None, "focal_offset_um": delta}
             row = only(made.summary["nuclei"], protocol="strict" if delta is None else "folded", **key)
             assert numbers(cell.replace("F1:", "")) == printed(row["absolute_error"], row["f1"])
 
@@ -35,7 +35,7 @@ def test_detections_print_the_summary(report: Callable[..., Any]) -> None:
     table = made.table("detections", "dataset2")
     for method in ("y1", "tsva", "unet"):
         (cells,) = table.of(method=method)
-        key = {"dataset": "dataset2", "method": method, "sample": None, "delta_d_um": None}
+        key = {"dataset": "dataset2", "method": method, "sample": None, "focal_offset_um": None}
         row = only(made.summary["nuclei"], protocol="strict", **key)
         wanted = printed(row["nuclei_restored"], row["nuclei_truth"], row["true_nuclei"])
         signed = ("bias", "bias_low", "bias_high", "agreement_low", "agreement_high")
@@ -51,9 +51,9 @@ def test_the_summary_is_the_table_of_counts(report: Callable[..., Any]) -> None:
     ours, theirs = (
         pd.read_csv(made.results / "count" / "dataset1" / f"{method}.tsv", sep="\t") for method in ("tsva", "y1")
     )
-    at = ours["n_um"].abs() == 2.5
+    at = ours["focal_offset_um"].abs() == 2.5
     error, nothing = ((part["nuclei_restored"] - part["nuclei_truth"]).abs()[at].mean() for part in (ours, theirs))
-    key = {"dataset": "dataset1", "method": "tsva", "sample": None, "delta_d_um": 2.5}
+    key = {"dataset": "dataset1", "method": "tsva", "sample": None, "focal_offset_um": 2.5}
     row = only(made.summary["nuclei"], protocol="folded", **key)
     assert row["absolute_error"] == pytest.approx(error, abs=1e-6)  # the summary keeps six decimals
     assert row["error_difference"] == pytest.approx(error - nothing, abs=1e-6)
@@ -88,7 +88,7 @@ def row(method: str, delta: float | None, difference: float | None, reach: float
         "sample": None,
         "method": method,
         "protocol": "strict" if delta is None else "folded",
-        "delta_d_um": delta,
+        "focal_offset_um": delta,
         "absolute_error": 1 + (difference or 0),
         "error_difference": difference,
         "f1": 0.9,

@@ -35,7 +35,7 @@ def only(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any]:
 
 def score_numbers(row: Mapping[str, Any]) -> list[str]:
     found = printed(*(row[key] for key in ("psnr_db", "psnr_sd_db", "psnr_low_db", "psnr_high_db")))
-    identical = [str(row["identical_patches"])] + ([] if row["delta_d_um"] is None else [str(row["patches"])])
+    identical = [str(row["identical_patches"])] + ([] if row["focal_offset_um"] is None else [str(row["patches"])])
     return found + (identical if row["identical_patches"] else [])
 
 
@@ -43,17 +43,17 @@ def score_numbers(row: Mapping[str, Any]) -> list[str]:
 def test_table3_prints_the_summary(report: Callable[..., Any], dataset: str) -> None:
     made = report()
     table, scores, paper = made.table("table3", dataset), made.summary["scores"], made.summary["paper"]["table3"]
-    deltas = [*sorted({row["delta_d_um"] for row in scores} - {None}), None]
+    deltas = [*sorted({row["focal_offset_um"] for row in scores} - {None}), None]
     (head,) = table.of(part="thead")
     assert head[1:] == [*(offset(delta) for delta in deltas[:-1]), "Average"]
     for method in ("y1", "tsva", "unet"):
         (cells,) = table.of(method=method)
         for delta, cell in zip(deltas, cells[1:], strict=True):
             wanted = {"dataset": dataset, "method": method, "protocol": "paper", "target": "captured", "sample": None}
-            assert numbers(cell) == score_numbers(only(scores, delta_d_um=delta, **wanted))
+            assert numbers(cell) == score_numbers(only(scores, focal_offset_um=delta, **wanted))
     for name, cells in zip(("tsva", "unet"), table.of(**{"class": "paper"}), strict=True):
         for delta, cell in zip(deltas, cells[1:], strict=True):
-            row = only(paper, dataset=dataset, method=name, delta_d_um=delta)
+            row = only(paper, dataset=dataset, method=name, focal_offset_um=delta)
             assert numbers(cell) == printed(row["psnr_db"], row["psnr_sd_db"])
 
 
@@ -64,7 +64,7 @@ def test_averages_print_the_summary(report: Callable[..., Any]) -> None:
         assert len(rows) == 3 * 6  # three protocols, two targets
         for found, cells in rows:
             key = {key: found[key] for key in ("method", "protocol", "target")}
-            key |= {"dataset": table.dataset, "sample": None, "delta_d_um": None}
+            key |= {"dataset": table.dataset, "sample": None, "focal_offset_um": None}
             row = only(made.summary["scores"], **key)
             four = printed(row["psnr_db"], row["psnr_sd_db"], row["psnr_low_db"], row["psnr_high_db"])
             wanted = [*four, *printed(row["ssim"], digits=4)]
@@ -83,7 +83,7 @@ def test_samples_print_the_summary(report: Callable[..., Any]) -> None:
     for cells in rows:
         for method, cell in zip(("y1", "tsva", "unet"), cells[1:], strict=True):
             key = {"dataset": "dataset1", "sample": cells[0], "method": method, "protocol": "strict"}
-            key |= {"target": "captured", "delta_d_um": None}
+            key |= {"target": "captured", "focal_offset_um": None}
             wanted = score_numbers(only(made.summary["scores"], **key))
             if method != "y1":
                 against = only(made.summary["comparisons"], baseline="y1", **key)
@@ -94,20 +94,22 @@ def test_samples_print_the_summary(report: Callable[..., Any]) -> None:
 def test_counts_print_the_summary(report: Callable[..., Any]) -> None:
     made = report()
     counts, paper = made.summary["counts"], made.summary["paper"]["table2"]
-    deltas = [*sorted({row["delta_d_um"] for row in counts} - {None}), None]
+    deltas = [*sorted({row["focal_offset_um"] for row in counts} - {None}), None]
     table = made.table("counts", "dataset1")
     samples = ["Sample1", "Sample2", "Sample3", None]
     for delta, cells in zip(deltas, table.of(part="tbody", **{"class": ""}), strict=True):
         for sample, cell in zip(samples, cells[1:], strict=True):
-            row = only(counts, dataset="dataset1", method="tsva", protocol="paper", delta_d_um=delta, sample=sample)
+            row = only(
+                counts, dataset="dataset1", method="tsva", protocol="paper", focal_offset_um=delta, sample=sample
+            )
             assert numbers(cell) == printed(row["count_restored"], row["count_truth"])
     for delta, cells in zip((0.5, 1, 1.5, 2, 2.5, 3, None), table.of(**{"class": "paper"}), strict=True):
         for sample, cell in zip(samples, cells[1:], strict=True):
-            row = only(paper, abs_delta_d_um=delta, sample=sample)
+            row = only(paper, abs_focal_offset_um=delta, sample=sample)
             assert numbers(cell) == printed(row["count_restored"], row["count_truth"])
     for method in ("y1", "tsva", "unet"):
         (cells,) = made.table("agreement", "dataset1").of(method=method)
-        row = only(counts, dataset="dataset1", method=method, protocol="strict", delta_d_um=None, sample=None)
+        row = only(counts, dataset="dataset1", method=method, protocol="strict", focal_offset_um=None, sample=None)
         wanted = printed(row["count_restored"], row["count_truth"], row["true_nuclei"])
         keys = ("bias", "bias_low", "bias_high", "agreement_low", "agreement_high")
         wanted += printed(*(row[key] for key in keys), plus=True) + printed(row["absolute_error"])

@@ -22,7 +22,7 @@ from tsva.settings.report import ReportSettings
 EDGE = 64
 PAIRS = PairsSettings(patch_px=EDGE)
 INPUTS = Inputs([], [], [], PAIRS, OpticsSettings(), CountSettings(), ReportSettings(), {}, {}, 1)
-EXAMPLE = dict.fromkeys(segmentation.WHERE, "x") | {"patch": 0, "delta_d_um": 2.0, "why": "median"}
+EXAMPLE = dict.fromkeys(segmentation.WHERE, "x") | {"patch": 0, "focal_offset_um": 2.0, "why": "median"}
 
 
 def squares(places: list[tuple[int, int]], channels: int) -> np.ndarray:
@@ -93,5 +93,5 @@ def test_the_page_prints_the_summary(report: Callable[..., Any]) -> None:
         section = made.page.split(f'id="{row["dataset"]}-segmentation"')[1].split("</section>")[0]
         for key in ("count_restored", "count_truth"):
             assert f"outlines: {row[key]} counted" in section
-        example = [row["patch"], row["delta_d_um"]]
-        assert example in [[found["patch"], found["delta_d_um"]] for found in made.summary["examples"]]
+        example = [row["patch"], row["focal_offset_um"]]
+        assert example in [[found["patch"], found["focal_offset_um"]] for found in made.summary["examples"]]

@@ -33,7 +33,7 @@ def table(places: list[tuple[int, int]], edge: int, field: str = "f0") -> pd.Dat
     """Patches at rows and columns of a grid, each with an n of its own."""
     rows, columns = np.array(places).T
     facts = {"index": range(len(places)), "field": field, "row": rows, "column": columns, "y_px": 5 + rows * edge}
-    facts |= {"x_px": 3 + columns * edge, "n_um": np.arange(len(places)) * 0.5 - 1, "focus_z_um": 0.5}
+    facts |= {"x_px": 3 + columns * edge, "focal_offset_um": np.arange(len(places)) * 0.5 - 1, "focus_z_um": 0.5}
     return pd.DataFrame(facts | {"pixel_um": 0.345})
 
 
@@ -132,7 +132,11 @@ def test_a_mosaic_puts_patches_in_place_and_leaves_gaps_grey() -> None:
     (found,) = focal_surface.pictures([given], [row], 0.5)["fields"]
     shown = decoded(found["mosaic"]).reshape(2, 16, 3, 16, 3).mean(axis=(1, 3, 4))
     assert shown == pytest.approx(np.array([[30, 128, 90], [128, 200, 128]]), abs=1)
-    assert [(p["y_px"], p["x_px"], p["n_um"]) for p in found["patches"]] == [(0, 0, -1), (0, 32, -0.5), (16, 16, 0)]
+    assert [(p["y_px"], p["x_px"], p["focal_offset_um"]) for p in found["patches"]] == [
+        (0, 0, -1),
+        (0, 32, -0.5),
+        (16, 16, 0),
+    ]
 
 
 def test_fields_are_spread_over_the_sheet() -> None:
@@ -196,7 +200,7 @@ def test_n_on_the_patches_is_the_tables(report: Callable[..., Any]) -> None:
     assert [found[0] for found in figures] == [row["slide"] for row in made.summary["fields_shown"]]
     for name, field, inside in figures:
         rows = drawn[(drawn["slide"] == name) & (drawn["field"] == field)]
-        assert re.findall(r"<text[^>]*>(.*?)</text>", inside) == [offset(n) for n in rows["n_um"]]
+        assert re.findall(r"<text[^>]*>(.*?)</text>", inside) == [offset(n) for n in rows["focal_offset_um"]]
         assert inside.count("<rect") == len(rows)
 
 

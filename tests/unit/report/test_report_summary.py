@@ -66,24 +66,26 @@ def test_identical_patches_are_null_and_counted(report: Callable[..., Any]) -> N
         for row in report().summary["scores"]
         if (row["method"], row["protocol"], row["target"], row["sample"]) == ("y1", "paper", "captured", None)
     ]
-    handed_over = [row for row in rows if row["delta_d_um"] is not None and abs(row["delta_d_um"]) == PAIRS.delta_um]
+    handed_over = [
+        row for row in rows if row["focal_offset_um"] is not None and abs(row["focal_offset_um"]) == PAIRS.delta_um
+    ]
     assert len(handed_over) == 4  # two columns, two data sets
     assert all(row["psnr_db"] is None and row["identical_patches"] == row["patches"] == 6 for row in handed_over)
-    assert all(row["identical_patches"] == 0 for row in rows if row["delta_d_um"] in PAIRS.strict_offsets_um)
+    assert all(row["identical_patches"] == 0 for row in rows if row["focal_offset_um"] in PAIRS.strict_offsets_um)
 
 
 def test_the_strict_average_is_the_weighted_mean_of_the_scores(report: Callable[..., Any]) -> None:
     made = report()
     scores = pd.read_csv(made.results / "refocus" / "dataset1" / "tsva" / "scores.tsv", sep="\t")
     grid = scores[(scores["protocol"] == "grid") & (scores["target"] == "captured")]
-    means = grid[grid["n_um"].abs() != PAIRS.delta_um].groupby("n_um")["psnr_db"].mean()
+    means = grid[grid["focal_offset_um"].abs() != PAIRS.delta_um].groupby("focal_offset_um")["psnr_db"].mean()
     weights = np.exp(-(means.index.to_numpy() ** 2) / 2)
     (row,) = (
         row
         for row in made.summary["scores"]
         if (row["dataset"], row["method"], row["protocol"], row["target"]) == ("dataset1", "tsva", "strict", "captured")
         and row["sample"] is None
-        and row["delta_d_um"] is None
+        and row["focal_offset_um"] is None
     )
     exact = np.average(means, weights=bin_weights(means.index, 1.0, 0.5))
     assert row["psnr_db"] == pytest.approx(exact, abs=1e-6)  # the summary keeps six decimals
@@ -107,14 +109,16 @@ def test_table3_is_typed_in_right() -> None:
     weights = bin_weights(PAIRS.offsets_um, 1.0, 0.5)
     for dataset in ("dataset1", "dataset2"):
         for method in ("unet", "tsva"):
-            found = {r["delta_d_um"]: r["psnr_db"] for r in rows if (r["dataset"], r["method"]) == (dataset, method)}
+            found = {
+                r["focal_offset_um"]: r["psnr_db"] for r in rows if (r["dataset"], r["method"]) == (dataset, method)
+            }
             average = found.pop(None)
             assert list(found) == list(PAIRS.offsets_um)
             assert np.dot(weights, list(found.values())) == pytest.approx(average, abs=0.02)
 
 
 def test_table2_has_the_papers_gaps() -> None:
-    rows = {(row["abs_delta_d_um"], row["sample"]): row for row in paper.table2()}
+    rows = {(row["abs_focal_offset_um"], row["sample"]): row for row in paper.table2()}
     assert len(rows) == 7 * 7
     assert rows[0.5, "Sample2"]["count_restored"] == 42.38
     assert rows[3.0, "Sample1"]["count_truth"] is None
@@ -128,7 +132,7 @@ def test_the_axis_falls_as_the_closed_form_says() -> None:
     optics = OpticsSettings()
     u = 2 * np.pi * optics.na**2 * 0.5 / (optics.refractive_index * optics.wavelengths_um[1])
     focus, away = on_axis(optics, 0.5)
-    assert focus == {"delta_d_um": 0.0, "intensity": 1.0}
+    assert focus == {"focal_offset_um": 0.0, "intensity": 1.0}
     assert away["intensity"] == pytest.approx((np.sin(u / 4) / (u / 4)) ** 2, rel=1e-9)
 
 
@@ -158,9 +162,9 @@ def test_focal_offsets_are_counted_about_their_planes() -> None:
 
 
 def test_drawn_offsets_add_up() -> None:
-    patches = pd.DataFrame({"n_um": [0.0, 0.0, -0.5, 3.0]})
+    patches = pd.DataFrame({"focal_offset_um": [0.0, 0.0, -0.5, 3.0]})
     rows = slides.drawn_offsets(DataSet("dataset1", patches, {}), PAIRS)
-    assert {row["n_um"]: row["patches"] for row in rows if row["patches"]} == {-0.5: 1, 0.0: 2, 3.0: 1}
+    assert {row["focal_offset_um"]: row["patches"] for row in rows if row["patches"]} == {-0.5: 1, 0.0: 2, 3.0: 1}
     assert sum(row["expected_patches"] for row in rows) == pytest.approx(4)
 
 

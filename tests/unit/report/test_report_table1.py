@@ -38,7 +38,7 @@ def test_cells_are_the_folded_scores_and_differences(made: Any) -> None:
     for found, cells in made.table("table1", "dataset1").rows:
         if found.get("method") not in ("burst", "graph"):
             continue
-        key = {"protocol": "folded", "target": "captured", "delta_d_um": float(found["size"]), "sample": None}
+        key = {"protocol": "folded", "target": "captured", "focal_offset_um": float(found["size"]), "sample": None}
         row = only(scores, method=found["method"], **key)
         assert cells[4].split()[0] == f"{row['psnr_db']:.2f}" and f"± {row['psnr_sd_db']:.2f}" in cells[4]
         for lead, cell in zip(("tsva", "fusion"), cells[5:7], strict=True):
@@ -55,7 +55,7 @@ def test_a_sample_prints_its_size_and_both_psnrs(made: Any) -> None:
     assert pairs == {"y1": "6", "graph": "3", "wiener_two_shot": "6", "burst": "6", "tsva": "6", "fusion": "6"}
     (cells,) = table.of(method="graph", size="2.0")
     row = only(
-        made.summary["scores"], method="graph", protocol="folded", target="captured", delta_d_um=2.0, sample=None
+        made.summary["scores"], method="graph", protocol="folded", target="captured", focal_offset_um=2.0, sample=None
     )
     assert row["psnr_shifted_db"] == pytest.approx(row["psnr_db"] + 0.5)
     assert f"shifted: {row['psnr_shifted_db']:.2f}" in cells[4]

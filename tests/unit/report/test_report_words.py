@@ -29,7 +29,7 @@ def compared(
     """A paired difference with an interval `half` wide on either side, over all samples in the strict protocol."""
     limits = (None, None) if difference is None or half is None else (difference - half, difference + half)
     row = {"dataset": "dataset1", "sample": None, "method": method, "baseline": baseline, "protocol": "strict"}
-    row |= {"target": "captured", "delta_d_um": delta, "difference_db": difference, "low_db": limits[0]}
+    row |= {"target": "captured", "focal_offset_um": delta, "difference_db": difference, "low_db": limits[0]}
     return row | {"high_db": limits[1], "patches": 8, "slides": 1 if half is None else 6} | more
 
 
@@ -102,7 +102,7 @@ def test_other_protocols_are_said_with_their_sign() -> None:
 def test_columns_that_hand_over_the_target_are_said() -> None:
     score = {"dataset": "dataset1", "method": "y1", "protocol": "paper", "target": "captured", "sample": None}
     scores = [
-        score | {"delta_d_um": d, "identical_patches": k, "patches": 8} for d, k in ((-0.5, 7), (0.5, 8), (1.0, 0))
+        score | {"focal_offset_um": d, "identical_patches": k, "patches": 8} for d, k in ((-0.5, 7), (0.5, 8), (1.0, 0))
     ]
     (found,) = verdicts(DATASETS, scores, [], [], PAIRS, 0.95)
     assert (
@@ -180,7 +180,7 @@ def test_signs_beside_scores(
     difference: float | None, y1_identical: int, delta: float | None, sign: str | None
 ) -> None:
     """Y1 identical to the target in a column is beyond beating there; its average, which leaves that out, is not."""
-    score = {"sample": None, "protocol": "paper", "target": "captured", "delta_d_um": delta, "patches": 8}
+    score = {"sample": None, "protocol": "paper", "target": "captured", "focal_offset_um": delta, "patches": 8}
     scores = [
         score | {"method": "tsva", "identical_patches": 0},
         score | {"method": "y1", "identical_patches": y1_identical},

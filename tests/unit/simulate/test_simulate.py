@@ -131,11 +131,11 @@ def test_shots_lie_where_they_say() -> None:
 
 @pytest.mark.parametrize("draws", [1, 3, 40])
 def test_offsets_fill_the_gaussians_strata_within_reach(draws: int) -> None:
-    n_um = continuous_offsets_um(draws, PAIRS, np.random.default_rng(draws))
+    focal_offset_um = continuous_offsets_um(draws, PAIRS, np.random.default_rng(draws))
     edge = ndtr(-PAIRS.offset_max_um)
-    share = (ndtr(n_um) - edge) / (1 - 2 * edge)
+    share = (ndtr(focal_offset_um) - edge) / (1 - 2 * edge)
     assert sorted(np.floor(share * draws)) == list(range(draws))
-    assert np.abs(n_um).max() <= PAIRS.offset_max_um
+    assert np.abs(focal_offset_um).max() <= PAIRS.offset_max_um
 
 
 def test_no_draws_no_shots() -> None:

@@ -16,8 +16,13 @@ PATCHES = pd.DataFrame({"focus_plane": [10, 10], "own_focus_plane": [10, 11]})
 
 def table(**columns: object) -> pd.DataFrame:
     """Two patches at every offset of the grid."""
-    n_um = np.tile(PAIRS.offsets_um, 2)
-    common = {"patch": np.repeat([0, 1], len(PAIRS.offsets_um)), "n_um": n_um, "protocol": "grid", "target": "captured"}
+    focal_offset_um = np.tile(PAIRS.offsets_um, 2)
+    common = {
+        "patch": np.repeat([0, 1], len(PAIRS.offsets_um)),
+        "focal_offset_um": focal_offset_um,
+        "protocol": "grid",
+        "target": "captured",
+    }
     return pd.DataFrame({**common, "psnr_db": 40.0, **columns})
 
 
@@ -27,16 +32,20 @@ def truth() -> np.ndarray:
 
 
 def test_exact_offsets_are_all_within():
-    found = offset_rows(table(estimated_n_um=truth(), estimated_n_sd_um=0.1), PATCHES, PAIRS, **NAMES).iloc[0]
+    found = offset_rows(
+        table(estimated_focal_offset_um=truth(), estimated_focal_offset_sd_um=0.1), PATCHES, PAIRS, **NAMES
+    ).iloc[0]
     assert found["pairs"] == 2 * len(PAIRS.strict_offsets_um)
     assert [found[key] for key in ("size_within", "signed_within", "sign_right", "within_two_sd")] == [1, 1, 1, 1]
     assert (found["bias_um"], found["rmse_um"]) == pytest.approx((0, 0), abs=1e-12)
 
 
 def test_a_wrong_sign_is_no_wrong_size():
-    found = offset_rows(table(estimated_n_um=-truth(), estimated_n_sd_um=0.1), PATCHES, PAIRS, **NAMES).iloc[0]
+    found = offset_rows(
+        table(estimated_focal_offset_um=-truth(), estimated_focal_offset_sd_um=0.1), PATCHES, PAIRS, **NAMES
+    ).iloc[0]
     assert (found["size_within"], found["sign_right"]) == (1, 0)
-    strict = np.isin(table()["n_um"], PAIRS.strict_offsets_um)
+    strict = np.isin(table()["focal_offset_um"], PAIRS.strict_offsets_um)
     assert found["signed_within"] == pytest.approx(np.mean(truth()[strict] == 0))
     assert found["rmse_um"] == pytest.approx(np.sqrt(np.mean((2 * truth()[strict]) ** 2)))
 
@@ -44,7 +53,9 @@ def test_a_wrong_sign_is_no_wrong_size():
 def test_errors_beyond_two_standard_errors_are_told():
     estimates = truth() + 0.3
     near, far = (
-        offset_rows(table(estimated_n_um=estimates, estimated_n_sd_um=sd), PATCHES, PAIRS, **NAMES).iloc[0]
+        offset_rows(
+            table(estimated_focal_offset_um=estimates, estimated_focal_offset_sd_um=sd), PATCHES, PAIRS, **NAMES
+        ).iloc[0]
         for sd in (0.16, 0.14)
     )
     assert (near["within_two_sd"], far["within_two_sd"]) == (1, 0)

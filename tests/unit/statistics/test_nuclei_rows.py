@@ -23,7 +23,7 @@ def table(patches=6, slides=3, seed=0):
     """Counts at every offset, each its own number, with no more matches than detections."""
     generator = np.random.default_rng(seed)
     rows = [
-        {"patch": patch, "slide": f"s{patch % slides}", "sample": f"Sample{patch % slides}", "n_um": n}
+        {"patch": patch, "slide": f"s{patch % slides}", "sample": f"Sample{patch % slides}", "focal_offset_um": n}
         for patch in range(patches)
         for n in PAIRS.offsets_um
     ]
@@ -66,8 +66,8 @@ def harmonic(one, other):
 
 def test_ratios_are_of_sums_over_patches():
     counts = table()
-    row = one(rows_of(counts), protocol="strict", delta_d_um=-2.0)
-    sums = counts[counts["n_um"] == -2].drop(columns=["slide", "sample"]).sum()
+    row = one(rows_of(counts), protocol="strict", focal_offset_um=-2.0)
+    sums = counts[counts["focal_offset_um"] == -2].drop(columns=["slide", "sample"]).sum()
     precision, recall = (sums["nuclei_matched"] / sums[name] for name in ("nuclei_restored", "nuclei_truth"))
     true_precision = sums["real_restored"] / sums["nuclei_restored"]
     true_recall = sums["found_restored"] / sums["true_nuclei"]
@@ -80,8 +80,12 @@ def test_ratios_are_of_sums_over_patches():
 
 def test_the_average_weighs_offsets_as_the_protocol_says():
     counts = table()
-    row = one(rows_of(counts), protocol="strict", delta_d_um=None)
-    means = counts.astype({"nuclei_restored": float}).groupby("n_um")[["nuclei_matched", "nuclei_restored"]].mean()
+    row = one(rows_of(counts), protocol="strict", focal_offset_um=None)
+    means = (
+        counts.astype({"nuclei_restored": float})
+        .groupby("focal_offset_um")[["nuclei_matched", "nuclei_restored"]]
+        .mean()
+    )
     weighted = bin_weights(PAIRS.strict_offsets_um, 1, 0.5) @ means.loc[list(PAIRS.strict_offsets_um)].astype(float)
     assert row["precision"] == pytest.approx(weighted["nuclei_matched"] / weighted["nuclei_restored"])
     assert row["nuclei_restored"] == pytest.approx(weighted["nuclei_restored"])
@@ -91,7 +95,7 @@ def test_agreement_is_bland_and_altman_s():
     errors = [-3, 0, 1, 2, 5, 1]
     counts = table(6, 3).assign(nuclei_truth=20)
     counts["nuclei_restored"] = 20 + counts["patch"].map(dict(enumerate(errors)))
-    row = one(rows_of(counts), protocol="strict", delta_d_um=1.5)
+    row = one(rows_of(counts), protocol="strict", focal_offset_um=1.5)
     assert (row["bias"], row["absolute_error"]) == pytest.approx((1, 2))
     spread = 1.96 * np.std(errors, ddof=1)
     assert (row["agreement_low"], row["agreement_high"]) == pytest.approx((1 - spread, 1 + spread))
@@ -103,16 +107,16 @@ def test_opposite_offsets_are_folded():
     baseline = table(seed=1)
     rows = rows_of(counts, baseline)
     folded = rows[(rows["protocol"] == "folded") & rows["sample"].isna()]
-    assert folded["delta_d_um"].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
-    both = counts[counts["n_um"].abs() == 2.5]
-    row = one(folded, delta_d_um=2.5)
+    assert folded["focal_offset_um"].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+    both = counts[counts["focal_offset_um"].abs() == 2.5]
+    row = one(folded, focal_offset_um=2.5)
     assert row["absolute_error"] == pytest.approx((both["nuclei_restored"] - both["nuclei_truth"]).abs().mean())
-    theirs = baseline[baseline["n_um"].abs() == 2.5]
+    theirs = baseline[baseline["focal_offset_um"].abs() == 2.5]
     nothing = (theirs["nuclei_restored"] - theirs["nuclei_truth"]).abs().mean()
     assert row["error_difference"] == pytest.approx(row["absolute_error"] - nothing)
     assert row["recall"] == pytest.approx(both["nuclei_matched"].sum() / both["nuclei_truth"].sum())
     assert (row["patches"], row["slides"]) == (6, 3)
-    paper, zero = one(rows, protocol="paper", delta_d_um=0.0), one(folded, delta_d_um=0.0)
+    paper, zero = one(rows, protocol="paper", focal_offset_um=0.0), one(folded, focal_offset_um=0.0)
     unnamed = [name for name in rows.columns if name != "protocol"]
     pd.testing.assert_series_equal(paper[unnamed], zero[unnamed], check_names=False)
 
@@ -123,14 +127,14 @@ def test_error_is_compared_patch_by_patch():
     for counts, more in ((ours, 0), (theirs, 2)):
         counts["nuclei_truth"] = 100
         counts["nuclei_restored"] = 100 - counts["patch"].map(dict(enumerate(hard))) - more
-    row = one(rows_of(ours, theirs.iloc[::-1]), protocol="folded", delta_d_um=3.0)
+    row = one(rows_of(ours, theirs.iloc[::-1]), protocol="folded", focal_offset_um=3.0)
     assert row["error_difference"] == row["error_difference_low"] == row["error_difference_high"] == -2
-    apart = one(rows_of(ours), protocol="folded", delta_d_um=3.0)
+    apart = one(rows_of(ours), protocol="folded", focal_offset_um=3.0)
     assert np.isnan(apart["error_difference"]) and apart["bias_high"] - apart["bias_low"] > 2
 
 
 def test_the_sign_of_an_error_takes_no_part_in_the_difference():
-    row = one(rows_of(constant(13, 10), constant(6, 10)), protocol="strict", delta_d_um=None)
+    row = one(rows_of(constant(13, 10), constant(6, 10)), protocol="strict", focal_offset_um=None)
     assert row["error_difference"] == pytest.approx(3 - 4) and row["bias"] == pytest.approx(3)
 
 
@@ -139,15 +143,15 @@ def test_the_sign_of_an_error_takes_no_part_in_the_difference():
     [(0, 5, (np.nan, 0, 0)), (5, 0, (0, np.nan, 0)), (0, 0, (np.nan, np.nan, np.nan)), (5, 5, (1, 1, 1))],
 )
 def test_nothing_detected_or_nothing_there(restored, truth, wanted):
-    row = one(rows_of(constant(restored, truth)), protocol="strict", delta_d_um=2.0)
+    row = one(rows_of(constant(restored, truth)), protocol="strict", focal_offset_um=2.0)
     assert row[["precision", "recall", "f1"]].tolist() == pytest.approx(wanted, nan_ok=True)
 
 
 def test_unknown_nuclei_stay_unknown_and_dilute_nothing():
     counts = table()
     counts.loc[counts["slide"] == "s0", TRUE] = pd.NA
-    row = one(rows_of(counts), protocol="strict", delta_d_um=1.0)
-    known = counts[(counts["slide"] != "s0") & (counts["n_um"] == 1)]
+    row = one(rows_of(counts), protocol="strict", focal_offset_um=1.0)
+    known = counts[(counts["slide"] != "s0") & (counts["focal_offset_um"] == 1)]
     assert row["true_precision"] == pytest.approx(known["real_restored"].sum() / known["nuclei_restored"].sum())
     without = rows_of(counts.drop(columns=TRUE))
     assert without[["true_nuclei", "true_f1", "in_focus_true_f1"]].isna().all(axis=None)

@@ -30,9 +30,11 @@ def scores(patches=6, slides=3, target="captured", continuous=0, seed=0):
             "sample": f"Sample{8 + patch % slides}",
             "target": target,
         }
-        rows += [{**common, "n_um": n, "protocol": "grid", "draw": np.nan} for n in PAIRS.offsets_um]
+        rows += [{**common, "focal_offset_um": n, "protocol": "grid", "draw": np.nan} for n in PAIRS.offsets_um]
         drawn = generator.normal(size=continuous)
-        rows += [{**common, "n_um": n, "protocol": "continuous", "draw": float(k)} for k, n in enumerate(drawn)]
+        rows += [
+            {**common, "focal_offset_um": n, "protocol": "continuous", "draw": float(k)} for k, n in enumerate(drawn)
+        ]
     frame = pd.DataFrame(rows)
     return frame.assign(
         psnr_db=generator.normal(40, 2, len(frame)), ssim=generator.uniform(0.8, 1, len(frame)), identical=0
@@ -53,7 +55,7 @@ def test_every_protocol_and_sample_has_its_rows():
     assert whole.groupby("protocol", sort=False).size()[["paper", "strict"]].tolist() == [14, 12]
     assert rows["sample"].drop_duplicates().tolist() == [None, "Sample8", "Sample9", "Sample10"]
     assert set(rows["dataset"]) == {"dataset1"} and set(rows["method"]) == {"tsva"}
-    average = one(whole, protocol="strict", delta_d_um=None)
+    average = one(whole, protocol="strict", focal_offset_um=None)
     assert (average["patches"], average["slides"]) == (6, 3)
     assert average["psnr_low_db"] < average["psnr_db"] < average["psnr_high_db"]
     assert rows.loc[rows["sample"].notna(), ["psnr_low_db", "psnr_high_db"]].isna().all(axis=None)
@@ -62,25 +64,25 @@ def test_every_protocol_and_sample_has_its_rows():
 def test_averages_are_weighted_as_the_protocols_say():
     table = scores(continuous=5)
     rows = score_rows(table, **NAMES, **COMMON)
-    grid = table[table["protocol"] == "grid"].groupby("n_um")["psnr_db"].mean()
+    grid = table[table["protocol"] == "grid"].groupby("focal_offset_um")["psnr_db"].mean()
     for protocol, offsets in (("paper", PAIRS.offsets_um), ("strict", PAIRS.strict_offsets_um)):
-        average = one(rows, protocol=protocol, delta_d_um=None, sample=None)
+        average = one(rows, protocol=protocol, focal_offset_um=None, sample=None)
         assert average["psnr_db"] == pytest.approx(bin_weights(offsets, 1, 0.5) @ grid.loc[list(offsets)])
     drawn = table[table["protocol"] == "continuous"]
-    average = one(rows, protocol="continuous", delta_d_um=None, sample=None)
+    average = one(rows, protocol="continuous", focal_offset_um=None, sample=None)
     assert average["psnr_db"] == pytest.approx(drawn["psnr_db"].mean())
     assert average["ssim"] == pytest.approx(drawn["ssim"].mean())
     assert average["psnr_sd_db"] == pytest.approx(drawn["psnr_db"].std(ddof=0))
-    near = drawn[(drawn["n_um"] > 0.75) & (drawn["n_um"] < 1.25)]
-    assert one(rows, protocol="continuous", delta_d_um=1, sample=None)["psnr_db"] == pytest.approx(
+    near = drawn[(drawn["focal_offset_um"] > 0.75) & (drawn["focal_offset_um"] < 1.25)]
+    assert one(rows, protocol="continuous", focal_offset_um=1, sample=None)["psnr_db"] == pytest.approx(
         near["psnr_db"].mean()
     )
 
 
 def test_strict_rows_are_the_paper_s_without_the_target_s_bins():
     rows = score_rows(scores(), **NAMES, **COMMON)
-    paper, strict = (rows[(rows["protocol"] == name) & rows["delta_d_um"].notna()] for name in ("paper", "strict"))
-    paper = paper[paper["delta_d_um"].abs() != PAIRS.delta_um]
+    paper, strict = (rows[(rows["protocol"] == name) & rows["focal_offset_um"].notna()] for name in ("paper", "strict"))
+    paper = paper[paper["focal_offset_um"].abs() != PAIRS.delta_um]
     columns = [column for column in rows.columns if column != "protocol"]
     pd.testing.assert_frame_equal(paper[columns].reset_index(drop=True), strict[columns].reset_index(drop=True))
 
@@ -88,10 +90,10 @@ def test_strict_rows_are_the_paper_s_without_the_target_s_bins():
 def test_draws_beyond_the_grid_count_in_the_average_alone():
     table = scores(patches=2, slides=2, continuous=1)
     far = table["protocol"] == "continuous"
-    table.loc[far, ["n_um", "psnr_db"]] = [3.4, 30.0]
+    table.loc[far, ["focal_offset_um", "psnr_db"]] = [3.4, 30.0]
     rows = score_rows(table, **NAMES, **COMMON)
     drawn = rows[(rows["protocol"] == "continuous") & rows["sample"].isna()]
-    assert drawn["psnr_db"].tolist() == [30.0] and drawn["delta_d_um"].isna().all()
+    assert drawn["psnr_db"].tolist() == [30.0] and drawn["focal_offset_um"].isna().all()
 
 
 @settings(max_examples=20, deadline=None)
@@ -106,22 +108,26 @@ def test_order_of_the_rows_changes_nothing(seed, data):
 
 def test_identical_patches_are_counted_and_not_averaged():
     table = scores(patches=4, slides=2)
-    at = table["n_um"] == 0.5
+    at = table["focal_offset_um"] == 0.5
     table.loc[at, ["psnr_db", "ssim", "identical"]] = [np.nan, 1.0, 1]
-    table.loc[(table["n_um"] == -0.5) & (table["patch"] == 0), ["psnr_db", "ssim", "identical"]] = [np.nan, 1.0, 1]
+    table.loc[(table["focal_offset_um"] == -0.5) & (table["patch"] == 0), ["psnr_db", "ssim", "identical"]] = [
+        np.nan,
+        1.0,
+        1,
+    ]
     rows = score_rows(table, **NAMES, **COMMON)
     whole = rows[rows["sample"].isna()]
-    emptied = one(whole, protocol="paper", delta_d_um=0.5)
+    emptied = one(whole, protocol="paper", focal_offset_um=0.5)
     assert (emptied["patches"], emptied["identical_patches"]) == (4, 4)
     assert emptied[["psnr_db", "psnr_sd_db", "psnr_low_db", "psnr_high_db", "ssim"]].isna().all()
-    partly = one(whole, protocol="paper", delta_d_um=-0.5)
+    partly = one(whole, protocol="paper", focal_offset_um=-0.5)
     assert (partly["patches"], partly["identical_patches"]) == (4, 1)
-    left = table[(table["n_um"] == -0.5) & (table["patch"] > 0)]
+    left = table[(table["focal_offset_um"] == -0.5) & (table["patch"] > 0)]
     assert partly["psnr_db"] == pytest.approx(left["psnr_db"].mean())
     assert partly["ssim"] == pytest.approx(left["ssim"].mean())
-    average = one(whole, protocol="paper", delta_d_um=None)
+    average = one(whole, protocol="paper", focal_offset_um=None)
     others = [n for n in PAIRS.offsets_um if n != 0.5]
-    means = table.groupby("n_um")["psnr_db"].mean().loc[others]
+    means = table.groupby("focal_offset_um")["psnr_db"].mean().loc[others]
     weights = bin_weights(PAIRS.offsets_um, 1, 0.5)[[n != 0.5 for n in PAIRS.offsets_um]]
     assert average["psnr_db"] == pytest.approx(weights @ means / weights.sum())
     assert average["identical_patches"] == 5
@@ -138,8 +144,10 @@ def test_nothing_but_identical_patches_has_no_score():
 def test_targets_are_kept_apart():
     table = pd.concat([scores(), scores(target="clean").assign(psnr_db=50.0)])
     rows = score_rows(table, **NAMES, **COMMON)
-    assert one(rows, target="clean", protocol="paper", delta_d_um=None, sample=None)["psnr_db"] == pytest.approx(50)
-    assert one(rows, target="captured", protocol="paper", delta_d_um=None, sample=None)["psnr_db"] < 45
+    assert one(rows, target="clean", protocol="paper", focal_offset_um=None, sample=None)["psnr_db"] == pytest.approx(
+        50
+    )
+    assert one(rows, target="captured", protocol="paper", focal_offset_um=None, sample=None)["psnr_db"] < 45
 
 
 def test_no_scores_give_no_rows():
@@ -153,23 +161,23 @@ def test_pairs_beat_two_separate_means():
         table["psnr_db"] = table["psnr_db"] / 100 + difficulty[table["patch"]]
     ours["psnr_db"] += 1
     paired = comparison_rows(ours, theirs, **NAMES, baseline="y1", **COMMON)
-    row = one(paired, protocol="paper", delta_d_um=None, sample=None)
+    row = one(paired, protocol="paper", focal_offset_um=None, sample=None)
     assert 0.9 < row["low_db"] < row["difference_db"] < row["high_db"] < 1.1
-    apart = one(score_rows(ours, **NAMES, **COMMON), protocol="paper", delta_d_um=None, sample=None)
+    apart = one(score_rows(ours, **NAMES, **COMMON), protocol="paper", focal_offset_um=None, sample=None)
     # The patches' difficulty (5 dB) leaves the difference of two separate means uncertain by more than its size.
     assert apart["psnr_high_db"] - apart["psnr_low_db"] > 2
 
 
 def test_comparison_pairs_patch_offset_target_and_draw():
     ours = pd.concat([scores(continuous=3), scores(target="clean", continuous=3, seed=1)], ignore_index=True)
-    theirs = ours.assign(psnr_db=ours["psnr_db"] - 0.5 - ours["n_um"])
+    theirs = ours.assign(psnr_db=ours["psnr_db"] - 0.5 - ours["focal_offset_um"])
     rows = comparison_rows(ours, theirs.iloc[::-1], **NAMES, baseline="unet", **COMMON)
-    per_bin = rows[rows["protocol"].isin(["paper", "strict"]) & rows["delta_d_um"].notna()]
-    assert per_bin["difference_db"].to_numpy() == pytest.approx(0.5 + per_bin["delta_d_um"].to_numpy())
+    per_bin = rows[rows["protocol"].isin(["paper", "strict"]) & rows["focal_offset_um"].notna()]
+    assert per_bin["difference_db"].to_numpy() == pytest.approx(0.5 + per_bin["focal_offset_um"].to_numpy())
     assert set(rows["target"]) == {"captured", "clean"} and set(rows["baseline"]) == {"unet"}
     drawn = ours[(ours["protocol"] == "continuous") & (ours["target"] == "clean")]
-    average = one(rows, protocol="continuous", target="clean", delta_d_um=None, sample=None)
-    assert average["difference_db"] == pytest.approx(0.5 + drawn["n_um"].mean())
+    average = one(rows, protocol="continuous", target="clean", focal_offset_um=None, sample=None)
+    assert average["difference_db"] == pytest.approx(0.5 + drawn["focal_offset_um"].mean())
 
 
 def test_comparison_is_antisymmetric():
@@ -182,9 +190,9 @@ def test_comparison_is_antisymmetric():
 
 def test_patches_that_one_method_restores_exactly_are_not_compared():
     ours, theirs = scores(seed=1), scores(seed=2)
-    theirs.loc[(theirs["n_um"] == 0.5) & (theirs["patch"] < 4), "psnr_db"] = np.nan
+    theirs.loc[(theirs["focal_offset_um"] == 0.5) & (theirs["patch"] < 4), "psnr_db"] = np.nan
     rows = comparison_rows(ours, theirs, **NAMES, baseline="y1", **COMMON)
-    assert one(rows, protocol="paper", delta_d_um=0.5, sample=None)["patches"] == 2
+    assert one(rows, protocol="paper", focal_offset_um=0.5, sample=None)["patches"] == 2
 
 
 def counted(errors, true_nuclei=None):
@@ -194,7 +202,7 @@ def counted(errors, true_nuclei=None):
             "patch": patch,
             "slide": f"s{patch % 3}",
             "sample": "Sample1",
-            "n_um": n,
+            "focal_offset_um": n,
             "count_restored": 20 + error,
             "count_truth": 20,
             "true_nuclei": true_nuclei,
@@ -208,7 +216,7 @@ def counted(errors, true_nuclei=None):
 def test_agreement_is_bland_and_altman_s():
     errors = [-3, 0, 1, 2, 5, 1]
     rows = count_rows(counted(errors, 21), **NAMES, **COMMON)
-    row = one(rows, protocol="strict", delta_d_um=1.5, sample=None)
+    row = one(rows, protocol="strict", focal_offset_um=1.5, sample=None)
     assert row["bias"] == pytest.approx(1) and row["absolute_error"] == pytest.approx(2)
     spread = 1.96 * np.std(errors, ddof=1)
     assert (row["agreement_low"], row["agreement_high"]) == pytest.approx((1 - spread, 1 + spread))
@@ -224,10 +232,10 @@ def test_unknown_nuclei_stay_unknown():
 
 def test_folded_columns_hold_both_signs():
     ours = scores(patches=4, slides=2)
-    ours = ours.assign(psnr_db=30 + ours["n_um"], psnr_shifted_db=31.0)
+    ours = ours.assign(psnr_db=30 + ours["focal_offset_um"], psnr_shifted_db=31.0)
     rows = score_rows(ours, **NAMES, **COMMON)
     whole = rows[(rows["protocol"] == "folded") & rows["sample"].isna()]
-    assert whole["delta_d_um"].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+    assert whole["focal_offset_um"].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
     assert whole["psnr_db"].tolist() == pytest.approx([30] * 7)  # −ΔD and +ΔD cancel
     assert whole["psnr_sd_db"].tolist()[1:] == pytest.approx([n * np.sqrt(8 / 7) for n in (0.5, 1, 1.5, 2, 2.5, 3)])
     assert (whole["psnr_shifted_db"] == 31).all() and (whole["patches"] == 4).all()

@@ -38,7 +38,7 @@ def patch_table(slides: dict[str, str], patches: int, channels: int = 3, pixel_u
             "focus_z_um": 0.0,
             "focus_plane": 10,
             "own_focus_plane": 10,
-            "n_um": 1.0,
+            "focal_offset_um": 1.0,
             "array": f"pairs/{slide}/patches.npy",
             "has_clean": 0,
             "draws": 0,

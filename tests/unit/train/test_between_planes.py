@@ -114,20 +114,20 @@ def test_shots_share_no_noise_with_the_target() -> None:
 
 def test_offsets_follow_the_gaussian_and_are_all_different() -> None:
     visits = Visits(stacks(textured()), CONTINUOUS, seed=3)
-    n_um = np.sort([visits[i][3] for i in range(len(visits))])
-    share = (ndtr(n_um) - ndtr(-3)) / (1 - 2 * ndtr(-3))
+    focal_offset_um = np.sort([visits[i][3] for i in range(len(visits))])
+    share = (ndtr(focal_offset_um) - ndtr(-3)) / (1 - 2 * ndtr(-3))
     # Multiples of the golden ratio have a discrepancy under (3 + log N) / N; 1 % of jitter comes on top.
     assert np.abs(share - np.arange(2000) / 2000).max() < (3 + np.log(2000)) / 2000 + 0.01
-    assert np.unique(n_um).size == 2000
+    assert np.unique(focal_offset_um).size == 2000
 
 
 def test_a_visit_shows_the_shots_of_its_offset() -> None:
     visits = Visits(stacks(128 + 16 * Z_UM), CONTINUOUS, seed=3)
     for i in range(64):
-        low, high, target, n_um = visits[i]
+        low, high, target, focal_offset_um = visits[i]
         assert low.shape == (3, 16, 16) and int(target[0, 0, 0]) == 128
-        assert abs(int(low[0, 0, 0]) - (128 + 16 * (n_um - 0.5))) <= 0.5 + 1e-3
-        assert abs(int(high[0, 0, 0]) - (128 + 16 * (n_um + 0.5))) <= 0.5 + 1e-3
+        assert abs(int(low[0, 0, 0]) - (128 + 16 * (focal_offset_um - 0.5))) <= 0.5 + 1e-3
+        assert abs(int(high[0, 0, 0]) - (128 + 16 * (focal_offset_um + 0.5))) <= 0.5 + 1e-3
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +156,10 @@ def level_field() -> tuple[PatchStacks, np.ndarray, np.ndarray]:
 def test_shots_between_planes_are_those_that_the_microscope_takes_there(
     level_field: tuple[PatchStacks, np.ndarray, np.ndarray],
 ) -> None:
-    patches, shots, n_um = level_field
-    assert len(n_um) >= 12
+    patches, shots, focal_offset_um = level_field
+    assert len(focal_offset_um) >= 12
     wrong, apart = [], []
-    for pair, n in zip(shots.astype(float), n_um, strict=True):
+    for pair, n in zip(shots.astype(float), focal_offset_um, strict=True):
         made = np.array(patches.between(0, n, np.random.default_rng(0))[:2])
         wrong.append(np.square(made - pair).mean())
         apart.append(np.square(pair[0] - pair[1]).mean())

@@ -71,8 +71,8 @@ def test_offsets_beyond_those_taught_are_as_uncertain_as_they_are_far_out(networ
     shots = torch.rand(2, 1, 3, 96, 96, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         within = network.decide(*shots)
-        network.taught_um.fill_(float(within.n_um.abs()) / 2)
+        network.taught_um.fill_(float(within.focal_offset_um.abs()) / 2)
         beyond = network.decide(*shots)
-    excess_um = float(within.n_um.abs()) / 2
+    excess_um = float(within.focal_offset_um.abs()) / 2
     assert float(beyond.sd_um) == pytest.approx(np.hypot(float(within.sd_um), excess_um), rel=1e-5)
-    assert torch.equal(beyond.n_um, within.n_um)
+    assert torch.equal(beyond.focal_offset_um, within.focal_offset_um)

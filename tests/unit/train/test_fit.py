@@ -127,8 +127,8 @@ def test_losses_are_their_closed_forms(small: TrainSettings, pairs: PairsSetting
 
 def test_verification_weighs_offsets_like_the_strict_average(small: TrainSettings, pairs: PairsSettings) -> None:
     module = Fitting(build("tsva", small, 3), small, pairs, steps=1, patches=1)
-    n_um = torch.tensor([0.0, 0.0, 1.0, 3.0], dtype=torch.float64)
-    weights = module._pair_weights(n_um)
+    focal_offset_um = torch.tensor([0.0, 0.0, 1.0, 3.0], dtype=torch.float64)
+    weights = module._pair_weights(focal_offset_um)
     assert weights.sum() == pytest.approx(1)
     # Φ(0.25) - Φ(-0.25) : Φ(1.25) - Φ(0.75) : Φ(3.25) - Φ(2.75), from tables of the normal distribution.
     assert (weights[0] + weights[1]) / weights[2] == pytest.approx(0.19741 / 0.12098, rel=1e-3)

@@ -33,8 +33,8 @@ def test_the_nominal_microscope_is_the_filters_own(seen: Microscopes) -> None:
 
 
 def test_shots_of_the_nominal_microscope_change_places_with_the_offsets_sign(seen: Microscopes) -> None:
-    n_um = torch.tensor([0.3, 1.7, 4.0])
-    there, back = seen.nominal(n_um), seen.nominal(-n_um)
+    focal_offset_um = torch.tensor([0.3, 1.7, 4.0])
+    there, back = seen.nominal(focal_offset_um), seen.nominal(-focal_offset_um)
     # its focus is found on a grid of 0.05 µm that holds 0, about which all is even
     torch.testing.assert_close(there.low, back.high, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(there.coherence, back.coherence, rtol=1e-3, atol=2e-3)
@@ -42,9 +42,9 @@ def test_shots_of_the_nominal_microscope_change_places_with_the_offsets_sign(see
 
 def test_every_microscope_is_sharpest_at_its_focus(seen: Microscopes) -> None:
     assert len(seen.tables) == MICROSCOPES
-    n_um = np.arange(seen.tables.shape[2]) * NODE_STEP_UM - REACH_UM
+    focal_offset_um = np.arange(seen.tables.shape[2]) * NODE_STEP_UM - REACH_UM
     middle = seen.tables[:, :2, :, 1, 3:8].mean(dim=(1, 3)).numpy()  # both shots, green, where Brenner looks
-    best = n_um[middle.argmax(axis=1)]
+    best = focal_offset_um[middle.argmax(axis=1)]
     assert np.abs(best).max() <= 2 * NODE_STEP_UM
 
 
@@ -52,12 +52,12 @@ def test_lessons_keep_what_is_physical(seen: Microscopes) -> None:
     """Powers above the noise's, and no more in common than there is."""
     random = torch.Generator().manual_seed(0)
     noise = 2e-5
-    n_um = torch.linspace(-2, 2, 9)
-    at = seen.nominal(n_um)
+    focal_offset_um = torch.linspace(-2, 2, 9)
+    at = seen.nominal(focal_offset_um)
     signal = 1e-6 * torch.tensor(bands.FREQUENCIES) ** -2.6
     common = signal * at.coherence * (at.low * at.high).sqrt()
     spectra = torch.stack([signal * at.low + noise, signal * at.high + noise, common], dim=2).flatten(1)
-    foreign = offset_lessons._foreign(seen, spectra, n_um, random)
+    foreign = offset_lessons._foreign(seen, spectra, focal_offset_um, random)
     far, far_um = offset_lessons._beyond(seen, spectra[4:5], 16, 3.0, random)
     for lesson in (foreign, far):
         one, two, both = lesson.reshape(len(lesson), 3, 3, bands.BANDS).unbind(2)
@@ -72,9 +72,11 @@ def test_without_another_microscope_a_lesson_is_the_pair_itself(
 ) -> None:
     random = torch.Generator().manual_seed(0)
     monkeypatch.setattr(offset_lessons, "SLOPE_SD", 0.0)
-    monkeypatch.setattr(seen, "drawn", lambda n_um, _random: seen.nominal(n_um))
-    n_um = torch.tensor([-1.0, 0.0, 2.0])
-    at = seen.nominal(n_um)
+    monkeypatch.setattr(seen, "drawn", lambda focal_offset_um, _random: seen.nominal(focal_offset_um))
+    focal_offset_um = torch.tensor([-1.0, 0.0, 2.0])
+    at = seen.nominal(focal_offset_um)
     powers = [1e-3 * at.low + 1e-5, 1e-3 * at.high + 1e-5, 1e-3 * at.coherence * (at.low * at.high).sqrt()]
     spectra = torch.stack(powers, dim=2).flatten(1)
-    torch.testing.assert_close(offset_lessons._foreign(seen, spectra, n_um, random), spectra, rtol=1e-4, atol=1e-8)
+    torch.testing.assert_close(
+        offset_lessons._foreign(seen, spectra, focal_offset_um, random), spectra, rtol=1e-4, atol=1e-8
+    )

@@ -18,13 +18,13 @@ PAIRS = PairsSettings(patch_px=32)
 PLANES = 15  # ±3.5 µm every 0.5 µm
 
 
-def numbered(patches: int = 5, edge: int = 32, n_um: float = 1.5) -> PatchStacks:
+def numbered(patches: int = 5, edge: int = 32, focal_offset_um: float = 1.5) -> PatchStacks:
     """Two slides whose pixels tell patch (tens) and plane (units), all but the last patch in the first array."""
     values = 16 * np.arange(patches)[:, None] + np.arange(PLANES)
     whole = np.broadcast_to(values[..., None, None, None], (patches, PLANES, edge, edge, 3)).astype(np.uint8)
     array = np.array([0] * (patches - 1) + [1])
     index = np.array([*range(patches - 1), 0])
-    return PatchStacks((whole[:-1], whole[-1:]), array, index, np.full(patches, n_um), PAIRS)
+    return PatchStacks((whole[:-1], whole[-1:]), array, index, np.full(patches, focal_offset_um), PAIRS)
 
 
 def textured(seed: int = 0) -> PatchStacks:
@@ -54,10 +54,10 @@ def test_views_read_nothing_and_copy_nothing() -> None:
 def test_stacks_with_other_planes_are_refused() -> None:
     whole = numbered()
     with pytest.raises(ValueError, match="15"):
-        PatchStacks((whole.arrays[0][:, 1:],), whole.array[:1], whole.index[:1], whole.n_um[:1], PAIRS)
+        PatchStacks((whole.arrays[0][:, 1:],), whole.array[:1], whole.index[:1], whole.focal_offset_um[:1], PAIRS)
     with pytest.raises(ValueError, match="mixed"):
         grey = whole.arrays[0][..., :1]
-        PatchStacks((whole.arrays[0], grey), whole.array, whole.index, whole.n_um, PAIRS)
+        PatchStacks((whole.arrays[0], grey), whole.array, whole.index, whole.focal_offset_um, PAIRS)
 
 
 def test_each_epoch_visits_every_patch_once_in_another_order() -> None:
@@ -75,15 +75,15 @@ def test_steps_and_epochs_count_visits() -> None:
 
 
 def test_drawn_offsets_are_the_patches_own() -> None:
-    visits = Visits(numbered(n_um=-2.5), drawn(), seed=1)
+    visits = Visits(numbered(focal_offset_um=-2.5), drawn(), seed=1)
     assert {visits[i][3] for i in range(len(visits))} == {-2.5}
 
 
 def test_redrawn_offsets_fill_the_gaussians_quotas_without_the_target_as_a_shot() -> None:
     visits = Visits(numbered(), drawn(offsets="gaussian", epochs=None, steps=250, batch=8), seed=3)
-    n_um = np.array([visits[i][3] for i in range(len(visits))])
+    focal_offset_um = np.array([visits[i][3] for i in range(len(visits))])
     offsets = np.array(PAIRS.strict_offsets_um)
-    shares = np.array([(n_um == n).mean() for n in offsets])
+    shares = np.array([(focal_offset_um == n).mean() for n in offsets])
     # Multiples of the golden ratio have a discrepancy under (3 + log N) / N; 1 % of jitter comes on top, at both ends.
     assert np.abs(shares - bin_weights(offsets, 1.0, 0.5)).max() < (3 + np.log(2000)) / 2000 + 0.005
     assert shares.sum() == 1

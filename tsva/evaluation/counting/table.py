@@ -29,7 +29,7 @@ COUNTS = (
     "found_restored",
     "found_truth",
 )
-COLUMNS = ("patch", "slide", "sample", "n_um", *COUNTS)
+COLUMNS = ("patch", "slide", "sample", "focal_offset_um", *COUNTS)
 
 
 def count_patch(
@@ -114,14 +114,16 @@ def count_table(
     DataFrame
         ``COLUMNS``.
     """
-    numbers = np.repeat(np.array(list(restored_at), dtype=int), [len(n_um) for n_um in restored_at.values()])
+    numbers = np.repeat(
+        np.array(list(restored_at), dtype=int), [len(focal_offset_um) for focal_offset_um in restored_at.values()]
+    )
     named = patches.iloc[numbers]
     keys = pd.DataFrame(
         {
             "patch": numbers,
             "slide": named["slide"].to_numpy(),
             "sample": named["sample"].to_numpy(),
-            "n_um": [n for n_um in restored_at.values() for n in n_um],
+            "focal_offset_um": [n for focal_offset_um in restored_at.values() for n in focal_offset_um],
         }
     )
     counts = pd.concat(counted, ignore_index=True) if len(counted) else pd.DataFrame(columns=list(COUNTS))

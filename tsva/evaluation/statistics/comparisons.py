@@ -17,14 +17,14 @@ COLUMNS = (
     "baseline",
     "protocol",
     "target",
-    "delta_d_um",
+    "focal_offset_um",
     "difference_db",
     "low_db",
     "high_db",
     "patches",
     "slides",
 )
-SAME = ["patch", "slide", "sample", "protocol", "target", "draw", "n_um"]
+SAME = ["patch", "slide", "sample", "protocol", "target", "draw", "focal_offset_um"]
 
 
 def comparison_rows(
@@ -57,7 +57,7 @@ def comparison_rows(
     -------
     DataFrame
         ``COLUMNS``: the mean of the differences in PSNR (positive: the method is better) over the patches where both
-        have one, and its interval over slides. `sample` None: all; `delta_d_um` NaN: the protocol's average. The
+        have one, and its interval over slides. `sample` None: all; `focal_offset_um` NaN: the protocol's average. The
         protocol `folded` (opposite offsets together) is for all samples alone.
     """
     # continuous draws are told apart by their number; NaN in both tables counts as equal

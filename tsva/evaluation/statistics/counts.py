@@ -13,7 +13,7 @@ COLUMNS = (
     "sample",
     "method",
     "protocol",
-    "delta_d_um",
+    "focal_offset_um",
     "patches",
     "slides",
     "count_restored",
@@ -54,7 +54,7 @@ def count_rows(
         ``COLUMNS``, for the paper's and the strict protocol. `bias` is the mean of restored less in-focus counts, with
         its interval over slides; `agreement_low` and `agreement_high` are Bland and Altman's limits for a single patch;
         `true_nuclei` is the mean of the nuclei that are really there (NaN if unknown). `sample` None: all;
-        `delta_d_um` NaN: the average.
+        `focal_offset_um` NaN: the average.
     """
     error = counts["count_restored"] - counts["count_truth"]
     table = counts.assign(error=error.astype(float), absolute_error=error.abs(), protocol="grid")

@@ -47,12 +47,12 @@ def offset_rows(
         method's own standard errors (NaN where it gives none).
     """
     rows = _strict(scores, pairs)
-    rows = rows[rows["estimated_n_um"].notna()]
+    rows = rows[rows["estimated_focal_offset_um"].notna()]
     if rows.empty:
         return pd.DataFrame(columns=list(OFFSET_COLUMNS))
     planes = (patches["focus_plane"] - patches["own_focus_plane"]).to_numpy(float)[rows["patch"].to_numpy(int)]
-    true = rows["n_um"].to_numpy(float) + planes * pairs.z_step_um
-    found, sd = rows["estimated_n_um"].to_numpy(float), rows["estimated_n_sd_um"].to_numpy(float)
+    true = rows["focal_offset_um"].to_numpy(float) + planes * pairs.z_step_um
+    found, sd = rows["estimated_focal_offset_um"].to_numpy(float), rows["estimated_focal_offset_sd_um"].to_numpy(float)
     error, signed = found - true, np.abs(true) > 1e-9
     return pd.DataFrame(
         [
@@ -107,7 +107,14 @@ def error_rows(scores: pd.DataFrame, pairs: PairsSettings, *, dataset: str, meth
 
 def _strict(scores: pd.DataFrame, pairs: PairsSettings) -> pd.DataFrame:
     """Rows against the captured target at strict offsets, with all columns that are asked for."""
-    wanted = ["patch", "n_um", "psnr_db", "estimated_n_um", "estimated_n_sd_um", "predicted_rmse"]
+    wanted = [
+        "patch",
+        "focal_offset_um",
+        "psnr_db",
+        "estimated_focal_offset_um",
+        "estimated_focal_offset_sd_um",
+        "predicted_rmse",
+    ]
     rows = scores[(scores["protocol"] == "grid") & (scores["target"] == "captured")].reindex(columns=wanted)
-    strict = np.isclose(rows["n_um"].to_numpy(float)[:, None], np.array(pairs.strict_offsets_um)).any(axis=1)
+    strict = np.isclose(rows["focal_offset_um"].to_numpy(float)[:, None], np.array(pairs.strict_offsets_um)).any(axis=1)
     return rows[strict]

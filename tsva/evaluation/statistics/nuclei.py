@@ -18,7 +18,7 @@ COLUMNS = (
     "sample",
     "method",
     "protocol",
-    "delta_d_um",
+    "focal_offset_um",
     "patches",
     "slides",
     "nuclei_restored",
@@ -78,7 +78,8 @@ def nuclei_rows(
     -------
     DataFrame
         ``COLUMNS``; no rows where nuclei were not counted by stain. `protocol`: paper, strict, and folded (columns at
-        −ΔD and +ΔD taken together; `delta_d_um` is their size, and there is no average). `error_difference` is the mean
+        −ΔD and +ΔD taken together; `focal_offset_um` is their size, and there is no average). `error_difference` is
+        the mean
         absolute error less the baseline's on the same patches (NaN without one). `precision`, `recall` and `f1` hold
         restored against in-focus detections, `true_…` restored against true nuclei (NaN if unknown), `in_focus_true_f1`
         in-focus detections against true nuclei. They are ratios of sums over patches; in an average, of the offsets'
@@ -89,7 +90,7 @@ def nuclei_rows(
         return parts[0]
     for sample, part in scopes(_paired(counts, baseline)):
         key = [dataset, sample or "", "nuclei"]
-        sizes = part.assign(n_um=part["n_um"].abs())
+        sizes = part.assign(focal_offset_um=part["focal_offset_um"].abs())
         together = as_folded(_rows(sizes, pairs, report, seed, key, only=[WHOLE_GRID]))
         found = pd.concat([_rows(part, pairs, report, seed, key), together], ignore_index=True)
         if len(found):
@@ -99,7 +100,7 @@ def nuclei_rows(
 
 def _paired(counts: pd.DataFrame, baseline: pd.DataFrame | None) -> pd.DataFrame:
     """Counts with their errors, and the baseline's error on the same patch at the same offset."""
-    same = ["patch", "n_um"]
+    same = ["patch", "focal_offset_um"]
     table = counts.reindex(columns=[*same, "slide", "sample", *COUNTED, *TRUE]).astype(
         dict.fromkeys([*COUNTED, *TRUE], float)
     )
@@ -134,15 +135,15 @@ def _rows(
     if found.empty:
         return found
     against = summaries(table, "error_difference", [], pairs, report, seed=seed, key=key, only=only)
-    against = against[["protocol", "delta_d_um", "mean", "low", "high"]].set_axis(
-        ["protocol", "delta_d_um", "error_difference", "error_difference_low", "error_difference_high"], axis=1
+    against = against[["protocol", "focal_offset_um", "mean", "low", "high"]].set_axis(
+        ["protocol", "focal_offset_um", "error_difference", "error_difference_low", "error_difference_high"], axis=1
     )
     reach = LIMITS_SD * found["sd"]
     limits = {"agreement_low": found["mean"] - reach, "agreement_high": found["mean"] + reach}
     named = found.assign(**limits, **_ratios(found)).rename(
         columns={"mean": "bias", "low": "bias_low", "high": "bias_high"}
     )
-    return named.merge(against, on=["protocol", "delta_d_um"], how="left", validate="one_to_one")
+    return named.merge(against, on=["protocol", "focal_offset_um"], how="left", validate="one_to_one")
 
 
 def _ratios(means: pd.DataFrame) -> dict[str, np.ndarray]:

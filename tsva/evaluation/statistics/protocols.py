@@ -85,7 +85,7 @@ def summaries(
     Parameters
     ----------
     table : DataFrame
-        `protocol` (grid, continuous), `patch`, `slide`, `n_um`, and the columns named; NaN is no value.
+        `protocol` (grid, continuous), `patch`, `slide`, `focal_offset_um`, and the columns named; NaN is no value.
     value : str
         Column that is averaged.
     others : sequence of str
@@ -104,7 +104,7 @@ def summaries(
     Returns
     -------
     DataFrame
-        A row an offset that occurs, then the protocol's average (`delta_d_um` NaN): `protocol`, `delta_d_um`,
+        A row an offset that occurs, then the protocol's average (`focal_offset_um` NaN): `protocol`, `focal_offset_um`,
         `patches`, `slides`, `valued` (rows with a value), `rows`, `mean`, `sd`, `low`, `high`, and `others`.
     """
     parts = []
@@ -139,22 +139,22 @@ def folded(
     Returns
     -------
     DataFrame
-        Rows as of `summaries`, `protocol` folded, `delta_d_um` the size of the offset; no average.
+        Rows as of `summaries`, `protocol` folded, `focal_offset_um` the size of the offset; no average.
     """
     grid = table[table["protocol"] == "grid"]
-    sizes = grid.assign(n_um=grid["n_um"].abs())
+    sizes = grid.assign(focal_offset_um=grid["focal_offset_um"].abs())
     return as_folded(summaries(sizes, value, others, pairs, report, seed=seed, key=key, only=[WHOLE_GRID]))
 
 
 def as_folded(found: pd.DataFrame) -> pd.DataFrame:
     """Rows of the whole grid over sizes of the offset, without their average, under the name folded."""
-    return found if found.empty else found[found["delta_d_um"].notna()].assign(protocol="folded")
+    return found if found.empty else found[found["focal_offset_um"].notna()].assign(protocol="folded")
 
 
 def _within(rows: pd.DataFrame, protocol: Protocol, pairs: PairsSettings) -> pd.DataFrame:
     """The protocol's rows with their `bin`; draws beyond the last bin have -1 and count in the average alone."""
     steps = {round(n / pairs.z_step_um): number for number, n in enumerate(protocol.offsets_um)}
-    number = np.rint(rows["n_um"].to_numpy(float) / pairs.z_step_um).astype(int)
+    number = np.rint(rows["focal_offset_um"].to_numpy(float) / pairs.z_step_um).astype(int)
     rows = rows.assign(bin=[steps.get(step, -1) for step in number.tolist()])
     return rows if protocol.rows == "continuous" else rows[rows["bin"] >= 0]
 
@@ -197,7 +197,7 @@ def _summary(
     out = {name: np.append(part[:bins], last) for name, (part, last) in columns.items()}
     out |= {"low": np.append(low[:bins], low[-1]), "high": np.append(high[:bins], high[-1])}
     occurs = out["rows"] > 0
-    of_bins = {"protocol": protocol.name, "delta_d_um": np.append(offsets, np.nan)[occurs]}
+    of_bins = {"protocol": protocol.name, "focal_offset_um": np.append(offsets, np.nan)[occurs]}
     return pd.DataFrame(of_bins | {name: part[occurs] for name, part in out.items()})
 
 

@@ -16,7 +16,7 @@ COLUMNS = (
     "method",
     "protocol",
     "target",
-    "delta_d_um",
+    "focal_offset_um",
     "patches",
     "slides",
     "psnr_db",
@@ -50,7 +50,8 @@ def score_rows(
     Returns
     -------
     DataFrame
-        ``COLUMNS``. `sample` None: all of them; `delta_d_um` NaN: the protocol's average. Patches identical to their
+        ``COLUMNS``. `sample` None: all of them; `focal_offset_um` NaN: the protocol's average. Patches identical to
+        their
         target have no PSNR: they are counted (in an average, once for each offset), and neither their PSNR nor their
         SSIM is averaged; a bin of nothing else drops out of the average. Standard deviations are over patches,
         intervals over slides (NaN for fewer than two). `psnr_shifted_db`: at the best whole-pixel shift, for

@@ -86,7 +86,7 @@ def richardson_lucy(pair: Pair, settings: BaselineSettings) -> Restored:
     ----------
     Richardson (1972), JOSA 62, 55-59; Lucy (1974), Astronomical Journal 79, 745-754.
     """
-    if pair.n_um is None:
+    if pair.focal_offset_um is None:
         raise ValueError("this pair's offset isn't known, and Richardson-Lucy needs it")
     from skimage.restoration import richardson_lucy as deconvolve
 
@@ -94,7 +94,7 @@ def richardson_lucy(pair: Pair, settings: BaselineSettings) -> Restored:
     y1 = floats(pair.high if side == 1 else pair.low)
     margin = PSF_PX // 2
     padded = np.pad(y1, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
-    blurred, focus = _psfs(pair.optics, round(pair.n_um + side * pair.delta_um, 2))
+    blurred, focus = _psfs(pair.optics, round(pair.focal_offset_um + side * pair.delta_um, 2))
     restored = []
     for channel, colour in enumerate(colours(y1.shape[2])):
         specimen = deconvolve(padded[..., channel], blurred[colour], settings.richardson_lucy_iterations)

@@ -47,7 +47,7 @@ class Offset:
 
     Attributes
     ----------
-    n_um, n_sd_um : float
+    focal_offset_um, focal_offset_sd_um : float
         Signed offset of F from the true focus, and its standard error.
     at_end : bool
         The most likely offset is the largest looked for.
@@ -55,8 +55,8 @@ class Offset:
         How likely each of `offsets_um` is with each of `microscopes`, sections' scatter about the model counted in.
     """
 
-    n_um: float
-    n_sd_um: float
+    focal_offset_um: float
+    focal_offset_sd_um: float
     at_end: bool
     chances: np.ndarray = field(compare=False)
 
@@ -100,11 +100,11 @@ def find_offset(pair: Pair, signal: Signal, settings: BaselineSettings) -> Offse
         return Offset(float(grid[best]), settings.offset_reach_um, at_end=True, chances=chances)
     left, middle, right = likelihood[best - 1 : best + 2]
     curvature = min(left - 2 * middle + right, -1e-12)
-    n_um = grid[best] + GRID_UM * 0.5 * (left - right) / curvature
+    focal_offset_um = grid[best] + GRID_UM * 0.5 * (left - right) / curvature
     # the posterior's spread, other peaks included
-    variance = np.sum(posterior.sum(axis=0) * (grid - n_um) ** 2)
-    n_sd_um = float(np.sqrt(variance + MODEL_SD_UM**2))
-    return Offset(float(n_um), n_sd_um, at_end=False, chances=chances)
+    variance = np.sum(posterior.sum(axis=0) * (grid - focal_offset_um) ** 2)
+    focal_offset_sd_um = float(np.sqrt(variance + MODEL_SD_UM**2))
+    return Offset(float(focal_offset_um), focal_offset_sd_um, at_end=False, chances=chances)
 
 
 def _scattered(posterior: np.ndarray, grid: np.ndarray) -> np.ndarray:

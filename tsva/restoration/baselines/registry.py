@@ -64,4 +64,10 @@ def _finite(restored: Restored, pair: Pair) -> Restored:
     """Y1 in place of an image that holds no numbers, and the failure said."""
     if np.isfinite(restored.image).all():
         return restored
-    return Restored(y1_of(pair), restored.n_um, restored.n_sd_um, restored.kernel, "values that are no numbers")
+    return Restored(
+        y1_of(pair),
+        restored.focal_offset_um,
+        restored.focal_offset_sd_um,
+        restored.kernel,
+        "values that are no numbers",
+    )

@@ -15,7 +15,7 @@ class Restored:
     ----------
     image : (Y, X, C) float array
         In [0, 1], finite. Where a method failed altogether: Y1 as captured.
-    n_um, n_sd_um : float or None
+    focal_offset_um, focal_offset_sd_um : float or None
         Signed offset of F from the true focus, as the method estimated it from the shots, and its standard error.
     kernel : (K, K) float array or None
         The blur that a blind method found.
@@ -24,7 +24,7 @@ class Restored:
     """
 
     image: np.ndarray
-    n_um: float | None = None
-    n_sd_um: float | None = None
+    focal_offset_um: float | None = None
+    focal_offset_sd_um: float | None = None
     kernel: np.ndarray | None = field(default=None, repr=False)
     failure: str = ""

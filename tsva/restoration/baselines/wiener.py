@@ -44,7 +44,7 @@ def wiener_one_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> R
     Parameters
     ----------
     pair : Pair
-        With `n_um`; an oracle.
+        With `focal_offset_um`; an oracle.
     signal : Signal
         Mean spectrum of training slides in focus.
     settings : BaselineSettings
@@ -69,7 +69,7 @@ def wiener_two_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> R
     Parameters
     ----------
     pair : Pair
-        With `n_um`; an oracle.
+        With `focal_offset_um`; an oracle.
     signal : Signal
         Mean spectrum of training slides in focus.
     settings : BaselineSettings
@@ -84,7 +84,8 @@ def wiener_two_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> R
     The filters are C A⁻¹ per colour and frequency, with A_ij = S Σ K H_i H_j + N [i = j] and C_i = S Σ K H_0 H_i over
     the section's layers (see `section`). With a flat section that is X̂ = H₀ Σ Hᵢ* Yᵢ / (Σ Hᵢ² + N/S). N is read from
     each patch's finest structures, S is the training slides' mean spectrum scaled to the patch. Images are continued by
-    reflection. An offset that is known to within `pair.n_within_um` may be anywhere there: A and C are means over that.
+    reflection. An offset that is known to within `pair.focal_offset_within_um` may be anywhere there: A and C are
+    means over that.
     """
     return Restored(_restored([pair.low, pair.high], _told(pair, [-1, 1], settings), pair, signal))
 
@@ -95,7 +96,7 @@ def wiener_blind(pair: Pair, signal: Signal, settings: BaselineSettings) -> Rest
     Parameters
     ----------
     pair : Pair
-        Its `n_um` is not looked at.
+        Its `focal_offset_um` is not looked at.
     signal : Signal
         Mean spectrum of training slides in focus.
     settings : BaselineSettings
@@ -104,7 +105,8 @@ def wiener_blind(pair: Pair, signal: Signal, settings: BaselineSettings) -> Rest
     Returns
     -------
     Restored
-        With `n_um` and `n_sd_um`; `failure` where the offset lies at the end of what was looked at.
+        With `focal_offset_um` and `focal_offset_sd_um`; `failure` where the offset lies at the end of what was looked
+        at.
 
     Notes
     -----
@@ -113,15 +115,17 @@ def wiener_blind(pair: Pair, signal: Signal, settings: BaselineSettings) -> Rest
     found = find_offset(pair, signal, settings)
     image = _restored([pair.low, pair.high], _found(pair, found.chances, settings), pair, signal)
     failure = "the offset found is the largest looked for" if found.at_end else ""
-    return Restored(image, n_um=found.n_um, n_sd_um=found.n_sd_um, failure=failure)
+    return Restored(
+        image, focal_offset_um=found.focal_offset_um, focal_offset_sd_um=found.focal_offset_sd_um, failure=failure
+    )
 
 
 def _told(pair: Pair, sides: Sequence[int], settings: BaselineSettings) -> Powers:
     """Powers of the shots on these sides of F (-1: low), at the offset that is known."""
-    if pair.n_um is None:
+    if pair.focal_offset_um is None:
         raise ValueError("this pair's offset isn't known; Wiener restoration without it is wiener_blind")
-    z_steps = tuple(round((pair.n_um + side * pair.delta_um) / Z_STEP_UM) for side in sides)
-    return _section(pair.optics, z_steps, pair.n_within_um, settings)
+    z_steps = tuple(round((pair.focal_offset_um + side * pair.delta_um) / Z_STEP_UM) for side in sides)
+    return _section(pair.optics, z_steps, pair.focal_offset_within_um, settings)
 
 
 def _found(pair: Pair, chances: np.ndarray, settings: BaselineSettings) -> Powers:

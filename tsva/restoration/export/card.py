@@ -111,7 +111,7 @@ def _scores(checkpoint: Checkpoint, summary: Mapping[str, Any] | None) -> str:
     """A row a data set, protocol and target: the network beside doing nothing."""
     if summary is None:
         return "No report was given when this was exported."
-    averages = [row for row in summary["scores"] if row["sample"] is None and row["delta_d_um"] is None]
+    averages = [row for row in summary["scores"] if row["sample"] is None and row["focal_offset_um"] is None]
     y1 = {_key(row): row for row in averages if row["method"] == "y1"}
     lines = [
         "Averages over the offsets, of the run that trained it; intervals are over slides.",

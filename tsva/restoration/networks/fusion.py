@@ -35,7 +35,7 @@ class Estimate:
 
     Attributes
     ----------
-    n_um, sd_um : (B,) or (B, 1, Y, X) float tensors
+    focal_offset_um, sd_um : (B,) or (B, 1, Y, X) float tensors
         Signed offset of F from the true focus, and its standard deviation; per pixel where an image is so large that
         topography matters.
     mean : (B, C) float tensor
@@ -46,7 +46,7 @@ class Estimate:
         Power of the specimen at frequency 1 a pixel, which falls as f^-SLOPE.
     """
 
-    n_um: Tensor
+    focal_offset_um: Tensor
     sd_um: Tensor
     mean: Tensor
     noise: Tensor
@@ -54,9 +54,9 @@ class Estimate:
 
     def tile(self, y: slice, x: slice) -> Estimate:
         """The same for a part of the images."""
-        if self.n_um.ndim == 1:
+        if self.focal_offset_um.ndim == 1:
             return self
-        return replace(self, n_um=self.n_um[..., y, x], sd_um=self.sd_um[..., y, x])
+        return replace(self, focal_offset_um=self.focal_offset_um[..., y, x], sd_um=self.sd_um[..., y, x])
 
 
 class Fusion(nn.Module):
@@ -116,27 +116,27 @@ class Fusion(nn.Module):
         regions = functional.avg_pool2d(found, [min(REGION_WINDOWS, n) for n in windows], stride=1)
         grid = regions.shape[-2:]
         flat = regions.movedim(1, -1).flatten(0, 2)
-        n_um, sd_um = self.offset(flat)
+        focal_offset_um, sd_um = self.offset(flat)
         # beyond what real pairs have taught, the estimate is the layered model's word alone
-        beyond_um = (n_um.abs() - self.taught_um).clamp(min=0)
+        beyond_um = (focal_offset_um.abs() - self.taught_um).clamp(min=0)
         sd_um = (sd_um.square() + beyond_um.square()).sqrt()  # ONNX knows no hypot
-        noise, signal = self._noise_and_signal(flat, n_um)
+        noise, signal = self._noise_and_signal(flat, focal_offset_um)
         images = (low.shape[0], grid[0] * grid[1])
         noise, signal = (each.log().reshape(*images, -1).mean(1).exp() for each in (noise, signal))
         mean = (low.mean(dim=(-2, -1)) + high.mean(dim=(-2, -1))) / 2
-        n_um, sd_um = (each.reshape(low.shape[0], 1, *grid) for each in (n_um, sd_um))
+        focal_offset_um, sd_um = (each.reshape(low.shape[0], 1, *grid) for each in (focal_offset_um, sd_um))
         if grid[0] * grid[1] == 1:
-            return Estimate(n_um.flatten(), sd_um.flatten(), mean, noise, signal)
+            return Estimate(focal_offset_um.flatten(), sd_um.flatten(), mean, noise, signal)
         precision = sd_um.square().reciprocal()
         smooth = functional.avg_pool2d(precision, 3, 1, 1)
-        n_um = functional.avg_pool2d(precision * n_um, 3, 1, 1) / smooth
-        return Estimate(_spread(n_um, low), _spread(sd_um, low), mean, noise, signal)
+        focal_offset_um = functional.avg_pool2d(precision * focal_offset_um, 3, 1, 1) / smooth
+        return Estimate(_spread(focal_offset_um, low), _spread(sd_um, low), mean, noise, signal)
 
-    def _noise_and_signal(self, spectra: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+    def _noise_and_signal(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C) each."""
         one, two, _ = spectra.reshape(spectra.shape[0], self.channels, 3, bands.BANDS).unbind(2)
         noise = torch.minimum(one, two)[..., -1].clamp(min=1e-7)
-        place = (n_um.detach().abs() / NODE_STEP_UM).clamp(max=NODES - 1)
+        place = (focal_offset_um.detach().abs() / NODE_STEP_UM).clamp(max=NODES - 1)
         below = place.floor().clamp(max=NODES - 2).long()
         share = (place - below)[:, None, None]
         frequency = torch.tensor(bands.FREQUENCIES[SIGNAL_BANDS], device=spectra.device)
@@ -175,13 +175,13 @@ class Fusion(nn.Module):
         sd : (B, 1, Y, X) float tensor
             Expected root mean square error of a pixel's colours against a captured in-focus image.
         """
-        n_um = decision.n_um
-        near, far = self.sorted_shots(low, high, n_um)
+        focal_offset_um = decision.focal_offset_um
+        near, far = self.sorted_shots(low, high, focal_offset_um)
         mean = decision.mean[..., None, None]
         level = mean.mean(dim=1, keepdim=True)
         ratio = decision.noise / decision.signal
         with single_precision(low.device):
-            linear = self.wiener(near - mean, far - mean, n_um, ratio) + mean
+            linear = self.wiener(near - mean, far - mean, focal_offset_um, ratio) + mean
         gain = ERROR_GAIN / level
         inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
         height, width = low.shape[-2:]
@@ -199,9 +199,9 @@ class Fusion(nn.Module):
         sd = self.calibration * level * (spread.clamp(LEAST_SPREAD, MOST_SPREAD) / 2).exp()
         return torch.addcmul(linear, residual, level / ERROR_GAIN), sd
 
-    def sorted_shots(self, low: Tensor, high: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+    def sorted_shots(self, low: Tensor, high: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """The shots as the nearer to focus and the farther one, by the sign of the offset of each image or pixel."""
-        flipped = n_um.reshape(-1, 1, 1, 1) < 0 if n_um.ndim == 1 else n_um < 0
+        flipped = focal_offset_um.reshape(-1, 1, 1, 1) < 0 if focal_offset_um.ndim == 1 else focal_offset_um < 0
         return torch.where(flipped, high, low), torch.where(flipped, low, high)
 
     def telling(self) -> nn.Module:
@@ -216,20 +216,20 @@ class Fusion(nn.Module):
 
         return Telling(with_matrices(self))
 
-    def lesson(self, spectra: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+    def lesson(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
-        return spectra, n_um
+        return spectra, focal_offset_um
 
     def _conditions(self, decision: Estimate, level: Tensor) -> Tensor:
         """(B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL): |n| in tents, and the noise."""
-        n_um = decision.n_um.abs()
-        if n_um.ndim == 1:
-            n_um = n_um.reshape(-1, 1, 1, 1)
+        focal_offset_um = decision.focal_offset_um.abs()
+        if focal_offset_um.ndim == 1:
+            focal_offset_um = focal_offset_um.reshape(-1, 1, 1, 1)
         else:
-            n_um = functional.avg_pool2d(reflected_to_multiple(n_um, CELL), CELL)
-        knots = torch.tensor(TENTS_UM, device=n_um.device)
+            focal_offset_um = functional.avg_pool2d(reflected_to_multiple(focal_offset_um, CELL), CELL)
+        knots = torch.tensor(TENTS_UM, device=focal_offset_um.device)
         noise = (decision.noise.mean(1).reshape(-1, 1, 1, 1) / level.square()).log() / 2 + 5
-        return torch.cat([_tents(n_um, knots), noise.expand(-1, 1, *n_um.shape[-2:])], dim=1)
+        return torch.cat([_tents(focal_offset_um, knots), noise.expand(-1, 1, *focal_offset_um.shape[-2:])], dim=1)
 
     def extra_arithmetic(self, height: int, width: int) -> int:
         """Multiply-accumulates of Fourier transforms and products of spectra, which FlopCounter doesn't see."""

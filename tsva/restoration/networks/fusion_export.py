@@ -78,7 +78,7 @@ class Telling(nn.Module):
         """
         decision = self.network.decide(low, high)
         restored, sd = self.network.with_spread(low, high, decision)
-        offset_um = [each.reshape(low.shape[0], -1).mean(1) for each in (decision.n_um, decision.sd_um)]
+        offset_um = [each.reshape(low.shape[0], -1).mean(1) for each in (decision.focal_offset_um, decision.sd_um)]
         return restored, sd, torch.stack(offset_um, dim=1)
 
 
@@ -180,9 +180,9 @@ class MatrixWiener(nn.Module):
         """Those of the filters."""
         return self.wiener.tables
 
-    def forward(self, near: Tensor, far: Tensor, n_um: Tensor, noise_to_signal: Tensor) -> Tensor:
-        """(B, C, Y, X): see `TwoShotWiener`; `n_um` is (B,)."""
-        responses = between_nodes(self.wiener.kernels(noise_to_signal), n_um)
+    def forward(self, near: Tensor, far: Tensor, focal_offset_um: Tensor, noise_to_signal: Tensor) -> Tensor:
+        """(B, C, Y, X): see `TwoShotWiener`; `focal_offset_um` is (B,)."""
+        responses = between_nodes(self.wiener.kernels(noise_to_signal), focal_offset_um)
         kernels = (responses @ self.kernels_of_responses).unflatten(-1, (KERNEL_PX, KERNEL_PX))
         margins = (RADIUS_PX, self.of_shots.size[1] - self.edge_px - RADIUS_PX)
         summed: list[Tensor] = []

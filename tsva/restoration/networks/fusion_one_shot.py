@@ -38,10 +38,10 @@ class FusionOneShot(Fusion):
         swap = high_is_sharper(low, high)
         sharper, _ = sharper_first(low, high, swap)
         found = super().decide(sharper, sharper)
-        sign = torch.where(swap, -1.0, 1.0).reshape(-1, *[1] * (found.n_um.ndim - 1))
-        return replace(found, n_um=sign * found.n_um)
+        sign = torch.where(swap, -1.0, 1.0).reshape(-1, *[1] * (found.focal_offset_um.ndim - 1))
+        return replace(found, focal_offset_um=sign * found.focal_offset_um)
 
-    def lesson(self, spectra: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+    def lesson(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """Spectra of pairs as those of their sharper shots, and the sizes of the offsets."""
         one, two, _ = spectra.reshape(len(spectra), self.channels, 3, BANDS).unbind(2)
         # Brenner's gradient: the bands' powers by area, times sin² of the frequency
@@ -49,11 +49,11 @@ class FusionOneShot(Fusion):
         gradient = frequency.square() * torch.sin(2 * torch.pi * frequency).square()
         higher = ((two - one) @ gradient).sum(dim=1) > 0
         sharper = torch.where(higher[:, None, None], two, one)
-        return torch.stack([sharper] * 3, dim=2).flatten(1), n_um.abs()
+        return torch.stack([sharper] * 3, dim=2).flatten(1), focal_offset_um.abs()
 
-    def sorted_shots(self, low: Tensor, high: Tensor, n_um: Tensor) -> tuple[Tensor, Tensor]:
+    def sorted_shots(self, low: Tensor, high: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """The sharper shot, twice."""
-        near, _ = super().sorted_shots(low, high, n_um)
+        near, _ = super().sorted_shots(low, high, focal_offset_um)
         return near, near
 
 
@@ -61,7 +61,7 @@ class SizeEstimator(OffsetEstimator):
     """The size of the offset: of one shot's spectrum, which has no sign."""
 
     def forward(self, spectra: Tensor) -> tuple[Tensor, Tensor]:
-        """As of `OffsetEstimator`, with `n_um` above zero."""
+        """As of `OffsetEstimator`, with `focal_offset_um` above zero."""
         value, mirrored = self._values(spectra)
         mean = (value + mirrored) / 2
         return functional.softplus(mean[:, 0]), self._spread(mean[:, 1])

@@ -49,7 +49,7 @@ class OffsetEstimator(nn.Module):
 
         Returns
         -------
-        n_um, sd_um : (N,) float tensors
+        focal_offset_um, sd_um : (N,) float tensors
             Offset of F from the true focus, and its standard deviation.
         """
         value, mirrored = self._values(spectra)
@@ -84,6 +84,6 @@ class OffsetEstimator(nn.Module):
         self.scale.copy_(both.std(0).clamp(min=1e-2))
 
 
-def negative_log_likelihood(n_um: Tensor, sd_um: Tensor, true_um: Tensor) -> Tensor:
+def negative_log_likelihood(focal_offset_um: Tensor, sd_um: Tensor, true_um: Tensor) -> Tensor:
     """Mean over pairs, of a normal distribution."""
-    return functional.gaussian_nll_loss(n_um, true_um, sd_um.square())
+    return functional.gaussian_nll_loss(focal_offset_um, true_um, sd_um.square())

@@ -87,14 +87,14 @@ class TwoShotWiener(nn.Module):
         determinant = determinant + ratio * (near + far + ratio)
         return torch.stack([for_near + to_near * ratio, for_far + to_far * ratio], dim=2) / determinant[:, :, None]
 
-    def forward(self, near: Tensor, far: Tensor, n_um: Tensor, noise_to_signal: Tensor) -> Tensor:
+    def forward(self, near: Tensor, far: Tensor, focal_offset_um: Tensor, noise_to_signal: Tensor) -> Tensor:
         """Restore.
 
         Parameters
         ----------
         near, far : (B, C, Y, X) float tensors
             The shots at \\|n\\| - δ and \\|n\\| + δ, about a mean of zero.
-        n_um : (B,) or (B, 1, Y, X) float tensor
+        focal_offset_um : (B,) or (B, 1, Y, X) float tensor
             Offset; its sign doesn't matter.
         noise_to_signal : (B, C) float tensor
 
@@ -104,9 +104,9 @@ class TwoShotWiener(nn.Module):
         """
         responses = self.kernels(noise_to_signal)
         shots = torch.stack([near, far], dim=1)
-        if n_um.ndim == 1:
-            return self._filtered(shots, between_nodes(responses, n_um))
-        place = (n_um.abs() / NODE_STEP_UM).clamp(max=NODES - 1)
+        if focal_offset_um.ndim == 1:
+            return self._filtered(shots, between_nodes(responses, focal_offset_um))
+        place = (focal_offset_um.abs() / NODE_STEP_UM).clamp(max=NODES - 1)
         first, last = int(place.min().floor()), min(int(place.max().floor()) + 1, NODES - 1)
         padded = self._transformed(shots)
         restored = torch.zeros_like(near)
@@ -157,9 +157,9 @@ class TwoShotWiener(nn.Module):
         return self.channels * (2 * transform + nodes * (of_kernels + transform))
 
 
-def between_nodes(responses: Tensor, n_um: Tensor) -> Tensor:
+def between_nodes(responses: Tensor, focal_offset_um: Tensor) -> Tensor:
     """(B, 2, C, F): each image's response at its own offset, (B,), from those at all nodes."""
-    place = (n_um.abs() / NODE_STEP_UM).clamp(max=NODES - 1)
+    place = (focal_offset_um.abs() / NODE_STEP_UM).clamp(max=NODES - 1)
     below = place.floor().clamp(max=NODES - 2).long()
     share = (place - below).reshape(-1, 1, 1, 1)
     each = torch.arange(place.shape[0], device=place.device)
@@ -187,8 +187,8 @@ def _tables(optics: OpticsSettings, delta_um: float, channels: int) -> tuple[np.
     depth = np.linspace(-2.4, 2.4, 9) * DEPTH_SD_UM
     weights = np.exp(-0.5 * (depth / DEPTH_SD_UM) ** 2)
     weights /= weights.sum()
-    n_um = np.arange(NODES) * NODE_STEP_UM
-    table = OtfTable(optics, n_um[-1] + delta_um + depth[-1])
+    focal_offset_um = np.arange(NODES) * NODE_STEP_UM
+    table = OtfTable(optics, focal_offset_um[-1] + delta_um + depth[-1])
     colours = range(3) if channels == 3 else (1,)
     found = []
     for channel in colours:
@@ -201,7 +201,7 @@ def _tables(optics: OpticsSettings, delta_um: float, channels: int) -> tuple[np.
             return values.T.reshape(*z_um.shape, FREQUENCIES)
 
         target = transfer(depth)
-        near, far = (transfer(n_um[:, None] + shift - depth) for shift in (-delta_um, delta_um))
+        near, far = (transfer(focal_offset_um[:, None] + shift - depth) for shift in (-delta_um, delta_um))
         products = [near * near, far * far, near * far, target * near, target * far]
         nn, ff, nf, tn, tf = (np.einsum("ndf,d->nf", product, weights) for product in products)
         found.append(
