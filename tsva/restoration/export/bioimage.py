@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +108,6 @@ def _write_test_tensors(folder: Path, network: nn.Module, channels: int) -> None
 
 
 def _description(checkpoint: Checkpoint, network: nn.Module, settings: ExportSettings) -> zoo.ModelDescr:
-    kind = {key: value for key, value in asdict(checkpoint).items() if key != "weights"}
     torch_version = zoo.Version(torch.__version__.split("+")[0])
     return zoo.ModelDescr(
         name=f"Two-shot virtual autofocusing ({checkpoint.network})",
@@ -128,7 +126,7 @@ def _description(checkpoint: Checkpoint, network: nn.Module, settings: ExportSet
                 architecture=zoo.ArchitectureFromLibraryDescr(
                     import_from="tsva.restoration.networks.checkpoint",
                     callable=zoo.Identifier("fresh_network"),
-                    kwargs=kind,
+                    kwargs=checkpoint.plain(),
                 ),
             ),
             onnx=zoo.OnnxWeightsDescr(source=_file("model.onnx"), opset_version=OPSET, parent="pytorch_state_dict"),

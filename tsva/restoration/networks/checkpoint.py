@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
@@ -13,10 +14,19 @@ from torch import Tensor, nn
 
 from tsva.errors import UserError
 from tsva.restoration.networks import build
+from tsva.restoration.networks.physics import (
+    Constants,
+    computed_buffers,
+    constants_of,
+    differing_buffers,
+    differing_constants,
+    set_buffers,
+)
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import NETWORK_NAMES, NetworkName, TrainSettings
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 held neither the package's version nor the network's physics."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,8 @@ class Checkpoint:
     data : str
         Fingerprint of the training patches.
     weights : dict of str to Tensor
+    computed : dict of str to Tensor
+        Buffers that the network computes of its physics, as they were in training. Empty: computed anew.
     """
 
     network: NetworkName
@@ -52,12 +64,19 @@ class Checkpoint:
     seed: int
     data: str
     weights: dict[str, Tensor]
+    computed: dict[str, Tensor] = field(default_factory=dict)
 
     def restored_network(self) -> nn.Module:
-        """The network with its weights, in evaluation mode."""
+        """The network with its weights and its computed buffers, in evaluation mode."""
         network = self._fresh()
         network.load_state_dict(self.weights)
+        set_buffers(network, self.computed)
         return network.eval()
+
+    def plain(self) -> dict[str, Any]:
+        """All but tensors, as JSON has it: what `fresh_network` takes."""
+        kind = {key: value for key, value in asdict(self).items() if key not in ("weights", "computed")}
+        return {**kind, "constants": constants_of(self._fresh())}
 
     def check_shapes(self) -> None:
         """Raise RuntimeError if weights don't fit, before memory is taken: settings may tell of any size."""
@@ -75,9 +94,17 @@ class Checkpoint:
         return build(self.network, settings, self.channels, optics, self.delta_um)
 
 
-def fresh_network(**kind: Any) -> nn.Module:
-    """A network as exported packages have it, with all its outputs, from what a checkpoint holds beside weights."""
-    return with_all_outputs(Checkpoint(**kind, weights={})._fresh())
+def fresh_network(constants: Constants, **kind: Any) -> nn.Module:
+    """A network as exported packages have it, with all its outputs, of `Checkpoint.plain`.
+
+    Raises
+    ------
+    UserError
+        If the network that this version builds has other physical constants.
+    """
+    network = Checkpoint(**kind, weights={})._fresh()
+    _refuse(f"network {kind['network']}", differing_constants(network, constants), "another version")
+    return with_all_outputs(network)
 
 
 def with_all_outputs(network: nn.Module) -> nn.Module:
@@ -87,8 +114,20 @@ def with_all_outputs(network: nn.Module) -> nn.Module:
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint that ``torch.load(path, weights_only=True)`` reads as plain dictionaries."""
-    torch.save({"format": FORMAT, **asdict(checkpoint)}, path)
+    """Write a checkpoint that ``torch.load(path, weights_only=True)`` reads as plain dictionaries.
+
+    Beside the fields of `Checkpoint` it holds ``format``, ``tsva_version`` and ``constants`` (of the physics that the
+    network is built of).
+
+    Raises
+    ------
+    RuntimeError
+        If the weights don't fit the settings.
+    """
+    checkpoint.check_shapes()
+    network = checkpoint._fresh()
+    held = {"computed": checkpoint.computed or computed_buffers(network), "constants": constants_of(network)}
+    torch.save({"format": FORMAT, "tsva_version": version("tsva"), **asdict(checkpoint), **held}, path)
 
 
 def load(path: Path) -> Checkpoint:
@@ -107,16 +146,34 @@ def load(path: Path) -> Checkpoint:
         held = read_sound(path)
     except Exception as error:  # whatever torch's zip reader and unpickler raise: RuntimeError, EOFError, KeyError…
         raise _unusable(path, f"a file that torch can't read ({type(error).__name__})") from None
-    if not isinstance(held, dict) or held.pop("format", None) != FORMAT:
-        raise _unusable(path, "something else than a checkpoint of this format")
+    if not isinstance(held, dict) or not isinstance(held.get("format"), int):
+        raise _unusable(path, "something else than a checkpoint")
+    writer = f"tsva {held.pop('tsva_version', 'of an unknown version')}"
+    if (number := held.pop("format")) != FORMAT:
+        raise _unusable(path, f"a checkpoint of format {number}, written by {writer}", f"format {FORMAT}")
     if held.get("network") not in NETWORK_NAMES:
         raise _unusable(path, f"the network {held.get('network')!r}")
     try:
+        constants = held.pop("constants")
         checkpoint = Checkpoint(**held)
         checkpoint.check_shapes()
-    except (TypeError, AttributeError, ValidationError, RuntimeError) as error:
+        network = checkpoint._fresh()
+        other = differing_constants(network, constants) or differing_buffers(network, checkpoint.computed)
+    except (TypeError, AttributeError, ValidationError, RuntimeError, KeyError) as error:
         raise _unusable(path, f"weights or settings that don't fit ({str(error).splitlines()[0]})") from None
+    _refuse(str(path), other, writer)
     return checkpoint
+
+
+def _refuse(where: str, differences: list[str], writer: str) -> None:
+    """Weights that were trained on another linear stage would restore something else, and nobody would notice."""
+    if differences:
+        raise UserError(
+            where,
+            got=f"a network that {writer} trained with other physics: {'; '.join(differences)}",
+            wanted="the constants and computed tables of this version",
+            do="Use the version that trained it, or train it anew.",
+        )
 
 
 def read_sound(path: Path) -> Any:
@@ -137,7 +194,5 @@ def read_sound(path: Path) -> Any:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _unusable(path: Path, got: str) -> UserError:
-    return UserError(
-        str(path), got=got, wanted="a checkpoint of this version's train stage", do="Train it anew or get another copy."
-    )
+def _unusable(path: Path, got: str, wanted: str = "a checkpoint of this version's train stage") -> UserError:
+    return UserError(str(path), got=got, wanted=wanted, do="Train it anew or get another copy.")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsva.restoration.networks import offset
 from tsva.restoration.networks import spectra as bands
+from tsva.restoration.networks import wiener as filters
 from tsva.restoration.networks.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.networks.spectra import BandSpectra
@@ -22,7 +26,10 @@ REGION_WINDOWS = 5
 """Offsets are estimated on regions of so many windows each way: 224 pixels."""
 TENTS_UM = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5)
 CONDITIONS = len(TENTS_UM) + 1
-SIGNAL_BANDS = slice(1, 8)
+SIGNAL_BANDS = (1, 8)
+"""First and stop of the bands that the signal's power is read from."""
+LEAST_NOISE, LEAST_SIGNAL, LEAST_TRANSFER = 1e-7, 0.05, 0.02
+"""Variance of the noise; power of the signal as a share of the noise's; transfer of power."""
 LEAST_SPREAD, MOST_SPREAD = -13.0, -4.6
 """Logarithm of the expected squared error: 0.15 to 10 % of the level."""
 ERROR_GAIN = 8.0
@@ -135,17 +142,17 @@ class Fusion(nn.Module):
     def _noise_and_signal(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C) each."""
         one, two, _ = spectra.reshape(spectra.shape[0], self.channels, 3, bands.BANDS).unbind(2)
-        noise = torch.minimum(one, two)[..., -1].clamp(min=1e-7)
+        noise = torch.minimum(one, two)[..., -1].clamp(min=LEAST_NOISE)
         place = (focal_offset_um.detach().abs() / NODE_STEP_UM).clamp(max=NODES - 1)
         below = place.floor().clamp(max=NODES - 2).long()
         share = (place - below)[:, None, None]
-        frequency = torch.tensor(bands.FREQUENCIES[SIGNAL_BANDS], device=spectra.device)
+        frequency = torch.tensor(bands.FREQUENCIES[slice(*SIGNAL_BANDS)], device=spectra.device)
         columns = (frequency / 0.5**0.5 * (FREQUENCIES - 1)).round().long()
         transfer = (self.wiener.tables[0] + self.wiener.tables[1])[..., columns]  # (node, C, bands)
         transfer = torch.lerp(transfer[below], transfer[below + 1], share)
-        power = (one + two)[..., SIGNAL_BANDS] - 2 * noise[..., None]
-        power = torch.maximum(power, 0.05 * noise[..., None])
-        signal = (power / transfer.clamp(min=0.02)).log() + SLOPE * frequency.log()
+        power = (one + two)[..., slice(*SIGNAL_BANDS)] - 2 * noise[..., None]
+        power = torch.maximum(power, LEAST_SIGNAL * noise[..., None])
+        signal = (power / transfer.clamp(min=LEAST_TRANSFER)).log() + SLOPE * frequency.log()
         return noise, signal.mean(-1).exp()
 
     def forward(self, low: Tensor, high: Tensor, decision: Estimate | None = None) -> Tensor:
@@ -230,6 +237,11 @@ class Fusion(nn.Module):
         knots = torch.tensor(TENTS_UM, device=focal_offset_um.device)
         noise = (decision.noise.mean(1).reshape(-1, 1, 1, 1) / level.square()).log() / 2 + 5
         return torch.cat([_tents(focal_offset_um, knots), noise.expand(-1, 1, *focal_offset_um.shape[-2:])], dim=1)
+
+    @staticmethod
+    def physics() -> dict[str, ModuleType]:
+        """Modules whose constants the output depends on, beside the weights."""
+        return {"filters": filters, "bands": bands, "offset": offset, "network": sys.modules[__name__]}
 
     def extra_arithmetic(self, height: int, width: int) -> int:
         """Multiply-accumulates of Fourier transforms and products of spectra, which FlopCounter doesn't see."""

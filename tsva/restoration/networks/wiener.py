@@ -30,6 +30,10 @@ TAPER_PX = 6
 SLOPE = 2.6
 """Power of tissue falls with frequency to the minus this (training slides: 2.5 to 2.7)."""
 FREQUENCIES = 96
+LAYERS, LAYERS_REACH = 9, 2.4
+"""Of the section: so many, up to so many standard deviations of its depth from the middle."""
+LOWEST_FREQUENCY = 1 / 224
+"""Cycles a pixel: below, the specimen's power rises no further."""
 
 
 class TwoShotWiener(nn.Module):
@@ -61,7 +65,7 @@ class TwoShotWiener(nn.Module):
         tables, radius = _tables(optics, delta_um, channels)
         self.register_buffer("tables", torch.from_numpy(tables).float(), persistent=False)  # (8, node, C, F)
         frequency = np.linspace(0, math.sqrt(0.5), FREQUENCIES)
-        shape = np.maximum(frequency, 1 / 224) ** -SLOPE
+        shape = np.maximum(frequency, LOWEST_FREQUENCY) ** -SLOPE
         self.register_buffer("shape", torch.from_numpy(shape).float(), persistent=False)
         place = torch.from_numpy(radius / math.sqrt(0.5) * (FREQUENCIES - 1))
         below = place.floor().clamp(max=FREQUENCIES - 2).long()
@@ -184,7 +188,7 @@ def _tables(optics: OpticsSettings, delta_um: float, channels: int) -> tuple[np.
     """Σ w H_i H_j of near and far shot, of both, with the target, and what C A⁻¹ has without noise, determinant and
     numerators (differences too small for single precision): (8, node, C, F); radii of the kernels' grid."""
     frequency = np.linspace(0, math.sqrt(0.5), FREQUENCIES)
-    depth = np.linspace(-2.4, 2.4, 9) * DEPTH_SD_UM
+    depth = np.linspace(-LAYERS_REACH, LAYERS_REACH, LAYERS) * DEPTH_SD_UM
     weights = np.exp(-0.5 * (depth / DEPTH_SD_UM) ** 2)
     weights /= weights.sum()
     focal_offset_um = np.arange(NODES) * NODE_STEP_UM
