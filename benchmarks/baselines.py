@@ -23,9 +23,8 @@ from skimage.restoration import wiener
 
 from tsva.acquisition.pair import Pair
 from tsva.cli.patches import read_patches
-from tsva.restoration.baselines.registry import Told, method_named
-from tsva.restoration.baselines.sharper import y1_of
-from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.plane import Signal
+from tsva.restoration.sharper import y1_of
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import BaselineName
 from tsva.settings.optics import OpticsSettings
@@ -46,12 +45,12 @@ def main() -> None:
     table = read_table(results / "pairs/dataset1.tsv")
     patch = next(iter(read_patches(table, results, PAIRS, OPTICS)))
     pairs = [pair for pair in patch.grid if pair.focal_offset_um in PAIRS.strict_offsets_um]
-    told = Told(BaselineSettings(), Signal.of_table(read_table(results / "spectrum/signal.tsv")))
+    known = Known(BaselineSettings(), Signal.of_table(read_table(results / "spectrum/signal.tsv")))
     peer_ms = milliseconds(library_wiener, pairs, TURNS)
     found = {}
     for name in get_args(BaselineName):
         slow = name in SLOW
-        ms = milliseconds(method_named(name, told), pairs[:1] if slow else pairs, 1 if slow else TURNS)
+        ms = milliseconds(lambda pair, method=baseline(name, known): method([pair]), pairs[:1] if slow else pairs, 1 if slow else TURNS)
         found[name] = {"ms": round(ms, 2), "patches_a_second": round(1000 / ms, 2), "ratio": round(ms / peer_ms, 2)}
     shape = list(pairs[0].low.shape)
     print(json.dumps({"shape": shape, "pairs": len(pairs), "library_wiener_ms": round(peer_ms, 2), **found}, indent=1))

@@ -20,7 +20,7 @@ from tsva.acquisition.stack import eight_bits
 from tsva.cli.patches import read_patches
 from tsva.evaluation.metrics import psnr_db
 from tsva.readers.stack_file import read_stack
-from tsva.restoration.networks.checkpoint import load
+from tsva.restoration.checkpoint import load
 from tsva.restoration.refocus import with_network
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings

@@ -27,9 +27,9 @@ from tsva.cli.patches import read_patches
 from tsva.evaluation.scoring import run
 from tsva.evaluation.statistics.comparisons import comparison_rows
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
-from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.baselines.wiener import wiener_two_shot
-from tsva.restoration.networks.checkpoint import load
+from tsva.restoration.checkpoint import load
 from tsva.restoration.refocus import Method, Outcome, as_captured, with_network
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings

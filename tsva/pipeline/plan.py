@@ -13,10 +13,9 @@ from tsva.errors import UserError
 from tsva.pipeline.contents import Contents
 from tsva.pipeline.fingerprint import code_digest
 from tsva.settings.base import Section
-from tsva.settings.methods import BASELINES
+from tsva.settings.methods import BASELINES, METHODS, NETWORK_NAMES, NOTHING
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import Role, SlideRow, parse_sheet
-from tsva.settings.train import NETWORK_NAMES
 
 MADE_HERE = ("simulated", "image")
 """Sources whose stacks the simulate stage makes."""
@@ -31,7 +30,6 @@ STAGES = (
     "spectrum",
     "train",
     "refocus",
-    "baseline",
     "gather",
     "count",
     "advise",
@@ -118,15 +116,25 @@ class Plan:
         chosen = [name for name in self.baselines if name in self.settings.methods.baselines]
         paper = [name for name in self.trainable if name in {*self.networks[:1], *TABLE1_NETWORKS}]
         return {
-            "report": ["y1", *chosen, *trained],
-            "table1": ["y1", *self.baselines, *paper],
-            "all_methods": ["y1", *self.baselines, *self.trainable],
+            "report": [NOTHING, *chosen, *trained],
+            "table1": [NOTHING, *self.baselines, *paper],
+            "all_methods": [NOTHING, *self.baselines, *self.trainable],
         }
 
-    def batches(self, baseline: str) -> int:
-        """Jobs that a baseline's pairs are shared among."""
+    @property
+    def whole(self) -> list[str]:
+        """Methods that a target can ask for and that restore a data set in one job."""
+        return [name for name in [NOTHING, *self.baselines, *self.trainable] if self.batches(name) == 1]
+
+    @property
+    def batched(self) -> list[str]:
+        """Those whose pairs are shared among jobs."""
+        return [name for name in self.baselines if self.batches(name) > 1]
+
+    def batches(self, method: str) -> int:
+        """Jobs that a method's pairs are shared among."""
         methods = self.settings.methods
-        return methods.batches if baseline in methods.slow else 1
+        return methods.batches if method in methods.slow else 1
 
     def true_optics(self, dataset: Role) -> str:
         """The optics that slides were simulated with, where these are others than the nominal ones, as JSON."""
@@ -186,6 +194,10 @@ class Plan:
     def code(self, stage: str) -> str:
         """Fingerprint of the code behind a stage."""
         return code_digest(f"tsva.cli.{stage}")
+
+    def method_code(self, method: str) -> str:
+        """Fingerprint of the code of a method, which stages import by its place."""
+        return code_digest(METHODS[method].place.partition(":")[0])
 
     @property
     def checkpoint(self) -> str | None:

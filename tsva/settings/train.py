@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
-
-NetworkName = Literal["unet", "unet_residual", "burst", "tsva", "fusion", "fusion_one_shot"]
-NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
-"""All of them, in the order of the tables."""
-OURS: tuple[NetworkName, ...] = ("fusion", "fusion_one_shot")
-"""Those that section `fusion` speaks of."""
+from tsva.settings.methods import METHODS, NetworkName
 
 
 class FusionSettings(Section):
@@ -83,7 +78,7 @@ class TrainSettings(Section):
     def for_network(self, name: NetworkName) -> Self:
         """These settings with what differs for a network put in place."""
         steps = self.steps and self.steps_of.get(name, self.steps)
-        crops = self.fusion.model_dump(include={"crop_px", "batch"}) if name in OURS else {}
+        crops = self.fusion.model_dump(include={"crop_px", "batch"}) if METHODS[name].own_recipe else {}
         return self.model_copy(update={"steps": steps, **crops})
 
     @model_validator(mode="after")

@@ -22,8 +22,8 @@ except UserError as error:
 wildcard_constraints:
     slide="|".join(map(re.escape, plan.slides)) or "none",
     dataset="dataset1|dataset2",
-    network="|".join(["y1", *plan.trainable]),
-    baseline="|".join(plan.baselines) or "none",
+    network="|".join(plan.trainable) or "none",
+    method="|".join([*plan.whole, *plan.batched]),
     batch=r"\d+",
     report="|".join(plan.reports),
 
@@ -71,12 +71,31 @@ def simulated_option(wildcards):
 
 
 def checkpoint_input(wildcards):
-    """The checkpoint of a trained method; doing nothing needs none."""
+    """The checkpoint of a network; methods without training need none."""
     return (
-        []
-        if wildcards.network == "y1"
-        else [f"results/train/{wildcards.network}/model.ckpt"]
+        [f"results/train/{wildcards.method}/model.ckpt"]
+        if wildcards.method in plan.trainable
+        else []
     )
+
+
+def signal_input(wildcards):
+    """The mean spectrum of training slides, for methods without training."""
+    return (
+        ["results/spectrum/signal.tsv"] if wildcards.method in plan.baselines else []
+    )
+
+
+def cores_of_method(wildcards):
+    """Networks share the cores; other methods take one."""
+    if wildcards.method not in plan.trainable:
+        return 1
+    return share_of_cores(len(plan.networks) * len(plan.datasets))
+
+
+def code_of_method(wildcards):
+    """As `code` of the stage that applies methods, with the fingerprint of the method's own code."""
+    return " ".join([plan.code("refocus"), plan.method_code(wildcards.method), *wildcards])
 
 
 def more(amount):

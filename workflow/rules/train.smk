@@ -22,7 +22,9 @@ rule train:
         pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
         optics=plan.section("optics"),
         seed=plan.settings.seed,
-        code=code("train"),
+        code=lambda wildcards: " ".join(
+            [plan.code("train"), plan.method_code(wildcards.network), *wildcards]
+        ),
     shell:
         "tsva --log {log} train --network {wildcards.network} --settings {params.settings:q} --pairs {params.pairs:q}"
         " --optics {params.optics:q} --seed {params.seed} --table {input.table} --results results --threads {threads}"

@@ -15,7 +15,6 @@ from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
 from tsva.evaluation.metrics import best_shift_psnr_db
 from tsva.restoration.baselines import dark_channel, graph
-from tsva.restoration.baselines.blind_run import blind_run
 from tsva.restoration.baselines.conjugate_gradient import conjugate_gradient
 from tsva.restoration.baselines.dark_channel.channel import dark_channel as dark_channel_of
 from tsva.restoration.baselines.dark_channel.channel import darkened, sparse
@@ -188,7 +187,7 @@ def test_failures_are_recorded_and_leave_y1() -> None:
         (lambda y1, _: (np.full((9, 9), np.nan), y1), "no numbers"),
         (lambda y1, _: (delta, y1), "one pixel"),
     ):
-        restored = blind_run(deblur, pair, 9)
+        restored = deblurred(deblur, pair, 9)
         assert says in restored.failure
         np.testing.assert_allclose(restored.image, image / 255.0, atol=1e-6)
-    assert "smaller than three kernels" in blind_run(lambda y1, _: (delta, y1), pair, 21).failure
+    assert "smaller than three kernels" in deblurred(lambda y1, _: (delta, y1), pair, 21).failure

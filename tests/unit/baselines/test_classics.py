@@ -8,7 +8,7 @@ from test_wiener import OPTICS, pair, psnr
 
 from tsva.acquisition.pair import Pair
 from tsva.restoration.baselines.classics import denoise, focus_stack, mean, richardson_lucy
-from tsva.restoration.baselines.sharper import floats, high_is_y1, y1_of
+from tsva.restoration.sharper import floats, high_is_y1, y1_of
 from tsva.settings.baselines import BaselineSettings
 
 SETTINGS = BaselineSettings()

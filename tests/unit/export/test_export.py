@@ -17,6 +17,7 @@ from torch import Tensor, nn
 import tsva.restoration.export.onnx as exporting
 from tsva.cli.export import command
 from tsva.errors import UserError
+from tsva.restoration.checkpoint import Checkpoint, fresh_network, save, with_all_outputs
 from tsva.restoration.export.bioimage import InvalidPackageError, read_package
 from tsva.restoration.export.card import WHAT, write_card
 from tsva.restoration.export.onnx import (
@@ -28,10 +29,10 @@ from tsva.restoration.export.onnx import (
     exportable,
     write_onnx,
 )
-from tsva.restoration.networks import build, checkpoint
-from tsva.restoration.networks.checkpoint import Checkpoint, fresh_network, save, with_all_outputs
+from tsva.restoration.pair_network import build, checkpoint
+from tsva.settings.methods import NETWORK_NAMES, NetworkName
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.train import NETWORK_NAMES, NetworkName, TrainSettings
+from tsva.settings.train import TrainSettings
 
 SETTINGS = TrainSettings(width=2, levels=3)
 OWN = {"authors": ["A. Microscopist"], "license": "CC-BY-4.0"}

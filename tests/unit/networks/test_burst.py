@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsva.restoration.networks import build
+from tsva.restoration.pair_network import build
 from tsva.settings.train import TrainSettings
 from tsva.training.fit import multiply_accumulates
 

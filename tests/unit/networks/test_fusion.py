@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from tsva.optics.otf import camera_otf
-from tsva.restoration.networks import build
-from tsva.restoration.networks.decision import decide, part_of
-from tsva.restoration.networks.fusion import Fusion
-from tsva.restoration.networks.offset import OffsetEstimator, negative_log_likelihood
-from tsva.restoration.networks.spectra import BANDS, WINDOW_PX, BandSpectra, window_starts
-from tsva.restoration.networks.wiener import TwoShotWiener
+from tsva.restoration.fusion.bands import BANDS, WINDOW_PX, BandSpectra, window_starts
+from tsva.restoration.fusion.filters import TwoShotWiener
+from tsva.restoration.fusion.network import Fusion
+from tsva.restoration.fusion.offset import OffsetEstimator, negative_log_likelihood
+from tsva.restoration.pair_network import build, decide, part_of
 from tsva.restoration.refocus import restore, with_network
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.refocus import RefocusSettings
@@ -157,7 +156,7 @@ def test_a_fifth_of_the_arithmetic_transforms_counted_in() -> None:
 
 def test_the_filters_of_a_thin_section_are_wieners() -> None:
     """Where all matter lies in the plane of focus, C A⁻¹ is H₀ H_i / (Σ H² + N/S)."""
-    from tsva.restoration.networks import wiener
+    from tsva.restoration.fusion import filters as wiener
 
     frequency = np.linspace(0, math.sqrt(0.5), wiener.FREQUENCIES)
     with pytest.MonkeyPatch.context() as patch:

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsva.restoration.networks import build
-from tsva.restoration.networks.fusion import Fusion
-from tsva.restoration.networks.fusion_export import EXPORTED_PX, MatrixTransform, Parts, with_matrices
+from tsva.restoration.fusion.matrices import EXPORTED_PX, MatrixTransform, Parts, with_matrices
+from tsva.restoration.fusion.network import Fusion
+from tsva.restoration.pair_network import build
+from tsva.settings.methods import NetworkName
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.train import NetworkName, TrainSettings
+from tsva.settings.train import TrainSettings
 
 
 def lively(name: NetworkName, channels: int) -> Fusion:

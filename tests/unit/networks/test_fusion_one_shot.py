@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tsva.restoration.networks import build
-from tsva.restoration.networks.fusion_one_shot import FusionOneShot
-from tsva.restoration.networks.spectra import BANDS, BandSpectra
+from tsva.restoration.fusion.bands import BANDS, BandSpectra
+from tsva.restoration.fusion.one_shot import FusionOneShot
+from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import restore
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings

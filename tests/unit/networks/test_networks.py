@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from tsva.restoration.networks import U_SHAPED, build
 from tsva.restoration.networks.parts import reflected_to_multiple
-from tsva.restoration.networks.sharper import brenner, high_is_sharper, sharper_first
-from tsva.settings.train import NetworkName, TrainSettings
+from tsva.restoration.sharper import brenner, high_is_sharper, sharper_first
+from tsva.settings.methods import NetworkName
+from tsva.settings.train import TrainSettings
 from tsva.training.fit import multiply_accumulates
 
 FULL = TrainSettings(width=64, levels=5)

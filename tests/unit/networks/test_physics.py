@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from tsva.errors import UserError
-from tsva.restoration.networks import build, fusion, offset, spectra, wiener
-from tsva.restoration.networks.checkpoint import Checkpoint, fresh_network, load, save
+from tsva.restoration.checkpoint import Checkpoint, fresh_network, load, save
+from tsva.restoration.pair_network import build, fusion, offset, spectra, wiener
+from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.train import NETWORK_NAMES, TrainSettings
+from tsva.settings.train import TrainSettings
 
 SETTINGS = TrainSettings.model_validate(
     {"width": 2, "levels": 2, "crop_px": None, "fusion": {"width": 8, "depth": 1, "crop_px": 64, "batch": 4}}

@@ -16,8 +16,8 @@ from tsva.cli.refocus_slide import command as refocus_slide
 from tsva.cli.refocus_slide import shots
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack, write_stack
-from tsva.restoration.networks import build
-from tsva.restoration.networks.checkpoint import Checkpoint, save
+from tsva.restoration.checkpoint import Checkpoint, save
+from tsva.restoration.pair_network import build
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings

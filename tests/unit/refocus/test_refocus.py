@@ -15,12 +15,13 @@ from torch import nn
 from tsva.acquisition.pair import Pair, grid_pairs
 from tsva.evaluation.metrics import psnr_db, ssim
 from tsva.evaluation.scoring import run
-from tsva.restoration.networks import build
+from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import as_captured, restore, with_network
+from tsva.settings.methods import NetworkName
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
-from tsva.settings.train import NetworkName, TrainSettings
+from tsva.settings.train import TrainSettings
 
 OPTICS = OpticsSettings()
 PAIRS = PairsSettings(patch_px=32)
@@ -139,7 +140,7 @@ def test_scores_are_the_metrics_and_identical_images_have_no_psnr() -> None:
 def test_refocusing_never_waits_for_lightning() -> None:
     code = (
         "import sys, tsva.restoration.refocus, tsva.cli.refocus, tsva.cli.refocus_slide; "
-        "import tsva.restoration.networks.checkpoint; "
+        "import tsva.restoration.checkpoint; "
         + ("print([m for m in ('lightning', 'torchmetrics', 'matplotlib') if m in sys.modules])")
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

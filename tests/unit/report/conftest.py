@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
 
 from tsva.cli.report import command
+from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.pairs import PairsSettings
-from tsva.settings.train import NETWORK_NAMES
 from tsva.storage.tables import write_table
 
 PAIRS = PairsSettings(patch_px=32)

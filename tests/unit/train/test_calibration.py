@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-import tsva.training.offset_lessons
-from tsva.restoration.networks import build
-from tsva.restoration.networks.fusion import Fusion
+import tsva.restoration.fusion.lessons
+from tsva.restoration.fusion.network import PAIRS, Fusion, calibrate
+from tsva.restoration.pair_network import build
 from tsva.settings.train import FusionSettings, TrainSettings
-from tsva.training.calibration import PAIRS, calibrate
 from tsva.training.fit import fit
 from tsva.training.patches import PatchStacks
 from tsva.training.visits import VerificationPairs
@@ -44,7 +43,7 @@ def test_expected_errors_are_as_large_as_those_that_occur(network: Fusion, verif
 
 
 def test_a_training_ends_with_it(training: PatchStacks, verification: PatchStacks, monkeypatch) -> None:
-    monkeypatch.setattr(tsva.training.offset_lessons, "STEPS", 5)
+    monkeypatch.setattr(tsva.restoration.fusion.lessons, "STEPS", 5)
     fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=2)
     settings = TrainSettings(steps=2, verifications=1, fusion=fusion)
     fitted = fit("fusion", training, verification, settings, seed=1)

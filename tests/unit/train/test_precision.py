@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import tsva.restoration.fusion.lessons
+import tsva.restoration.fusion.microscopes
 import tsva.training.fit
-import tsva.training.microscopes
-import tsva.training.offset_lessons
+from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.networks import OF_OPTICS, build
-from tsva.restoration.networks.fusion import Fusion
-from tsva.settings.train import NETWORK_NAMES, FusionSettings, NetworkName, TrainSettings
+from tsva.settings.methods import NETWORK_NAMES, NetworkName
+from tsva.settings.train import FusionSettings, TrainSettings
 from tsva.training.fit import fit
 from tsva.training.patches import PatchStacks
 
@@ -50,8 +51,8 @@ def test_every_network_is_trained_in_either_precision(
     monkeypatch,
 ) -> None:
     monkeypatch.setattr(tsva.training.fit, "precision", lambda: precision)
-    monkeypatch.setattr(tsva.training.offset_lessons, "STEPS", 5)
-    monkeypatch.setattr(tsva.training.microscopes, "MICROSCOPES", 2)
+    monkeypatch.setattr(tsva.restoration.fusion.lessons, "STEPS", 5)
+    monkeypatch.setattr(tsva.restoration.fusion.microscopes, "MICROSCOPES", 2)
     fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=4)
     settings = small.model_copy(update={"steps": 24, "verifications": 2, "fusion": fusion})
     fitted = fit(name, training, verification, settings, seed=1)

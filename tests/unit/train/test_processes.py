@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 import tsva.training.fit
 from tsva.errors import UserError
-from tsva.restoration.networks.checkpoint import load
+from tsva.restoration.checkpoint import load
 from tsva.settings.train import TrainSettings
 from tsva.training.loading import Batches
 from tsva.training.patches import PatchStacks
@@ -35,8 +35,8 @@ def noted(self, visit):
     return plain(self, visit)
 
 Visits.__getitem__ = noted
-import tsva.training.microscopes, tsva.training.offset_lessons
-tsva.training.microscopes.MICROSCOPES, tsva.training.offset_lessons.STEPS = 2, 5
+import tsva.restoration.fusion.microscopes, tsva.restoration.fusion.lessons
+tsva.restoration.fusion.microscopes.MICROSCOPES, tsva.restoration.fusion.lessons.STEPS = 2, 5
 from tsva.cli.main import main
 main()
 """

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import get_args
 
 import numpy as np
 import scipy.fft
 
 from tsva.acquisition.pair import Pair
-from tsva.restoration.baselines.microscopes import Microscope, microscopes
-from tsva.restoration.baselines.noise import noise_variance, of_channels
+from tsva.restoration.baselines.plane import Signal, noise_variance, of_channels, radius_per_um
 from tsva.restoration.baselines.section import LEAST_FOCUS, Powers, powers
-from tsva.restoration.baselines.sharper import floats
-from tsva.restoration.baselines.spectra import Signal, radius_per_um
+from tsva.restoration.sharper import floats
 from tsva.settings.baselines import BaselineSettings
+from tsva.settings.optics import OpticsSettings
 
 GRID_UM = 0.1
 """Offsets are compared at these steps; between them a parabola is laid through the likelihoods."""
@@ -36,6 +36,10 @@ Otherwise one microscope gets all the weight. From 25 to 200 restorations are th
 MODEL_SD_UM = 0.25
 """Sections differ from the model in thickness and in how deep their structures reach: scatter of the offsets found on
 digital training slides about the mean height of the true focal surface. In the standard errors with noise's part."""
+
+SPHERICAL_UM = (-0.02, 0.0, 0.02)
+SPHERICAL_SD_UM = 0.02
+"""Primary spherical aberration reckoned with (root mean square path difference): a cover glass some 20 µm off."""
 
 
 Rings = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -191,3 +195,49 @@ def _model(microscope: Microscope, delta_um: float, settings: BaselineSettings, 
     grid = offsets_um(settings)
     z_um = np.stack([grid - delta_um, grid + delta_um])
     return powers(microscope.optics, z_um, settings, frequency, microscope.spherical_um)
+
+
+@dataclass(frozen=True)
+class Microscope:
+    """What makes one microscope's focus unlike another's.
+
+    Attributes
+    ----------
+    optics : OpticsSettings
+    spherical_um : float
+        Primary spherical aberration, root mean square path difference.
+    log_chance : float
+        Logarithm of how likely it is before a shot is seen.
+    """
+
+    optics: OpticsSettings
+    spherical_um: float
+    log_chance: float
+
+
+@lru_cache(maxsize=16)
+def microscopes(optics: OpticsSettings) -> tuple[Microscope, ...]:
+    """The nominal one, which is as likely as all others together, then those.
+
+    Parameters
+    ----------
+    optics : OpticsSettings
+        The nominal optics.
+
+    Returns
+    -------
+    tuple of Microscope
+        Both optical models with each of `SPHERICAL_UM`, by the Gaussian of `SPHERICAL_SD_UM`: what an aperture of the
+        nominal size may do. For each with an aberration there is the one with the opposite.
+    """
+    models = get_args(OpticsSettings.model_fields["model"].annotation)
+    kin = [
+        (optics.model_copy(update={"model": model}), spherical_um)
+        for model in models
+        for spherical_um in SPHERICAL_UM
+        if (model, spherical_um) != (optics.model, 0.0)
+    ]
+    weights = np.exp([-0.5 * (spherical_um / SPHERICAL_SD_UM) ** 2 for _, spherical_um in kin])
+    chances = np.log(0.5 * weights / weights.sum())
+    others = [Microscope(*one, float(chance)) for one, chance in zip(kin, chances, strict=True)]
+    return (Microscope(optics, 0.0, float(np.log(0.5))), *others)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from tsva.optics.otf import OtfTable, share_to_knots
-from tsva.restoration.baselines.spectra import colours
+from tsva.restoration.baselines.plane import colours
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsva.restoration.networks import offset
-from tsva.restoration.networks import spectra as bands
-from tsva.restoration.networks import wiener as filters
-from tsva.restoration.networks.offset import OffsetEstimator
+from tsva.restoration.fusion import bands, filters, offset
+from tsva.restoration.fusion.bands import BandSpectra
+from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
+from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
-from tsva.restoration.networks.spectra import BandSpectra
-from tsva.restoration.networks.wiener import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
+from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
 from tsva.settings.optics import OpticsSettings
+from tsva.settings.train import TrainSettings
 
 CELL = 2
 """The mending network works on cells of 2×2 pixels."""
@@ -38,7 +40,7 @@ ERROR_GAIN = 8.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """What Fusion finds out once for each image.
+    """What Fusion estimates once for each image.
 
     Attributes
     ----------
@@ -66,7 +68,7 @@ class Estimate:
         return replace(self, focal_offset_um=self.focal_offset_um[..., y, x], sd_um=self.sd_um[..., y, x])
 
 
-class Fusion(nn.Module):
+class Fusion(PairNetwork[Estimate]):
     """Two-shot Wiener restoration at the offset that the shots' spectra tell, mended by a small network.
 
     1. Spectra of both shots tell offset (odd under exchange of the shots), noise and contrast.
@@ -90,6 +92,7 @@ class Fusion(nn.Module):
         Half the distance between the shots.
     """
 
+    runs_on_meta = False
     calibration: Tensor
     taught_um: Tensor
 
@@ -111,6 +114,11 @@ class Fusion(nn.Module):
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
         self.multiple = CELL
         self.halo_px = -(-(RADIUS_PX + 1 + CELL * (depth + 1)) // CELL) * CELL
+
+    @classmethod
+    def fresh(cls, settings: TrainSettings, channels: int, optics: OpticsSettings, delta_um: float) -> Self:
+        """Of width and depth that the settings' section ``fusion`` has."""
+        return cls(channels, settings.fusion.width, settings.fusion.depth, optics, delta_um)
 
     def decide(self, low: Tensor, high: Tensor) -> Estimate:
         """Offset, noise and levels of whole images, (B, C, Y, X) in [0, 1]."""
@@ -171,10 +179,10 @@ class Fusion(nn.Module):
             Not clipped.
         """
         decision = self.decide(low, high) if decision is None else decision
-        return self.with_spread(low, high, decision)[0]
+        return self.with_error(low, high, decision)[0]
 
-    def with_spread(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor]:
-        """Restore, and tell how far off each pixel may be.
+    def with_error(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor]:
+        """Restore, and estimate the error of each pixel.
 
         Returns
         -------
@@ -211,17 +219,63 @@ class Fusion(nn.Module):
         flipped = focal_offset_um.reshape(-1, 1, 1, 1) < 0 if focal_offset_um.ndim == 1 else focal_offset_um < 0
         return torch.where(flipped, high, low), torch.where(flipped, low, high)
 
-    def telling(self) -> nn.Module:
+    def focal_offset(self, decision: Estimate) -> tuple[Tensor, Tensor]:
+        """Offset and standard deviation, (B,) each; the means of an image whose offset varies."""
+        found = decision.focal_offset_um, decision.sd_um
+        focal_offset_um, sd_um = (each.flatten(1).mean(1) if each.ndim > 1 else each for each in found)
+        return focal_offset_um, sd_um
+
+    def prepare(self, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
+        """Fit the offset estimator; see `tsva.restoration.fusion.lessons`."""
+        from tsva.restoration.fusion.lessons import teach_offsets
+
+        teach_offsets(self, patches, settings.noise_jitter, seed)
+
+    def training_loss(
+        self,
+        low: Tensor,
+        high: Tensor,
+        target: Tensor,
+        focal_offset_um: Tensor,
+        image_loss: Callable[[Tensor, Tensor], Tensor],
+        forward: Callable[[Tensor, Tensor], Tensor],  # noqa: ARG002
+    ) -> Tensor:
+        """The images' loss at the true offsets with an estimate's scatter, and the likelihood of the expected error."""
+        from tsva.restoration.fusion.lessons import error_likelihood, scattered
+
+        with torch.no_grad():
+            decision = scattered(self.decide(low, high), focal_offset_um)
+        restored, sd = self.with_error(low, high, decision)
+        return image_loss(restored, target) + error_likelihood(restored, target, sd)
+
+    @torch.inference_mode()
+    def calibrate(self, pairs: Pairs) -> None:
+        """Scale the expected errors to those that occur; what is restored doesn't change.
+
+        One factor for all: the geometric mean, over pairs, of the ratio of both root mean squares. Training knows
+        offsets with a scatter of its own; here they are estimated.
+        """
+        self.eval()
+        ratios = []
+        for number in range(len(pairs)):
+            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
+            restored, sd = self.with_error(low, high, self.decide(low, high))
+            ratios.append((restored - target).square().mean() / sd.square().mean())
+        # a target that is met exactly (a blank one) says nothing of errors
+        found = torch.stack([ratio for ratio in ratios if ratio > 0] or [torch.ones(())])
+        self.calibration.mul_(found.log().mean().div(2).exp())
+
+    def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""
-        from tsva.restoration.networks.fusion_export import Telling
+        from tsva.restoration.fusion.matrices import AllOutputs
 
-        return Telling(self)
+        return AllOutputs(self)
 
-    def for_export(self) -> nn.Module:
-        """`telling` without Fourier transforms, for images of one size (its attribute `image_px`)."""
-        from tsva.restoration.networks.fusion_export import Telling, with_matrices
+    def for_export(self) -> TwoShotModule:
+        """`with_all_outputs` without Fourier transforms, for images of one size (its attribute `image_px`)."""
+        from tsva.restoration.fusion.matrices import AllOutputs, with_matrices
 
-        return Telling(with_matrices(self))
+        return AllOutputs(with_matrices(self))
 
     def lesson(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
@@ -238,8 +292,7 @@ class Fusion(nn.Module):
         noise = (decision.noise.mean(1).reshape(-1, 1, 1, 1) / level.square()).log() / 2 + 5
         return torch.cat([_tents(focal_offset_um, knots), noise.expand(-1, 1, *focal_offset_um.shape[-2:])], dim=1)
 
-    @staticmethod
-    def physics() -> dict[str, ModuleType]:
+    def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on, beside the weights."""
         return {"filters": filters, "bands": bands, "offset": offset, "network": sys.modules[__name__]}
 

@@ -10,11 +10,11 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
 from tsva.errors import UserError
-from tsva.restoration.networks import build
-from tsva.restoration.networks.physics import (
+from tsva.restoration.pair_network import PairNetwork, TwoShotModule, build
+from tsva.restoration.physics import (
     Constants,
     computed_buffers,
     constants_of,
@@ -22,8 +22,9 @@ from tsva.restoration.networks.physics import (
     differing_constants,
     set_buffers,
 )
+from tsva.settings.methods import NETWORK_NAMES, NetworkName
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.train import NETWORK_NAMES, NetworkName, TrainSettings
+from tsva.settings.train import TrainSettings
 
 FORMAT = 2
 """Format 1 held neither the package's version nor the network's physics."""
@@ -36,7 +37,7 @@ class Checkpoint:
     Attributes
     ----------
     network : str
-        One of `tsva.settings.train.NETWORK_NAMES`.
+        One of `tsva.settings.methods.NETWORK_NAMES`.
     settings : dict
         `TrainSettings`, as JSON has them.
     channels : int
@@ -66,12 +67,45 @@ class Checkpoint:
     weights: dict[str, Tensor]
     computed: dict[str, Tensor] = field(default_factory=dict)
 
-    def restored_network(self) -> nn.Module:
+    def restored_network(self) -> PairNetwork[Any]:
         """The network with its weights and its computed buffers, in evaluation mode."""
         network = self._fresh()
         network.load_state_dict(self.weights)
         set_buffers(network, self.computed)
         return network.eval()
+
+    def check_fits(self, path: Path, where: str, pixel_um: float, channels: int, delta_um: float) -> None:
+        """Refuse images that the network was not trained for: it knows blur in pixels, colours, one shot offset.
+
+        Parameters
+        ----------
+        path : Path
+            Of the checkpoint, for the message.
+        where : str
+            Which images.
+        pixel_um, channels, delta_um
+            Of the images.
+
+        Raises
+        ------
+        UserError
+            Names what differs.
+        """
+        kinds = {1: "grey (1 channel)", 3: "colour (3 channels)"}
+        differences = []
+        if self.channels != channels:
+            differences.append((kinds[channels], kinds[self.channels]))
+        if abs(self.pixel_um / pixel_um - 1) > 0.02:
+            differences.append((f"pixels of {pixel_um:g} µm", f"pixels of {self.pixel_um:g} µm"))
+        if abs(self.delta_um - delta_um) > 1e-6:
+            differences.append((f"shots at ∓{delta_um:g} µm", f"shots at ∓{self.delta_um:g} µm"))
+        for got, wanted in differences:
+            raise UserError(
+                where,
+                got=got,
+                wanted=f"{wanted}, as {path} was trained on",
+                do="Give a checkpoint that was trained on such images.",
+            )
 
     def plain(self) -> dict[str, Any]:
         """All but tensors, as JSON has it: what `fresh_network` takes."""
@@ -89,12 +123,12 @@ class Checkpoint:
             amiss = sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
             raise RuntimeError(f"{len(amiss)} of {len(wanted)} parameters, such as {amiss[0]}")
 
-    def _fresh(self) -> nn.Module:
+    def _fresh(self) -> PairNetwork[Any]:
         settings, optics = TrainSettings.model_validate(self.settings), OpticsSettings.model_validate(self.optics)
         return build(self.network, settings, self.channels, optics, self.delta_um)
 
 
-def fresh_network(constants: Constants, **kind: Any) -> nn.Module:
+def fresh_network(constants: Constants, **kind: Any) -> TwoShotModule:
     """A network as exported packages have it, with all its outputs, of `Checkpoint.plain`.
 
     Raises
@@ -104,13 +138,7 @@ def fresh_network(constants: Constants, **kind: Any) -> nn.Module:
     """
     network = Checkpoint(**kind, weights={})._fresh()
     _refuse(f"network {kind['network']}", differing_constants(network, constants), "another version")
-    return with_all_outputs(network)
-
-
-def with_all_outputs(network: nn.Module) -> nn.Module:
-    """A network with the outputs that are exported of it: itself, or what its method ``telling()`` gives."""
-    telling = getattr(network, "telling", None)
-    return telling() if telling else network
+    return network.with_all_outputs()
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from tsva.acquisition.offsets import bin_weights
 from tsva.acquisition.seeds import rng
-from tsva.restoration.networks import spectra as bands
-from tsva.restoration.networks.fusion import Estimate, Fusion
-from tsva.restoration.networks.offset import negative_log_likelihood
-from tsva.restoration.networks.wiener import REACH_UM
-from tsva.training.microscopes import Microscopes
-from tsva.training.patches import PatchStacks
+from tsva.restoration.fusion import bands
+from tsva.restoration.fusion.filters import REACH_UM
+from tsva.restoration.fusion.microscopes import Microscopes
+from tsva.restoration.fusion.network import Estimate, Fusion
+from tsva.restoration.fusion.offset import negative_log_likelihood
+from tsva.restoration.pair_network import TrainingPatches
 
 STEPS = 1500
 BATCH = 256
@@ -33,14 +33,16 @@ MOST_CHANGE = 1.4
 """At most so much (logarithm) another microscope changes a power: beyond, noise would be taken for tissue."""
 PIVOT = 0.1
 """Frequency, periods a pixel, at which another slope leaves the power as it is."""
-TOLD_SD_UM = 0.20
-"""Scatter of the offsets that the restoration is told while it is trained: the estimator's on whole patches of
+
+
+SCATTER_SD_UM = 0.20
+"""Scatter of the offsets that the restoration is given while it is trained: the estimator's on whole patches of
 the training microscope; on others it has 0.35. A crop has too few windows for an estimate of its own."""
-DOUBT_WEIGHT = 0.1
+LIKELIHOOD_WEIGHT = 0.1
 LEAST_VARIANCE = 1e-6
 
 
-def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, seed: int) -> None:
+def teach_offsets(network: Fusion, patches: TrainingPatches, noise_jitter: float, seed: int) -> None:
     """Fit the network's offset estimator, in place; half a minute of a core.
 
     A spectrum tells offset, noise, tissue and microscope in one. The estimator shall not learn the last two by heart:
@@ -49,7 +51,7 @@ def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, se
     Parameters
     ----------
     network : Fusion
-    patches : PatchStacks
+    patches : TrainingPatches
         Training patches, used at every offset of the grid.
     noise_jitter : float
         Up to this standard deviation of noise is added, by its power.
@@ -83,22 +85,22 @@ def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, se
     network.taught_um.fill_(patches.pairs.offset_max_um)
 
 
-def told(network: Fusion, low: Tensor, high: Tensor, focal_offset_um: Tensor) -> Estimate:
-    """What Fusion decides of crops whose offsets are known, (B,), with the scatter of an estimate."""
-    with torch.no_grad():
-        decision = network.decide(low, high)
-        scattered = focal_offset_um.to(decision.mean) + TOLD_SD_UM * torch.randn_like(decision.mean[:, 0])
-        return replace(decision, focal_offset_um=scattered, sd_um=torch.full_like(scattered, TOLD_SD_UM))
+@torch.no_grad()
+def scattered(decision: Estimate, focal_offset_um: Tensor) -> Estimate:
+    """The decision about crops whose offsets are known, (B,), with the scatter of an estimate in their place."""
+    found = focal_offset_um.to(decision.mean) + SCATTER_SD_UM * torch.randn_like(decision.mean[:, 0])
+    return replace(decision, focal_offset_um=found, sd_um=torch.full_like(found, SCATTER_SD_UM))
 
 
-def doubted(restored: Tensor, target: Tensor, sd: Tensor) -> Tensor:
-    """Negative log-likelihood of the errors under the spread that the network expects; teaches the spread alone."""
+def error_likelihood(restored: Tensor, target: Tensor, sd: Tensor) -> Tensor:
+    """Weighted heteroscedastic likelihood (its negative logarithm) of the images' errors; teaches the sd alone."""
     squares = (restored.detach() - target).square().mean(dim=1, keepdim=True)
-    return DOUBT_WEIGHT * ((sd.square() + LEAST_VARIANCE).log() + squares / (sd.square() + LEAST_VARIANCE)).mean()
+    variance = sd.square() + LEAST_VARIANCE
+    return LIKELIHOOD_WEIGHT * (variance.log() + squares / variance).mean()
 
 
 @torch.no_grad()
-def _of_patches(network: Fusion, patches: PatchStacks) -> tuple[Tensor, Tensor]:
+def _of_patches(network: Fusion, patches: TrainingPatches) -> tuple[Tensor, Tensor]:
     """Spectra, (N, C * 3 * BANDS), of every patch at every offset, and the offsets, (N,)."""
     found, focal_offset_um = [], []
     for patch in range(len(patches)):

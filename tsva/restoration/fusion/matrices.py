@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsva.restoration.networks.fusion import Fusion
-from tsva.restoration.networks.spectra import WINDOW_PX, BandSpectra
-from tsva.restoration.networks.wiener import FREQUENCIES, RADIUS_PX, TwoShotWiener, between_nodes, fast_size
+from tsva.restoration.fusion.bands import WINDOW_PX, BandSpectra
+from tsva.restoration.fusion.filters import FREQUENCIES, RADIUS_PX, TwoShotWiener, between_nodes, fast_size
+from tsva.restoration.fusion.network import Fusion
+from tsva.restoration.pair_network import TwoShotModule
 
 EXPORTED_PX = 224
 """Edge of the images that an exported Fusion takes: the patches that it is trained and scored on."""
@@ -31,12 +32,12 @@ def with_matrices(network: Fusion, edge_px: int = EXPORTED_PX) -> Fusion:
     copy = deepcopy(network)
     copy.spectra = MatrixSpectra()
     copy.wiener = MatrixWiener(network.wiener, edge_px)  # type: ignore[assignment]
-    copy.image_px = edge_px  # type: ignore[assignment]
+    copy.image_px = edge_px
     return copy
 
 
-class Telling(nn.Module):
-    """Fusion with all that it has to say, for programs that know nothing of its methods.
+class AllOutputs(TwoShotModule):
+    """Fusion with all that it estimates, for programs that know nothing of its methods.
 
     Parameters
     ----------
@@ -55,8 +56,7 @@ class Telling(nn.Module):
         super().__init__()
         self.network = network
         self.multiple, self.halo_px = network.multiple, network.halo_px
-        if hasattr(network, "image_px"):
-            self.image_px = network.image_px
+        self.image_px = network.image_px
         self.train(network.training)
 
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,7 +77,7 @@ class Telling(nn.Module):
             Offset of F from the true focus, and its standard deviation; means of an image whose offset varies.
         """
         decision = self.network.decide(low, high)
-        restored, sd = self.network.with_spread(low, high, decision)
+        restored, sd = self.network.with_error(low, high, decision)
         offset_um = [each.reshape(low.shape[0], -1).mean(1) for each in (decision.focal_offset_um, decision.sd_um)]
         return restored, sd, torch.stack(offset_um, dim=1)
 

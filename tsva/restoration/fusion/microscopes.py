@@ -11,8 +11,8 @@ from torch import Tensor
 
 from tsva.optics.otf import radial_otf
 from tsva.optics.pupil import pupil_of, spectrum
-from tsva.restoration.networks import spectra as bands
-from tsva.restoration.networks.wiener import NODE_STEP_UM, NODES, REACH_UM, SLOPE
+from tsva.restoration.fusion import bands
+from tsva.restoration.fusion.filters import NODE_STEP_UM, NODES, REACH_UM, SLOPE
 from tsva.settings.optics import OpticsSettings
 
 MICROSCOPES = 24

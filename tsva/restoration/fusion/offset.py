@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsva.restoration.networks.spectra import BANDS
+from tsva.restoration.fusion.bands import BANDS
 
 HIDDEN = 48
 LEAST_POWER = 1e-10

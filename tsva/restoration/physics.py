@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 from torch import Tensor, nn
+
+from tsva.restoration.pair_network import PairNetwork
 
 Constants = Mapping[str, Any]
 """By "part.NAME": numbers, or lists of them."""
@@ -14,12 +15,11 @@ TOLERANCE = 1e-5
 """Of a buffer's largest value: processors round sums differently, by some 1e-7 of it."""
 
 
-def constants_of(network: nn.Module) -> dict[str, Any]:
+def constants_of(network: PairNetwork) -> dict[str, Any]:
     """Constants that a network's code holds, of the modules that its ``physics`` names; none for most networks."""
-    parts: dict[str, ModuleType] = getattr(network, "physics", dict)()
     found: dict[str, Any] = {}
     seen: list[tuple[str, object]] = []
-    for part, module in parts.items():
+    for part, module in network.physics().items():
         for name, value in vars(module).items():
             # a constant that a module imports from one before it is named once
             if name.isupper() and not any(name == other and value is same for other, same in seen):
@@ -41,7 +41,7 @@ def set_buffers(network: nn.Module, computed: Mapping[str, Tensor]) -> None:
         buffers[name].copy_(value)
 
 
-def differing_constants(network: nn.Module, constants: Constants) -> list[str]:
+def differing_constants(network: PairNetwork, constants: Constants) -> list[str]:
     """A phrase for each constant of the network's code that isn't as it was stored."""
     here = constants_of(network)
     there = {name: _plain(value) for name, value in constants.items()}

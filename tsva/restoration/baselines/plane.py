@@ -1,4 +1,4 @@
-"""What linear restoration works on: shots in the Fourier domain, transfer functions, and the signal's spectrum."""
+"""What linear restoration works on: shots in the Fourier domain, their noise, and the signal's spectrum."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ import scipy.fft
 MARGIN_PX = 32
 """Images are continued by reflection this far on each side; beyond, less than 1 % of a point's light falls at 3 µm."""
 FREQUENCIES = 128
+CORNER = 0.9
+"""Share of the highest frequency there is (the spectrum's corners), beyond which hardly anything but noise is left."""
+LEAST_VARIANCE = 1 / 12 / 255**2
+"""Rounding to 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -140,3 +144,30 @@ def _places(shape_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     place = radius_per_um(shape_px, 1.0) / np.sqrt(0.5) * (FREQUENCIES - 1)
     below = np.minimum(place.astype(int), FREQUENCIES - 2)
     return below, (place - below).astype(np.float32)
+
+
+def noise_variance(spectrum: np.ndarray, radius_per_um: np.ndarray, samples: float) -> np.ndarray:
+    """Variance of white noise in each colour of an image.
+
+    Parameters
+    ----------
+    spectrum : (C, Y, X // 2 + 1) complex array
+        Of an image in [0, 1].
+    radius_per_um : (Y, X // 2 + 1) float array
+    samples : float
+        Pixels that the spectrum is of (under a window: the sum of its squares): |spectrum|² over this is power spectral
+        density at unit spacing.
+
+    Returns
+    -------
+    (C,) float array
+        An upper bound: what tissue has in the corners counts as noise. The median of |spectrum|² is ln 2 of its mean.
+    """
+    corner = radius_per_um > CORNER * radius_per_um.max()
+    power = np.median(power_of(spectrum[:, corner]), axis=1) / np.log(2) / samples
+    return np.maximum(power, LEAST_VARIANCE)
+
+
+def of_channels(by_colour: np.ndarray, channels: int) -> np.ndarray:
+    """What belongs to an image's channels, of an array that has red, green and blue first."""
+    return by_colour[list(colours(channels))]
