@@ -14,9 +14,13 @@ report: "../report/workflow.rst"
 ENV = "../../envs/tsva.yaml"
 
 try:
-    plan = Plan(config, memory=Path(".snakemake/tsva/contents.json"))
+    plan = Plan(config, state=Path(".snakemake/tsva"))
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+
+OFFSETS = ("pairs.delta_um", "pairs.offset_max_um", "pairs.z_step_um")
+"""Keys that are checked against each other, so that a stage gets all of them or none."""
 
 
 wildcard_constraints:
@@ -105,6 +109,26 @@ def share_of_cores(jobs):
     if not cores_given() or not workflow.is_main_process or shutil.which("nvidia-smi"):
         return all_cores()
     return max(1, cores_given() // max(1, jobs))
+
+
+def settings_file(stage, *uses, **facts):
+    """The settings file of a stage's job, whose name changes with what the stage uses and with nothing else.
+
+    `uses` are sections, or keys of one (``"pairs.patch_px"``); `facts` are further entries, or functions of wildcards.
+    """
+    return lambda wildcards: plan.settings_file(
+        stage,
+        *uses,
+        **{
+            name: fact(wildcards) if callable(fact) else fact
+            for name, fact in facts.items()
+        },
+    )
+
+
+def slide_row(wildcards):
+    """The slide's row of the sheet."""
+    return plan.row(wildcards.slide)
 
 
 def code(stage):

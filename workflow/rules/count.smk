@@ -16,7 +16,7 @@ rule count:
         mem_mb=more(2000),
         runtime=more(60),
     params:
-        settings=plan.section("count"),
+        settings=settings_file("count", "count"),
         code=code("count"),
     shell:
         "tsva --log {log} count --settings {params.settings:q} --table {input.table}"

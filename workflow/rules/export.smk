@@ -15,7 +15,7 @@ rule export:
         mem_mb=more(4000),
         runtime=more(60),
     params:
-        settings=plan.section("export"),
+        settings=settings_file("export", "export"),
         report=lambda wildcards, input: (
             f"--report {input.report}" if input.report else ""
         ),

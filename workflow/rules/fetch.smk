@@ -14,7 +14,7 @@ rule fetch:
     conda:
         ENV
     params:
-        settings=plan.section("fetch"),
+        settings=settings_file("fetch", "fetch"),
         code=code("fetch"),
     shell:
         "tsva --log {log} fetch --settings {params.settings:q} --out results/fetch"

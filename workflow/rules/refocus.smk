@@ -16,16 +16,16 @@ rule refocus:
         mem_mb=more(4000),
         runtime=more(240),
     params:
-        settings=plan.section("refocus"),
-        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px"),
-        optics=plan.section("optics"),
+        settings=settings_file(
+            "refocus", "refocus", *OFFSETS, "pairs.patch_px", "optics"
+        ),
         checkpoint=lambda wildcards, input: (
             f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
         ),
         code=code("refocus"),
     shell:
         "tsva --log {log} refocus --method {wildcards.network} {params.checkpoint} --settings {params.settings:q}"
-        " --pairs {params.pairs:q} --optics {params.optics:q} --table {input.table} --results results"
+        " --table {input.table} --results results"
         " --threads {threads} --out results/refocus/{wildcards.dataset}/{wildcards.network}"
 
 
@@ -48,14 +48,12 @@ rule refocus_slide:
         mem_mb=more(4000),
         runtime=more(240),
     params:
-        settings=plan.section("refocus"),
-        pairs=plan.section("pairs", *plan.OFFSETS),
-        optics=plan.section("optics"),
+        settings=settings_file("refocus_slide", "refocus", *OFFSETS, "optics"),
         weights=plan.checkpoint_digest(),
         code=code("refocus_slide"),
     shell:
         "tsva --log {log} refocus-slide --checkpoint {input.checkpoint:q} --ingest results/ingest/{wildcards.slide}"
-        " --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q} --threads {threads}"
+        " --settings {params.settings:q} --threads {threads}"
         " --out results/refocused/{wildcards.slide}"
 
 

@@ -44,12 +44,9 @@ rule report:
         mem_mb=more(4000),
         runtime=more(60),
     params:
-        settings=plan.section("report"),
-        pairs=plan.section("pairs"),
-        optics=plan.section("optics"),
-        counting=plan.section("count"),
-        train=plan.section("train"),
-        run=plan.facts(),
+        settings=settings_file(
+            "report", "report", "pairs", "optics", "count", "train", run=plan.facts()
+        ),
         seed=plan.settings.seed,
         sheet=plan.sheet,
         sheet_content=plan.sheet_digest(),
@@ -59,8 +56,7 @@ rule report:
         ),
         code=code("report"),
     shell:
-        "tsva --log {log} report --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q}"
-        " --count {params.counting:q} --train {params.train:q} --run {params.run:q} --seed {params.seed} --results results {params.choice}"
+        "tsva --log {log} report --settings {params.settings:q} --seed {params.seed} --results results {params.choice}"
         " --sheet {params.sheet:q} --out results/{wildcards.report}"
 
 
