@@ -47,6 +47,8 @@ class Plan:
     ----------
     config : mapping
         Settings as Snakemake merged them.
+    shipped_sheet : Path or None
+        What stands for the default slide sheet where the working directory has none.
     state : Path
         Folder for digests of the user's files, and for the settings files of jobs.
 
@@ -59,9 +61,11 @@ class Plan:
     PATCH_BYTES, FIELD_BYTES = 224 * 224 * 3, 1024 * 1224 * 3
     """What a plane of Jiang et al. 2018 takes as pixels: of a patch, and of a field at half size."""
 
-    def __init__(self, config: Mapping[str, Any], state: Path) -> None:
+    def __init__(self, config: Mapping[str, Any], state: Path, shipped_sheet: Path | None = None) -> None:
         self.settings: Settings = parse_settings(config, "settings")
         self.sheet = Path(self.settings.slides)
+        if shipped_sheet is not None and not self.sheet.is_file() and self.settings.slides == Settings().slides:
+            self.sheet = shipped_sheet
         self.awaits_fetch = self.sheet == Path(self.settings.fetch.sheet) and not self.sheet.is_file()
         """Whether the sheet is the one that the fetch stage has yet to write; until then there are no slides."""
         if not self.sheet.is_file() and not self.awaits_fetch:

@@ -1,9 +1,9 @@
 # Which distance of shots to scan with: digital tissue alone, no data.
 rule advise:
     output:
-        "results/advise/delta.tsv",
-        "results/advise/patches.tsv",
-        "results/advise/summary.json",
+        delta="results/advise/delta.tsv",
+        patches="results/advise/patches.tsv",
+        summary="results/advise/summary.json",
     log:
         "logs/advise.log",
     conda:
@@ -22,6 +22,7 @@ rule advise:
             microscope=plan.first_microscope(),
         ),
         seed=plan.settings.seed,
+        out=folder_of("delta"),
         code=code("advise"),
     shell:
-        "tsva --log {log} advise --settings {params.settings:q} --seed {params.seed} --out results/advise"
+        "tsva --log {log} advise --settings {params.settings:q} --seed {params.seed} --out {params.out:q}"

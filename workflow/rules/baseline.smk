@@ -27,11 +27,12 @@ rule baseline:
         ),
         seed=plan.settings.seed,
         batches=lambda wildcards: plan.batches(wildcards.baseline),
+        results=results_of("table", 1),
         code=code("baseline"),
     shell:
         "tsva --log {log} baseline --method {wildcards.baseline} --settings {params.settings:q}"
         " --signal {input.signal} --seed {params.seed}"
-        " --batch {wildcards.batch} --batches {params.batches} --table {input.table} --results results --out {output}"
+        " --batch {wildcards.batch} --batches {params.batches} --table {input.table} --results {params.results:q} --out {output}"
 
 
 rule gather:
@@ -51,6 +52,7 @@ rule gather:
         mem_mb=more(2000),
         runtime=more(60),
     params:
+        out=folder_of("scores"),
         code=code("gather"),
     shell:
-        "tsva --log {log} gather {input} --out results/refocus/{wildcards.dataset}/{wildcards.baseline}"
+        "tsva --log {log} gather {input} --out {params.out:q}"

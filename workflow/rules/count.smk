@@ -17,8 +17,10 @@ rule count:
         runtime=more(60),
     params:
         settings=settings_file("count", "count"),
+        refocus=folder_of("scores"),
+        results=results_of("table", 1),
         code=code("count"),
     shell:
         "tsva --log {log} count --settings {params.settings:q} --table {input.table}"
-        " --refocus results/refocus/{wildcards.dataset}/{wildcards.method} --results results --threads {threads}"
+        " --refocus {params.refocus:q} --results {params.results:q} --threads {threads}"
         " --out {output}"

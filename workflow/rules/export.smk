@@ -19,10 +19,11 @@ rule export:
         report=lambda wildcards, input: (
             f"--report {input.report}" if input.report else ""
         ),
+        out=folder_of("onnx"),
         code=code("export"),
     shell:
         "tsva --log {log} export --checkpoint {input.checkpoint} {params.report} --settings {params.settings:q}"
-        " --out results/export/{wildcards.network}"
+        " --out {params.out:q}"
 
 
 rule exported:

@@ -18,10 +18,12 @@ rule focus:
         settings=settings_file(
             "focus", "focus", *OFFSETS, "pairs.patch_px", "pairs.offset_sd_um"
         ),
+        ingest=folder_of("table"),
+        out=folder_of("fields"),
         code=code("focus"),
     shell:
-        "tsva --log {log} focus --settings {params.settings:q} --ingest results/ingest/{wildcards.slide}"
-        " --out results/focus/{wildcards.slide}"
+        "tsva --log {log} focus --settings {params.settings:q} --ingest {params.ingest:q}"
+        " --out {params.out:q}"
 
 
 # In-focus planes alone: for looking at stacks before anything is trained on them.

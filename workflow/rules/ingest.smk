@@ -1,6 +1,8 @@
 rule ingest:
     input:
-        files=lambda wildcards: ancient(plan.inputs(wildcards.slide)),
+        files=lambda wildcards: [
+            ancient(local(path)) for path in plan.inputs(wildcards.slide)
+        ],
         simulated=simulated_table,
     output:
         table="results/ingest/{slide}/fields.tsv",
@@ -19,10 +21,11 @@ rule ingest:
             "ingest", "ingest", *OFFSETS, "optics.pixel_um", slide=slide_row
         ),
         sheet_folder=str(plan.sheet.parent),
+        out=folder_of("table"),
         code=code("ingest"),
     shell:
         "tsva --log {log} ingest --settings {params.settings:q} --sheet-folder {params.sheet_folder:q} {params.simulated}"
-        " --out results/ingest/{wildcards.slide}"
+        " --out {params.out:q}"
 
 
 # Everything read and checked, and nothing more.

@@ -29,11 +29,15 @@ rule pairs:
             slide=slide_row,
         ),
         seed=plan.settings.seed,
+        ingest=folder_of("stacks"),
+        focus=folder_of("fields"),
+        results=results_of("draws", 2),
+        out=folder_of("draws"),
         code=code("pairs"),
     shell:
         "tsva --log {log} pairs --settings {params.settings:q} --seed {params.seed}"
-        " --ingest results/ingest/{wildcards.slide} --focus results/focus/{wildcards.slide} {params.simulated}"
-        " --results results --out results/pairs/{wildcards.slide}"
+        " --ingest {params.ingest:q} --focus {params.focus:q} {params.simulated} --results {params.results:q}"
+        " --out {params.out:q}"
 
 
 rule split:

@@ -22,18 +22,18 @@ rule refocus:
         checkpoint=lambda wildcards, input: (
             f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
         ),
+        results=results_of("table", 1),
+        out=folder_of("scores"),
         code=code("refocus"),
     shell:
         "tsva --log {log} refocus --method {wildcards.network} {params.checkpoint} --settings {params.settings:q}"
-        " --table {input.table} --results results"
-        " --threads {threads} --out results/refocus/{wildcards.dataset}/{wildcards.network}"
+        " --table {input.table} --results {params.results:q}"
+        " --threads {threads} --out {params.out:q}"
 
 
 rule refocus_slide:
     input:
-        checkpoint=lambda wildcards: (
-            ancient(plan.checkpoint) if plan.settings.checkpoint else plan.checkpoint
-        ),
+        checkpoint=given_checkpoint,
         table="results/ingest/{slide}/fields.tsv",
         stacks="results/ingest/{slide}/stacks",
     output:
@@ -50,11 +50,13 @@ rule refocus_slide:
     params:
         settings=settings_file("refocus_slide", "refocus", *OFFSETS, "optics"),
         weights=plan.checkpoint_digest(),
+        ingest=folder_of("stacks"),
+        out=folder_of("images"),
         code=code("refocus_slide"),
     shell:
-        "tsva --log {log} refocus-slide --checkpoint {input.checkpoint:q} --ingest results/ingest/{wildcards.slide}"
+        "tsva --log {log} refocus-slide --checkpoint {input.checkpoint:q} --ingest {params.ingest:q}"
         " --settings {params.settings:q} --threads {threads}"
-        " --out results/refocused/{wildcards.slide}"
+        " --out {params.out:q}"
 
 
 # Slides of role refocus, and nothing but what they need.

@@ -54,10 +54,12 @@ rule report:
             [f"--dataset {dataset}" for dataset in plan.datasets]
             + [f"--method {method}" for method in plan.reports[wildcards.report]]
         ),
+        results=results_of("page", 1),
+        out=folder_of("page"),
         code=code("report"),
     shell:
-        "tsva --log {log} report --settings {params.settings:q} --seed {params.seed} --results results {params.choice}"
-        " --sheet {params.sheet:q} --out results/{wildcards.report}"
+        "tsva --log {log} report --settings {params.settings:q} --seed {params.seed} --results {params.results:q} {params.choice}"
+        " --sheet {params.sheet:q} --out {params.out:q}"
 
 
 # The paper's Table I with the bounds that it left out, and the network that restores slides.

@@ -22,7 +22,8 @@ rule simulate:
         ),
         seed=plan.settings.seed,
         sheet_folder=str(plan.sheet.parent),
+        out=folder_of("table"),
         code=code("simulate"),
     shell:
         "tsva --log {log} simulate --settings {params.settings:q} --seed {params.seed} --sheet-folder {params.sheet_folder:q} --threads {threads}"
-        " --out results/simulate/{wildcards.slide}"
+        " --out {params.out:q}"

@@ -27,8 +27,10 @@ rule train:
             train=plan.training(),
         ),
         seed=plan.settings.seed,
+        results=results_of("table", 1),
+        out=folder_of("model"),
         code=code("train"),
     shell:
         "tsva --log {log} train --network {wildcards.network} --settings {params.settings:q}"
-        " --seed {params.seed} --table {input.table} --results results --threads {threads}"
-        " --out results/train/{wildcards.network}"
+        " --seed {params.seed} --table {input.table} --results {params.results:q} --threads {threads}"
+        " --out {params.out:q}"
