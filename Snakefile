@@ -1,19 +1,12 @@
 # Two-shot virtual autofocusing: `snakemake --cores N` runs everything that config/config.yaml asks for.
-from snakemake.utils import min_version
-
-min_version("9.10")
-
-
-configfile: "config/config.yaml"
-
-
-include: "workflow/rules/common.smk"
+include: "workflow/rules/workflow.smk"
 
 
 rule default:
     default_target: True
     input:
         everything(),
+<<<<<<< HEAD
 
 
 include: "workflow/rules/fetch.smk"
@@ -28,3 +21,5 @@ include: "workflow/rules/count.smk"
 include: "workflow/rules/advise.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/export.smk"
+=======
+>>>>>>> main

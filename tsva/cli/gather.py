@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @click.command()
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), required=True)
-@settings_option(PairsSettings, "pairs")
+@settings_option(pairs=PairsSettings)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for restored.npy and scores.tsv.")
 def command(folders: tuple[Path, ...], pairs: PairsSettings, out: Path) -> None:
     """Put a method's batches together, in the order of patches and offsets."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,26 +31,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def _optics_by_slide(_: click.Context, param: click.Parameter, value: str) -> dict[str, OpticsSettings]:
-    """The option's JSON: slide -> OpticsSettings."""
-    try:
-        return {slide: OpticsSettings.model_validate(optics) for slide, optics in json.loads(value).items()}
-    except (ValueError, AttributeError) as error:
-        raise UserError(
-            f"--{param.name}", got=str(error), wanted="optics by slide, JSON", do="Mend the option."
-        ) from None
-
-
 @click.command()
 @click.option("--method", "name", type=click.Choice(list(METHODS)), required=True)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="model.ckpt of the train stage, for a network.")
 @click.option("--signal", type=click.Path(path_type=Path), help="spectrum/signal.tsv, for methods without training.")
-@settings_option(RefocusSettings)
-@settings_option(BaselineSettings, "baselines")
-@settings_option(MethodsSettings, "methods")
-@settings_option(PairsSettings, "pairs")
-@settings_option(OpticsSettings, "optics")
-@click.option("--true-optics", callback=_optics_by_slide, default="{}", help="Optics by slide where known, JSON.")
+@settings_option(
+    settings=RefocusSettings,
+    baselines=BaselineSettings,
+    methods=MethodsSettings,
+    pairs=PairsSettings,
+    optics=OpticsSettings,
+    true_optics=dict[str, OpticsSettings],
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of a slow method's sample.")
 @click.option("--batch", type=click.IntRange(min=0), default=0, show_default=True, help="Which of the batches this is.")
 @click.option("--batches", type=click.IntRange(min=1), default=1, show_default=True)

@@ -83,7 +83,7 @@ else:
     BaselineName, NetworkName = Literal[BASELINES], Literal[NETWORK_NAMES]
 
 
-class MethodsSettings(Section):
+class MethodsSettings(Section, key="methods"):
     """Rows of the report's tables that need no training. Their own parameters: section baselines."""
 
     baselines: tuple[BaselineName, ...] = ("wiener_two_shot", "wiener_blind")

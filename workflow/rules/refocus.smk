@@ -11,7 +11,7 @@ rule refocus:
     log:
         "logs/refocus/{dataset}_{method}.log",
     wildcard_constraints:
-        method="|".join(plan.whole) or "none",
+        method="|".join(plan.whole),
     priority: 1  # before what counts its images
     conda:
         ENV
@@ -20,29 +20,20 @@ rule refocus:
         mem_mb=more(4000),
         runtime=more(240),
     params:
-        settings=plan.section("refocus"),
-        baselines=plan.section("baselines"),
-        methods=plan.section("methods", "slow", "sample_per_offset"),
-        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
-        optics=plan.section("optics"),
-        true_optics=lambda wildcards: plan.true_optics(wildcards.dataset),
+        settings=settings_of_method,
         seed=plan.settings.seed,
-        given=lambda wildcards, input: " ".join(
-            f"--{name} {input[name]}"
-            for name in ("checkpoint", "signal")
-            if input.get(name)
-        ),
+        given=given_to_method,
         part="",
-        out="results/refocus/{dataset}/{method}",
+        results=results_of("table", 1),
+        out=folder_of("scores"),
         code=code_of_method,
     shell:
         "tsva --log {log} refocus --method {wildcards.method} {params.given} --settings {params.settings:q}"
-        " --baselines {params.baselines:q} --methods {params.methods:q} --pairs {params.pairs:q}"
-        " --optics {params.optics:q} --true-optics {params.true_optics:q} --seed {params.seed} {params.part}"
-        " --table {input.table} --results results --threads {threads} --out {params.out}"
+        " --seed {params.seed} {params.part} --table {input.table} --results {params.results:q}"
+        " --threads {threads} --out {params.out:q}"
 
 
-# A part of a slow method's pairs.
+# The same on a part of the pairs, for slow methods.
 use rule refocus as refocus_batch with:
     output:
         temp(directory("results/refocus_batch/{dataset}/{method}/{batch}")),
@@ -51,20 +42,12 @@ use rule refocus as refocus_batch with:
     wildcard_constraints:
         method="|".join(plan.batched) or "none",
     params:
-        settings=plan.section("refocus"),
-        baselines=plan.section("baselines"),
-        methods=plan.section("methods", "slow", "sample_per_offset"),
-        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
-        optics=plan.section("optics"),
-        true_optics=lambda wildcards: plan.true_optics(wildcards.dataset),
+        settings=settings_of_method,
         seed=plan.settings.seed,
-        given=lambda wildcards, input: " ".join(
-            f"--{name} {input[name]}"
-            for name in ("checkpoint", "signal")
-            if input.get(name)
-        ),
+        given=given_to_method,
         part=lambda wildcards: f"--batch {wildcards.batch} --batches {plan.batches(wildcards.method)}",
-        out="results/refocus_batch/{dataset}/{method}/{batch}",
+        results=results_of("table", 1),
+        out=lambda wildcards, input, output: output[0],
         code=code_of_method,
 
 
@@ -87,17 +70,16 @@ rule gather:
         mem_mb=more(2000),
         runtime=more(60),
     params:
-        pairs=plan.section("pairs", *plan.OFFSETS),
+        settings=settings_file("gather", *OFFSETS),
+        out=folder_of("scores"),
         code=code("gather"),
     shell:
-        "tsva --log {log} gather {input} --pairs {params.pairs:q} --out results/refocus/{wildcards.dataset}/{wildcards.method}"
+        "tsva --log {log} gather {input} --settings {params.settings:q} --out {params.out:q}"
 
 
 rule refocus_slide:
     input:
-        checkpoint=lambda wildcards: (
-            ancient(plan.checkpoint) if plan.settings.checkpoint else plan.checkpoint
-        ),
+        checkpoint=given_checkpoint,
         table="results/ingest/{slide}/fields.tsv",
         stacks="results/ingest/{slide}/stacks",
     output:
@@ -112,15 +94,16 @@ rule refocus_slide:
         mem_mb=more(4000),
         runtime=more(240),
     params:
-        settings=plan.section("refocus"),
-        pairs=plan.section("pairs", *plan.OFFSETS),
-        optics=plan.section("optics"),
+        settings=settings_file("refocus_slide", "refocus", *OFFSETS, "optics"),
         weights=plan.checkpoint_digest(),
+        ingest=folder_of("stacks"),
+        out=folder_of("images"),
+        networks=plan.networks_code(),
         code=code("refocus_slide"),
     shell:
-        "tsva --log {log} refocus-slide --checkpoint {input.checkpoint:q} --ingest results/ingest/{wildcards.slide}"
-        " --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q} --threads {threads}"
-        " --out results/refocused/{wildcards.slide}"
+        "tsva --log {log} refocus-slide --checkpoint {input.checkpoint:q} --ingest {params.ingest:q}"
+        " --settings {params.settings:q} --threads {threads}"
+        " --out {params.out:q}"
 
 
 # Slides of role refocus, and nothing but what they need.

@@ -1,17 +1,17 @@
-"""tsva baseline and tsva gather on a tiny data set."""
+"""tsva refocus with methods without training, and tsva gather, on a tiny data set."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from settings_file import settings_option
 
-from tsva.cli.baseline import command as baseline
 from tsva.cli.gather import command as gather
+from tsva.cli.refocus import command as refocus
 from tsva.storage.tables import read_table, write_table
 
 OFFSETS = 13
@@ -56,10 +56,7 @@ def run(results: Path, method: str, batches: int = 1, **methods: object) -> tupl
         arguments = [
             "--method",
             method,
-            "--methods",
-            json.dumps(methods),
-            "--pairs",
-            '{"patch_px": 48}',
+            *settings_option(methods=methods, pairs={"patch_px": 48}),
             "--signal",
             results / "signal.tsv",
             "--seed",
@@ -75,8 +72,8 @@ def run(results: Path, method: str, batches: int = 1, **methods: object) -> tupl
             "--out",
             folder,
         ]
-        CliRunner().invoke(baseline, [str(word) for word in arguments], catch_exceptions=False)
-    CliRunner().invoke(gather, [*folders, "--out", str(results / "out")], catch_exceptions=False)
+        CliRunner().invoke(refocus, [str(word) for word in arguments], catch_exceptions=False)
+    CliRunner().invoke(gather, [*folders, *settings_option(), "--out", str(results / "out")], catch_exceptions=False)
     scores = read_table(results / "out/scores.tsv")
     return np.load(results / "out/restored.npy"), scores.drop(columns="seconds")
 

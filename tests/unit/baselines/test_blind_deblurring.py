@@ -14,20 +14,23 @@ from skimage.io import imread
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
 from tsva.evaluation.metrics import best_shift_psnr_db
-from tsva.restoration.baselines import dark_channel, graph
 from tsva.restoration.baselines.conjugate_gradient import conjugate_gradient
+from tsva.restoration.baselines.dark_channel import method as dark_channel
 from tsva.restoration.baselines.dark_channel.channel import dark_channel as dark_channel_of
 from tsva.restoration.baselines.dark_channel.channel import darkened, sparse
 from tsva.restoration.baselines.dark_channel.final import bilateral, final_image, with_little_variation
 from tsva.restoration.baselines.dark_channel.kernel_step import first_threshold
 from tsva.restoration.baselines.graph import kernel_step as graph_kernel_step
+from tsva.restoration.baselines.graph import method as graph
 from tsva.restoration.baselines.graph.denoise import denoised
 from tsva.restoration.baselines.graph.edges import gradients, worthy
 from tsva.restoration.baselines.graph.final import deconvolved, shrunk
 from tsva.restoration.baselines.graph.framelet import analysed, synthesised
 from tsva.restoration.baselines.graph.framelet import sparse as few_framelets
 from tsva.restoration.baselines.kernels import centred_by_mass, centred_by_support, cut, otf_of
+from tsva.restoration.baselines.one_by_one import Known, deblurred
 from tsva.restoration.baselines.wrap import wrap_shape, wrapped
+from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
 
 OPTICS = OpticsSettings()
@@ -173,7 +176,7 @@ def textured(height: int, width: int, channels: int) -> np.ndarray:
 def test_any_size_and_colour(method: object, shape: tuple[int, int, int]) -> None:
     image = textured(*shape)
     pair = Pair(image, np.full_like(image, 128), 0.5, OPTICS)
-    restored, again = (method(pair, kernel_px=9) for _ in range(2))  # type: ignore[operator]
+    restored, again = (method(pair, Known(BaselineSettings(kernel_px=9))) for _ in range(2))  # type: ignore[operator]
     assert restored.image.shape == shape and restored.image.min() >= 0 and restored.image.max() <= 1
     assert restored.kernel.sum() == pytest.approx(1) and restored.kernel.min() >= 0
     np.testing.assert_array_equal(restored.image, again.image)

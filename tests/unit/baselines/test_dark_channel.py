@@ -14,7 +14,7 @@ from scipy import fft
 from skimage.io import imread
 
 from tsva.acquisition.pair import Pair
-from tsva.restoration.baselines import dark_channel
+from tsva.restoration.baselines.dark_channel import method as dark_channel
 from tsva.restoration.baselines.dark_channel.blind import blind_kernel
 from tsva.restoration.baselines.dark_channel.channel import dark_channel as dark_channel_of
 from tsva.restoration.baselines.dark_channel.channel import darkened, sparse
@@ -29,7 +29,9 @@ from tsva.restoration.baselines.dark_channel.l0 import gradient_power, gradients
 from tsva.restoration.baselines.dark_channel.latent import latent_image, otsu_level
 from tsva.restoration.baselines.dark_channel.pyramid import first_kernel, grown, kernel_edge, ratios, shrunk
 from tsva.restoration.baselines.kernels import centred_by_mass, otf_of
+from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.wrap import fft_size, harmonic, wrap_shape, wrapped
+from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
 
 LEVELS = (6, 10**6)
@@ -226,7 +228,8 @@ def test_shrinking_keeps_a_ramp_a_ramp(steps: int, half: int) -> None:
 @pytest.mark.parametrize("level", [0, 40, 255])
 def test_a_flat_shot_has_no_kernel_and_says_so(level: int) -> None:
     image = np.full((50, 61, 3), level, np.uint8)
-    restored = dark_channel.dark_channel_deblur(Pair(image, image, 0.5, OpticsSettings()), 9)
+    known = Known(BaselineSettings(kernel_px=9))
+    restored = dark_channel.dark_channel_deblur(Pair(image, image, 0.5, OpticsSettings()), known)
     assert "one pixel" in restored.failure
     np.testing.assert_allclose(restored.image, level / 255, atol=1e-6)
 

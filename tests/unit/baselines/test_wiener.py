@@ -10,6 +10,7 @@ import pytest
 from tsva.acquisition.pair import Pair
 from tsva.optics.otf import camera_otf
 from tsva.restoration.baselines.offset import find_offset, microscopes, offsets_um
+from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.plane import Signal, frequencies_of, image_of, over_plane, padded_shape, transformed
 from tsva.restoration.baselines.section import powers
 from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
@@ -108,7 +109,7 @@ def test_more_is_known_from_two_shots_than_from_one_than_from_none(focal_offset_
     gains = []
     for seed in range(3):
         shots, target = pair(focal_offset_um, seed)
-        one, two = (method(shots, in_focus(), FLAT).image for method in (wiener_one_shot, wiener_two_shot))
+        one, two = (method(shots, Known(FLAT, in_focus())).image for method in (wiener_one_shot, wiener_two_shot))
         y1 = shots.low / 255.0 if focal_offset_um > 0 else shots.high / 255.0
         gains.append([psnr(y1, target), psnr(one, target), psnr(two, target)])
     captured, one_shot, two_shots = np.mean(gains, axis=0)
@@ -118,7 +119,7 @@ def test_more_is_known_from_two_shots_than_from_one_than_from_none(focal_offset_
 def test_order_of_capture_changes_the_sign_of_the_offset_alone() -> None:
     shots, _ = pair(1.5)
     swapped = Pair(shots.high, shots.low, 0.5, OPTICS, -1.5)
-    there, back = (wiener_blind(one, in_focus(), FLAT) for one in (shots, swapped))
+    there, back = (wiener_blind(one, Known(FLAT, in_focus())) for one in (shots, swapped))
     assert there.focal_offset_um == pytest.approx(
         -back.focal_offset_um, abs=1e-9
     ) and there.focal_offset_sd_um == pytest.approx(back.focal_offset_sd_um)
@@ -141,7 +142,7 @@ def test_saying_how_well_an_offset_is_known_pays_where_it_is_wrong() -> None:
         shots, target = pair(float(focal_offset_um), seed)
         for found, within in ((trusting, 0.0), (careful, 0.5)):
             told = replace(shots, focal_offset_um=2.0, focal_offset_within_um=within)
-            found.append(np.mean((wiener_two_shot(told, in_focus(), FLAT).image - target) ** 2))
+            found.append(np.mean((wiener_two_shot(told, Known(FLAT, in_focus())).image - target) ** 2))
     assert np.mean(careful) < np.mean(trusting)
     # and most where what was told is farthest from the truth
     assert careful[0] < 0.75 * trusting[0] and careful[-1] < trusting[-1]
@@ -174,8 +175,8 @@ def test_an_aberration_and_its_sign_are_told_from_two_shots(spherical_um: float)
         found = find_offset(shots, in_focus(), FLAT)
         sign = np.sign([one.spherical_um for one in microscopes(OPTICS)]) * np.sign(spherical_um)
         assert found.chances[sign > 0].sum() > 2 * found.chances[sign < 0].sum()
-        given.append(psnr(wiener_blind(shots, in_focus(), FLAT).image, target))
-        known.append(psnr(wiener_two_shot(shots, in_focus(), FLAT).image, target))
+        given.append(psnr(wiener_blind(shots, Known(FLAT, in_focus())).image, target))
+        known.append(psnr(wiener_two_shot(shots, Known(FLAT, in_focus())).image, target))
     # not knowing the offset costs less than being told the wrong microscope
     assert np.mean(given) > np.mean(known)
 
@@ -183,7 +184,7 @@ def test_an_aberration_and_its_sign_are_told_from_two_shots(spherical_um: float)
 def test_oracles_say_so_when_they_are_told_nothing() -> None:
     shots, _ = pair(1.0)
     with pytest.raises(ValueError, match="isn't known"):
-        wiener_two_shot(Pair(shots.low, shots.high, 0.5, OPTICS), in_focus(), FLAT)
+        wiener_two_shot(Pair(shots.low, shots.high, 0.5, OPTICS), Known(FLAT, in_focus()))
 
 
 @pytest.mark.parametrize(("shape", "channels"), [((37, 64), 3), ((64, 65), 1)])
@@ -191,7 +192,7 @@ def test_any_size_and_grey(shape: tuple[int, int], channels: int) -> None:
     shots, _ = pair(0.8, channels=channels)
     height, width = shape
     part = Pair(shots.low[:height, :width], shots.high[:height, :width], 0.5, OPTICS, 0.8)
-    restored = wiener_blind(part, in_focus(), BaselineSettings())
+    restored = wiener_blind(part, Known(BaselineSettings(), in_focus()))
     assert restored.image.shape == (height, width, channels) and np.isfinite(restored.image).all()
 
 
@@ -199,7 +200,7 @@ def test_nothing_but_noise_is_averaged_away() -> None:
     random = np.random.default_rng(0)
     low, high = (np.rint(150 + 3 * random.normal(size=(2, 96, 96, 3)))).astype(np.uint8)
     faint = Signal(in_focus().frequency_per_um, in_focus().power * 1e-9)
-    restored = wiener_two_shot(Pair(low, high, 0.5, OPTICS, 0.0), faint, FLAT).image
+    restored = wiener_two_shot(Pair(low, high, 0.5, OPTICS, 0.0), Known(FLAT, faint)).image
     assert np.std(restored) < 0.1 * 3 / 255
 
 
@@ -214,5 +215,5 @@ def test_offsets_of_flat_specimens_are_found(focal_offset_um: float) -> None:
 
 def test_an_offset_beyond_reach_is_flagged() -> None:
     near = BaselineSettings(section_thickness_um=0, offset_reach_um=1.0)
-    assert wiener_blind(pair(1.6)[0], in_focus(), near).failure
-    assert not wiener_blind(pair(0.3)[0], in_focus(), near).failure
+    assert wiener_blind(pair(1.6)[0], Known(near, in_focus())).failure
+    assert not wiener_blind(pair(0.3)[0], Known(near, in_focus())).failure

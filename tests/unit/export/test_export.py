@@ -12,12 +12,14 @@ import pytest
 import torch
 from bioimageio.spec.model.v0_5 import ArchitectureFromLibraryDescr
 from click.testing import CliRunner
+from settings_file import settings_option
 from torch import Tensor, nn
 
 import tsva.restoration.export.onnx as exporting
 from tsva.cli.export import command
 from tsva.errors import UserError
-from tsva.restoration.checkpoint import Checkpoint, fresh_network, save, with_all_outputs
+from tsva.restoration import checkpoint
+from tsva.restoration.checkpoint import Checkpoint, fresh_network, save
 from tsva.restoration.export.bioimage import InvalidPackageError, read_package
 from tsva.restoration.export.card import WHAT, write_card
 from tsva.restoration.export.onnx import (
@@ -26,10 +28,9 @@ from tsva.restoration.export.onnx import (
     Parity,
     UnequalError,
     check_parity,
-    exportable,
     write_onnx,
 )
-from tsva.restoration.pair_network import build, checkpoint
+from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
@@ -71,7 +72,7 @@ def trained(name: NetworkName, path: Path) -> Path:
 
 
 def export(path: Path, out: Path, *more: str) -> str:
-    call = ["--checkpoint", str(path), "--out", str(out), "--settings", json.dumps(OWN), *more]
+    call = ["--checkpoint", str(path), "--out", str(out), *settings_option(export=OWN), *more]
     return CliRunner().invoke(command, call, catch_exceptions=False).output
 
 
@@ -146,9 +147,9 @@ def test_the_file_says_what_it_is_for(package: Path) -> None:
 @pytest.mark.parametrize(("name", "channels"), [("unet", 1), ("burst", 3), ("fusion_one_shot", 1)])
 def test_every_network_computes_the_same_elsewhere(name: NetworkName, channels: int, tmp_path: Path) -> None:
     network, path = lively(name, channels), tmp_path / "model.onnx"
-    written = exportable(network)
+    written = network.for_export().eval()
     write_onnx(written, channels, path, {})
-    for parity in check_parity(with_all_outputs(network), channels, path, seed=1, written=written):
+    for parity in check_parity(network.with_all_outputs(), channels, path, seed=1, written=written):
         assert parity.error <= parity.tolerance and parity.shape[1] == channels
 
 
@@ -177,7 +178,7 @@ def test_fusions_file_tells_expected_error_and_offset_too(fusion_package: Path) 
     shots = [torch.from_numpy(shot) for shot in pair.values()]
     with torch.no_grad():
         decision = network.decide(*shots)
-        image, sd = network.with_spread(*shots, decision)
+        image, sd = network.with_error(*shots, decision)
     np.testing.assert_allclose(restored, image, rtol=0, atol=1e-5)
     np.testing.assert_allclose(expected_error, sd, rtol=1e-4)
     np.testing.assert_allclose(offset_um, torch.stack([decision.focal_offset_um, decision.sd_um], dim=1), rtol=1e-3)
@@ -219,20 +220,7 @@ def test_the_tolerance_is_what_rounding_costs_the_network_itself(package: Path) 
         assert parity.difference <= parity.error + parity.tolerance / MOST  # triangle inequality
 
 
-class _Stands(nn.Module):
-    """Is exported through a module of its own."""
-
-    def for_export(self) -> nn.Module:
-        return nn.Identity()
-
-
-def test_a_network_may_send_another_module() -> None:
-    assert isinstance(exportable(_Stands()), nn.Identity)
-    assert isinstance(with_all_outputs(_Stands()), _Stands)
-    assert not exportable(nn.Linear(1, 1)).training
-
-
-class _Unwritable(nn.Module):
+class _Unwritable(PairNetwork):
     multiple = halo_px = 4
 
     def forward(self, low: Tensor, high: Tensor) -> Tensor:

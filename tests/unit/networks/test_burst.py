@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsva.restoration.pair_network import build
+from tsva.restoration.pair_network import SharperShot, build
 from tsva.settings.train import TrainSettings
 from tsva.training.fit import multiply_accumulates
 
@@ -49,7 +49,7 @@ def test_arithmetic_of_a_small_network_by_hand() -> None:
 def test_order_changes_nothing_whatever_is_said_of_the_sharper() -> None:
     low, high = shots()
     network = small(training=False)
-    for swap in (None, torch.tensor([True, False])):
+    for swap in (None, SharperShot(torch.tensor([True, False]))):
         assert torch.equal(network(low, high), network(high, low, swap))
 
 

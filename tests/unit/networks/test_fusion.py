@@ -14,8 +14,8 @@ from tsva.restoration.fusion.bands import BANDS, WINDOW_PX, BandSpectra, window_
 from tsva.restoration.fusion.filters import TwoShotWiener
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.fusion.offset import OffsetEstimator, negative_log_likelihood
-from tsva.restoration.pair_network import build, decide, part_of
-from tsva.restoration.refocus import restore, with_network
+from tsva.restoration.pair_network import build
+from tsva.restoration.refocus import NetworkMethod, restore
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
@@ -103,7 +103,7 @@ def test_a_brighter_lamp_makes_a_brighter_image_and_nothing_else(network: Fusion
 def test_any_size_comes_back_finite(height: int, width: int, channels: int) -> None:
     random = torch.Generator().manual_seed(1)
     low, high = torch.rand(2, 2, channels, height, width, generator=random)
-    restored, sd = (network := lively(channels=channels)).with_spread(low, high, network.decide(low, high))
+    restored, sd = (network := lively(channels=channels)).with_error(low, high, network.decide(low, high))
     assert restored.shape == low.shape and sd.shape == (2, 1, height, width)
     assert torch.isfinite(restored).all() and (sd > 0).all()
 
@@ -121,8 +121,11 @@ def test_a_batch_is_its_members_one_by_one(network: Fusion) -> None:
 def test_tiles_are_the_whole_image(network: Fusion, size: tuple[int, int]) -> None:
     whole_low, whole_high, _ = pair(1.5, size=320)
     low, high = (image[..., : size[0], : size[1]] for image in (whole_low, whole_high))
-    whole = restore(network, low, high, tile_px=10_000)
-    torch.testing.assert_close(restore(network, low, high, tile_px=96), whole, rtol=1e-4, atol=2e-5)
+    whole, whole_sd = restore(network, low, high, tile_px=10_000)
+    tiled, tiled_sd = restore(network, low, high, tile_px=96)
+    torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=2e-5)
+    assert whole_sd is not None and tiled_sd is not None
+    torch.testing.assert_close(tiled_sd, whole_sd, rtol=1e-3, atol=2e-5)
 
 
 @torch.no_grad()
@@ -130,9 +133,9 @@ def test_large_images_have_an_offset_for_every_pixel(network: Fusion) -> None:
     low, high, _ = pair(1.5, size=448)
     decision = network.decide(low, high)
     assert decision.focal_offset_um.shape == (1, 1, 448, 448)
-    part = part_of(decision, slice(10, 90), slice(0, 50))
+    part = decision.tile(slice(10, 90), slice(0, 50))
     torch.testing.assert_close(part.focal_offset_um, decision.focal_offset_um[..., 10:90, :50])
-    assert decide(network, low[..., :224, :224], high[..., :224, :224]).focal_offset_um.shape == (1,)
+    assert network.decide(low[..., :224, :224], high[..., :224, :224]).focal_offset_um.shape == (1,)
 
 
 def test_a_method_says_offset_and_error(network: Fusion) -> None:
@@ -140,9 +143,12 @@ def test_a_method_says_offset_and_error(network: Fusion) -> None:
 
     low, high, _ = pair(1.0)
     images = [(image[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for image in (low, high)]
-    outcome = with_network(network, RefocusSettings(batch=2))([Pair(*images, DELTA_UM, OPTICS)] * 3)
-    assert set(outcome.facts) == {"estimated_focal_offset_um", "estimated_focal_offset_sd_um", "predicted_rmse"}
-    assert all(len(values) == 3 and np.isfinite(values).all() for values in outcome.facts.values())
+    outcome = NetworkMethod(network, RefocusSettings(batch=2))([Pair(*images, DELTA_UM, OPTICS)] * 3)
+    found = (outcome.focal_offset_um, outcome.focal_offset_sd_um, outcome.expected_rmse)
+    assert all(values is not None and len(values) == 3 and np.isfinite(values).all() for values in found)
+    assert outcome.expected_error is not None and outcome.expected_error.shape == outcome.images.shape[:3]
+    rmse = np.sqrt(np.square(outcome.expected_error.astype(float)).mean(axis=(1, 2)))
+    np.testing.assert_allclose(rmse, outcome.expected_rmse, rtol=1e-5)
 
 
 def test_a_fifth_of_the_arithmetic_transforms_counted_in() -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tsva.restoration.networks import U_SHAPED, build
+from tsva.acquisition.pair import Pair
+from tsva.acquisition.sharpness import brenner
 from tsva.restoration.networks.parts import reflected_to_multiple
-from tsva.restoration.sharper import brenner, high_is_sharper, sharper_first
-from tsva.settings.methods import NetworkName
+from tsva.restoration.pair_network import SharperShot, build
+from tsva.restoration.sharper import brenner_of, high_is_sharper, high_is_y1, sharper_first
+from tsva.settings.methods import METHODS, NETWORK_NAMES, NetworkName
+from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.fit import multiply_accumulates
 
 FULL = TrainSettings(width=64, levels=5)
 SMALL = TrainSettings(width=2, levels=3)
-NAMES = sorted(U_SHAPED)
+NAMES = sorted(name for name in NETWORK_NAMES if not METHODS[name].own_recipe)
 """Fusion, which is built otherwise, has tests of its own."""
 
 
@@ -112,7 +116,7 @@ def test_any_size_comes_back_and_equals_the_padded_image_cropped(
     name: NetworkName, channels: int, height: int, width: int
 ) -> None:
     low, high = shots(height, width, channels)
-    network, swap = lively(name, channels=channels), high_is_sharper(low, high)
+    network, swap = lively(name, channels=channels), SharperShot(high_is_sharper(low, high))
     padded = network(*(reflected_to_multiple(shot, 4) for shot in (low, high)), swap)
     restored = network(low, high, swap)
     assert restored.shape == low.shape
@@ -124,7 +128,7 @@ def test_nothing_beyond_the_halo_is_seen(name: NetworkName) -> None:
     network = lively(name)
     halo, size = int(network.halo_px), 2 * int(network.halo_px) + 48
     low, high = (shot.requires_grad_() for shot in shots(8, size))
-    swap = torch.tensor([False])
+    swap = SharperShot(torch.tensor([False]))
     for x in range(size // 2, size // 2 + 4):  # every place in the coarsest cell
         (gradient,) = torch.autograd.grad(network(low, high, swap)[..., x].sum(), low)
         seen = gradient.abs().sum(dim=(0, 1, 2)).nonzero().flatten()
@@ -133,8 +137,6 @@ def test_nothing_beyond_the_halo_is_seen(name: NetworkName) -> None:
 
 
 def test_reflection_is_numpys() -> None:
-    import numpy as np
-
     image = torch.arange(12.0).reshape(1, 1, 3, 4)
     expected = np.pad(image[0, 0].numpy(), ((0, 5), (0, 4)), mode="reflect")
     np.testing.assert_array_equal(reflected_to_multiple(image, 8)[0, 0].numpy(), expected)
@@ -144,8 +146,8 @@ def test_brenner_of_a_ramp_is_its_closed_form() -> None:
     # Two columns apart, a ramp of slope s along x differs by 2s; along y not at all. Grey is the mean of the channels.
     ramp = torch.arange(10.0).expand(1, 1, 6, 10)
     colour = torch.cat([ramp, 2 * ramp, 3 * ramp], dim=1) * 0.01
-    assert brenner(colour).item() == pytest.approx(0.04**2, rel=1e-6)
-    assert brenner(colour.transpose(2, 3)).item() == 0
+    assert brenner_of(colour).item() == pytest.approx(0.04**2, rel=1e-6)
+    assert brenner_of(colour.transpose(2, 3)).item() == 0
 
 
 def test_sharper_first_swaps_pair_by_pair_and_obeys_who_knows_better() -> None:
@@ -162,3 +164,35 @@ def test_sharper_first_swaps_pair_by_pair_and_obeys_who_knows_better() -> None:
 def test_a_tie_goes_to_the_low_shot() -> None:
     flat = torch.zeros(1, 3, 8, 8)
     assert not high_is_sharper(flat, flat + 0.5).item()
+
+
+def alike(seed: int, size: int, change: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two (Y, X, C) shots of about the same gradient: mirrored (0), a level apart in few pixels, or in all."""
+    random = np.random.default_rng(seed)
+    low = random.integers(0, 255, (size, size, 3), np.uint8)
+    high = low[::-1].copy()
+    if change:
+        places = random.integers(0, size, (2, change))
+        high[places[0], places[1], random.integers(0, 3, change)] += 1
+    return (low, high) if seed % 2 else (high, low)
+
+
+@pytest.mark.parametrize("change", [0, 1, 3, 30, 1000])
+@pytest.mark.parametrize("size", [16, 64, 224])
+def test_arrays_and_tensors_agree_on_y1_of_nearly_equal_shots(size: int, change: int) -> None:
+    for seed in range(20):
+        low, high = alike(seed, size, change)
+        tensors = [torch.from_numpy(shot).permute(2, 0, 1)[None].float() / 255 for shot in (low, high)]
+        by_arrays = high_is_y1(Pair(low, high, 0.5, OpticsSettings()))
+        assert bool(high_is_sharper(*tensors)) == by_arrays
+        if not change:
+            assert not by_arrays, "a tie goes to the lower shot"
+        np.testing.assert_allclose(brenner_of(tensors[0]).item() * 255**2, brenner(low[None])[0], rtol=3e-7)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 40), st.integers(3, 40), st.sampled_from([1, 3]), st.integers(1, 255))
+def test_arrays_and_tensors_agree_on_y1(seed: int, height: int, width: int, channels: int, top: int) -> None:
+    low, high = np.random.default_rng(seed).integers(0, top + 1, (2, height, width, channels), np.uint8)
+    tensors = [torch.from_numpy(shot).permute(2, 0, 1)[None].float() / 255 for shot in (low, high)]
+    assert bool(high_is_sharper(*tensors)) == high_is_y1(Pair(low, high, 0.5, OpticsSettings()))

@@ -9,7 +9,8 @@ import torch
 
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, fresh_network, load, save
-from tsva.restoration.pair_network import build, fusion, offset, spectra, wiener
+from tsva.restoration.fusion import bands, filters, network, offset
+from tsva.restoration.pair_network import build
 from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
@@ -38,20 +39,20 @@ def checkpoint(name: str = "fusion") -> Checkpoint:
 
 @pytest.fixture(autouse=True)
 def _tables_anew() -> None:
-    wiener._tables.cache_clear()
+    filters._tables.cache_clear()
 
 
 @pytest.mark.parametrize(
     ("module", "constant", "value", "named"),
     [
-        (wiener, "SLOPE", 2.0, r"filters\.SLOPE is 2\.6 \(here 2\.0\)"),
-        (wiener, "DEPTH_SD_UM", 0.5, r"filters\.DEPTH_SD_UM is 1\.0 \(here 0\.5\)"),
-        (wiener, "NODE_STEP_UM", 0.2, r"filters\.NODE_STEP_UM is 0\.25"),
-        (wiener, "TAPER_PX", 3, r"filters\.TAPER_PX is 6"),
-        (spectra, "STRIDE_PX", 32, r"bands\.STRIDE_PX is 40"),
+        (filters, "SLOPE", 2.0, r"filters\.SLOPE is 2\.6 \(here 2\.0\)"),
+        (filters, "DEPTH_SD_UM", 0.5, r"filters\.DEPTH_SD_UM is 1\.0 \(here 0\.5\)"),
+        (filters, "NODE_STEP_UM", 0.2, r"filters\.NODE_STEP_UM is 0\.25"),
+        (filters, "TAPER_PX", 3, r"filters\.TAPER_PX is 6"),
+        (bands, "STRIDE_PX", 32, r"bands\.STRIDE_PX is 40"),
         (offset, "LEAST_POWER", 1e-9, r"offset\.LEAST_POWER"),
-        (fusion, "TENTS_UM", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0), r"network\.TENTS_UM"),
-        (fusion, "ERROR_GAIN", 4.0, r"network\.ERROR_GAIN is 8\.0 \(here 4\.0\)"),
+        (network, "TENTS_UM", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0), r"network\.TENTS_UM"),
+        (network, "ERROR_GAIN", 4.0, r"network\.ERROR_GAIN is 8\.0 \(here 4\.0\)"),
     ],
 )
 def test_another_constant_is_refused_and_named(
@@ -69,7 +70,7 @@ def test_another_constant_is_refused_and_named(
 
 def test_a_constant_that_has_come_or_gone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(checkpoint(), tmp_path / "model.ckpt")
-    monkeypatch.setattr(wiener, "WINDOW_SD_PX", 3.0, raising=False)
+    monkeypatch.setattr(filters, "WINDOW_SD_PX", 3.0, raising=False)
     with pytest.raises(UserError, match=r"filters\.WINDOW_SD_PX is missing \(here 3\.0\)"):
         load(tmp_path / "model.ckpt")
 
@@ -80,14 +81,14 @@ def test_another_computation_is_refused_and_a_rounding_reproduced(
     """Tables come out otherwise where the code of the optics changes: constants alone would not show it."""
     path = tmp_path / "model.ckpt"
     save(checkpoint(), path)
-    compute = wiener._tables
+    compute = filters._tables
     for change, refused in ((1e-3, True), (1e-8, False)):
 
         def other(*arguments: object, change: float = change) -> tuple[object, object]:
             tables, radius = compute(*arguments)
             return tables * (1 + change), radius
 
-        monkeypatch.setattr(wiener, "_tables", other)
+        monkeypatch.setattr(filters, "_tables", other)
         if refused:
             with pytest.raises(UserError, match=r"wiener\.tables"):
                 load(path)

@@ -15,8 +15,9 @@ from torch import nn
 from tsva.acquisition.pair import Pair, grid_pairs
 from tsva.evaluation.metrics import psnr_db, ssim
 from tsva.evaluation.scoring import run
+from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.pair_network import build
-from tsva.restoration.refocus import as_captured, restore, with_network
+from tsva.restoration.refocus import NetworkMethod, restore
 from tsva.settings.methods import NetworkName
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
@@ -24,6 +25,7 @@ from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
 
 OPTICS = OpticsSettings()
+as_captured = baseline("y1", Known())
 PAIRS = PairsSettings(patch_px=32)
 
 
@@ -56,8 +58,8 @@ def test_tiling_changes_nothing(name: NetworkName, height: int, width: int, tile
     network = lively(name)
     torch.manual_seed(height * 151 + width)
     low, high = torch.rand(2, 1, 3, height, width)
-    whole = restore(network, low, high, tile_px=10_000)
-    tiled = restore(network, low, high, tile_px=tile_px)
+    whole = restore(network, low, high, tile_px=10_000)[0]
+    tiled = restore(network, low, high, tile_px=tile_px)[0]
     # The same sums of float32 products, perhaps in another order: a few units of the last place of values about 1.
     torch.testing.assert_close(tiled, whole, rtol=1e-5, atol=1e-5)
 
@@ -67,9 +69,9 @@ def test_tiles_are_needed_for_that_test_to_mean_something() -> None:
     network = lively("tsva")
     torch.manual_seed(0)
     low, high = torch.rand(2, 1, 3, 64, 64)
-    whole = restore(network, low, high, tile_px=10_000)
-    network.halo_px = 0  # type: ignore[assignment]
-    assert (restore(network, low, high, tile_px=32) - whole).abs().max() > 1e-2
+    whole = restore(network, low, high, tile_px=10_000)[0]
+    network.halo_px = 0
+    assert (restore(network, low, high, tile_px=32)[0] - whole).abs().max() > 1e-2
 
 
 def test_all_tiles_have_the_same_y1() -> None:
@@ -79,15 +81,15 @@ def test_all_tiles_have_the_same_y1() -> None:
     low[..., 32:], high[..., :32] = 0.5, 0.5
     low *= 0.9
     untrained = build("tsva", TrainSettings(width=2, levels=3), 3).eval()
-    assert torch.equal(restore(untrained, low, high, tile_px=32), high)
+    assert torch.equal(restore(untrained, low, high, tile_px=32)[0], high)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_batching_changes_nothing(batch: int) -> None:
     pairs = [pair(seed) for seed in range(5)]
     network = lively("tsva")
-    one_by_one = np.concatenate([with_network(network, RefocusSettings(batch=1))([each]).images for each in pairs])
-    together = with_network(network, RefocusSettings(batch=batch))(pairs).images
+    one_by_one = np.concatenate([NetworkMethod(network, RefocusSettings(batch=1))([each]).images for each in pairs])
+    together = NetworkMethod(network, RefocusSettings(batch=batch))(pairs).images
     assert together.dtype == np.uint8
     # Rounding to 8 bits may tip over where float32 sums differ in their last place, which is rare.
     assert np.abs(together.astype(int) - one_by_one).max() <= 1 and np.mean(together != one_by_one) < 1e-3
@@ -97,7 +99,7 @@ def test_batching_changes_nothing(batch: int) -> None:
 def test_an_untrained_residual_network_returns_the_sharper_shot_to_the_bit(channels: int) -> None:
     pairs = [pair(seed, 21, 30, channels) for seed in range(3)]
     network = build("tsva", TrainSettings(width=2, levels=3), channels).eval()
-    np.testing.assert_array_equal(with_network(network, RefocusSettings())(pairs).images, as_captured(pairs).images)
+    np.testing.assert_array_equal(NetworkMethod(network, RefocusSettings())(pairs).images, as_captured(pairs).images)
 
 
 def test_as_captured_is_the_sharper_shot_whatever_the_order() -> None:
