@@ -86,9 +86,7 @@ def image_multislice(
         total, energy = np.zeros((len(z_um), *shape), np.float32), 0.0
         for share_y, share_x, wavelength in _source(optics, channel, points):
             cutoff = pupil.na / wavelength
-            # The wave repeats with the frame: its frequency is one of the grid's.
-            row = round(share_y * optics.condenser * cutoff * shape[0] * step_um)
-            column = round(share_x * optics.condenser * cutoff * shape[1] * step_um)
+            row, column = _on_grid(share_y * optics.condenser, share_x * optics.condenser, cutoff, shape, step_um)
             wave = _plane_wave(row, column, shape)
             spread = _spread(optics, pupil, wavelength, radius2, spacing_um / travel)
             for index, part in enumerate(slices):
@@ -137,6 +135,15 @@ def _source(optics: OpticsSettings, channel: int, points: int) -> Iterator[tuple
         wavelength = optics.wavelengths_um[channel] + optics.bandwidth_um / FWHM_PER_SD * float(ndtri(quantile))
         for side in (1, -1):
             yield side * radius * np.sin(turn), side * radius * np.cos(turn), wavelength
+
+
+def _on_grid(share_y: float, share_x: float, cutoff: float, shape: tuple[int, int], step_um: float) -> tuple[int, int]:
+    """Periods over the frame, in which waves repeat, nearest to shares of the pupil's radius; within the pupil."""
+    exact = [share * cutoff * size * step_um for share, size in zip((share_y, share_x), shape, strict=True)]
+    row, column = (round(number) for number in exact)
+    if np.hypot(row / shape[0], column / shape[1]) > cutoff * step_um:
+        row, column = (int(number) for number in exact)
+    return row, column
 
 
 def _plane_wave(row: int, column: int, shape: tuple[int, int]) -> np.ndarray:

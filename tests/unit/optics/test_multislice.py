@@ -123,7 +123,6 @@ def test_light_that_two_layers_share_is_absorbed_twice() -> None:
             absorption=absorption,
         )
         errors[absorption] = np.sqrt(np.mean((_stack(images, 2) - truth) ** 2))
-    print(errors)
     assert errors["multiplies"] < 0.5 * errors["adds"]
 
 
