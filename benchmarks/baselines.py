@@ -25,7 +25,7 @@ from tsva.acquisition.pair import Pair
 from tsva.cli.patches import read_patches
 from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.baselines.plane import Signal
-from tsva.restoration.method import Method, Restoration
+from tsva.restoration.contract import Method, Restoration
 from tsva.restoration.sharper import y1_of
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import BASELINES

@@ -28,7 +28,7 @@ from tsva.evaluation.statistics.estimates import error_rows, offset_rows
 from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.checkpoint import load
-from tsva.restoration.method import Method
+from tsva.restoration.contract import Method
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings

@@ -9,36 +9,29 @@ import click
 import numpy as np
 import pandas as pd
 
-from tsva.cli.common import settings_option
-from tsva.cli.patches import ORDER
-from tsva.settings.pairs import PairsSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.rows import Rows
-from tsva.storage.tables import read_table, write_table
+from tsva.storage.tables import SCORES_ORDER, read_table, write_table
 
 log = logging.getLogger(__name__)
 
 
 @click.command()
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), required=True)
-@settings_option(pairs=PairsSettings)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for restored.npy and scores.tsv.")
-def command(folders: tuple[Path, ...], pairs: PairsSettings, out: Path) -> None:
+def command(folders: tuple[Path, ...], out: Path) -> None:
     """Put a method's batches together, in the order of patches and offsets."""
-    tables = [read_table(folder / "scores.tsv") for folder in folders]
-    places = {offset_um: place for place, offset_um in enumerate(pairs.offsets_um)}
-    number = 0
+    wanted = [read_array(folder / "wanted.npy") for folder in folders]
     with fresh_folder(out) as folder:
+        # what was not restored stays a hole in the file
         restored: Rows | None = None
-        for table, source in zip(tables, folders, strict=True):
+        for mask, source in zip(wanted, folders, strict=True):
             batch = read_array(source / "restored.npy")
             restored = restored or Rows(folder / "restored.npy", batch.shape, axes=2)
-            grid = table[(table["protocol"] == "grid") & (table["target"] == "captured")]
-            for patch, offset_um in zip(grid["patch"], grid["focal_offset_um"], strict=True):
-                place = places[float(offset_um)]
-                restored.write([patch * len(places) + place], np.asarray(batch[patch, place])[None])
-            number += len(grid)
+            for row in np.flatnonzero(mask):
+                restored.write([row], batch[np.unravel_index(row, mask.shape)][None])
+        tables = [read_table(source / "scores.tsv") for source in folders]
         scores = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-        write_table(folder / "scores.tsv", scores.sort_values(ORDER, kind="stable"))
-    log.info("%s: %d pairs restored", out, number)
+        write_table(folder / "scores.tsv", scores.sort_values(SCORES_ORDER, kind="stable"))
+    log.info("%s: %d pairs restored", out, sum(mask.sum() for mask in wanted))

@@ -33,8 +33,6 @@ SCORES = [
     *FACTS,
 ]
 """Columns of scores.tsv."""
-ORDER = ["patch", "protocol", "focal_offset_um", "target"]
-"""Of its rows."""
 
 
 @dataclass(frozen=True)

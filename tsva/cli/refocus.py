@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from tsva.acquisition.sample import sample_pairs
 from tsva.cli.common import settings_option
-from tsva.cli.patches import ORDER, SCORES, read_patches, read_patches_table
+from tsva.cli.patches import SCORES, read_patches, read_patches_table
 from tsva.errors import UserError
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import METHODS, MethodsSettings
@@ -23,10 +23,10 @@ from tsva.settings.refocus import RefocusSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.rows import Rows
-from tsva.storage.tables import read_table, write_table
+from tsva.storage.tables import SCORES_ORDER, read_table, write_table
 
 if TYPE_CHECKING:
-    from tsva.restoration.method import Method
+    from tsva.restoration.contract import Method
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +109,10 @@ def command(
             if patch.continuous and name not in methods.slow and batch == patch.number % batches:
                 scores = run(method, patch.continuous, patch.targets, shifted=entry.scored_shifted)[1]
                 tables.append(patch.named(scores, "continuous"))
+        if batches > 1:
+            np.save(folder / "wanted.npy", wanted)
         scores = pd.concat(tables[1:] or tables, ignore_index=True)
-        write_table(folder / "scores.tsv", scores.sort_values(ORDER, kind="stable"))
+        write_table(folder / "scores.tsv", scores.sort_values(SCORES_ORDER, kind="stable"))
     failed = (scores.loc[scores["target"] == "captured", "failure"] != "").sum()
     log.info("%s: %d pairs, %d failed, %.3f s a pair", name, wanted.sum(), failed, scores["seconds"].mean())
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tsva.acquisition.pair import Pair
 from tsva.evaluation.metrics import best_shift_psnr_db, psnr_db, ssim
-from tsva.restoration.method import Method, Restoration
+from tsva.restoration.contract import Method, Restoration
 
 FACTS = ("estimated_focal_offset_um", "estimated_focal_offset_sd_um", "predicted_rmse", "psnr_shifted_db", "failure")
 """What a method may say of a pair beside its image; empty where it says nothing."""

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
-from tsva.restoration.method import Restoration, joined
+from tsva.restoration.contract import Restoration, joined
 from tsva.restoration.pair_network import Decision, PairNetwork
 from tsva.settings.refocus import RefocusSettings
 
 
 class NetworkMethod:
-    """A network as a method (`tsva.restoration.method.Method`).
+    """A network as a method (`tsva.restoration.contract.Method`).
 
     Parameters
     ----------

@@ -70,11 +70,10 @@ rule gather:
         mem_mb=more(2000),
         runtime=more(60),
     params:
-        settings=settings_file("gather", *OFFSETS),
         out=folder_of("scores"),
         code=code("gather"),
     shell:
-        "tsva --log {log} gather {input} --settings {params.settings:q} --out {params.out:q}"
+        "tsva --log {log} gather {input} --out {params.out:q}"
 
 
 rule refocus_slide:

@@ -50,7 +50,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def run(results: Path, method: str, batches: int = 1, **methods: object) -> tuple[np.ndarray, pd.DataFrame]:
-    """All batches, gathered."""
+    """All batches, gathered where there are several."""
     folders = [str(results / f"{method}-{batch}-of-{batches}") for batch in range(batches)]
     for batch, folder in enumerate(folders):
         arguments = [
@@ -73,9 +73,13 @@ def run(results: Path, method: str, batches: int = 1, **methods: object) -> tupl
             folder,
         ]
         CliRunner().invoke(refocus, [str(word) for word in arguments], catch_exceptions=False)
-    CliRunner().invoke(gather, [*folders, *settings_option(), "--out", str(results / "out")], catch_exceptions=False)
-    scores = read_table(results / "out/scores.tsv")
-    return np.load(results / "out/restored.npy"), scores.drop(columns="seconds")
+    out = Path(folders[0])
+    if batches > 1:
+        out = results / "out"
+        CliRunner().invoke(gather, [*folders, "--out", str(out)], catch_exceptions=False)
+    assert sorted(file.name for file in out.iterdir()) == ["restored.npy", "scores.tsv"]
+    scores = read_table(out / "scores.tsv")
+    return np.load(out / "restored.npy"), scores.drop(columns="seconds")
 
 
 def test_batches_together_are_one(results: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from tsva.acquisition.pair import Pair
 from tsva.optics.otf import camera_otf
-from tsva.restoration.baselines.offset import find_offset, microscopes, offsets_um
+from tsva.restoration.baselines.offset_search import find_offset, microscopes, offsets_um
 from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.plane import Signal, frequencies_of, image_of, over_plane, padded_shape, transformed
-from tsva.restoration.baselines.section import powers
 from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
+from tsva.restoration.layered_section import powers
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
 

@@ -11,7 +11,7 @@ import numpy as np
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
 from tsva.restoration.baselines.plane import Signal
-from tsva.restoration.method import Restoration
+from tsva.restoration.contract import Restoration
 from tsva.restoration.sharper import y1_of
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import METHODS, BaselineName
@@ -74,7 +74,7 @@ Deblur = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
 class OneByOne:
-    """A function of a pair as a method (`tsva.restoration.method.Method`).
+    """A function of a pair as a method (`tsva.restoration.contract.Method`).
 
     Parameters
     ----------

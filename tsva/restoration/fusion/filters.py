@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsva.optics.otf import OtfTable, share_to_knots
+from tsva.restoration.layered_section import Layers, layered_powers
 from tsva.restoration.networks.parts import reflected
 from tsva.settings.optics import OpticsSettings
 
@@ -188,28 +189,26 @@ def _tables(optics: OpticsSettings, delta_um: float, channels: int) -> tuple[np.
     """Σ w H_i H_j of near and far shot, of both, with the target, and what C A⁻¹ has without noise, determinant and
     numerators (differences too small for single precision): (8, node, C, F); radii of the kernels' grid."""
     frequency = np.linspace(0, math.sqrt(0.5), FREQUENCIES)
-    depth = np.linspace(-LAYERS_REACH, LAYERS_REACH, LAYERS) * DEPTH_SD_UM
-    weights = np.exp(-0.5 * (depth / DEPTH_SD_UM) ** 2)
-    weights /= weights.sum()
+    # independent layers of one spread: the network knows the optics, not the sections that its user's slides have
+    layers = Layers.gaussian(DEPTH_SD_UM, LAYERS, LAYERS_REACH)
     focal_offset_um = np.arange(NODES) * NODE_STEP_UM
-    table = OtfTable(optics, focal_offset_um[-1] + delta_um + depth[-1])
+    table = OtfTable(optics, focal_offset_um[-1] + delta_um + layers.depth_um[-1])
     colours = range(3) if channels == 3 else (1,)
-    found = []
-    for channel in colours:
-        place = share_to_knots(frequency / optics.pixel_um / table.cutoffs[channel])
 
-        def transfer(z_um: np.ndarray, channel: int = channel, place: np.ndarray = place) -> np.ndarray:
+    def transfer(z_um: np.ndarray) -> np.ndarray:
+        """(…, C, F), the pixel's own along an axis in it."""
+        found = []
+        for colour in colours:
+            place = share_to_knots(frequency / optics.pixel_um / table.cutoffs[colour])
             values = (
-                CubicSpline(table.knots(), table.at_knots(channel, z_um.ravel()))(place) * np.sinc(frequency)[:, None]
+                CubicSpline(table.knots(), table.at_knots(colour, z_um.ravel()))(place) * np.sinc(frequency)[:, None]
             )
-            return values.T.reshape(*z_um.shape, FREQUENCIES)
+            found.append(values.T.reshape(*z_um.shape, FREQUENCIES))
+        return np.stack(found, axis=-2)
 
-        target = transfer(depth)
-        near, far = (transfer(focal_offset_um[:, None] + shift - depth) for shift in (-delta_um, delta_um))
-        products = [near * near, far * far, near * far, target * near, target * far]
-        nn, ff, nf, tn, tf = (np.einsum("ndf,d->nf", product, weights) for product in products)
-        found.append(
-            np.stack([nn, ff, nf, tn, tf, np.maximum(nn * ff - nf**2, 0), tn * ff - tf * nf, tf * nn - tn * nf])
-        )
+    found = layered_powers(transfer, layers, np.stack([focal_offset_um - delta_um, focal_offset_um + delta_um]))
+    nn, ff, nf = found.shots[0, 0], found.shots[1, 1], found.shots[0, 1]
+    tn, tf = found.target
+    tables = [nn, ff, nf, tn, tf, np.maximum(nn * ff - nf**2, 0), tn * ff - tf * nf, tf * nn - tn * nf]
     fy, fx = np.fft.fftfreq(GRID_PX), np.fft.rfftfreq(GRID_PX)
-    return np.stack(found, axis=2), np.hypot(fy[:, None], fx[None, :])
+    return np.stack(tables), np.hypot(fy[:, None], fx[None, :])

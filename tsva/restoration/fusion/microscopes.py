@@ -12,7 +12,8 @@ from torch import Tensor
 from tsva.optics.otf import radial_otf
 from tsva.optics.pupil import pupil_of, spectrum
 from tsva.restoration.fusion import bands
-from tsva.restoration.fusion.filters import NODE_STEP_UM, NODES, REACH_UM, SLOPE
+from tsva.restoration.fusion.filters import LAYERS, LAYERS_REACH, NODE_STEP_UM, NODES, REACH_UM, SLOPE
+from tsva.restoration.layered_section import Layers, layered_powers
 from tsva.settings.optics import OpticsSettings
 
 MICROSCOPES = 24
@@ -22,7 +23,6 @@ SPHERICAL_SD_UM = 0.02
 DEPTH_SD_UM = (0.4, 1.5)
 """Range of the spread in depth of a section's matter."""
 BAND_SAMPLES = 3
-DEPTHS = 9
 Z_STEP_UM = 0.2
 LEAST_POWER = 1e-4
 """Of the structures' own power: what is less is nothing, and its logarithm no infinity."""
@@ -103,26 +103,25 @@ def _seen(
 ) -> np.ndarray:
     """(3, nodes, C, BANDS)"""
     focal_offset_um = np.arange(-(NODES - 1), NODES) * NODE_STEP_UM
-    depth_um = np.linspace(-2.4, 2.4, DEPTHS) * depth_sd_um
-    weights = np.exp(-0.5 * (depth_um / depth_sd_um) ** 2)
-    weights /= weights.sum()
+    layers = Layers.gaussian(depth_sd_um, LAYERS, LAYERS_REACH)
     edges = np.array(bands.EDGES) / bands.WINDOW_PX
     share = (np.arange(BAND_SAMPLES) + 0.5) / BAND_SAMPLES
     frequency = np.sqrt(edges[:-1, None] ** 2 * (1 - share) + edges[1:, None] ** 2 * share).ravel()
-    reach_um = REACH_UM + delta_um + depth_um[-1] + 1
+    reach_um = REACH_UM + delta_um + layers.depth_um[-1] + 1
     z_um = np.arange(-np.ceil(reach_um / Z_STEP_UM), np.ceil(reach_um / Z_STEP_UM) + 1) * Z_STEP_UM
     splines = [
         CubicSpline(z_um, _transfer(optics, spherical_um, channel, frequency, z_um), axis=1)
         for channel in (range(3) if channels == 3 else (1,))
     ]
-    focus_um = _sharpest_um(splines[len(splines) // 2], frequency, depth_um, weights)
-    low, high = (
-        np.stack([spline(focus_um + focal_offset_um[:, None] + side * delta_um - depth_um) for spline in splines])
-        for side in (-1, 1)
-    )  # (C, F, n, depth)
-    found = np.stack([products @ weights for products in (low * low, high * high, low * high)])
-    averaged = found.reshape(3, len(splines), bands.BANDS, BAND_SAMPLES, len(focal_offset_um)).mean(axis=3)
-    return averaged.transpose(0, 3, 1, 2)
+    focus_um = _sharpest_um(splines[len(splines) // 2], frequency, layers)
+    z_of_shots_um = focus_um + np.stack([focal_offset_um - delta_um, focal_offset_um + delta_um])
+
+    def transfer(z_um: np.ndarray) -> np.ndarray:
+        return np.moveaxis(np.stack([spline(z_um) for spline in splines]), (0, 1), (-2, -1))
+
+    shots = layered_powers(transfer, layers, z_of_shots_um).shots
+    found = np.stack([shots[0, 0], shots[1, 1], shots[0, 1]])  # (3, n, C, F)
+    return np.asarray(found.reshape(*found.shape[:-1], bands.BANDS, BAND_SAMPLES).mean(axis=-1))
 
 
 def _transfer(
@@ -138,9 +137,9 @@ def _transfer(
     return summed * np.sinc(frequency)[:, None]
 
 
-def _sharpest_um(spline: CubicSpline, frequency: np.ndarray, depth_um: np.ndarray, weights: np.ndarray) -> float:
+def _sharpest_um(spline: CubicSpline, frequency: np.ndarray, layers: Layers) -> float:
     """Where the Brenner gradient of a section peaks: power times sin² of the frequency, one way or another."""
     z_um = np.linspace(-1.5, 1.5, 61)
-    power = (spline(z_um[:, None] - depth_um) ** 2) @ weights
+    power = (spline(z_um[:, None] - layers.depth_um) ** 2) @ layers.coupling.diagonal()
     area = frequency ** (2 - SLOPE) * np.sin(2 * np.pi * np.minimum(frequency, 0.25)) ** 2
     return float(z_um[np.argmax(area @ power)])

@@ -1,9 +1,14 @@
-"""How two shots and the in-focus image of a section hang together, in power, ring by ring."""
+"""A section as layers: products of the shots' and the in-focus image's transfer functions, summed over its depth.
+
+One model serves all linear restoration. Its callers differ in what they take for a section (`Layers`) and in how
+transfer functions are computed, for reasons that they give.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -20,6 +25,42 @@ LAYERS = 15
 REACH_STEP_UM = 4.0
 LEAST_FOCUS = 1e-4
 """Where the in-focus image holds less than this share of the specimen's power, nothing can be learnt about it."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Where a section's matter lies.
+
+    Attributes
+    ----------
+    depth_um : (D,) float array
+        Of each layer, from the section's middle.
+    coupling : (D, D) float array
+        K: weight of each pair of layers, adding up to 1. Layers whose structures are independent couple with
+        themselves alone.
+    """
+
+    depth_um: np.ndarray
+    coupling: np.ndarray
+
+    @classmethod
+    def uniform(cls, thickness_um: float, structure_depth_um: float, layers: int = LAYERS) -> Layers:
+        """Matter that fills a thickness evenly, with structures that reach through part of it.
+
+        K of two layers falls with their distance as a Gaussian of standard deviation `structure_depth_um`. A thickness
+        of 0 is a flat specimen in the plane of focus, which gives the textbooks' Wiener filter.
+        """
+        layers = layers if thickness_um else 1
+        depth = (np.arange(layers) - (layers - 1) / 2) * thickness_um / max(layers - 1, 1)
+        coupling = np.exp(-0.5 * (np.subtract.outer(depth, depth) / structure_depth_um) ** 2)
+        return cls(depth, coupling / coupling.sum())
+
+    @classmethod
+    def gaussian(cls, depth_sd_um: float, layers: int, reach: float) -> Layers:
+        """Independent layers whose weights are a Gaussian of depth, up to `reach` standard deviations."""
+        depth = np.linspace(-reach, reach, layers) * depth_sd_um
+        weights = np.exp(-0.5 * (depth / depth_sd_um) ** 2)
+        return cls(depth, np.diag(weights / weights.sum()))
 
 
 @dataclass(frozen=True)
@@ -74,9 +115,7 @@ def powers(
     z_um : (I, …) float array
         Defocus of each shot, from the section's middle.
     settings : BaselineSettings
-        `section_thickness_um`, and `structure_depth_um`: how deep a structure reaches. K of two layers falls with their
-        distance as a Gaussian of that standard deviation. A thickness of 0 is a flat specimen in the plane of focus,
-        which gives the textbooks' Wiener filter.
+        `section_thickness_um` and `structure_depth_um`: see `Layers.uniform`.
     frequency : (F,) float array
         Cycles per µm, none above a camera's corner.
     spherical_um : float
@@ -87,21 +126,38 @@ def powers(
     Powers
         The square pixel's own transfer function is in, taken along a diagonal.
     """
-    layers = LAYERS if settings.section_thickness_um else 1
-    depth = (np.arange(layers) - (layers - 1) / 2) * settings.section_thickness_um / max(layers - 1, 1)
-    kinship = np.exp(-0.5 * (np.subtract.outer(depth, depth) / settings.structure_depth_um) ** 2)
-    kinship /= kinship.sum()
-    shots = _transfers(optics, spherical_um, np.subtract.outer(np.asarray(z_um, dtype=float), depth), frequency)
-    focus = _transfers(optics, spherical_um, -depth, frequency)
-    related = np.einsum("de,i...ecf->i...dcf", kinship, shots)
+    layers = Layers.uniform(settings.section_thickness_um, settings.structure_depth_um)
+    transfer = partial(_transfers, optics, spherical_um, frequency)
+    return layered_powers(transfer, layers, np.asarray(z_um, dtype=float))
+
+
+def layered_powers(transfer: Callable[[np.ndarray], np.ndarray], layers: Layers, z_um: np.ndarray) -> Powers:
+    """Sums over a section's layers.
+
+    Parameters
+    ----------
+    transfer : callable
+        Defocus in µm, (…), to transfer functions, (…, C, F).
+    layers : Layers
+    z_um : (I, …) float array
+        Defocus of each shot, from the section's middle.
+
+    Returns
+    -------
+    Powers
+        Of C colours.
+    """
+    shots = transfer(np.subtract.outer(z_um, layers.depth_um))
+    focus = transfer(-layers.depth_um)
+    related = np.einsum("de,i...ecf->i...dcf", layers.coupling, shots)
     return Powers(
         np.einsum("i...dcf,j...dcf->ij...cf", shots, related),
         np.einsum("dcf,i...dcf->i...cf", focus, related),
-        np.einsum("dcf,de,ecf->cf", focus, kinship, focus),
+        np.einsum("dcf,de,ecf->cf", focus, layers.coupling, focus),
     )
 
 
-def _transfers(optics: OpticsSettings, spherical_um: float, z_um: np.ndarray, frequency: np.ndarray) -> np.ndarray:
+def _transfers(optics: OpticsSettings, spherical_um: float, frequency: np.ndarray, z_um: np.ndarray) -> np.ndarray:
     """(…, 3, F) transfer functions at defocus (…)."""
     # even in z without an aberration
     places, where = np.unique(np.round(z_um if spherical_um else np.abs(z_um), 6), return_inverse=True)
