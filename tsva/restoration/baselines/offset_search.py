@@ -85,7 +85,7 @@ def find_offset(pair: Pair, signal: Signal, settings: BaselineSettings) -> Offse
     Notes
     -----
     In a ring with specimen power S the two spectra are normal with covariance C = S A(n) + N 1, where
-    A_ij = Σ K H(n ± δ - z) H(n ± δ - z') over the section's layers (`layered_section`). -log L = M (log det C + tr C⁻¹ P),
+    A_ij = Σ K H(n ± δ - z) H(n ± δ - z') over the section's layers. -log L = M (log det C + tr C⁻¹ P),
     P being the measured powers |Y₁|², |Y₂|², Re Y₁Y₂*, over M frequencies. Each ring takes the S that suits it best of
     `LEVELS` times the expected one, at the price of its prior. All this with each of the `microscopes` in turn.
     """

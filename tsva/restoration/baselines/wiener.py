@@ -78,7 +78,7 @@ def wiener_two_shot(pair: Pair, known: Known) -> Restored:
     Notes
     -----
     The filters are C A⁻¹ per colour and frequency, with A_ij = S Σ K H_i H_j + N [i = j] and C_i = S Σ K H_0 H_i over
-    the section's layers (`layered_section`). With a flat section that is X̂ = H₀ Σ Hᵢ* Yᵢ / (Σ Hᵢ² + N/S). N is read from
+    the section's layers. With a flat section that is X̂ = H₀ Σ Hᵢ* Yᵢ / (Σ Hᵢ² + N/S). N is read from
     each patch's finest structures, S is the training slides' mean spectrum scaled to the patch. Images are continued by
     reflection. An offset that is known to within `pair.focal_offset_within_um` may be anywhere there: A and C are
     means over that.
