@@ -116,9 +116,9 @@ def draw(scan: ScanSettings, times: list[ScanTime], path: Path, kind: str) -> No
         minutes = [getattr(time, part) / 60 for time in times]
         bars.barh(names, minutes, left=left, label=label)
         left = [a + b for a, b in zip(left, minutes, strict=True)]
-    computing = [(time.scheme, time.computing_s / 60) for time in times if time.computing_s]
-    for scheme, minutes in computing:
-        bars.plot(minutes, scheme, "kD", markersize=5, label="computing, beside the scan")
+    for time in times:
+        if time.computing_s:
+            bars.plot(time.computing_s / 60, time.scheme, "kD", markersize=5, label="computing, beside the scan")
     bars.invert_yaxis()
     bars.set_xlabel("minutes a slide")
     bars.legend(fontsize="small")
