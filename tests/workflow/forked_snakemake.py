@@ -1,7 +1,7 @@
 """Snakemake as the command runs it, but from a process that has loaded Snakemake's own modules already.
 
-Run as a program, it reads a request a line (JSON: folder, environment, arguments, files for what is printed), runs each in
-a fork of itself and answers with the exit status. Nothing of the project is loaded before the fork.
+Run as a program, it reads a request a line (JSON: folder, environment, arguments, files for what is printed),
+runs each in a fork of itself and answers with the exit status. Nothing of the project is loaded before the fork.
 """
 
 from __future__ import annotations
