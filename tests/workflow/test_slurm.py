@@ -19,7 +19,7 @@ from tiny_workflow import SHEET, TINY
 
 pytestmark = [
     pytest.mark.workflow,
-    pytest.mark.long,
+    pytest.mark.waits,
     pytest.mark.xdist_group("cluster"),
     pytest.mark.skipif(bool(missing()), reason=f"Slurm is not installed: no {', '.join(missing())} (envs/system.sh)"),
 ]
