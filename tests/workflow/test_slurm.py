@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.xdist_group("cluster"),
     pytest.mark.skipif(bool(missing()), reason=f"Slurm is not installed: no {', '.join(missing())} (envs/system.sh)"),
 ]
-SNAKEMAKE = [sys.executable, str(Path(__file__).with_name("prompt_snakemake.py"))]
+SNAKEMAKE = [sys.executable, "-P", str(Path(__file__).with_name("prompt_snakemake.py"))]
 RUN = [*SNAKEMAKE, "--workflow-profile", "profile", "--configfile", "tiny.yaml"]
 GPU = "gres:gpu:1"
 SLIDES = ("A1", "B1", "C1")
