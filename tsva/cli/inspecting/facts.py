@@ -19,11 +19,11 @@ from tsva.readers.dicom import is_dicom
 from tsva.readers.formats import stored_images
 from tsva.readers.images import is_tiff, read_image
 from tsva.readers.jiang2018 import LOCATION
+from tsva.readers.listing import is_zarr
 from tsva.readers.ome import is_companion
 from tsva.readers.ome_set import first_of_set
 from tsva.readers.tiff import is_ndpi, open_tiff
 from tsva.readers.tiff_series import count_planes
-from tsva.readers.zarr_images import is_zarr
 
 PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 Kind = Literal["stack", "planes", "image", "jiang2018"]
