@@ -18,7 +18,9 @@ PLACEHOLDERS = {"z": NUMBER, "z_nm": NUMBER, "z_index": rf"{SIGN}\d+", "field": 
 ABOUT = r"[^\w/]*(?:minus|plus|neg|pos|m|p|n)?[\s_]*\d[\d.,_]*"
 """What may be meant as a number, in names that don't fit."""
 CHANNEL = re.compile(r"(?<=[^A-Za-z0-9])(?:channel|ch|c|w|wv)[\s_=-]?\d+", re.IGNORECASE)
-"""A channel's number within a field's name."""
+"""A channel's number within a name. At its very beginning it may be a well's."""
+TILE = re.compile(r"(?<![A-Za-z])(r(?:ow)?\d+[\s_-]?)c(?:ol)?(\d+)", re.IGNORECASE)
+"""Row and column of a tile, which is no channel."""
 NM_PER_UM = 1000
 
 
@@ -119,6 +121,11 @@ def _loosely(literal: str) -> str:
     return re.sub(r"(?:\\[\s_-]|[\s_-])+", r"[\\s_-]*", re.escape(literal))
 
 
+def without_channel(name: str) -> str:
+    """A name without the number of a channel."""
+    return CHANNEL.sub("", TILE.sub(r"\1column\2", name))
+
+
 def check_fields(fields: Iterable[str], where: str) -> None:
     """Refuse names of fields that differ in a channel's number, or in upper and lower case alone.
 
@@ -129,7 +136,7 @@ def check_fields(fields: Iterable[str], where: str) -> None:
     """
     seen: dict[str, str] = {}
     for field in sorted(fields):
-        key = CHANNEL.sub("", field).casefold()
+        key = without_channel(field).casefold()
         other = seen.setdefault(key, field)
         if other == field:
             continue

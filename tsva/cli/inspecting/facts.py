@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 import openslide
 from tifffile import TiffFile
 
-from tsva.cli.inspecting.guess import guess_pattern
 from tsva.errors import UserError
 from tsva.readers.czi import is_czi
 from tsva.readers.dicom import is_dicom
 from tsva.readers.formats import stored_images
+from tsva.readers.guess import guess_pattern
 from tsva.readers.images import is_tiff, read_image
 from tsva.readers.jiang2018 import LOCATION
 from tsva.readers.listing import is_zarr
