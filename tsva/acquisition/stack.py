@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,7 @@ def is_even(z_um: np.ndarray) -> bool:
     most_um = min(JITTER_UM, JITTER_STEPS * abs(step))
     away = z_um - z_um.mean() - step * (index - index.mean())
     # a drift of the step has small residuals too
-    return bool(np.abs(away).max() <= most_um and np.abs(steps - step).max() <= most_um)
+    return bool(np.abs(away).max() <= most_um and np.abs(steps - step).max() <= math.sqrt(2) * most_um)
 
 
 def regular_step_um(z_um: np.ndarray) -> float | None:

@@ -168,4 +168,4 @@ def _named_apart(fields: list[FieldSource]) -> Iterator[FieldSource]:
                 do="Rename it.",
             )
         taken[name] = field
-        yield replace(field, name=name, planes=_watched(field))
+        yield replace(field, name=name, planes=_watched(field) if field.mosaic_px is None else field.planes)

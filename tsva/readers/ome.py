@@ -90,8 +90,13 @@ def of_renamed_file(xml: str, images: Iterable[OmeImage], name: str) -> str | No
     """The header without the former name of a file that holds all of its planes; None for all other files.
 
     Another file may have the former name now, and it is not that one's planes that are wanted.
+
+    Raises
+    ------
+    ValueError
+        If a name leads to another folder.
     """
-    names = {former for image in images for former in image.files}
+    names = files_beside(images)
     return OF_A_FILE.sub("", xml) if len(names) == 1 and name not in names else None
 
 

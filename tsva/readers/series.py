@@ -15,8 +15,10 @@ LEAST_PLANES = 6
 """Of which a period can be told: two of the shortest twice, and one more."""
 MUCH_LIKER = 0.6
 """Differences between planes a period apart over those between neighbours, below which the period is one."""
-LEAST_DIFFERENCE = 0.01
-"""Of neighbours, over the mean brightness: below, all planes look alike."""
+LEAST_DIFFERENCE = 0.005
+"""Of neighbours, over their brightness: below, all planes look alike."""
+MOST_CHANNELS, JUMP = 4, 2.0
+"""Channels that may follow each other, and how much more planes differ there than just before and after."""
 
 
 def as_stack(planes: Iterable[np.ndarray], names: Sequence[str], where: str) -> Iterator[np.ndarray]:
@@ -71,16 +73,36 @@ def _sample(plane: np.ndarray) -> np.ndarray:
 
 
 def _period(samples: list[np.ndarray]) -> int | None:
-    """After how many planes they look alike again, where neighbours don't; None for a stack."""
+    """After how many planes they look alike again, where neighbours don't, or where they jump; None for a stack.
+
+    Planes are compared after division by their brightness, so that a lamp that flickers makes no period.
+    """
     count = len(samples)
     if count < LEAST_PLANES or len({sample.shape for sample in samples}) > 1:
         return None
     stack = np.stack(samples)
+    stack /= np.maximum(stack.mean(axis=(1, 2), keepdims=True), 1)
     apart = [float(np.abs(stack[k:] - stack[:-k]).mean()) for k in range(1, count // 2 + 1)]
-    if apart[0] <= LEAST_DIFFERENCE * float(stack.mean()):
+    if apart[0] <= LEAST_DIFFERENCE:
         return None
     best = int(np.argmin(apart))
-    return best + 1 if best > 0 and apart[best] < MUCH_LIKER * apart[0] else None
+    if best > 0 and apart[best] < MUCH_LIKER * apart[0]:
+        return best + 1
+    return _jumps(np.abs(np.diff(stack, axis=0)).mean(axis=(1, 2)))
+
+
+def _jumps(differences: np.ndarray) -> int | None:
+    """After how many planes neighbours differ much, and nowhere else; None if they don't: channels one by one."""
+    count = len(differences) + 1
+    for channels in range(2, MOST_CHANNELS + 1):
+        length = count // channels
+        if count % channels or length < LEAST_PLANES // 2:
+            continue
+        at = np.arange(1, channels) * length - 1
+        beside = np.maximum(differences[at - 1], differences[at + 1])
+        if np.all(differences[at] > JUMP * beside):
+            return length
+    return None
 
 
 def _ordinal(number: int) -> str:

@@ -271,6 +271,7 @@ def tag_word(page: TiffPage, *, unit_um: float | None = None) -> Word:
     if unit_um is None:
         unit_um = _RESOLUTION_UNIT_UM.get(unit) if isinstance(unit, int) else None  # damaged ones hold several numbers
     x, y = (_per_unit(page, f"{axis}Resolution") for axis in "XY")
+    unit_um = unit_um if x else None  # a damaged one leaves the other without a witness
     return Word("resolution tags", *(unit_um / pixels if unit_um and pixels else None for pixels in (x, y)))
 
 
