@@ -73,14 +73,11 @@ def command(
     A slow method restores a sample, at the grid's offsets. With --batches, a part of the pairs is restored, and
     tsva gather puts the parts together; pairs that are not restored are holes in restored.npy.
     """
-    import torch
-
     from tsva.evaluation.scoring import run
 
-    torch.set_num_threads(threads)
     rows, entry = read_patches_table(table), METHODS[name]
     method = (
-        _network(name, checkpoint, settings, pairs, rows, table)
+        _network(name, checkpoint, settings, pairs, rows, table, threads)
         if entry.trained
         else _baseline(name, baselines, signal)
     )
@@ -125,11 +122,20 @@ def _baseline(name: str, settings: BaselineSettings, signal: Path | None) -> Met
 
 
 def _network(
-    name: str, path: Path | None, settings: RefocusSettings, pairs: PairsSettings, rows: pd.DataFrame, table: Path
+    name: str,
+    path: Path | None,
+    settings: RefocusSettings,
+    pairs: PairsSettings,
+    rows: pd.DataFrame,
+    table: Path,
+    threads: int,
 ) -> Method:
+    import torch
+
     from tsva.restoration.checkpoint import load
     from tsva.restoration.refocus import NetworkMethod
 
+    torch.set_num_threads(threads)
     if path is None:
         raise UserError("--checkpoint", got="nothing", wanted=f"the trained network {name}", do="Give its model.ckpt.")
     checkpoint = load(path)

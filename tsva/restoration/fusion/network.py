@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsva.restoration.fusion import bands, filters, offset
+from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
+from tsva.restoration.fusion.correction import CELL, Block, conditions, per_pixel
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
@@ -22,12 +22,8 @@ from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, T
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 
-CELL = 2
-"""The mending network works on cells of 2×2 pixels."""
 REGION_WINDOWS = 5
 """Offsets are estimated on regions of so many windows each way: 224 pixels."""
-TENTS_UM = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5)
-CONDITIONS = len(TENTS_UM) + 1
 SIGNAL_BANDS = (1, 8)
 """First and stop of the bands that the signal's power is read from."""
 LEAST_NOISE, LEAST_SIGNAL, LEAST_TRANSFER = 1e-7, 0.05, 0.02
@@ -145,7 +141,7 @@ class Fusion(PairNetwork[Estimate]):
         precision = sd_um.square().reciprocal()
         smooth = functional.avg_pool2d(precision, 3, 1, 1)
         focal_offset_um = functional.avg_pool2d(precision * focal_offset_um, 3, 1, 1) / smooth
-        return Estimate(_spread(focal_offset_um, low), _spread(sd_um, low), mean, noise, signal)
+        return Estimate(per_pixel(focal_offset_um, low), per_pixel(sd_um, low), mean, noise, signal)
 
     def _noise_and_signal(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C) each."""
@@ -201,10 +197,10 @@ class Fusion(PairNetwork[Estimate]):
         inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
         height, width = low.shape[-2:]
         inputs = functional.pixel_unshuffle(reflected_to_multiple(inputs, CELL), CELL)
-        conditions = self._conditions(decision, level)
+        steering = conditions(decision.focal_offset_um, decision.noise, level)
         x = self.head(inputs.contiguous(memory_format=torch.channels_last))
         for block in self.blocks:
-            x = block(x, conditions)
+            x = block(x, steering)
         x = functional.silu(x)
         residual, spread = (
             functional.pixel_shuffle(cells.to(linear.dtype), CELL)[..., :height, :width]
@@ -281,66 +277,16 @@ class Fusion(PairNetwork[Estimate]):
         """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
         return spectra, focal_offset_um
 
-    def _conditions(self, decision: Estimate, level: Tensor) -> Tensor:
-        """(B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL): |n| in tents, and the noise."""
-        focal_offset_um = decision.focal_offset_um.abs()
-        if focal_offset_um.ndim == 1:
-            focal_offset_um = focal_offset_um.reshape(-1, 1, 1, 1)
-        else:
-            focal_offset_um = functional.avg_pool2d(reflected_to_multiple(focal_offset_um, CELL), CELL)
-        knots = torch.tensor(TENTS_UM, device=focal_offset_um.device)
-        noise = (decision.noise.mean(1).reshape(-1, 1, 1, 1) / level.square()).log() / 2 + 5
-        return torch.cat([_tents(focal_offset_um, knots), noise.expand(-1, 1, *focal_offset_um.shape[-2:])], dim=1)
-
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on, beside the weights."""
-        return {"filters": filters, "bands": bands, "offset": offset, "network": sys.modules[__name__]}
+        return {
+            "filters": filters,
+            "bands": bands,
+            "offset": offset,
+            "correction": correction,
+            "network": sys.modules[__name__],
+        }
 
     def extra_arithmetic(self, height: int, width: int) -> int:
         """Multiply-accumulates of Fourier transforms and products of spectra, which FlopCounter doesn't see."""
         return bands.arithmetic(height, width, self.channels) + self.wiener.arithmetic(height, width)
-
-
-class Block(nn.Module):
-    """x + convolution(SiLU(x steered by the conditions))."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.steer = nn.Conv2d(CONDITIONS, 2 * width, 1)
-        zero_started(self.steer)
-        self.convolution = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
-        scale, shift = self.steer(conditions).chunk(2, dim=1)
-        mended: Tensor = x + self.convolution(functional.silu(torch.addcmul(shift, x, 1 + scale)))
-        return mended
-
-
-def _tents(value: Tensor, knots: Tensor) -> Tensor:
-    """(B, len(knots), Y, X): shares of `value`, (B, 1, Y, X), in the hat functions of the knots."""
-    value = value.clamp(max=float(np.nextafter(TENTS_UM[-1], 0)))
-    gaps = knots.diff()
-    rising = (value - torch.cat([knots[:1] - 1, knots[:-1]])[None, :, None, None]) / torch.cat([gaps[:1], gaps])[
-        None, :, None, None
-    ]
-    falling = (torch.cat([knots[1:], knots[-1:] + 1])[None, :, None, None] - value) / torch.cat([gaps, gaps[-1:]])[
-        None, :, None, None
-    ]
-    return torch.minimum(rising, falling).clamp(0, 1)
-
-
-def _spread(grid: Tensor, like: Tensor) -> Tensor:
-    """Values of regions, (B, 1, Ry, Rx), per pixel: linear between the regions' middles, constant beyond."""
-    for axis, size in ((-2, like.shape[-2]), (-1, like.shape[-1])):
-        starts = bands.window_starts(size)
-        count = grid.shape[axis]
-        along = len(starts) - count
-        middles = np.array([(starts[i] + starts[i + along] + bands.WINDOW_PX) / 2 for i in range(count)])
-        place = torch.from_numpy(np.interp(np.arange(size) + 0.5, middles, np.arange(count))).to(grid)
-        below = place.floor().clamp(max=max(count - 2, 0)).long()
-        shape = [1, 1, 1, 1]
-        shape[axis] = size
-        share = (place - below).reshape(shape)
-        above = (below + 1).clamp(max=count - 1)
-        grid = torch.lerp(grid.index_select(axis, below), grid.index_select(axis, above), share)
-    return grid

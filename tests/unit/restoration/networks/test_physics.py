@@ -9,7 +9,7 @@ import torch
 
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, fresh_network, load, save
-from tsva.restoration.fusion import bands, filters, network, offset
+from tsva.restoration.fusion import bands, correction, filters, network, offset
 from tsva.restoration.pair_network import build
 from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.optics import OpticsSettings
@@ -51,7 +51,7 @@ def _tables_anew() -> None:
         (filters, "TAPER_PX", 3, r"filters\.TAPER_PX is 6"),
         (bands, "STRIDE_PX", 32, r"bands\.STRIDE_PX is 40"),
         (offset, "LEAST_POWER", 1e-9, r"offset\.LEAST_POWER"),
-        (network, "TENTS_UM", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0), r"network\.TENTS_UM"),
+        (correction, "TENTS_UM", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0), r"correction\.TENTS_UM"),
         (network, "ERROR_GAIN", 4.0, r"network\.ERROR_GAIN is 8\.0 \(here 4\.0\)"),
     ],
 )
