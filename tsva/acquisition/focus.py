@@ -1,8 +1,9 @@
 """The in-focus plane of fields and patches, and when not to believe it.
 
-The in-focus plane is the one with the largest Brenner gradient. Camera noise has a Brenner gradient of its own, so on
-blank glass the maximum is drawn by lot: places without tissue, curves without a clear peak, and maxima at the end of a
-stack are told apart here and left out later.
+The in-focus plane is the one with the largest Brenner gradient. The gradient rises with the square of brightness, and
+lamps and exposure times vary from plane to plane: by default all planes are measured at the same brightness. Camera
+noise has a Brenner gradient of its own, so on blank glass the maximum is arbitrary: places without tissue, curves
+without a clear peak, and maxima at the end of a stack are told apart here and left out later.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pandas as pd
 from scipy.signal import find_peaks, peak_prominences
 from skimage.registration import phase_cross_correlation
 
+from tsva.acquisition.brightness import gains
 from tsva.acquisition.grid import Place, places
 from tsva.acquisition.sharpness import LAG_PX, TISSUE_FACTOR, differences, grey, mean_square, noise_floor, structure
 from tsva.acquisition.stack import Stack
@@ -87,7 +89,9 @@ class Sharpness:
     floor: float
 
 
-def measure(planes: np.ndarray, grid: Sequence[Place], patch_px: int, mosaic_px: int | None) -> Sharpness:
+def measure(
+    planes: np.ndarray, grid: Sequence[Place], patch_px: int, mosaic_px: int | None, gains: np.ndarray | None = None
+) -> Sharpness:
     """Measure a field's sharpness plane by plane.
 
     Parameters
@@ -100,12 +104,16 @@ def measure(planes: np.ndarray, grid: Sequence[Place], patch_px: int, mosaic_px:
         Their edge.
     mosaic_px : int or None
         If the field is a mosaic: the edge of its parts. No difference is taken across their seams.
+    gains : (Z,) float array, optional
+        What brings each plane to the common brightness (`brightness.gains`); all 1 without. One factor a plane, of the
+        whole field: a patch's own mean changes with defocus, as light crosses its border.
 
     Returns
     -------
     Sharpness
-        Its floor is measured on what neighbouring planes do not share: noise is new in each plane, while tissue that
-        fills a field hardly changes between two planes that lie close together or far from focus.
+        In squared grey levels of the common brightness. Its floor is measured on what neighbouring planes do not
+        share: noise is new in each plane, while tissue that fills a field hardly changes between two planes that lie
+        close together or far from focus.
 
     Raises
     ------
@@ -116,8 +124,10 @@ def measure(planes: np.ndarray, grid: Sequence[Place], patch_px: int, mosaic_px:
         raise ValueError("one plane alone can't be told in focus or out of it")
     field, patches, blocks, floors = [], [], [], []
     before: list[np.ndarray] = []
-    for plane in planes:
+    for number, plane in enumerate(planes):
         values = differences(plane)
+        if gains is not None:
+            values *= np.float32(gains[number])
         cut = [values[p.y_px : p.y_px + patch_px, p.x_px : p.x_px + patch_px - LAG_PX] for p in grid]
         patches.append([mean_square(part) for part in cut])
         blocks.append([structure(part).ravel() for part in cut])
@@ -242,7 +252,8 @@ def focus_field(
     Returns
     -------
     planes : DataFrame
-        ``field``, ``plane``, ``z_um``, ``brenner``, ``shift_y_px``, ``shift_x_px``.
+        ``field``, ``plane``, ``z_um``, ``brightness`` (mean grey level), ``brenner`` (at the planes' median brightness
+        where it is normalised), ``shift_y_px``, ``shift_x_px``.
     row : dict
         The field's verdict; `focal_offset_um` is left to `summarise`.
     patches : DataFrame
@@ -251,7 +262,9 @@ def focus_field(
     height, width = stack.planes.shape[1:3]
     grid = list(places(height, width, patch_px))
     judged, edge = (grid, patch_px) if grid else ([Place(0, 0, 0, 0)], min(height, width))
-    measured = measure(stack.planes, judged, edge, mosaic_px)
+    brightness = np.array([grey(plane).mean(dtype=np.float64) for plane in stack.planes])
+    normalised = settings.sharpness == "normalised_brenner"
+    measured = measure(stack.planes, judged, edge, mosaic_px, gains(brightness) if normalised else None)
     # a patch judges its own sharpest plane, as the focal surface is not flat
     own = measured.patches.argmax(axis=0)
     tissue = np.mean(measured.blocks > TISSUE_FACTOR * measured.floor, axis=2)
@@ -267,6 +280,7 @@ def focus_field(
             "field": field,
             "plane": range(len(stack.z_um)),
             "z_um": stack.z_um,
+            "brightness": brightness,
             "brenner": measured.field,
             "shift_y_px": shift[:, 0],
             "shift_x_px": shift[:, 1],

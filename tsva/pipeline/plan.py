@@ -12,6 +12,7 @@ from typing import Any
 from tsva.errors import UserError
 from tsva.pipeline.contents import Contents
 from tsva.pipeline.fingerprint import code_digest
+from tsva.pipeline.leaks import check_leaks
 from tsva.settings.base import Section
 from tsva.settings.methods import BASELINES
 from tsva.settings.root import Settings, parse_settings
@@ -79,6 +80,7 @@ class Plan:
         self._contents = Contents(memory)
         self._digests: dict[str, str] = {}
         self._check_roles()
+        check_leaks(rows, {slide: self.files(slide) for slide in self.slides}, self.sheet, self._contents)
 
     # slides
 
