@@ -9,7 +9,7 @@ from pydantic import Field
 from tsva.settings.base import Section
 
 
-class FocusSettings(Section):
+class FocusSettings(Section, key="focus"):
     """How sharpness is measured, and thresholds below which its curve is not evidence of focus."""
 
     sharpness: Literal["normalised_brenner", "brenner"] = "normalised_brenner"

@@ -17,7 +17,7 @@ HEADER = "slide\tpatient\tsample\trole\tsource\tpath\tpixel_um\tz_step_um\tpatte
 def plan(folder: Path, *rows: str) -> Plan:
     lines = [row.replace(" ", "\t") for row in rows]
     (folder / "slides.tsv").write_text("\n".join([HEADER, *lines, ""]))
-    return Plan({"slides": str(folder / "slides.tsv")}, folder / "memory.json")
+    return Plan({"slides": str(folder / "slides.tsv")}, folder / "state")
 
 
 def image(path: Path, seed: int) -> None:
