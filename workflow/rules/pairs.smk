@@ -4,6 +4,7 @@ rule pairs:
         stacks="results/ingest/{slide}/stacks",
         simulated=simulated_table,
         fields="results/focus/{slide}/fields.tsv",
+        planes="results/focus/{slide}/planes.tsv",
         patches="results/focus/{slide}/patches.tsv",
     output:
         table="results/pairs/{slide}/patches.tsv",
@@ -26,6 +27,7 @@ rule pairs:
             *OFFSETS,
             "pairs.patch_px",
             "pairs.offset_sd_um",
+            "pairs.align_planes",
             slide=slide_row,
         ),
         seed=plan.settings.seed,

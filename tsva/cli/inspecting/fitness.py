@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness, gains, matched
-from tsva.acquisition.focus import focus_field
+from tsva.acquisition.focus import breathing, focus_field
 from tsva.acquisition.ingest import assemble, check_positions, check_step
 from tsva.acquisition.pairs import plan
 from tsva.acquisition.resample import SAME_PIXEL
@@ -141,7 +141,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         used,
         dict(reasons),
         tuple(watch.planes),
-        (warning,) if warning else (),
+        tuple(note for note in (warning, breathing(focused, settings.focus.max_edge_shift_px)) if note),
     )
 
 
