@@ -46,6 +46,7 @@ rule split:
     input:
         tables=expand("results/pairs/{slide}/patches.tsv", slide=plan.paired),
         excluded=expand("results/pairs/{slide}/excluded.tsv", slide=plan.paired),
+        ingested=expand("results/ingest/{slide}/fields.tsv", slide=plan.paired),
     output:
         train="results/pairs/train.tsv",
         dataset1="results/pairs/dataset1.tsv",
@@ -67,5 +68,5 @@ rule split:
         code=code("split"),
     shell:
         "tsva --log {log} split --settings {params.settings:q} --seed {params.seed} --table {input.tables:q}"
-        " --excluded {input.excluded:q} --out-train {output.train} --out-dataset1 {output.dataset1}"
+        " --excluded {input.excluded:q} --ingested {input.ingested:q} --out-train {output.train} --out-dataset1 {output.dataset1}"
         " --out-dataset2 {output.dataset2} --out-excluded {output.excluded}"
