@@ -22,3 +22,6 @@ class FocusSettings(Section, key="focus"):
     max_second_peak: float = Field(0.5, gt=0, le=1)
     """A second maximum that stands higher than this above the valley between, as a share of the first one's height
     above noise, leaves it open which of the two is the focus."""
+    max_edge_shift_px: float = Field(1.0, gt=0, le=100)
+    """Fields whose planes differ in magnification so much that content at the field's edge moves farther, against the
+    in-focus plane, are warned of."""

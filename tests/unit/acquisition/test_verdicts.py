@@ -11,10 +11,10 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import fourier_shift, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
-from tsva.acquisition.focus import focus_field, judge, measure, shifts, summarise
-from tsva.acquisition.grid import Place, places
+from tsva.acquisition.focus import focus_field, judge, measure, summarise
+from tsva.acquisition.grid import places
 from tsva.acquisition.sharpness import brenner
 from tsva.acquisition.stack import Stack
 from tsva.settings.focus import FocusSettings
@@ -230,20 +230,6 @@ def test_a_mosaic_s_plane_is_decided_over_its_patches(tissue: np.ndarray) -> Non
     assert (row["verdict"], row["focus_z_um"]) == ("ok", 0.5)
     assert Z[patches["focus_plane"]].tolist() == [0.5, 0.5, -1.0]
     assert planes["brenner"].to_numpy() == pytest.approx(np.mean([brenner(part) for part in cut], axis=0), rel=1e-12)
-
-
-@pytest.mark.parametrize("moved", [(0.0, 0.0), (1.5, -2.25), (-3.0, 0.5)])
-def test_shifts_are_found_with_their_sign_near_focus(tissue: np.ndarray, moved: tuple[float, float]) -> None:
-    """The plane above focus is moved by a known amount; the answer moves it back."""
-    planes = _stack(tissue, Z, 0.0).planes.copy()
-    channels = [
-        np.fft.ifft2(fourier_shift(np.fft.fft2(planes[11, ..., c].astype(float)), moved)).real for c in range(3)
-    ]
-    planes[11] = np.clip(np.rint(np.stack(channels, axis=-1)), 0, 255)
-    found = shifts(planes, 10, Place(0, 0, 32, 64), PATCH)
-    assert found[10].tolist() == [0, 0]
-    assert found[11] == pytest.approx([-moved[0], -moved[1]], abs=0.1)  # twentieths, and noise
-    assert np.isnan(found[[0, 20]]).all()  # 5 µm from focus nothing is believed
 
 
 def test_a_field_smaller_than_a_patch_is_judged_as_a_whole(tissue: np.ndarray) -> None:

@@ -11,12 +11,13 @@ import pandas as pd
 from pydantic import ValidationError
 
 from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness, gains, matched
-from tsva.acquisition.focus import focus_field
+from tsva.acquisition.focus import breathing, focus_field
 from tsva.acquisition.ingest import assemble, check_positions, check_step
 from tsva.acquisition.pairs import plan
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
+from tsva.readers.scale import check_enlarging
 from tsva.readers.source import FieldSource
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.root import Settings
@@ -92,6 +93,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         problems.append(f"patches of {source.pixel_um:g} µm per pixel, not optics.pixel_um: they can't be resampled")
     watch = Watch()
     try:
+        check_enlarging(source.where, source.pixel_um, source.pixel_source, settings.optics.pixel_um)
         check_positions(source.z_um, source.plane_names, source.where, regular=False)
         stack = assemble(
             watch.over(source.planes()),
@@ -141,7 +143,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         used,
         dict(reasons),
         tuple(watch.planes),
-        (warning,) if warning else (),
+        tuple(note for note in (warning, breathing(focused, settings.focus.max_edge_shift_px)) if note),
     )
 
 
