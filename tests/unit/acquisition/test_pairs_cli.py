@@ -237,7 +237,7 @@ def test_split_says_why_a_data_set_is_empty(tmp_path):
 
 
 def test_planes_are_aligned_by_request(tmp_path: Path) -> None:
-    """Two planes above the in-focus plane of one field are moved by whole pixels; the other field's can't be aligned."""
+    """The second plane above focus is moved by whole pixels in one field; the other can't be aligned."""
     make_slide(tmp_path, "A")
     plain = read_array(pairs(tmp_path, "A") / "patches.npy")
     table = pd.DataFrame(
