@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
 from tsva.settings.methods import METHODS, NetworkName
+
+SHAPE = ("width", "levels", "crop_px", "batch")
+"""Keys that section `fusion` has its own of, or that its networks have no use for."""
 
 
 class FusionSettings(Section):
@@ -74,6 +77,14 @@ class TrainSettings(Section, key="train"):
 
     fusion: FusionSettings = FusionSettings()
     """Our own network: its size, its crops."""
+
+    def used_by(self, name: NetworkName) -> dict[str, Any]:
+        """What a network is trained with, for JSON: keys that concern other networks alone are left out.
+
+        From these the same settings `for_network` follow as from all of them.
+        """
+        of_others = {"networks", "steps_of", *(SHAPE if METHODS[name].own_recipe else ("fusion",))}
+        return self.for_network(name).model_dump(mode="json", exclude=of_others)
 
     def for_network(self, name: NetworkName) -> Self:
         """These settings with what differs for a network put in place."""
