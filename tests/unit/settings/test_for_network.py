@@ -7,6 +7,8 @@ import pytest
 from tsva.settings.methods import METHODS, NETWORK_NAMES, NetworkName
 from tsva.settings.train import TrainSettings
 
+OURS = tuple(name for name in NETWORK_NAMES if METHODS[name].own_recipe)
+
 OTHERS = {
     "fusion": {"crop_px": 96, "batch": 3, "width": 16, "depth": 2},
     "steps_of": {"burst": 500, "fusion": 700},
