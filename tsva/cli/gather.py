@@ -30,7 +30,7 @@ def command(folders: tuple[Path, ...], out: Path) -> None:
             batch = read_array(source / "restored.npy")
             restored = restored or Rows(folder / "restored.npy", batch.shape, axes=2)
             for row in np.flatnonzero(mask):
-                restored.write([row], batch[np.unravel_index(row, mask.shape)][None])
+                restored.write([int(row)], batch[np.unravel_index(row, mask.shape)][None])
         tables = [read_table(source / "scores.tsv") for source in folders]
         scores = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
         write_table(folder / "scores.tsv", scores.sort_values(SCORES_ORDER, kind="stable"))
