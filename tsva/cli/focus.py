@@ -59,7 +59,9 @@ def command(settings: FocusSettings, pairs: PairsSettings, ingest: Path, out: Pa
         patches.append(of_patches)
         if row["verdict"] != "ok":
             log.warning("%s, field %s: %s (%s)", ingest.name, field["field"], row["verdict"], row["reason"])
-    fields, summary = summarise(pd.DataFrame(rows), pairs.offset_sd_um)
+    # positions that each count from a first plane of its own don't lie on one scale
+    shared = all(str(field.get("z_absolute", True)) == "True" for field in taken)
+    fields, summary = summarise(pd.DataFrame(rows), pairs.offset_sd_um, shared_z=shared)
     with fresh_folder(out) as folder:
         write_table(folder / "planes.tsv", pd.concat(planes))
         write_table(folder / "fields.tsv", fields[FIELD_COLUMNS])

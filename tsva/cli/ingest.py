@@ -44,6 +44,10 @@ COLUMNS = [
     "reason",
     "source_pixel_um",
     "mosaic_px",
+    "pixel_source",
+    "z_source",
+    "z_absolute",
+    "notes",
 ]
 WHOLE = ("planes", "height_px", "width_px", "channels", "mosaic_px")
 
@@ -104,8 +108,19 @@ def _take_in(
         if resampled:
             log.info("%s: resampled from %.4g to %.4g µm per pixel", source.where, source.pixel_um, pixel_um)
         row = _row(slide, source.name, file, shape, np.array(source.z_um), pixel_um)
-        rows.append({**row, "source_pixel_um": source.pixel_um if resampled else None, "mosaic_px": source.mosaic_px})
+        row |= {"source_pixel_um": source.pixel_um if resampled else None, "mosaic_px": source.mosaic_px}
+        rows.append(row | told_by(source))
     return rows
+
+
+def told_by(source: FieldSource) -> dict[str, object]:
+    """Who says what of a field, for the table and the report."""
+    return {
+        "pixel_source": source.pixel_source,
+        "z_source": source.z_source,
+        "z_absolute": source.z_absolute,
+        "notes": "; ".join(source.notes),
+    }
 
 
 def write_field(source: FieldSource, path: Path, common_pixel_um: float) -> tuple[float, tuple[int, int, int]]:
@@ -156,7 +171,8 @@ def _adopt(
             )
         field = str(told["field"])
         own = f"stacks/{field}.ome.tif"
-        rows.append(_row(slide, field, own, stack.planes.shape[1:], stack.z_um, stack.pixel_um))
+        row = _row(slide, field, own, stack.planes.shape[1:], stack.z_um, stack.pixel_um)
+        rows.append({**row, "z_absolute": True})
         _link(file, folder / own)
     return rows
 

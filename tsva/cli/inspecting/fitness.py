@@ -49,6 +49,8 @@ class Judged:
         That pairs can be cut from.
     left_out : dict of str to int
         Patches that can't, by reason.
+    source : FieldSource
+        Where it comes from.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Judged:
     verdict: str
     patches: int
     left_out: dict[str, int]
+    source: FieldSource
 
 
 def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
@@ -96,7 +99,9 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
             common_pixel_um=source.pixel_um if mosaic else settings.optics.pixel_um,
         )
     except UserError as error:
-        return Judged(source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {})
+        return Judged(
+            source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {}, source
+        )
     irregular = _error_of_z(source, settings.pairs)
     problems += [irregular] if irregular else []
     refused = bool(problems)
@@ -126,6 +131,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         verdict,
         used,
         dict(reasons),
+        source,
     )
 
 
