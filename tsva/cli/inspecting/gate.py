@@ -40,6 +40,8 @@ def as_facts(field: Judged) -> dict[str, object]:
         "notes": list(source.notes),
         "verdict": field.verdict,
         "focus_z_um": None if field.focus_plane is None else field.z_um[field.focus_plane],
+        "brightness": [list(plane.means) for plane in field.brightness],
+        "warnings": list(field.notes),
         "brenner": list(field.brenner),
         "patches": field.patches,
         "problems": list(field.problems),
@@ -84,6 +86,7 @@ def _slide(row: SlideRow, folder: Path, settings: Settings, most: int) -> dict[s
     usable = [field for field in judged if not field.problems]
     others = [f"{field.name}: {field.problems[0]}" for field in judged if field.problems and not field.refused]
     notes = list(dict.fromkeys(note for field in judged for note in field.source.notes))
+    notes += [f"{field.name}: {note}" for field in judged for note in field.notes]
     light = RED if refused or not usable else AMBER if others or notes else GREEN
     return {
         "slide": row.slide,
