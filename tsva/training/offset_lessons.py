@@ -52,7 +52,8 @@ def teach_offsets(network: Fusion, patches: PatchStacks, settings: TrainSettings
     patches : PatchStacks
         Training patches, used at every offset of the grid.
     settings : TrainSettings
-        Of which section `fusion` and `noise_jitter` are used: up to that standard deviation, noise is added by its power.
+        Of which section `fusion` and `noise_jitter` are used: noise is added up to that standard deviation, by its
+        power.
     seed : int
     """
     random = torch.Generator().manual_seed(seed)
