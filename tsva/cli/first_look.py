@@ -18,7 +18,7 @@ QUALITY = 90
 
 
 @click.command()
-@settings_option(PairsSettings, "pairs")
+@settings_option(pairs=PairsSettings)
 @click.option("--slide", required=True, help="Whose patches are shown.")
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="The folder results/ of the run.")
 @click.option("--method", help="Write this method's picture; without, the page and the shots.")

@@ -38,7 +38,7 @@ class RemainingTime(logging.Handler):
     cores : int
         Jobs that run side by side, counted in cores.
     memory : Path
-        Where the measured seconds of each rule are kept for the next run.
+        Where the mean core-seconds and the number of jobs of each rule are kept for the next run.
     stream : text file, optional
         Where lines go (default: standard error).
     """
@@ -106,9 +106,13 @@ class RemainingTime(logging.Handler):
         return self._before.get(rule, TYPICAL_S.get(rule, OTHER_S))
 
     def _keep(self) -> None:
-        found = {rule: round(sum(each) / len(each), 2) for rule, each in self._measured.items()}
+        found = {
+            rule: {"core_seconds": round(sum(each) / len(each), 2), "jobs": len(each)}
+            for rule, each in self._measured.items()
+        }
+        before = {rule: {"core_seconds": seconds, "jobs": 0} for rule, seconds in self._before.items()}
         self._memory.parent.mkdir(parents=True, exist_ok=True)
-        self._memory.write_text(json.dumps({**self._before, **found}, indent=1), encoding="utf-8")
+        self._memory.write_text(json.dumps({**before, **found}, indent=1), encoding="utf-8")
 
 
 def spoken(seconds: float) -> str:
@@ -122,6 +126,6 @@ def spoken(seconds: float) -> str:
 def _remembered(memory: Path) -> dict[str, float]:
     try:
         found = json.loads(memory.read_text(encoding="utf-8"))
-        return {str(rule): float(seconds) for rule, seconds in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+        return {str(rule): float(each["core_seconds"]) for rule, each in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):
         return {}

@@ -7,7 +7,7 @@ from pydantic import Field
 from tsva.settings.base import Section
 
 
-class ReportSettings(Section):
+class ReportSettings(Section, key="report"):
     """Statistics and pictures."""
 
     bootstrap_draws: int = Field(default=2000, ge=100, le=100_000)

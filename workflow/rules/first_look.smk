@@ -1,7 +1,7 @@
 # Pictures of the first test slide within the first minute, and of each network as soon as it has restored that slide.
 rule first_look:
     input:
-        lambda wildcards: f"results/pairs/{plan.first_look_slide}/patches.npy",
+        patches=lambda wildcards: f"results/pairs/{plan.first_look_slide}/patches.npy",
     output:
         page="results/first_look/index.html",
         shots="results/first_look/shots.jpg",
@@ -13,13 +13,15 @@ rule first_look:
         mem_mb=more(1000),
         runtime=more(20),
     params:
-        pairs=plan.section("pairs", *plan.OFFSETS),
+        settings=settings_file("first_look", *OFFSETS),
         slide=plan.first_look_slide,
         methods=",".join(plan.networks),
+        results=results_of("patches", 2),
+        out=folder_of("page"),
         code=code("first_look"),
     shell:
-        "tsva --log {log} first-look --pairs {params.pairs:q} --slide {params.slide:q} --methods {params.methods:q}"
-        " --results results --out results/first_look"
+        "tsva --log {log} first-look --settings {params.settings:q} --slide {params.slide:q}"
+        " --methods {params.methods:q} --results {params.results:q} --out {params.out:q}"
 
 
 rule first_look_method:
@@ -28,7 +30,7 @@ rule first_look_method:
         table="results/pairs/dataset1.tsv",
         restored="results/refocus/dataset1/{network}/restored.npy",
     output:
-        "results/first_look/{network}.jpg",
+        picture="results/first_look/{network}.jpg",
     log:
         "logs/first_look/{network}.log",
     priority: 3
@@ -38,9 +40,11 @@ rule first_look_method:
         mem_mb=more(1000),
         runtime=more(20),
     params:
-        pairs=plan.section("pairs", *plan.OFFSETS),
+        settings=settings_file("first_look", *OFFSETS),
         slide=plan.first_look_slide,
+        results=results_of("table", 1),
+        out=folder_of("picture"),
         code=code("first_look"),
     shell:
-        "tsva --log {log} first-look --pairs {params.pairs:q} --slide {params.slide:q} --method {wildcards.network}"
-        " --dataset dataset1 --results results --out results/first_look"
+        "tsva --log {log} first-look --settings {params.settings:q} --slide {params.slide:q}"
+        " --method {wildcards.network} --dataset dataset1 --results {params.results:q} --out {params.out:q}"

@@ -44,12 +44,9 @@ rule report:
         mem_mb=more(4000),
         runtime=more(60),
     params:
-        settings=plan.section("report"),
-        pairs=plan.section("pairs"),
-        optics=plan.section("optics"),
-        counting=plan.section("count"),
-        train=plan.section("train"),
-        run=plan.facts(),
+        settings=settings_file(
+            "report", "report", "pairs", "optics", "count", "train", run=plan.facts()
+        ),
         seed=plan.settings.seed,
         sheet=plan.sheet,
         sheet_content=plan.sheet_digest(),
@@ -57,11 +54,12 @@ rule report:
             [f"--dataset {dataset}" for dataset in plan.datasets]
             + [f"--method {method}" for method in plan.reports[wildcards.report]]
         ),
+        results=results_of("page", 1),
+        out=folder_of("page"),
         code=code("report"),
     shell:
-        "tsva --log {log} report --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q}"
-        " --count {params.counting:q} --train {params.train:q} --run {params.run:q} --seed {params.seed} --results results {params.choice}"
-        " --sheet {params.sheet:q} --out results/{wildcards.report}"
+        "tsva --log {log} report --settings {params.settings:q} --seed {params.seed} --results {params.results:q} {params.choice}"
+        " --sheet {params.sheet:q} --out {params.out:q}"
 
 
 # The paper's Table I with the bounds that it left out, and the network that restores slides.

@@ -63,7 +63,7 @@ def test_jobs_left_are_shared_among_cores(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_one_long_job_sets_the_time(tmp_path: Path, clock: Clock) -> None:
-    (tmp_path / "seconds.json").write_text('{"train": 100}')
+    (tmp_path / "seconds.json").write_text('{"train": {"core_seconds": 100, "jobs": 1}}')
     handler = RemainingTime(4, tmp_path / "seconds.json", io.StringIO())
     send(handler, Event.RUN_INFO, stats={"train": 1})
     send(handler, Event.JOB_INFO, jobid=1, rule_name="train", threads=1)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
+from settings_file import settings_option
 
 from tsva.cli.report import command
 from tsva.settings.pairs import PairsSettings
@@ -134,15 +135,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Report]:
 
 def run(results: Path, world: World, *more: str) -> Report:
     """Call the command on a results folder."""
-    arguments = [
-        "--settings",
-        '{"bootstrap_draws": 100, "examples": 3}',
-        "--pairs",
-        PAIRS.model_dump_json(),
-        "--seed",
-        "1",
-    ]
-    arguments += ["--train", '{"recipe": "miniature"}', "--run", '{"tsva_version": "0.0"}', "--results", str(results)]
+    arguments = settings_option(
+        report={"bootstrap_draws": 100, "examples": 3},
+        pairs=PAIRS.model_dump(mode="json"),
+        train={"recipe": "miniature"},
+        run={"tsva_version": "0.0"},
+    )
+    arguments += ["--seed", "1", "--results", str(results)]
     arguments += [word for name in world.datasets for word in ("--dataset", name)]
     arguments += [word for name in ("y1", *world.remaining) for word in ("--method", name)]
     CliRunner().invoke(command, [*arguments, *more, "--out", str(results / "report")], catch_exceptions=False)

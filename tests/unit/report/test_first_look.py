@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from click.testing import CliRunner
 from PIL import Image
+from settings_file import settings_option
 
 from tsva.cli.first_look import command
 from tsva.report.first_look import GAP_PX, difference, mosaic, shown_places
@@ -35,12 +35,8 @@ def results(folder: Path) -> Path:
 
 def run(folder: Path, *more: str) -> None:
     words = ["--slide", "S", "--results", str(folder), "--out", str(folder / "look"), *more]
-    done = CliRunner().invoke(command, [*settings(folder), *words], catch_exceptions=False)
+    done = CliRunner().invoke(command, [*settings_option(pairs=PAIRS.model_dump()), *words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-
-
-def settings(folder: Path) -> list[str]:  # noqa: ARG001
-    return ["--pairs", json.dumps(PAIRS.model_dump())]
 
 
 def test_rows_show_both_shots_and_the_target(tmp_path: Path) -> None:
