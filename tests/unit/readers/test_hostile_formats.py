@@ -15,7 +15,7 @@ import pytest
 
 from tsva.errors import UserError
 from tsva.readers.formats import stored_images
-from tsva.readers.resolution import agreed_pixel_um
+from tsva.readers.scale import PixelSize, Word, pixel_size
 from tsva.readers.sharp import open_regions
 from tsva.readers.stacks import fields_of_stack
 
@@ -265,5 +265,5 @@ def test_czi_metadata_of_no_numbers_and_no_xml(czi: Path, text: bytes) -> None:
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), -0.5, 0.0])
 def test_sizes_that_are_no_lengths_count_as_not_said(odd: float) -> None:
-    assert agreed_pixel_um("a", odd, 0.5) == 0.5
-    assert agreed_pixel_um("a", odd, odd) is None
+    assert pixel_size("a", [Word("tags", odd, 0.5)]).um == 0.5
+    assert pixel_size("a", [Word("tags", odd, odd)]) == PixelSize()
