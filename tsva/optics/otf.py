@@ -117,6 +117,10 @@ class OtfTable:
         series = self._series[channel]
         return np.polynomial.chebyshev.chebvander(z_um / self.reach_um, series.shape[1] - 1).dot(series.T).T
 
+    def series(self, channel: int) -> np.ndarray:
+        """Chebyshev coefficients over z / reach at the knots, (RADIAL_KNOTS, degree + 1)."""
+        return self._series[channel]
+
     def _series_of(self, optics: OpticsSettings, pupil: Pupil, channel: int) -> np.ndarray:
         """(knots, degree + 1) Chebyshev coefficients over z / reach."""
         wavelengths, weights = spectrum(optics, channel)
