@@ -225,7 +225,7 @@ class Fusion(PairNetwork[Estimate]):
         """Fit the offset estimator; see `tsva.restoration.fusion.lessons`."""
         from tsva.restoration.fusion.lessons import teach_offsets
 
-        teach_offsets(self, patches, settings.noise_jitter, seed)
+        teach_offsets(self, patches, settings, seed)
 
     def training_loss(
         self,
