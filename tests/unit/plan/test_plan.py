@@ -155,12 +155,12 @@ def test_thousands_of_files_are_told_as_their_folders(tmp_path: Path) -> None:
     for name in ("s1_l1/Seg1_defocus0.jpg", "s1_l1/Seg1_defocus500.jpg", "s1_l2/Seg1_defocus0.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    made = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\ttrain\tstack\ts1_l1\t\t")
+    made = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\trefocus\tstack\ts1_l1\t\t")
     assert made.inputs("A") == [tmp_path / "s1_l1", tmp_path / "s1_l2"]
     assert made.inputs("B") == made.files("B")
     before = made.data("A")
     (tmp_path / "s1_l2/Seg1_defocus0.jpg").write_text("else")
-    again = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\ttrain\tstack\ts1_l1\t\t")
+    again = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\trefocus\tstack\ts1_l1\t\t")
     assert again.data("A") != before
 
 
@@ -185,3 +185,16 @@ def test_true_optics_are_those_of_other_microscopes(tmp_path: Path) -> None:
     made = plan(tmp_path, TRAIN, TEST, other)
     told = made.true_optics("dataset1")
     assert set(told) == {"C"} and told["C"]["model"] == "debye"
+
+
+def test_files_that_snakemake_is_told_of(tmp_path: Path) -> None:
+    """Snakemake takes braces for wildcards; files that an operating system hides are none of the user's."""
+    (tmp_path / "a{b}").mkdir()
+    (tmp_path / "a{b}/x.tif").write_text("x")
+    (tmp_path / "a{b}/._x.tif").write_text("hidden")
+    made = plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t")
+    assert [path.name for path in made.files("Z")] == ["x.tif"]
+    assert made.inputs("Z") == [tmp_path]
+    before = made.data("Z")
+    (tmp_path / "a{b}/x.tif").write_text("y")
+    assert plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t").data("Z") != before
