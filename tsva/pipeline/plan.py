@@ -131,6 +131,12 @@ class Plan:
             "all_methods": ["y1", *self.baselines, *self.trainable],
         }
 
+    @property
+    def first_look_slide(self) -> str:
+        """The slide whose pictures are shown early; empty where none are."""
+        slides = self.with_role("dataset1")
+        return slides[0] if slides and self.settings.report.first_look else ""
+
     def batches(self, baseline: str) -> int:
         """Jobs that a baseline's pairs are shared among."""
         methods = self.settings.methods
