@@ -293,7 +293,9 @@ def _patch_row(field: str, place: Place, verdict: Verdict) -> dict[str, object]:
     }
 
 
-def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame, dict[str, object]]:
+def summarise(
+    fields: pd.DataFrame, assumed_sd_um: float, *, shared_z: bool = True
+) -> tuple[pd.DataFrame, dict[str, object]]:
     """The slide's initial focal position F, and how its other fields' focal positions scatter about it.
 
     Parameters
@@ -302,6 +304,8 @@ def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame,
         `verdict` and `focus_z_um` of the slide's fields, in the order in which they were taken.
     assumed_sd_um : float
         Standard deviation that pairs draw their offsets with.
+    shared_z : bool
+        Whether all fields' positions are on one scale, the stage's. If not, there are no focal offsets to tell.
 
     Returns
     -------
@@ -313,7 +317,7 @@ def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame,
     usable = fields["verdict"] == "ok"
     positions = fields.loc[usable, "focus_z_um"].astype(float)
     first = float(positions.iloc[0]) if len(positions) else None
-    offsets = positions.iloc[1:] - first if first is not None else positions
+    offsets = (positions.iloc[1:] if shared_z else positions.iloc[:0]) - (first or 0.0)
     summary: dict[str, object] = {
         "initial_focal_position_um": first,
         "fields": len(fields),

@@ -47,6 +47,10 @@ COLUMNS = [
     "reason",
     "source_pixel_um",
     "mosaic_px",
+    "pixel_source",
+    "z_source",
+    "z_absolute",
+    "notes",
     "brightness_spread",
     "brightness_matched",
     "digest",
@@ -127,9 +131,20 @@ def _take_in(
             "source_pixel_um": source.pixel_um if resampled else None,
             "mosaic_px": source.mosaic_px,
             "brightness_matched": int(settings.match_brightness),
+            **told_by(source),
         }
         taken.append((row, _planes(source.name, source.z_um, watch)))
     return taken
+
+
+def told_by(source: FieldSource) -> dict[str, object]:
+    """Who says what of a field, for the table and the report."""
+    return {
+        "pixel_source": source.pixel_source,
+        "z_source": source.z_source,
+        "z_absolute": source.z_absolute,
+        "notes": "; ".join(source.notes),
+    }
 
 
 def _match(path: Path, watch: Watch, where: str) -> None:
@@ -194,7 +209,7 @@ def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings,
         watch = Watch()
         deque(watch.over(stack.planes), maxlen=0)
         row = _row(slide, field, own, stack.planes.shape[1:], stack.z_um, stack.pixel_um, watch)
-        taken.append(({**row, "brightness_matched": 0}, _planes(field, stack.z_um.tolist(), watch)))
+        taken.append(({**row, "brightness_matched": 0, "z_absolute": True}, _planes(field, stack.z_um.tolist(), watch)))
         _link(file, folder / own)
     return taken
 

@@ -50,6 +50,8 @@ class Judged:
         That pairs can be cut from.
     left_out : dict of str to int
         Patches that can't, by reason.
+    source : FieldSource
+        Where it comes from.
     brightness : tuple of PlaneBrightness
         Of each plane as stored; empty where they couldn't be read.
     notes : tuple of str
@@ -66,6 +68,7 @@ class Judged:
     verdict: str
     patches: int
     left_out: dict[str, int]
+    source: FieldSource
     brightness: tuple[PlaneBrightness, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -104,7 +107,9 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
             common_pixel_um=source.pixel_um if mosaic else settings.optics.pixel_um,
         )
     except UserError as error:
-        return Judged(source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {})
+        return Judged(
+            source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {}, source
+        )
     irregular = _error_of_z(source, settings.pairs)
     problems += [irregular] if irregular else []
     warning = ""
@@ -143,6 +148,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         verdict,
         used,
         dict(reasons),
+        source,
         tuple(watch.planes),
         tuple(note for note in (warning, breathes) if note),
     )
