@@ -52,6 +52,14 @@ def arrays_of_dataset(wildcards):
     )
 
 
+def truth_of(slides):
+    """What the simulate stage wrote of these slides, where it made them: the table of fields and the truth."""
+    return expand(
+        ["results/simulate/{slide}/fields.tsv", "results/simulate/{slide}/truth"],
+        slide=[slide for slide in slides if plan.is_made_here(slide)],
+    )
+
+
 def simulated_table(wildcards):
     """The simulate stage's table, for slides whose stacks it makes."""
     return (
@@ -97,12 +105,13 @@ def all_cores():
     return cores_given() or 4
 
 
-def share_of_cores(jobs):
+def share_of_cores(jobs, gpu=False):
     """Cores of each of so many jobs side by side, so that none lies idle beside a job that takes one.
 
     A GPU takes one job at a time, and a job of a cluster has its cores to itself.
     """
-    if not cores_given() or not workflow.is_main_process or shutil.which("nvidia-smi"):
+    alone = gpu and shutil.which("nvidia-smi")
+    if not cores_given() or not workflow.is_main_process or alone:
         return all_cores()
     return max(1, cores_given() // max(1, jobs))
 

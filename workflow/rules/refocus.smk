@@ -11,7 +11,7 @@ rule refocus:
     priority: 1  # before what counts its images
     conda:
         ENV
-    threads: share_of_cores(len(plan.networks) * len(plan.datasets))
+    threads: share_of_cores(len(plan.networks) * len(plan.datasets), gpu=True)
     resources:
         mem_mb=more(4000),
         runtime=more(240),

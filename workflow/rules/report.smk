@@ -6,10 +6,7 @@ rule report:
         ingest=expand("results/ingest/{slide}/fields.tsv", slide=plan.paired),
         focus=expand("results/focus/{slide}/summary.json", slide=plan.paired),
         patches=expand("results/pairs/{slide}/patches.npy", slide=plan.paired),
-        simulated=expand(
-            ["results/simulate/{slide}/fields.tsv", "results/simulate/{slide}/truth"],
-            slide=[slide for slide in plan.paired if plan.is_made_here(slide)],
-        ),
+        simulated=truth_of(plan.paired),
         advice="results/advise/summary.json",
         training=lambda wildcards: expand(
             "results/train/{network}/summary.json",

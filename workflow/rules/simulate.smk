@@ -7,6 +7,7 @@ rule simulate:
         "logs/simulate/{slide}.log",
     conda:
         ENV
+    threads: share_of_cores(sum(map(plan.is_made_here, plan.slides)))
     resources:
         mem_mb=more(2000),
         runtime=more(60),

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tsva.cli.count import command
+from tsva.errors import UserError
 from tsva.storage.tables import read_table, write_table
 
 OFFSETS_UM = [-0.5, 0.0, 0.5]
@@ -37,6 +38,8 @@ def results(tmp_path):
             (tmp_path / "simulate" / slide / "truth").mkdir(parents=True)
             table = pd.DataFrame(nuclei, columns=["y_px", "x_px"]).assign(radius_um=2.0)
             write_table(tmp_path / "simulate" / slide / "truth" / "f1_nuclei.tsv", table)
+            fields = pd.DataFrame({"field": ["f0", "f1"], "nuclei_file": ["", "truth/f1_nuclei.tsv"]})
+            write_table(tmp_path / "simulate" / slide / "fields.tsv", fields)
     rows = [
         {
             "index": index,
@@ -47,6 +50,7 @@ def results(tmp_path):
             "x_px": SIZE * (index % 2),
             "pixel_um": 0.5,
             "array": f"pairs/{slide}/patches.npy",
+            "has_clean": int(slide == "b"),
         }
         for index in range(6)
         for slide in ("a", "b")
@@ -105,6 +109,27 @@ def test_true_nuclei_lie_in_one_patch_each(results):
     assert first.loc[first["slide"] == "a", "true_nuclei"].isna().all()
     # (63.6, 20) is nearer to pixel 64, the next patch's first row; (6, 70) lies in the patch to the right.
     assert first.loc[first["slide"] == "b", "true_nuclei"].tolist() == [2, 1, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("missing", ["fields.tsv", "truth/f1_nuclei.tsv"])
+def test_missing_truth_of_a_simulated_slide_is_refused(results, missing):
+    (results / "simulate" / "b" / missing).unlink()
+    with pytest.raises(UserError, match=missing) as refusal:
+        counted(results)
+    assert "no such file" in str(refusal.value) and "slide b" in str(refusal.value)
+    assert not (results / "count" / "dataset1" / "tsva.tsv").exists()
+
+
+def test_real_slides_need_no_truth(results):
+    table = read_table(results / "pairs/dataset1.tsv")
+    write_table(results / "pairs/dataset1.tsv", table.assign(has_clean=0))
+    assert counted(results)["true_nuclei"].isna().all()
+
+
+def test_fields_without_known_nuclei_have_none(results):
+    fields = pd.DataFrame({"field": ["f1"], "nuclei_file": [""]})
+    write_table(results / "simulate/b/fields.tsv", fields)
+    assert counted(results)["true_nuclei"].isna().all()
 
 
 def test_detections_are_matched(results):
