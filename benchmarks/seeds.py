@@ -25,8 +25,8 @@ from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
 from tsva.cli.patches import read_patches
 from tsva.evaluation.scoring import run
-from tsva.evaluation.statistics.comparisons import comparison_rows
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
+from tsva.evaluation.statistics.scores import comparison_rows
 from tsva.restoration.baselines.spectra import Signal
 from tsva.restoration.baselines.wiener import wiener_two_shot
 from tsva.restoration.networks.checkpoint import load

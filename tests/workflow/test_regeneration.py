@@ -24,7 +24,9 @@ TESTS = [*REFOCUS, *BASELINE, *GATHER, *COUNT]
 TRAINED = [job for job in [*REFOCUS, *COUNT] if job.endswith(("tsva", "unet"))]
 COUNT_OF_NETWORKS = [job for job in COUNT if job.endswith(METHODS)]
 COUNT_OF_BASELINES = [job for job in COUNT if job.endswith(BASELINES)]
-REPORT = "report:report"
+PAGE = "report:report"
+EVALUATE = ["evaluate:report", PAGE]
+"""Numbers and what shows them."""
 ADVISE = "advise"
 """Digital tissue of its own, restored by Wiener."""
 TRAIN = ["spectrum", "train:tsva", "train:unet"]
@@ -74,7 +76,7 @@ def test_edited_plane_runs_its_slide_and_what_depends_on_it(workflow: Workflow) 
         *TRAIN,
         *TESTS,
         *USE,
-        REPORT,
+        *EVALUATE,
     ]
     assert sorted(workflow.planned()) == sorted(wanted)
 
@@ -88,17 +90,17 @@ def test_refocus_slide_alone(workflow: Workflow) -> None:
 
 
 SETTINGS = [
-    ("report", {"confidence": 0.9}, [REPORT]),
-    ("advise", {"offsets": 2}, [ADVISE, REPORT]),
-    ("baselines", {"section_thickness_um": 2.0}, [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
-    ("count", {"threshold": "default"}, [*COUNT, REPORT]),
-    ("train", {"steps": 7}, ["train:tsva", "train:unet", *TRAINED, *USE, REPORT]),
-    ("refocus", {"batch": 3}, [*REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
-    ("pairs", {"verification_fraction": 0.4}, ["split", *TRAIN, *TESTS, REPORT, *USE]),
+    ("report", {"confidence": 0.9}, EVALUATE),
+    ("advise", {"offsets": 2}, [ADVISE, *EVALUATE]),
+    ("baselines", {"section_thickness_um": 2.0}, [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, *EVALUATE]),
+    ("count", {"threshold": "default"}, [*COUNT, *EVALUATE]),
+    ("train", {"steps": 7}, ["train:tsva", "train:unet", *TRAINED, *USE, *EVALUATE]),
+    ("refocus", {"batch": 3}, [*REFOCUS, *COUNT_OF_NETWORKS, *USE, *EVALUATE]),
+    ("pairs", {"verification_fraction": 0.4}, ["split", *TRAIN, *TESTS, *EVALUATE, *USE]),
     (
         "focus",
         {"min_tissue_fraction": 0.06},
-        [*each("focus", *PAIRED), *each("pairs", *PAIRED), "split", *TRAIN, *TESTS, *USE, REPORT],
+        [*each("focus", *PAIRED), *each("pairs", *PAIRED), "split", *TRAIN, *TESTS, *USE, *EVALUATE],
     ),
 ]
 
@@ -110,13 +112,16 @@ def test_setting_runs_the_stages_that_use_it(workflow: Workflow, section: str, v
 
 
 CODE = [
-    ("tsva/cli/report.py", [REPORT]),
-    ("tsva/cli/count.py", [*COUNT, REPORT]),
-    ("tsva/restoration/networks/tsva.py", ["train:tsva", "train:unet", *REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
-    ("tsva/restoration/baselines/wiener.py", [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
-    ("tsva/cli/gather.py", [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
-    ("tsva/acquisition/spectrum.py", [ADVISE, "spectrum", *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
-    ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, REPORT]),
+    ("tsva/cli/evaluate.py", EVALUATE),
+    ("tsva/cli/report.py", [PAGE]),
+    ("tsva/report/figures.py", [PAGE]),
+    ("tsva/evaluation/statistics/intervals.py", EVALUATE),
+    ("tsva/cli/count.py", [*COUNT, *EVALUATE]),
+    ("tsva/restoration/networks/tsva.py", ["train:tsva", "train:unet", *REFOCUS, *COUNT_OF_NETWORKS, *USE, *EVALUATE]),
+    ("tsva/restoration/baselines/wiener.py", [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, *EVALUATE]),
+    ("tsva/cli/gather.py", [*BASELINE, *GATHER, *COUNT_OF_BASELINES, *EVALUATE]),
+    ("tsva/acquisition/spectrum.py", [ADVISE, "spectrum", *BASELINE, *GATHER, *COUNT_OF_BASELINES, *EVALUATE]),
+    ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, *EVALUATE]),
 ]
 
 

@@ -12,8 +12,7 @@ from tqdm import tqdm
 
 from tsva.acquisition.spectrum import signal_table
 from tsva.cli.common import settings_option
-from tsva.evaluation.advise import METHODS, Bench, in_focus, measure
-from tsva.evaluation.statistics.distance import best, curves
+from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
 from tsva.restoration.baselines.spectra import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
+from tsva.evaluation.counting.nuclei import TrueNuclei, nuclei_near
 from tsva.evaluation.counting.table import count_patch, count_table
-from tsva.evaluation.counting.truth import TrueNuclei, nuclei_near
 from tsva.settings.count import CountSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_file

@@ -30,6 +30,7 @@ COMMANDS = {
     "gather": "tsva.cli.gather",
     "refocus-slide": "tsva.cli.refocus_slide",
     "count": "tsva.cli.count",
+    "evaluate": "tsva.cli.evaluate",
     "report": "tsva.cli.report",
     "inspect": "tsva.cli.inspect",
     "doctor": "tsva.cli.doctor",

@@ -35,8 +35,9 @@ STAGES = (
     "gather",
     "count",
     "advise",
-    "report",
+    "evaluate",
 )
+"""Those whose code the summary names: all that numbers depend on."""
 
 
 class Plan:
@@ -204,7 +205,7 @@ class Plan:
         return "" if self.awaits_fetch else self._contents.digest([self.sheet], self.sheet.parent)
 
     def facts(self) -> str:
-        """What the report says of the run itself, as JSON."""
+        """What the summary says of the run itself, as JSON."""
         facts = {
             "slides": str(self.sheet),
             "seed": self.settings.seed,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tsva.report.names import offset
+from tsva.evaluation.names import offset
 
 NUMBER = re.compile(r"(?<![\w.])[+−]?\d+(?:\.\d+)?(?![\w.])")
 
@@ -269,3 +269,14 @@ def test_a_sheet_says_which_slides_and_where_they_are_from(report: Callable[...,
     without = report(datasets=("dataset1",), remaining={}, slides=1)
     assert without.table("slides").of(part="tbody")[0][:3] == ["dataset1_slide0", "Sample1", "dataset1"]
     assert without.summary["datasets"][0]["sources"] == []
+
+
+def test_segmentations_print_the_summary(report: Callable[..., Any]) -> None:
+    made = report()
+    assert [row["dataset"] for row in made.summary["segmentations_shown"]] == ["dataset1", "dataset2"]
+    for row in made.summary["segmentations_shown"]:
+        section = made.page.split(f'id="{row["dataset"]}-segmentation"')[1].split("</section>")[0]
+        for key in ("count_restored", "count_truth"):
+            assert f"outlines: {row[key]} counted" in section
+        example = [row["patch"], row["focal_offset_um"]]
+        assert example in [[found["patch"], found["focal_offset_um"]] for found in made.summary["examples"]]

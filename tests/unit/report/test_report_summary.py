@@ -15,12 +15,12 @@ import pytest
 from click.testing import CliRunner
 
 from tsva.acquisition.offsets import bin_weights
-from tsva.cli.report import command
+from tsva.cli.evaluate import command
 from tsva.errors import UserError
-from tsva.report import paper, slides
-from tsva.report.inputs import DataSet, Slide
-from tsva.report.optics import on_axis
-from tsva.report.tables import tidy
+from tsva.evaluation import paper, slides
+from tsva.evaluation.inputs import DataSet, Slide
+from tsva.evaluation.point_spread import point_spread
+from tsva.evaluation.summary import tidy
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 
@@ -131,7 +131,7 @@ def test_the_axis_falls_as_the_closed_form_says() -> None:
     """Eq. 1 on the axis is sinc² of a quarter of Born & Wolf's u = 2 π NA² z / (n λ)."""
     optics = OpticsSettings()
     u = 2 * np.pi * optics.na**2 * 0.5 / (optics.refractive_index * optics.wavelengths_um[1])
-    focus, away = on_axis(optics, 0.5)
+    focus, away = point_spread(optics, 0.5)["on_axis"]
     assert focus == {"focal_offset_um": 0.0, "intensity": 1.0}
     assert away["intensity"] == pytest.approx((np.sin(u / 4) / (u / 4)) ** 2, rel=1e-9)
 

@@ -42,8 +42,8 @@ def test_cells_are_the_folded_scores_and_differences(made: Any) -> None:
         row = only(scores, method=found["method"], **key)
         assert cells[4].split()[0] == f"{row['psnr_db']:.2f}" and f"± {row['psnr_sd_db']:.2f}" in cells[4]
         for lead, cell in zip(("tsva", "fusion"), cells[5:7], strict=True):
-            duel = only(comparisons, method=lead, baseline=found["method"], **key)
-            assert cell.split()[:1] == printed(duel["difference_db"], plus=True)
+            paired = only(comparisons, method=lead, baseline=found["method"], **key)
+            assert cell.split()[:1] == printed(paired["difference_db"], plus=True)
 
 
 def test_a_sample_prints_its_size_and_both_psnrs(made: Any) -> None:

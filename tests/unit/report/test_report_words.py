@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.report.duels import outcome
-from tsva.report.layout import Rows
-from tsva.report.names import lead_of, listed, method_name, offset, offsets, plain, signed
-from tsva.report.verdict import verdicts
+from tsva.evaluation.names import lead_of, listed, method_name, offset, offsets, plain, signed
+from tsva.evaluation.rows import outcome
+from tsva.evaluation.verdict import verdicts
+from tsva.report.tables import Rows
 from tsva.settings.pairs import PairsSettings
 
 PAIRS = PairsSettings()
@@ -34,7 +34,7 @@ def compared(
 
 
 def say(*comparisons: dict[str, Any]) -> tuple[str, str]:
-    (found,) = verdicts(DATASETS, [], comparisons, [], PAIRS, 0.95)
+    (found,) = verdicts(DATASETS, [], comparisons, [], [], PAIRS, 0.95)
     return found["headline"], " ".join(found["sentences"])
 
 
@@ -104,7 +104,7 @@ def test_columns_that_hand_over_the_target_are_said() -> None:
     scores = [
         score | {"focal_offset_um": d, "identical_patches": k, "patches": 8} for d, k in ((-0.5, 7), (0.5, 8), (1.0, 0))
     ]
-    (found,) = verdicts(DATASETS, scores, [], [], PAIRS, 0.95)
+    (found,) = verdicts(DATASETS, scores, [], [], [], PAIRS, 0.95)
     assert (
         "At ΔD = ±0.5 µm one shot is the target plane itself: Y1 equals the target pixel for pixel 15 times in 16"
         in (found["sentences"][-1])
@@ -122,11 +122,11 @@ def test_winning_among_the_worse_than_nothing_is_no_praise() -> None:
 def test_a_network_that_has_not_learned_is_named() -> None:
     below = {"network": "unet", "verification_psnr_db": 34.15, "verification_y1_psnr_db": 36.71}
     above = {"network": "tsva", "verification_psnr_db": 39.14, "verification_y1_psnr_db": 36.71}
-    (found,) = verdicts(DATASETS, [], [], [above, below], PAIRS, 0.95)
+    (found,) = verdicts(DATASETS, [], [], [], [above, below], PAIRS, 0.95)
     (said,) = found["sentences"]
     assert said.startswith("Even on its verification patches U-Net stays below Y1 as captured (34.15 against 36.71 dB)")
     elsewhere = [{**DATASETS[0], "methods": ["y1", "tsva"]}]
-    assert verdicts(elsewhere, [], [], [above, below], PAIRS, 0.95)[0]["sentences"] == []
+    assert verdicts(elsewhere, [], [], [], [above, below], PAIRS, 0.95)[0]["sentences"] == []
 
 
 @given(st.floats(-5, 5), st.floats(0, 3), st.floats(0, 3))

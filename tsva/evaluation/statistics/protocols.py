@@ -10,7 +10,7 @@ import pandas as pd
 
 from tsva.acquisition.offsets import bin_weights
 from tsva.acquisition.seeds import rng
-from tsva.evaluation.statistics.cells import Cells
+from tsva.evaluation.statistics.intervals import Cells
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
 

@@ -1,0 +1,329 @@
+"""The verdict in words: what was gained over doing nothing, who wins, and where nothing was refocused."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Any
+
+from tsva.evaluation.names import NOTHING, dataset_name, lead_of, listed, method_name, offsets, plain, signed, sizes
+from tsva.evaluation.rows import Row, average, columns, outcome, standing
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.train import NETWORK_NAMES
+
+
+def verdicts(
+    datasets: Sequence[Row],
+    scores: Sequence[Row],
+    comparisons: Sequence[Row],
+    nuclei: Sequence[Row],
+    training: Sequence[Row],
+    pairs: PairsSettings,
+    confidence: float,
+) -> list[dict[str, Any]]:
+    """A paragraph a data set, the first sentence being the headline.
+
+    Parameters
+    ----------
+    datasets, scores, comparisons, nuclei, training : sequences of mappings
+        Those parts of the summary.
+    pairs : PairsSettings
+        At which offsets a shot is the target plane.
+    confidence : float
+        Of the intervals.
+
+    Returns
+    -------
+    list of dict
+        `dataset`, `method` (the one it is about; None where nothing was applied), `outcome`, `headline`, `sentences`.
+    """
+    return [
+        {
+            **verdict,
+            "sentences": [
+                *verdict["sentences"],
+                *_not_learned(dataset["methods"], training),
+                *_handed_over(verdict["dataset"], scores, pairs),
+                *nuclei_in_words(nuclei, dataset, pairs),
+            ],
+        }
+        for dataset in datasets
+        for verdict in [_verdict(dataset, comparisons, f"{confidence * 100:g}\u202f%")]
+    ]
+
+
+def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[str, Any]:
+    name, methods = dataset["dataset"], dataset["methods"]
+    lead = lead_of(methods)
+    if lead is None:
+        headline = f"{dataset_name(name)}: no method was applied. The tables show Y1 as captured alone."
+        return {"dataset": name, "method": None, "outcome": "not compared", "headline": headline, "sentences": []}
+    everything = [row for row in comparisons if row["dataset"] == name and row["sample"] is None]
+    rows = [row for row in everything if row["target"] == "captured"]
+    gain = average(rows, lead, NOTHING)
+    sentences = [_columns(rows, lead), _elsewhere(everything, lead)]
+    for rival in (method for method in methods if method in NETWORK_NAMES and method != lead):
+        sentences += [_against(rows, lead, rival), _columns(rows, rival)]
+    sentences += _untrained(rows, [method for method in methods if method not in NETWORK_NAMES], lead)
+    return {
+        "dataset": name,
+        "method": lead,
+        "outcome": outcome(gain),
+        "headline": f"{dataset_name(name)}: {_gain(gain, lead, confidence)}",
+        "sentences": [sentence for sentence in sentences if sentence],
+    }
+
+
+def _gain(row: Row | None, method: str, confidence: str) -> str:
+    """Headline: the strict average against Y1 as captured."""
+    name = method_name(method)
+    if row is None or row["difference_db"] is None:
+        return f"{name} cannot be compared with Y1 as captured in the strict average."
+    size, interval = plain(abs(row["difference_db"]), 2), _interval(row, confidence)
+    match outcome(row):
+        case "ahead":
+            return f"{name} gains {size} dB over Y1 as captured in the strict average ({interval})."
+        case "behind":
+            return (
+                f"{name} is worse than doing nothing: it loses {size} dB against Y1 as captured in the strict average "
+                f"({interval})."
+            )
+        case "level":
+            return (
+                f"{name} is level with Y1 as captured in the strict average: "
+                f"{signed(row['difference_db'], 2)} dB, and the interval includes zero ({interval})."
+            )
+        case _:
+            verb = "gains" if row["difference_db"] > 0 else "loses"
+            return f"{name} {verb} {size} dB against Y1 as captured in the strict average ({interval})."
+
+
+def _interval(row: Row, confidence: str) -> str:
+    if outcome(row) == "no interval":
+        return f"{_slides(row)}, so there is no interval over slides"
+    return f"{confidence} interval {_limits(row)}, {_slides(row)}"
+
+
+def _slides(row: Row) -> str:
+    return "one slide" if row["slides"] == 1 else f"{row['slides']} slides"
+
+
+def _elsewhere(rows: Sequence[Row], method: str) -> str:
+    """The same gain with offsets between the planes, and against the noise-free target."""
+    words = []
+    for where, protocol, target in (
+        ("With offsets between the planes (continuous protocol)", "continuous", "captured"),
+        ("Against the noise-free target (strict average)", "strict", "clean"),
+    ):
+        row = average([row for row in rows if row["target"] == target], method, NOTHING, protocol)
+        if row is not None and row["difference_db"] is not None:
+            what = {"level": "is level with Y1:"}.get(outcome(row), "gains" if row["difference_db"] > 0 else "loses")
+            size = signed(row["difference_db"], 2) if outcome(row) == "level" else plain(abs(row["difference_db"]), 2)
+            words.append(f"{where} {method_name(method)} {what} {size} dB ({_limits(row)}).")
+    return " ".join(words)
+
+
+def _limits(row: Row) -> str:
+    return "no interval" if row["low_db"] is None else f"{signed(row['low_db'], 2)} to {signed(row['high_db'], 2)} dB"
+
+
+def _columns(rows: Sequence[Row], method: str) -> str:
+    """Strict columns in which a method does not beat doing nothing, and those in which one cannot tell."""
+    found = columns(rows, method, NOTHING)
+    lost = [row["focal_offset_um"] for row in found if row["difference_db"] is not None and row["difference_db"] <= 0]
+    open_ = [row["focal_offset_um"] for row in found if row["focal_offset_um"] not in lost and outcome(row) == "level"]
+    name = method_name(method)
+    words = []
+    if lost:
+        where = f"at ΔD = {offsets(lost)}" if len(lost) < len(found) else "in any strict column"
+        words.append(f"{name} does not beat Y1 as captured {where}: it has not refocused anything there.")
+    if open_:
+        words.append(f"At ΔD = {offsets(open_)} {name} is ahead of Y1 as captured, but the interval includes zero.")
+    if found and not words:
+        words.append(f"{name} beats Y1 as captured in every strict column.")
+    return " ".join(words)
+
+
+def _against(rows: Sequence[Row], lead: str, rival: str) -> str:
+    """The lead method against another: the strict average, then who wins in which column."""
+    mean = average(rows, lead, rival)
+    if mean is None or mean["difference_db"] is None:
+        return ""
+    size = plain(abs(mean["difference_db"]), 2)
+    interval = _limits(mean)
+    names = method_name(lead), method_name(rival)
+    match outcome(mean):
+        case "ahead":
+            first = f"{names[0]} wins against {names[1]}: {size} dB ahead in the strict average ({interval})."
+        case "behind":
+            first = (
+                f"{names[1]} wins against {names[0]}: {size} dB ahead in the strict average "
+                f"({names[0]} less {names[1]}: {interval})."
+            )
+        case "level":
+            first = (
+                f"{names[0]} and {names[1]} are level in the strict average: {names[0]} less {names[1]} is "
+                f"{signed(mean['difference_db'], 2)} dB, and the interval includes zero ({interval})."
+            )
+        case _:
+            front, behind = names if mean["difference_db"] > 0 else names[::-1]
+            first = (
+                f"{front} is {size} dB ahead of {behind} in the strict average; with one slide there is no interval."
+            )
+    worse = all(outcome(average(rows, method, NOTHING)) == "behind" for method in (lead, rival))
+    both = ["Both are worse than doing nothing."] if worse else []
+    return " ".join([first, *both, *_winners(columns(rows, lead, rival), *names)])
+
+
+def _winners(found: Sequence[Row], lead: str, rival: str) -> list[str]:
+    wins = {side: [row["focal_offset_um"] for row in found if outcome(row) == side] for side in ("ahead", "behind")}
+    clear = [f"{name} at {offsets(wins[side])}" for name, side in ((lead, "ahead"), (rival, "behind")) if wins[side]]
+    if clear:
+        return [f"Column by column, the interval is clear of zero for {listed(clear)}."]
+    return (
+        ["In no single column is the interval clear of zero."] if any(outcome(row) == "level" for row in found) else []
+    )
+
+
+def _untrained(rows: Sequence[Row], methods: Sequence[str], lead: str) -> list[str]:
+    """What methods without training reach in the strict average.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        Comparisons on one data set, all samples, captured target.
+    methods : sequence of str
+        Those without training; doing nothing may be among them.
+    lead : str
+        The method that the verdict is about.
+
+    Returns
+    -------
+    list of str
+        No sentences where there are no such methods.
+    """
+    gains = {
+        method: row["difference_db"]
+        for method in methods
+        if method not in (NOTHING, lead)
+        and (row := average(rows, method, NOTHING)) is not None
+        and row["difference_db"] is not None
+    }
+    if not gains:
+        return []
+    best = max(gains, key=lambda method: gains[method])
+    sentences = [f"Of the methods without training {method_name(best)} comes first: {signed(gains[best], 2)} dB."]
+    paired = average(rows, lead, best)
+    if paired is not None and paired["difference_db"] is not None:
+        words = {"ahead": "above it", "behind": "below it"}.get(outcome(paired))
+        size = plain(abs(paired["difference_db"]), 2)
+        name = method_name(lead)
+        sentences.append(
+            f"{name} is {size} dB {words}."
+            if words
+            else f"{name} less it is {signed(paired['difference_db'], 2)} dB, with no interval clear of zero."
+        )
+    worse = [method_name(method) for method in methods if gains.get(method, 1) <= 0]
+    if worse:
+        verb = "is" if len(worse) == 1 else "are"
+        sentences.append(f"{listed(worse)} {verb} no better than doing nothing.")
+    return sentences
+
+
+def _handed_over(dataset: str, scores: Sequence[Row], pairs: PairsSettings) -> list[str]:
+    """What doing nothing scores where a shot is the target plane."""
+    found = [
+        row
+        for row in scores
+        if (row["dataset"], row["method"], row["protocol"], row["target"]) == (dataset, NOTHING, "paper", "captured")
+        and row["sample"] is None
+        and row["focal_offset_um"] is not None
+        and row["focal_offset_um"] not in pairs.strict_offsets_um
+    ]
+    identical, shots = (sum(row[key] for row in found) for key in ("identical_patches", "patches"))
+    if not identical:
+        return []
+    where = offsets(row["focal_offset_um"] for row in found)
+    return [
+        f"At ΔD = {where} one shot is the target plane itself: Y1 equals the target pixel for pixel {identical} times "
+        f"in {shots}, which no method can beat. The strict average leaves these columns out."
+    ]
+
+
+def _not_learned(methods: Container[str], training: Sequence[Row]) -> list[str]:
+    """Networks below doing nothing on their own verification patches, the like of which they were trained on."""
+    found = []
+    for row in training:
+        ours, nothing = row["verification_psnr_db"], row["verification_y1_psnr_db"]
+        if row["network"] in methods and ours is not None and nothing is not None and ours < nothing:
+            found.append(
+                f"Even on its verification patches {method_name(row['network'])} stays below Y1 as captured "
+                f"({plain(ours, 2)} against {plain(nothing, 2)} dB): as trained here it has not learned to refocus, "
+                "and a comparison with it does not tell what it could do."
+            )
+    return found
+
+
+def nuclei_in_words(nuclei: Sequence[Row], dataset: Row, pairs: PairsSettings) -> list[str]:
+    """Whether restored counts are closer to those in focus than Y1's, and where they are not.
+
+    Parameters
+    ----------
+    nuclei : sequence of mappings
+        That part of the summary.
+    dataset : mapping
+        A row of its `datasets`.
+    pairs : PairsSettings
+        At which offsets a shot is the target plane.
+
+    Returns
+    -------
+    list of str
+        One sentence about the method that the verdict is about; none where there is nothing to compare.
+    """
+    rows = [row for row in nuclei if row["dataset"] == dataset["dataset"] and row["sample"] is None]
+    lead = lead_of(dataset["methods"])
+    means = {row["method"]: row for row in rows if (row["protocol"], row["focal_offset_um"]) == ("strict", None)}
+    ours, theirs = means.get(lead or ""), means.get(NOTHING)
+    if ours is None or theirs is None or ours["error_difference"] is None:
+        return []
+    strict = {abs(delta) for delta in pairs.strict_offsets_um}
+    folded = [
+        row for row in rows if (row["method"], row["protocol"]) == (lead, "folded") and row["focal_offset_um"] in strict
+    ]
+    error, nothing = plain(ours["absolute_error"], 2), plain(theirs["absolute_error"], 2)
+    return [
+        f"Nuclei counted by stain: {method_name(ours['method'])} is off by {error} a patch in the strict average, "
+        f"Y1 as captured by {nothing} ({_difference(ours)}); "
+        f"{_where(folded)}; F1 of its matched detections is {_f1(ours)}, of Y1’s {_f1(theirs)}."
+    ]
+
+
+def _difference(row: Row) -> str:
+    size = f"difference {signed(row['error_difference'], 2)}"
+    low, high = row["error_difference_low"], row["error_difference_high"]
+    if low is None or high is None:
+        return f"{size}, no interval"
+    unclear = ", which includes zero" if low <= 0 <= high else ""
+    return f"{size}, interval {signed(low, 2)} to {signed(high, 2)}{unclear}"
+
+
+def _where(folded: Sequence[Row]) -> str:
+    """Columns in which restored counts are no closer, and those in which one cannot tell."""
+
+    def at(wanted: str) -> list[float]:
+        return [row["focal_offset_um"] for row in folded if standing(row) == wanted]
+
+    behind, unsure, ahead = at("behind"), at("unsure"), at("ahead")
+    words = []
+    if behind:
+        where = f"at |ΔD| = {sizes(behind)}" if len(behind) < len(folded) else "at any strict |ΔD|"
+        words.append(f"not closer to the in-focus counts than Y1 {where}")
+    if unsure:
+        words.append(f"closer at |ΔD| = {sizes(unsure)} with an interval that includes zero")
+    if ahead:
+        words.append(f"closer at |ΔD| = {sizes(ahead)}")
+    return f"it is {listed(words)}"
+
+
+def _f1(row: Row) -> str:
+    return "–" if row["f1"] is None else plain(row["f1"], 2)
