@@ -152,7 +152,7 @@ def _calibration(scores: pd.DataFrame, dataset: str, name: str) -> list[float]:
 
 def _rows(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: str) -> pd.DataFrame:
     named: dict[str, Any] = {"dataset": dataset, "method": name, "baseline": baseline}
-    rows = comparison_rows(scores[name], scores[baseline], **named, pairs=PAIRS, report=REPORT, seed=1)
+    rows = comparison_rows(scores[name], scores[baseline], **named, pairs=PAIRS, report=REPORT)
     return rows[rows["sample"].isna()]
 
 

@@ -36,7 +36,7 @@ TINY = {
         "offsets": 1,
         "field_px": 64,
     },
-    "report": {"bootstrap_draws": 200, "examples": 1},
+    "report": {"examples": 1},
 }
 SHEET = """slide\tpatient\tsample\trole\tsource\tpath\tpixel_um\tpattern\ttissue
 A1\tA\tglandular\ttrain\tsimulated\t\t\t\tglandular

@@ -47,7 +47,7 @@ def command(
     signal = Signal.of_table(signal_table(in_focus(bench), optics.pixel_um))
     numbers = tqdm(range(settings.specimens), "advise", disable=None)
     table = pd.concat([measure(bench, signal, number) for number in numbers], ignore_index=True)
-    found = curves(table, METHODS, seed=seed)
+    found = curves(table, METHODS)
     peaks = {method: best(table, method, seed=seed) for method in METHODS}
     summary = {
         "na": optics.na,

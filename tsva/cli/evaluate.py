@@ -47,7 +47,7 @@ def _facts(_: click.Context, param: click.Parameter, value: str) -> dict[str, An
 @settings_option(CountSettings, "count")
 @click.option("--train", callback=_facts, default="{}", help="Settings of training, JSON; printed as they are.")
 @click.option("--run", callback=_facts, default="{}", help="Further facts of the run, JSON; printed as they are.")
-@click.option("--seed", type=int, required=True, help="Of the bootstrap.")
+@click.option("--seed", type=int, required=True, help="Of the run; printed as it is.")
 @click.option("--results", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option(
     "--dataset",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 
 import click
@@ -37,8 +38,21 @@ def command(evaluation: Path, out: Path) -> None:
             wanted=f"version {VERSION}",
             do="Run the stage evaluate again.",
         )
-    page = render(summary, pictures, lambda name: (evaluation / "images" / name).read_bytes())
+    page = render(summary, pictures, partial(_content, evaluation / "images"))
     with fresh_folder(out) as folder:
         (folder / "index.html").write_text(page, encoding="utf-8")
         shutil.copyfile(evaluation / "summary.json", folder / "summary.json")
     log.info("wrote %s (%.1f MB)", out / "index.html", len(page) / 1e6)
+
+
+def _content(folder: Path, name: str) -> bytes:
+    """A picture's bytes."""
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise UserError(
+            str(folder / name),
+            got=error.strerror or str(error),
+            wanted="a picture of the stage evaluate",
+            do="Run that stage again.",
+        ) from None

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
+from scipy.stats import sem
+from scipy.stats import t as student_t
 
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.seeds import rng
@@ -183,8 +185,8 @@ def _images(bench: Bench, kind: str, z_um: np.ndarray, key: tuple[str, int]) -> 
     return captured, clean
 
 
-def curves(table: pd.DataFrame, methods: tuple[str, ...], *, seed: int) -> pd.DataFrame:
-    """Mean over offsets and specimens by δ, with 95 % intervals over specimens.
+def curves(table: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
+    """Mean over offsets and specimens by δ, with 95 % intervals (Student's t) over specimens.
 
     Parameters
     ----------
@@ -192,23 +194,18 @@ def curves(table: pd.DataFrame, methods: tuple[str, ...], *, seed: int) -> pd.Da
         `specimen`, `delta_um` and a column of decibels for each method; offsets of equal probability.
     methods : tuple of str
         Columns to average.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
     DataFrame
         `CURVE_COLUMNS`, methods in the order given, δ rising.
     """
-    chosen = _resamples(table, seed)
     alone = _by_specimen(table, "wiener_one_shot")[0.0].to_numpy()
     rows = []
     for method in methods:
         for delta_um, values in _by_specimen(table, method).items():
-            low, high = np.quantile(values.to_numpy()[chosen].mean(axis=1), INTERVAL)
             gain = values.to_numpy() - alone
-            gain_low, gain_high = np.quantile(gain[chosen].mean(axis=1), INTERVAL)
-            rows.append((delta_um, method, values.mean(), low, high, gain.mean(), gain_low, gain_high))
+            rows.append((delta_um, method, *_mean_interval(values.to_numpy()), *_mean_interval(gain)))
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
 
@@ -232,6 +229,13 @@ def best(table: pd.DataFrame, method: str, *, seed: int) -> dict[str, Any]:
         "high_um": float(high),
         "at_end": highest in (0, len(delta_um) - 1),
     }
+
+
+def _mean_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean and its 95 % limits by Student's t."""
+    mean, error = float(values.mean()), float(sem(values))
+    reach = float(student_t.ppf(INTERVAL[1], len(values) - 1)) * error
+    return mean, mean - reach, mean + reach
 
 
 def _by_specimen(table: pd.DataFrame, method: str) -> pd.DataFrame:

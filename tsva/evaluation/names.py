@@ -33,6 +33,8 @@ METHODS = {
 }
 DRAWN = (NOTHING, "wiener_two_shot", "unet", "unet_residual", "burst", "tsva", "fusion")
 """Methods that figures and example pictures show; the tables show all."""
+WORSE_DB = 0.1
+"""A pair counts as made worse where a method loses more than this against Y1."""
 DATASETS = {"dataset1": "Dataset 1", "dataset2": "Dataset 2"}
 ROLES = {"train": "Training", **DATASETS, "refocus": "To be refocused"}
 SOURCES = {
@@ -99,6 +101,13 @@ def plain(value: float, digits: int) -> str:
     """A number with a real minus sign; what rounds to zero has none."""
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share in percent: none and all are exact, others at least 1 and at most 99."""
+    if share in (0, 1):
+        return f"{100 * share:.0f}\u202f%"
+    return f"{min(max(round(100 * share), 1), 99)}\u202f%"
 
 
 def signed(value: float, digits: int) -> str:

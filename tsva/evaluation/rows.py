@@ -26,6 +26,17 @@ def average(rows: Iterable[Row], method: str, baseline: str, protocol: str = "st
     return next(found, None)
 
 
+def headline_of(rows: Iterable[Row]) -> tuple[str, str]:
+    """Protocol and target of the headline: offsets between the planes and the noise-free target, where these are known.
+
+    With offsets between the planes no shot is the target, and none are left out; stacks of real slides have the
+    strict protocol and the captured target alone.
+    """
+    found = {(row["protocol"], row["target"]) for row in rows if row["focal_offset_um"] is None}
+    wanted = (("continuous", "clean"), ("continuous", "captured"))
+    return next((pair for pair in wanted if pair in found), ("strict", "captured"))
+
+
 def columns(rows: Iterable[Row], method: str, baseline: str, protocol: str = "strict") -> list[Row]:
     """The comparisons of two methods offset by offset, in the order of the offsets."""
     found = [row for row in _between(rows, method, baseline, protocol) if row["focal_offset_um"] is not None]

@@ -224,7 +224,6 @@ def _scores(inputs: Inputs) -> list[pd.DataFrame]:
             method=method,
             pairs=inputs.pairs,
             report=inputs.report,
-            seed=inputs.seed,
         )
         for dataset in inputs.datasets
         for method, result in dataset.methods.items()
@@ -249,7 +248,6 @@ def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
                 baseline=baseline,
                 pairs=inputs.pairs,
                 report=inputs.report,
-                seed=inputs.seed,
             )
             for method, baseline in paired
         ]
@@ -264,7 +262,6 @@ def _counts(inputs: Inputs) -> list[pd.DataFrame]:
             method=method,
             pairs=inputs.pairs,
             report=inputs.report,
-            seed=inputs.seed,
         )
         for dataset in inputs.datasets
         for method, result in dataset.methods.items()
@@ -285,7 +282,6 @@ def _nuclei(inputs: Inputs) -> list[pd.DataFrame]:
                 method=method,
                 pairs=inputs.pairs,
                 report=inputs.report,
-                seed=inputs.seed,
             )
             for method, counts in counted.items()
         ]

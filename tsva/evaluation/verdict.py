@@ -1,14 +1,35 @@
-"""The verdict in words: what was gained over doing nothing, who wins, and where nothing was refocused."""
+"""The verdict in words: what was gained over doing nothing, what was made worse, who wins, what limits all this."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from typing import Any
 
-from tsva.evaluation.names import NOTHING, dataset_name, lead_of, listed, method_name, offsets, plain, signed, sizes
-from tsva.evaluation.rows import Row, average, columns, outcome, standing
+from tsva.evaluation.names import (
+    NOTHING,
+    WORSE_DB,
+    dataset_name,
+    lead_of,
+    listed,
+    method_name,
+    offsets,
+    percent,
+    plain,
+    signed,
+    sizes,
+)
+from tsva.evaluation.rows import Row, average, columns, headline_of, outcome, standing
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import NETWORK_NAMES
+
+WHERE = {
+    "continuous": "with offsets between the planes",
+    "strict": "in the strict average",
+    "paper": "in the paper’s average",
+}
+"""Protocols in words."""
+OUTCOMES = ("not compared", "behind", "level", "no interval", "ahead")
+"""Of two outcomes the first of these is the verdict's."""
 
 
 def verdicts(
@@ -58,43 +79,73 @@ def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[
         headline = f"{dataset_name(name)}: no method was applied. The tables show Y1 as captured alone."
         return {"dataset": name, "method": None, "outcome": "not compared", "headline": headline, "sentences": []}
     everything = [row for row in comparisons if row["dataset"] == name and row["sample"] is None]
-    rows = [row for row in everything if row["target"] == "captured"]
-    gain = average(rows, lead, NOTHING)
-    sentences = [_columns(rows, lead), _elsewhere(everything, lead)]
+    captured = [row for row in everything if row["target"] == "captured"]
+    protocol, target = headline_of(everything)
+    rows = [row for row in everything if row["target"] == target]
+    gains = [average(rows, lead, NOTHING, protocol)]
+    if target != "captured":
+        gains.append(average(captured, lead, NOTHING, protocol))
+    sentences = [_harm(rows, lead, protocol), _columns(captured, lead), _elsewhere(captured, lead, protocol)]
     for rival in (method for method in methods if method in NETWORK_NAMES and method != lead):
-        sentences += [_against(rows, lead, rival), _columns(rows, rival)]
-    sentences += _untrained(rows, [method for method in methods if method not in NETWORK_NAMES], lead)
+        sentences += [_against(rows, captured, lead, rival, protocol), _harm(rows, rival, protocol)]
+        sentences += [_columns(captured, rival)]
+    sentences += _untrained(rows, [method for method in methods if method not in NETWORK_NAMES], lead, protocol)
     return {
         "dataset": name,
         "method": lead,
-        "outcome": outcome(gain),
-        "headline": f"{dataset_name(name)}: {_gain(gain, lead, confidence)}",
+        "outcome": min((outcome(gain) for gain in gains), key=OUTCOMES.index),
+        "headline": f"{dataset_name(name)}: {_gain(gains, lead, confidence, protocol)}",
         "sentences": [sentence for sentence in sentences if sentence],
     }
 
 
-def _gain(row: Row | None, method: str, confidence: str) -> str:
-    """Headline: the strict average against Y1 as captured."""
-    name = method_name(method)
+def _gain(rows: Sequence[Row | None], method: str, confidence: str, protocol: str) -> str:
+    """Headline: the average against Y1 as captured, noise-free target first."""
+    row, *others = rows
+    name, where = method_name(method), WHERE[protocol]
     if row is None or row["difference_db"] is None:
-        return f"{name} cannot be compared with Y1 as captured in the strict average."
+        return f"{name} cannot be compared with Y1 as captured {where}."
     size, interval = plain(abs(row["difference_db"]), 2), _interval(row, confidence)
     match outcome(row):
         case "ahead":
-            return f"{name} gains {size} dB over Y1 as captured in the strict average ({interval})."
+            first = f"{name} gains {size} dB over Y1 as captured {where} ({interval})"
         case "behind":
-            return (
-                f"{name} is worse than doing nothing: it loses {size} dB against Y1 as captured in the strict average "
-                f"({interval})."
+            first = (
+                f"{name} is worse than doing nothing: it loses {size} dB against Y1 as captured {where} ({interval})"
             )
         case "level":
-            return (
-                f"{name} is level with Y1 as captured in the strict average: "
-                f"{signed(row['difference_db'], 2)} dB, and the interval includes zero ({interval})."
+            first = (
+                f"{name} is level with Y1 as captured {where}: "
+                f"{signed(row['difference_db'], 2)} dB, and the interval includes zero ({interval})"
             )
         case _:
             verb = "gains" if row["difference_db"] > 0 else "loses"
-            return f"{name} {verb} {size} dB against Y1 as captured in the strict average ({interval})."
+            first = f"{name} {verb} {size} dB against Y1 as captured {where} ({interval})"
+    known = [other for other in others if other is not None and other["difference_db"] is not None]
+    words = [
+        f"target without noise; against the captured target {signed(other['difference_db'], 2)} dB ({_limits(other)})"
+        for other in known
+    ]
+    return "; ".join([first, *words]) + "."
+
+
+def _harm(rows: Sequence[Row], method: str, protocol: str) -> str:
+    """In how many pairs a method is worse than Y1, by how much, and at which size of the offset most often."""
+    row = average(rows, method, NOTHING, protocol)
+    if row is None or row.get("share_worse") is None:
+        return ""
+    name, share = method_name(method), row["share_worse"]
+    if share == 0:
+        return f"{name} makes no pair worse than Y1 by more than {WORSE_DB:g} dB {WHERE[protocol]}."
+    loss = "" if row["mean_loss_db"] is None else f", by {plain(row['mean_loss_db'], 2)} dB on average"
+    folded = columns(rows, method, NOTHING, "folded" if protocol == "strict" else f"folded_{protocol}")
+    sizes_ = [(found["share_worse"], found["focal_offset_um"]) for found in folded if found["share_worse"] is not None]
+    most = ""
+    if len(sizes_) > 1:
+        largest, size_um = max(sizes_)
+        most = f"; most often at |ΔD| = {sizes([size_um])}: {percent(largest)}"
+    worse = f"{percent(share)} of pairs worse than Y1 by more than {WORSE_DB:g} dB"
+    return f"{name} makes {worse} {WHERE[protocol]}{loss}{most}."
 
 
 def _interval(row: Row, confidence: str) -> str:
@@ -107,18 +158,15 @@ def _slides(row: Row) -> str:
     return "one slide" if row["slides"] == 1 else f"{row['slides']} slides"
 
 
-def _elsewhere(rows: Sequence[Row], method: str) -> str:
-    """The same gain with offsets between the planes, and against the noise-free target."""
+def _elsewhere(rows: Sequence[Row], method: str, headline_protocol: str) -> str:
+    """The same gain by the other protocols, against the captured target."""
     words = []
-    for where, protocol, target in (
-        ("With offsets between the planes (continuous protocol)", "continuous", "captured"),
-        ("Against the noise-free target (strict average)", "strict", "clean"),
-    ):
-        row = average([row for row in rows if row["target"] == target], method, NOTHING, protocol)
-        if row is not None and row["difference_db"] is not None:
+    for protocol in ("strict", "paper"):
+        row = average(rows, method, NOTHING, protocol)
+        if protocol != headline_protocol and row is not None and row["difference_db"] is not None:
             what = {"level": "is level with Y1:"}.get(outcome(row), "gains" if row["difference_db"] > 0 else "loses")
             size = signed(row["difference_db"], 2) if outcome(row) == "level" else plain(abs(row["difference_db"]), 2)
-            words.append(f"{where} {method_name(method)} {what} {size} dB ({_limits(row)}).")
+            words.append(f"{method_name(method)} {what} {size} dB {WHERE[protocol]} ({_limits(row)}).")
     return " ".join(words)
 
 
@@ -143,9 +191,9 @@ def _columns(rows: Sequence[Row], method: str) -> str:
     return " ".join(words)
 
 
-def _against(rows: Sequence[Row], lead: str, rival: str) -> str:
-    """The lead method against another: the strict average, then who wins in which column."""
-    mean = average(rows, lead, rival)
+def _against(rows: Sequence[Row], captured: Sequence[Row], lead: str, rival: str, protocol: str) -> str:
+    """The lead method against another: the headline's average, then who wins in which strict column."""
+    mean, where = average(rows, lead, rival, protocol), WHERE[protocol]
     if mean is None or mean["difference_db"] is None:
         return ""
     size = plain(abs(mean["difference_db"]), 2)
@@ -153,7 +201,7 @@ def _against(rows: Sequence[Row], lead: str, rival: str) -> str:
     names = method_name(lead), method_name(rival)
     match outcome(mean):
         case "ahead":
-            first = f"{names[0]} wins against {names[1]}: {size} dB ahead in the strict average ({interval})."
+            first = f"{names[0]} wins against {names[1]}: {size} dB ahead {where} ({interval})."
         case "behind":
             first = (
                 f"{names[1]} wins against {names[0]}: {size} dB ahead in the strict average "
@@ -161,17 +209,15 @@ def _against(rows: Sequence[Row], lead: str, rival: str) -> str:
             )
         case "level":
             first = (
-                f"{names[0]} and {names[1]} are level in the strict average: {names[0]} less {names[1]} is "
+                f"{names[0]} and {names[1]} are level {where}: {names[0]} less {names[1]} is "
                 f"{signed(mean['difference_db'], 2)} dB, and the interval includes zero ({interval})."
             )
         case _:
             front, behind = names if mean["difference_db"] > 0 else names[::-1]
-            first = (
-                f"{front} is {size} dB ahead of {behind} in the strict average; with one slide there is no interval."
-            )
-    worse = all(outcome(average(rows, method, NOTHING)) == "behind" for method in (lead, rival))
+            first = f"{front} is {size} dB ahead of {behind} {where}; with one slide there is no interval."
+    worse = all(outcome(average(rows, method, NOTHING, protocol)) == "behind" for method in (lead, rival))
     both = ["Both are worse than doing nothing."] if worse else []
-    return " ".join([first, *both, *_winners(columns(rows, lead, rival), *names)])
+    return " ".join([first, *both, *_winners(columns(captured, lead, rival), *names)])
 
 
 def _winners(found: Sequence[Row], lead: str, rival: str) -> list[str]:
@@ -184,17 +230,19 @@ def _winners(found: Sequence[Row], lead: str, rival: str) -> list[str]:
     )
 
 
-def _untrained(rows: Sequence[Row], methods: Sequence[str], lead: str) -> list[str]:
-    """What methods without training reach in the strict average.
+def _untrained(rows: Sequence[Row], methods: Sequence[str], lead: str, protocol: str) -> list[str]:
+    """What methods without training reach.
 
     Parameters
     ----------
     rows : sequence of mappings
-        Comparisons on one data set, all samples, captured target.
+        Comparisons on one data set, all samples, one target.
     methods : sequence of str
         Those without training; doing nothing may be among them.
     lead : str
         The method that the verdict is about.
+    protocol : str
+        Of the averages.
 
     Returns
     -------
@@ -205,14 +253,14 @@ def _untrained(rows: Sequence[Row], methods: Sequence[str], lead: str) -> list[s
         method: row["difference_db"]
         for method in methods
         if method not in (NOTHING, lead)
-        and (row := average(rows, method, NOTHING)) is not None
+        and (row := average(rows, method, NOTHING, protocol)) is not None
         and row["difference_db"] is not None
     }
     if not gains:
         return []
     best = max(gains, key=lambda method: gains[method])
     sentences = [f"Of the methods without training {method_name(best)} comes first: {signed(gains[best], 2)} dB."]
-    paired = average(rows, lead, best)
+    paired = average(rows, lead, best, protocol)
     if paired is not None and paired["difference_db"] is not None:
         words = {"ahead": "above it", "behind": "below it"}.get(outcome(paired))
         size = plain(abs(paired["difference_db"]), 2)

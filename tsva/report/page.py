@@ -90,12 +90,13 @@ def _environment(read: Callable[[str], bytes]) -> Environment:
         "method": names.method_name,
         "dataset": names.dataset_name,
         "listed": names.listed,
+        "percent": names.percent,
         "pretty": lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1),
         "embedded": lambda name: _embedded(name, read(name)),
         "pixels": lambda name: np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB")),
     }
     environment.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": figures.DELTA_METHODS}
-    environment.globals |= {"figures": figures.FIGURES}
+    environment.globals |= {"figures": figures.FIGURES, "worse_db": names.WORSE_DB}
     return environment
 
 

@@ -73,39 +73,53 @@ def test_spread_of_the_average_is_the_paper_s(row):
 def test_intervals_of_equal_slides_have_no_width():
     slides, bins = np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)
     cells = Cells.of(slides, bins, np.array([1.0, 2.0, 4.0])[bins], (4, 3))
-    low, high = cells.intervals(np.array([0.25, 0.5, 0.25]), np.random.default_rng(0), 500, 0.95)
+    low, high = cells.intervals(np.array([0.25, 0.5, 0.25]), 0.95)
     assert low == pytest.approx([1, 2, 4, 2.25])
     assert high == pytest.approx(low)
 
 
 def test_one_slide_has_no_interval():
     cells = Cells.of(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([1.0, 2.0, 3.0]), (2, 2))
-    low, high = cells.intervals(np.array([0.5, 0.5]), np.random.default_rng(0), 200, 0.95)
+    low, high = cells.intervals(np.array([0.5, 0.5]), 0.95)
     assert np.isnan([low[0], high[0]]).all()
     assert low[1] < high[1] and low[2] < high[2]
 
 
+def test_slides_of_equal_size_have_the_textbook_s_interval():
+    values = np.array([3.0, 4.5, 7.0, 4.0, 5.5])
+    cells = Cells.of(np.arange(5), np.zeros(5, int), values, (5, 1))
+    low, high = cells.intervals(np.ones(1), 0.9)
+    wanted = stats.t.interval(0.9, 4, values.mean(), stats.sem(values))
+    assert (low[0], high[0]) == pytest.approx(wanted) and (low[1], high[1]) == pytest.approx(wanted)
+
+
 def test_slides_count_by_their_patches():
-    # One slide with 3 patches at 0 and one with 1 patch at 4: resamples have means 0, 1 and 4 (1/4, 1/2, 1/4 of them).
+    # One slide with 3 patches at 0, one with 1 patch at 4: the mean is 1, without one slide it is 4 or 0.
     cells = Cells.of(np.array([0, 0, 0, 1]), np.zeros(4, int), np.array([0.0, 0, 0, 4]), (2, 1))
-    low, high = cells.intervals(np.ones(1), np.random.default_rng(0), 2000, 0.4)
-    assert (low[0], high[0]) == (1, 1)
-    low, high = cells.intervals(np.ones(1), np.random.default_rng(0), 2000, 0.6)
-    assert (low[0], high[0]) == (0, 4)
+    low, high = cells.intervals(np.ones(1), 0.5)
+    # squares of 2 about the middle 2, times one half, and the quartile of t with one degree of freedom, which is 1
+    assert (low[0], high[0]) == pytest.approx((1 - 2, 1 + 2))
 
 
-def test_intervals_cover_the_truth_as_often_as_theory_says():
-    slides, trials, confidence = 20, 400, 0.9
-    z = stats.norm.ppf(0.5 + confidence / 2)
-    # The bootstrap's standard error is s·sqrt((n - 1)/n)/sqrt(n), so that coverage follows from Student's t.
-    expected = 2 * stats.t.cdf(z * math.sqrt((slides - 1) / slides), slides - 1) - 1
-    data = np.random.default_rng(5).normal(size=(trials, slides))
-    generator = np.random.default_rng(6)
+def test_slides_without_a_value_in_a_bin_do_not_narrow_it():
+    values = np.array([1.0, 2.0, 4.0])
+    some = Cells.of(np.arange(3), np.zeros(3, int), values, (8, 1))
+    none = Cells.of(np.arange(3), np.zeros(3, int), values, (3, 1))
+    assert np.array_equal(some.intervals(np.ones(1), 0.95), none.intervals(np.ones(1), 0.95))
+
+
+@pytest.mark.parametrize("slides", [3, 6, 7, 20])
+def test_intervals_cover_the_truth_as_often_as_they_say(slides):
+    """Slides with 4 to 20 patches, effects of slide and patch alike in size; the percentile bootstrap covers less."""
+    trials, confidence = 2000, 0.95
+    draws = np.random.default_rng(slides)
     covered = 0
-    for values in data:
-        cells = Cells.of(np.arange(slides), np.zeros(slides, int), values, (slides, 1))
-        low, high = cells.intervals(np.ones(1), generator, 1000, confidence)
+    for _ in range(trials):
+        number = draws.integers(4, 21, slides)
+        slide = np.repeat(np.arange(slides), number)
+        values = draws.normal(size=slides)[slide] + draws.normal(size=len(slide))
+        low, high = Cells.of(slide, np.zeros(len(slide), int), values, (slides, 1)).intervals(np.ones(1), confidence)
         covered += low[-1] < 0 < high[-1]
-    # Three standard deviations of a binomial draw, and 0.01 for what theory leaves out: percentiles of 1000 means of
-    # twenty drawn values are not quite the normal ones.
-    assert covered / trials == pytest.approx(expected, abs=3 * math.sqrt(expected * (1 - expected) / trials) + 0.01)
+    # Four standard deviations of a binomial draw; the jackknife with unequal slides is right to about 0.01.
+    spread = math.sqrt(confidence * (1 - confidence) / trials)
+    assert covered / trials == pytest.approx(confidence, abs=4 * spread + 0.01)

@@ -14,7 +14,7 @@ from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
 
 PAIRS = PairsSettings()
-COMMON = {"dataset": "dataset1", "pairs": PAIRS, "report": ReportSettings(bootstrap_draws=100), "seed": 1}
+COMMON = {"dataset": "dataset1", "pairs": PAIRS, "report": ReportSettings()}
 RATIOS = ["precision", "recall", "f1", "true_precision", "true_recall", "true_f1", "in_focus_true_f1"]
 TRUE = ["true_nuclei", "real_restored", "real_truth", "found_restored", "found_truth"]
 

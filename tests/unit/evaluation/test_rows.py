@@ -15,8 +15,8 @@ from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
 
 PAIRS = PairsSettings()
-REPORT = ReportSettings(bootstrap_draws=200)
-COMMON = {"pairs": PAIRS, "report": REPORT, "seed": 1}
+REPORT = ReportSettings()
+COMMON = {"pairs": PAIRS, "report": REPORT}
 NAMES = {"dataset": "dataset1", "method": "tsva"}
 
 
@@ -139,7 +139,9 @@ def test_nothing_but_identical_patches_has_no_score():
     table = scores(patches=2, slides=2).assign(psnr_db=np.nan, ssim=1.0, identical=1)
     rows = score_rows(table, **NAMES, **COMMON)
     assert rows["psnr_db"].isna().all() and (rows["identical_patches"] > 0).all()
-    assert comparison_rows(table, scores(2, 2), **NAMES, baseline="y1", **COMMON).empty
+    compared = comparison_rows(table, scores(2, 2), **NAMES, baseline="y1", **COMMON)
+    assert compared[["difference_db", "low_db", "high_db", "mean_loss_db"]].isna().all(axis=None)
+    assert (compared["share_worse"] == 0).all() and (compared["patches"] == 0).all() and len(compared)
 
 
 def test_targets_are_kept_apart():
@@ -189,11 +191,51 @@ def test_comparison_is_antisymmetric():
     assert there["low_db"].to_numpy() == pytest.approx(-back["high_db"].to_numpy(), nan_ok=True)
 
 
-def test_patches_that_one_method_restores_exactly_are_not_compared():
+@pytest.mark.parametrize(("exact", "kept"), [(3, True), (4, False)])
+def test_a_paired_mean_over_fewer_than_half_of_the_patches_is_none(exact, kept):
     ours, theirs = scores(seed=1), scores(seed=2)
-    theirs.loc[(theirs["focal_offset_um"] == 0.5) & (theirs["patch"] < 4), "psnr_db"] = np.nan
+    theirs.loc[(theirs["focal_offset_um"] == 0.5) & (theirs["patch"] < exact), "psnr_db"] = np.nan
     rows = comparison_rows(ours, theirs, **NAMES, baseline="y1", **COMMON)
-    assert one(rows, protocol="paper", focal_offset_um=0.5, sample=None)["patches"] == 2
+    row = one(rows, protocol="paper", focal_offset_um=0.5, sample=None)
+    assert (row["patches"], row["pairs"]) == (6 - exact, 6)
+    average = one(rows, protocol="paper", focal_offset_um=None, sample=None)
+    for found in (row, average):
+        assert found[["difference_db", "low_db", "high_db"]].notna().all() == kept
+    strict = one(rows, protocol="strict", focal_offset_um=None, sample=None)
+    means = (ours["psnr_db"] - theirs["psnr_db"]).groupby(ours["focal_offset_um"]).mean()
+    weights = bin_weights(PAIRS.strict_offsets_um, 1, 0.5)
+    assert strict["difference_db"] == pytest.approx(weights @ means.loc[list(PAIRS.strict_offsets_um)])
+    folded = one(rows, protocol="folded", focal_offset_um=0.5, sample=None)
+    assert folded["pairs"] == 12 and not np.isnan(folded["difference_db"])
+
+
+def test_pairs_made_worse_are_counted_by_the_protocols_weights():
+    ours = scores(patches=4, slides=2, continuous=2)
+    losses = {(0, 0.0): 2.0, (1, 0.0): 0.05, (2, -1.0): 1.0, (2, 1.0): 3.0}
+    change = [-losses.get(key, -1.0) for key in zip(ours["patch"], ours["focal_offset_um"], strict=True)]
+    rows = comparison_rows(ours.assign(psnr_db=ours["psnr_db"] + change), ours, **NAMES, baseline="y1", **COMMON)
+    at_zero = one(rows, protocol="strict", focal_offset_um=0.0, sample=None)
+    assert (at_zero["share_worse"], at_zero["mean_loss_db"], at_zero["pairs"]) == pytest.approx((0.25, 2.0, 4))
+    at_one = one(rows, protocol="folded", focal_offset_um=1.0, sample=None)
+    assert (at_one["share_worse"], at_one["mean_loss_db"], at_one["pairs"]) == pytest.approx((0.25, 2.0, 8))
+    weight = dict(zip(PAIRS.strict_offsets_um, bin_weights(PAIRS.strict_offsets_um, 1, 0.5), strict=True))
+    average = one(rows, protocol="strict", focal_offset_um=None, sample=None)
+    parts = [weight[0.0] * 0.25, weight[-1.0] * 0.25, weight[1.0] * 0.25]
+    assert average["share_worse"] == pytest.approx(sum(parts))
+    assert average["mean_loss_db"] == pytest.approx(np.dot(parts, [2.0, 1.0, 3.0]) / sum(parts))
+    drawn = one(rows, protocol="continuous", focal_offset_um=None, sample=None)
+    assert drawn["share_worse"] == 0 and np.isnan(drawn["mean_loss_db"]) and drawn["pairs"] == 8
+
+
+def test_an_altered_image_that_was_the_target_is_worse_without_a_loss():
+    ours, theirs = scores(seed=1), scores(seed=1)
+    theirs["psnr_db"] = theirs["psnr_db"].where(theirs["focal_offset_um"] != 0.5)
+    rows = comparison_rows(ours, theirs, **NAMES, baseline="y1", **COMMON)
+    row = one(rows, protocol="paper", focal_offset_um=0.5, sample=None)
+    assert (row["share_worse"], row["patches"], row["pairs"]) == (1, 0, 6)
+    assert np.isnan(row["mean_loss_db"]) and np.isnan(row["difference_db"])
+    both = comparison_rows(theirs, theirs, **NAMES, baseline="y1", **COMMON)
+    assert one(both, protocol="paper", focal_offset_um=0.5, sample=None)["share_worse"] == 0
 
 
 def counted(errors, true_nuclei=None):

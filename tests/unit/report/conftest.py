@@ -137,7 +137,7 @@ def run(results: Path, world: World, *more: str) -> Report:
     """Call both commands on a results folder."""
     arguments = [
         "--settings",
-        '{"bootstrap_draws": 100, "examples": 3}',
+        '{"examples": 3}',
         "--pairs",
         PAIRS.model_dump_json(),
         "--seed",

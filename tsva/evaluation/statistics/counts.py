@@ -67,7 +67,7 @@ LIMITS_SD = 1.96
 
 
 def count_rows(
-    counts: pd.DataFrame, *, dataset: str, method: str, pairs: PairsSettings, report: ReportSettings, seed: int
+    counts: pd.DataFrame, *, dataset: str, method: str, pairs: PairsSettings, report: ReportSettings
 ) -> pd.DataFrame:
     """Mean counts, their error and their agreement.
 
@@ -80,9 +80,7 @@ def count_rows(
     pairs : PairsSettings
         Grid and Gaussian of the offset.
     report : ReportSettings
-        Bootstrap.
-    seed : int
-        Of the bootstrap.
+        Confidence of the intervals.
 
     Returns
     -------
@@ -97,7 +95,7 @@ def count_rows(
     others = ["count_restored", "count_truth", "true_nuclei", "absolute_error"]
     parts = [pd.DataFrame(columns=list(COUNT_COLUMNS))]
     for sample, part in scopes(table):
-        found = summaries(part, "error", others, pairs, report, seed=seed, key=[dataset, sample or "", "counts"])
+        found = summaries(part, "error", others, pairs, report)
         if found.empty:
             continue
         reach = LIMITS_SD * found["sd"]
@@ -120,7 +118,6 @@ def nuclei_rows(
     method: str,
     pairs: PairsSettings,
     report: ReportSettings,
-    seed: int,
 ) -> pd.DataFrame:
     """Counts by stain against those in focus, and matched detections.
 
@@ -135,9 +132,7 @@ def nuclei_rows(
     pairs : PairsSettings
         Grid and Gaussian of the offset.
     report : ReportSettings
-        Bootstrap.
-    seed : int
-        Of the bootstrap.
+        Confidence of the intervals.
 
     Returns
     -------
@@ -154,10 +149,9 @@ def nuclei_rows(
     if not {*COUNTED} <= {*counts.columns}:
         return parts[0]
     for sample, part in scopes(_paired(counts, baseline)):
-        key = [dataset, sample or "", "nuclei"]
         sizes = part.assign(focal_offset_um=part["focal_offset_um"].abs())
-        together = as_folded(_rows(sizes, pairs, report, seed, key, only=[WHOLE_GRID]))
-        found = pd.concat([_rows(part, pairs, report, seed, key), together], ignore_index=True)
+        together = as_folded(_rows(sizes, pairs, report, only=[WHOLE_GRID]))
+        found = pd.concat([_rows(part, pairs, report), together], ignore_index=True)
         if len(found):
             parts.append(found.assign(dataset=dataset, sample=sample, method=method)[list(NUCLEI_COLUMNS)])
     return pd.concat(parts[1:] or parts, ignore_index=True)
@@ -190,16 +184,14 @@ def _rows(
     table: pd.DataFrame,
     pairs: PairsSettings,
     report: ReportSettings,
-    seed: int,
-    key: Sequence[str],
     only: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Rows by protocol and offset, without their names."""
     others = [*COUNTED, *TRUE, "absolute_error", "known_restored", "known_truth"]
-    found = summaries(table, "error", others, pairs, report, seed=seed, key=key, only=only)
+    found = summaries(table, "error", others, pairs, report, only=only)
     if found.empty:
         return found
-    against = summaries(table, "error_difference", [], pairs, report, seed=seed, key=key, only=only)
+    against = summaries(table, "error_difference", [], pairs, report, only=only)
     against = against[["protocol", "focal_offset_um", "mean", "low", "high"]].set_axis(
         ["protocol", "focal_offset_um", "error_difference", "error_difference_low", "error_difference_high"], axis=1
     )
