@@ -77,7 +77,10 @@ def _train(network: str, seed: int, options: argparse.Namespace) -> None:
     settings = yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text())["train"]
     settings = {**settings, **options.train}
     settings.pop("networks", None)
-    arguments = ["--network", network, "--settings", json.dumps(settings), "--pairs", "{}", "--optics", "{}"]
+    trained.mkdir(parents=True, exist_ok=True)
+    file = trained / "settings.json"
+    file.write_text(json.dumps({"train": settings}))
+    arguments = ["--network", network, "--settings", str(file)]
     arguments += ["--seed", str(seed), "--table", str(results / "pairs/train.tsv"), "--results", str(results)]
     arguments += ["--threads", "2", "--out", str(trained / f"{network}-{seed}")]
     subprocess.run([Path(sys.executable).parent / "tsva", "train", *arguments], check=True)

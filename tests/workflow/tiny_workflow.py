@@ -47,6 +47,19 @@ E1\tE\tE1\trefocus\tstack\tscans/E1.ome.tif\t\t\t
 """
 
 
+def jobs_of(text: str) -> Counter[str]:
+    """Jobs that a dry run's text announces, as rule or rule:wildcard values, without the default target."""
+    jobs: Counter[str] = Counter()
+    for block in re.split(r"\n(?=(?:local)?rule )", text)[1:]:
+        name = re.match(r"(?:local)?rule (\w+):", block)
+        assert name
+        values = re.search(r"wildcards: (.*)", block)
+        parts = [part.split("=")[1] for part in values[1].split(", ")] if values else []
+        if not name[1].endswith("default"):
+            jobs[":".join([name[1], *parts])] += 1
+    return jobs
+
+
 class Workflow:
     """A working directory in which Snakemake can be run."""
 
@@ -71,16 +84,8 @@ class Workflow:
 
     def planned(self, *arguments: str) -> Counter[str]:
         """Jobs that a dry run announces, as rule or rule:wildcard values."""
-        text = self.run("--dry-run", *arguments)
-        jobs: Counter[str] = Counter()
-        for block in re.split(r"\n(?=(?:local)?rule )", text.stdout + text.stderr)[1:]:
-            name = re.match(r"(?:local)?rule (\w+):", block)
-            assert name
-            values = re.search(r"wildcards: (.*)", block)
-            parts = [part.split("=")[1] for part in values[1].split(", ")] if values else []
-            jobs[":".join([name[1], *parts])] += 1
-        jobs.pop("default", None)
-        return jobs
+        done = self.run("--dry-run", *arguments)
+        return jobs_of(done.stdout + done.stderr)
 
     def edit_settings(self, section: str, **values: object) -> None:
         """Change settings in place."""

@@ -26,11 +26,13 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-@settings_option(AdviseSettings)
-@settings_option(OpticsSettings, "optics")
-@settings_option(PairsSettings, "pairs")
-@settings_option(BaselineSettings, "baselines")
-@settings_option(MicroscopeSettings, "microscope")
+@settings_option(
+    settings=AdviseSettings,
+    optics=OpticsSettings,
+    pairs=PairsSettings,
+    baselines=BaselineSettings,
+    microscope=MicroscopeSettings,
+)
 @click.option("--seed", type=int, required=True, help="Of tissue, offsets, camera and bootstrap.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for delta.tsv and summary.json.")
 def command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,6 @@ from tsva.acquisition.sample import sample_pairs
 from tsva.acquisition.stack import eight_bits
 from tsva.cli.common import settings_option
 from tsva.cli.patches import SCORES, Patch, read_patches, read_patches_table
-from tsva.errors import UserError
 from tsva.evaluation.metrics import best_shift_psnr_db
 from tsva.evaluation.scoring import score_table
 from tsva.restoration.baselines.registry import SCORED_SHIFTED, TRUE_OPTICS, Told, method_named
@@ -35,23 +33,15 @@ from tsva.storage.tables import read_table, write_table
 log = logging.getLogger(__name__)
 
 
-def _optics_by_slide(_: click.Context, param: click.Parameter, value: str) -> dict[str, OpticsSettings]:
-    """The option's JSON: slide -> OpticsSettings."""
-    try:
-        return {slide: OpticsSettings.model_validate(told) for slide, told in json.loads(value).items()}
-    except (ValueError, AttributeError) as error:
-        raise UserError(
-            f"--{param.name}", got=str(error), wanted="optics by slide, JSON", do="Mend the option."
-        ) from None
-
-
 @click.command()
 @click.option("--method", "name", type=click.Choice(BASELINES), required=True)
-@settings_option(BaselineSettings)
-@settings_option(MethodsSettings, "methods")
-@settings_option(PairsSettings, "pairs")
-@settings_option(OpticsSettings, "optics")
-@click.option("--true-optics", callback=_optics_by_slide, default="{}", help="Optics by slide where known, JSON.")
+@settings_option(
+    settings=BaselineSettings,
+    methods=MethodsSettings,
+    pairs=PairsSettings,
+    optics=OpticsSettings,
+    true_optics=dict[str, OpticsSettings],
+)
 @click.option("--signal", type=click.Path(path_type=Path), required=True, help="spectrum/signal.tsv")
 @click.option("--seed", type=int, required=True, help="Of a slow method's sample.")
 @click.option("--batch", type=click.IntRange(min=0), required=True, help="Which of the batches this is.")

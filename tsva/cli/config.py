@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tsva.errors import UserError
+from tsva.cli.common import read_settings_file
 from tsva.settings.root import Settings, parse_settings
 
 
@@ -36,15 +34,7 @@ def merged(files: Sequence[Path], default: Path) -> dict[str, Any]:
     """
     whole: dict[str, Any] = {}
     for file in ([default] if default.is_file() else []) + list(files):
-        try:
-            values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(
-                str(file), got=" ".join(str(error).split()), wanted="settings in YAML", do="Mend the file or its path."
-            ) from None
-        if not isinstance(values, dict):
-            raise UserError(str(file), got=type(values).__name__, wanted="keys and values", do="Mend the file.")
-        whole = _over(whole, values)
+        whole = _over(whole, read_settings_file(file))
     return whole
 
 

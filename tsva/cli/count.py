@@ -29,7 +29,7 @@ CHUNK = 4
 
 
 @click.command()
-@settings_option(CountSettings)
+@settings_option(settings=CountSettings)
 @click.option("--table", type=click.Path(path_type=Path), required=True, help="The data set's patches.")
 @click.option(
     "--refocus", type=click.Path(path_type=Path), required=True, help="A method's folder of restored patches."

@@ -53,7 +53,7 @@ def _planned(configfile: tuple[Path, ...]) -> tuple[list[Finding], int | None]:
     if not configfile and not default.is_file():
         return [Finding("settings", "ok", "none given; --configfile tells what a run takes")], None
     try:
-        plan = Plan(merged(configfile, default), Path(".snakemake/tsva/contents.json"))
+        plan = Plan(merged(configfile, default), Path(".snakemake/tsva"))
     except UserError as error:
         return [Finding("settings", "bad", f"{error.where}: got {error.got}; wanted {error.wanted}", error.do)], None
     if plan.awaits_fetch:

@@ -30,23 +30,15 @@ SHEET_COLUMNS = {"slide", "role", "sample", "source", "tissue", "stain", "micros
 """What the summary says of a slide."""
 
 
-def _facts(_: click.Context, param: click.Parameter, value: str) -> dict[str, Any]:
-    try:
-        facts = json.loads(value)
-    except json.JSONDecodeError as error:
-        facts = error
-    if not isinstance(facts, dict):
-        raise UserError(f"--{param.name}", got=repr(value), wanted="a JSON object", do="Mend the option.")
-    return facts
-
-
 @click.command()
-@settings_option(ReportSettings)
-@settings_option(PairsSettings, "pairs")
-@settings_option(OpticsSettings, "optics")
-@settings_option(CountSettings, "count")
-@click.option("--train", callback=_facts, default="{}", help="Settings of training, JSON; printed as they are.")
-@click.option("--run", callback=_facts, default="{}", help="Further facts of the run, JSON; printed as they are.")
+@settings_option(
+    settings=ReportSettings,
+    pairs=PairsSettings,
+    optics=OpticsSettings,
+    count=CountSettings,
+    train=dict[str, Any],
+    run=dict[str, Any],
+)
 @click.option("--seed", type=int, required=True, help="Of the run; printed as it is.")
 @click.option("--results", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option(

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 @click.command()
 @click.option("--checkpoint", "path", type=click.Path(path_type=Path), required=True, help="model.ckpt of training.")
 @click.option("--report", type=click.Path(path_type=Path), help="The report's summary.json, for the card's scores.")
-@settings_option(ExportSettings)
+@settings_option(settings=ExportSettings)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the package.")
 def command(path: Path, report: Path | None, settings: ExportSettings, threads: int, out: Path) -> None:

@@ -37,7 +37,7 @@ Record = dict[str, object]
 
 
 @click.command()
-@settings_option(FetchSettings)
+@settings_option(settings=FetchSettings)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the tables.")
 def command(settings: FetchSettings, out: Path) -> None:
     """Fetch the data set of Jiang et al. 2018, unpack it, count it, and write its slide sheet."""

@@ -35,8 +35,7 @@ FIELD_COLUMNS = [
 
 
 @click.command()
-@settings_option(FocusSettings)
-@settings_option(PairsSettings, "pairs")
+@settings_option(settings=FocusSettings, pairs=PairsSettings)
 @click.option("--ingest", type=click.Path(path_type=Path), required=True, help="The slide's folder of z-stacks.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def command(settings: FocusSettings, pairs: PairsSettings, ingest: Path, out: Path) -> None:

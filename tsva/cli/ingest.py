@@ -48,10 +48,7 @@ WHOLE = ("planes", "height_px", "width_px", "channels", "mosaic_px")
 
 
 @click.command()
-@settings_option(SlideRow, "slide")
-@settings_option(IngestSettings)
-@settings_option(PairsSettings, "pairs")
-@settings_option(OpticsSettings, "optics")
+@settings_option(slide=SlideRow, settings=IngestSettings, pairs=PairsSettings, optics=OpticsSettings)
 @click.option(
     "--sheet-folder", type=click.Path(path_type=Path), required=True, help="What paths in the sheet start from."
 )

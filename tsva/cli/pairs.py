@@ -24,8 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-@settings_option(SlideRow, "slide")
-@settings_option(PairsSettings)
+@settings_option(slide=SlideRow, settings=PairsSettings)
 @click.option("--seed", type=int, required=True, help="Of the patches' offsets.")
 @click.option("--ingest", type=click.Path(path_type=Path), required=True, help="The slide's folder of z-stacks.")
 @click.option("--focus", type=click.Path(path_type=Path), required=True, help="The slide's folder of verdicts.")

@@ -48,10 +48,7 @@ COLUMNS = [
 
 
 @click.command()
-@settings_option(SlideRow, "slide")
-@settings_option(SimulateSettings)
-@settings_option(PairsSettings, "pairs")
-@settings_option(OpticsSettings, "optics")
+@settings_option(slide=SlideRow, settings=SimulateSettings, pairs=PairsSettings, optics=OpticsSettings)
 @click.option("--seed", type=int, required=True, help="Of every draw.")
 @click.option(
     "--sheet-folder", type=click.Path(path_type=Path), required=True, help="What paths in the sheet start from."

@@ -37,7 +37,7 @@ def _one_flag_each(words: list[str]) -> list[str]:
 
 
 @click.command(cls=_WithLists)
-@settings_option(PairsSettings)
+@settings_option(settings=PairsSettings)
 @click.option("--seed", type=int, required=True, help="Of the choice of verification patients.")
 @click.option(
     "--table",

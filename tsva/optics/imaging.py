@@ -16,9 +16,8 @@ from scipy.interpolate import CubicSpline
 
 from tsva.optics.fold import folds
 from tsva.optics.frame import Grid
-from tsva.optics.layers import focal_heights, layer_heights, layer_weights
 from tsva.optics.otf import OtfTable
-from tsva.optics.specimen import Specimen
+from tsva.optics.specimen import Specimen, focal_heights, layer_heights, layer_weights
 
 PLANES_AT_ONCE = 16
 """Bounds the memory of the spectra on their way back; more is no faster."""

@@ -1,7 +1,8 @@
-"""What lies under the objective: the common ground of digital tissue, real fields and the optics."""
+"""What lies under the objective: matter, the focal surface that it lies on, and its depth layers (eqs. 2 and 3)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,3 +29,102 @@ class Specimen:
     depth_um: np.ndarray
     thickness_um: np.ndarray
     pixel_um: float
+
+
+WAVES = 6
+"""Plane waves that make up the waviness."""
+
+
+@dataclass(frozen=True)
+class FocalSurface:
+    """A tilted, slowly wavy surface; a smooth function of the place, so that it can be sampled on any grid.
+
+    Attributes
+    ----------
+    height_um : float
+        Mean stage position of focus over the field.
+    slope : (2,) float array
+        Rise along y and x (µm per µm).
+    waves : (WAVES, 4) float array
+        Amplitude (µm), frequency along y and x (cycles per µm), phase (radians).
+    level_um : float
+        Mean of tilt and waves over the field, which is taken off.
+    """
+
+    height_um: float
+    slope: np.ndarray
+    waves: np.ndarray
+    level_um: float
+
+    def heights(self, y_um: np.ndarray, x_um: np.ndarray) -> np.ndarray:
+        """Heights on the grid of rows `y_um`, (Y,), and columns `x_um`, (X,), as (Y, X) float64."""
+        y, x = np.asarray(y_um, float)[:, None], np.asarray(x_um, float)[None, :]
+        surface = self.height_um - self.level_um + self.slope[0] * y + self.slope[1] * x
+        for amplitude, along_y, along_x, phase in self.waves:
+            # cos(a + b) by products of rows and columns: no transcendental function per pixel
+            a, b = 2 * np.pi * along_y * y + phase, 2 * np.pi * along_x * x
+            surface += amplitude * (np.cos(a) * np.cos(b) - np.sin(a) * np.sin(b))
+        return surface
+
+
+def draw_waves(rng: np.random.Generator, sd_um: float, period_um: float) -> np.ndarray:
+    """Random plane waves, (WAVES, 4), whose sum has standard deviation `sd_um`; periods from 0.7 to 1.4 `period_um`."""
+    direction = rng.uniform(0, 2 * np.pi, WAVES)
+    frequency = 1 / (period_um * 2 ** rng.uniform(-0.5, 0.5, WAVES))
+    amplitude = np.full(WAVES, sd_um * np.sqrt(2 / WAVES))
+    phase = rng.uniform(0, 2 * np.pi, WAVES)
+    return np.stack((amplitude, frequency * np.sin(direction), frequency * np.cos(direction), phase), axis=1)
+
+
+def focal_heights(specimen: Specimen, surface_um: np.ndarray) -> np.ndarray:
+    """Stage position, (Y, X), at which the middle of what absorbs at each place is in focus.
+
+    Matter that lies nearer the objective (positive depth) comes into focus lower: surface less depth.
+    """
+    return surface_um - specimen.depth_um
+
+
+def layer_heights(specimen: Specimen, surface_um: np.ndarray, spacing_um: float) -> np.ndarray:
+    """Heights of the layers, (L,), multiples of the spacing that enclose all matter that absorbs anything."""
+    matter = specimen.transmittance.min(axis=2) < 1
+    if not matter.any():
+        return np.zeros(0)
+    heights = focal_heights(specimen, surface_um)[matter]
+    half = specimen.thickness_um[matter] / 2
+    first = np.floor((heights - half).min() / spacing_um)
+    last = np.ceil((heights + half).max() / spacing_um)
+    return np.arange(first, last + 1) * spacing_um
+
+
+def layer_weights(
+    heights_um: np.ndarray, thickness_um: np.ndarray, layers_um: np.ndarray, spacing_um: float
+) -> Iterator[np.ndarray]:
+    """How much of the matter at each place belongs to each layer.
+
+    Parameters
+    ----------
+    heights_um, thickness_um : (Y, X) float arrays
+        Middle of the matter as stage positions, and the depth over which it is evenly spread.
+    layers_um : (L,) float array
+        Heights of the layers, evenly spaced, enclosing all matter.
+    spacing_um : float
+        Their distance.
+
+    Yields
+    ------
+    (Y, X) float32 array
+        Overlap of the matter's even distribution with the layer's triangle (height 1 on its layer, 0 on the next).
+        Triangles add up to one everywhere and so do the weights: no seams where the depth varies.
+    """
+    middle = (heights_um / spacing_um).astype(np.float32)
+    # Below a thousandth of a spacing the difference quotient would lose its digits; the matter is as good as flat.
+    half = np.maximum((thickness_um / (2 * spacing_um)).astype(np.float32), np.float32(5e-4))
+    for layer in layers_um / spacing_um:
+        upper, lower = middle - np.float32(layer) + half, middle - np.float32(layer) - half
+        yield (_triangle_integral(upper) - _triangle_integral(lower)) / (2 * half)
+
+
+def _triangle_integral(position: np.ndarray) -> np.ndarray:
+    """Integral of the triangle max(0, 1 - |t|) from -1 to `position`, less one half."""
+    inside = np.clip(position, -1, 1)
+    return inside - inside * np.abs(inside) / 2

@@ -26,13 +26,13 @@ def code_digest(module: str) -> str:
         Hexadecimal. Comments, docstrings and layout don't change it; templates and data files of the packages do.
     """
     digest = hashlib.sha256()
-    for path in sorted(_closure(module)):
+    for path in sorted(files_behind(module)):
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(_meaning(path))
     return digest.hexdigest()[:16]
 
 
-def _closure(module: str) -> set[Path]:
+def files_behind(module: str) -> set[Path]:
     """Files of the modules reached from `module`, with the data files of their packages."""
     paths: set[Path] = set()
     todo = [module]

@@ -12,6 +12,7 @@ from typing import Any
 from tsva.errors import UserError
 from tsva.pipeline.contents import Contents
 from tsva.pipeline.fingerprint import code_digest
+from tsva.pipeline.frozen import freeze
 from tsva.settings.base import Section
 from tsva.settings.methods import BASELINES
 from tsva.settings.root import Settings, parse_settings
@@ -47,8 +48,10 @@ class Plan:
     ----------
     config : mapping
         Settings as Snakemake merged them.
-    memory : Path
-        Where digests of the user's files are remembered.
+    shipped_sheet : Path or None
+        What stands for the default slide sheet where the working directory has none.
+    state : Path
+        Folder for digests of the user's files, and for the settings files of jobs.
 
     Raises
     ------
@@ -56,14 +59,14 @@ class Plan:
         At the first setting, cell, file or combination that is wrong.
     """
 
-    OFFSETS = ("delta_um", "offset_max_um", "z_step_um")
-    """Keys of the section pairs that are checked against each other, so that a stage gets all of them or none."""
     PATCH_BYTES, FIELD_BYTES = 224 * 224 * 3, 1024 * 1224 * 3
     """What a plane of Jiang et al. 2018 takes as pixels: of a patch, and of a field at half size."""
 
-    def __init__(self, config: Mapping[str, Any], memory: Path) -> None:
+    def __init__(self, config: Mapping[str, Any], state: Path, shipped_sheet: Path | None = None) -> None:
         self.settings: Settings = parse_settings(config, "settings")
         self.sheet = Path(self.settings.slides)
+        if shipped_sheet is not None and not self.sheet.is_file() and self.settings.slides == Settings().slides:
+            self.sheet = shipped_sheet
         self.awaits_fetch = self.sheet == Path(self.settings.fetch.sheet) and not self.sheet.is_file()
         """Whether the sheet is the one that the fetch stage has yet to write; until then there are no slides."""
         if not self.sheet.is_file() and not self.awaits_fetch:
@@ -77,7 +80,8 @@ class Plan:
         for number, row in rows.items():
             self._check_row(number, row)
         self.slides: dict[str, SlideRow] = {row.slide: row for row in rows.values()}
-        self._contents = Contents(memory)
+        self._contents = Contents(state / "contents.json")
+        self._frozen = state / "settings"
         self._digests: dict[str, str] = {}
         self._check_roles()
 
@@ -129,29 +133,27 @@ class Plan:
         methods = self.settings.methods
         return methods.batches if baseline in methods.slow else 1
 
-    def true_optics(self, dataset: Role) -> str:
-        """The optics that slides were simulated with, where these are others than the nominal ones, as JSON."""
+    def true_optics(self, dataset: Role) -> dict[str, Any]:
+        """The optics that slides were simulated with, where these are others than the nominal ones."""
         microscopes = self.settings.simulate.microscopes
         named = {name: self.slides[name].microscope or next(iter(microscopes)) for name in self.with_role(dataset)}
-        return json.dumps(
-            {
-                slide: optics.model_dump(mode="json")
-                for slide, microscope in named.items()
-                if self.is_made_here(slide) and (optics := microscopes[microscope].optics) is not None
-            }
-        )
+        return {
+            slide: optics.model_dump(mode="json")
+            for slide, microscope in named.items()
+            if self.is_made_here(slide) and (optics := microscopes[microscope].optics) is not None
+        }
 
-    def first_microscope(self) -> str:
-        """The microscope that simulated slides have unless they name another, as JSON."""
-        return next(iter(self.settings.simulate.microscopes.values())).model_dump_json()
+    def first_microscope(self) -> dict[str, Any]:
+        """The microscope that simulated slides have unless they name another."""
+        return next(iter(self.settings.simulate.microscopes.values())).model_dump(mode="json")
 
     def is_made_here(self, slide: str) -> bool:
         """Whether the simulate stage makes this slide's stacks."""
         return self.slides[slide].source in MADE_HERE
 
-    def row(self, slide: str) -> str:
-        """The slide's row as JSON."""
-        return self.slides[slide].model_dump_json(exclude_defaults=True)
+    def row(self, slide: str) -> dict[str, Any]:
+        """The slide's row, without empty cells."""
+        return self.slides[slide].model_dump(mode="json", exclude_defaults=True)
 
     def files(self, slide: str) -> list[Path]:
         """The user's files behind a slide, sorted; none for digital tissue."""
@@ -171,14 +173,33 @@ class Plan:
 
     # settings and code
 
-    def section(self, name: str, *keys: str) -> str:
-        """A settings section as JSON; with keys, those of it alone that a stage uses."""
-        section: Section = getattr(self.settings, name)
-        return section.model_dump_json(include=set(keys) or None)
+    def settings_file(self, stage: str, *uses: str, **facts: Any) -> str:
+        """Write the settings file of a job.
 
-    def train_section(self) -> str:
+        Parameters
+        ----------
+        stage : str
+            Beginning of the file's name.
+        *uses : str
+            Sections that the stage uses, or single keys of one, as ``pairs.patch_px``.
+        **facts
+            Further entries.
+
+        Returns
+        -------
+        str
+            Its path, which changes with what is in it.
+        """
+        values: dict[str, Any] = {}
+        for use in uses:
+            name, _, key = use.partition(".")
+            section: Section = getattr(self.settings, name)
+            values.setdefault(name, {}).update(section.model_dump(mode="json", include={key} if key else None))
+        return str(freeze({**values, **facts}, self._frozen, stage))
+
+    def training(self) -> dict[str, Any]:
         """The training settings without the list of networks: adding one retrains none of the others."""
-        return self.settings.train.model_dump_json(exclude={"networks"})
+        return self.settings.train.model_dump(mode="json", exclude={"networks"})
 
     def roles(self) -> str:
         """Which slide has which role, as JSON."""
@@ -204,9 +225,9 @@ class Plan:
         """Digest of the slide sheet's content."""
         return "" if self.awaits_fetch else self._contents.digest([self.sheet], self.sheet.parent)
 
-    def facts(self) -> str:
-        """What the summary says of the run itself, as JSON."""
-        facts = {
+    def facts(self) -> dict[str, Any]:
+        """What the summary says of the run itself."""
+        return {
             "slides": str(self.sheet),
             "seed": self.settings.seed,
             "recipe": self.settings.train.recipe,
@@ -214,7 +235,6 @@ class Plan:
             "snakemake_version": version("snakemake"),
             "code": {stage: self.code(stage) for stage in STAGES},
         }
-        return json.dumps(facts, sort_keys=True)
 
     def disk_bytes(self) -> int:
         """About how much the stacks, patches and restored images take, for a dry run."""

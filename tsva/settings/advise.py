@@ -12,7 +12,7 @@ Distance = Annotated[float, Field(gt=0, le=10)]
 Tissue = Literal["glandular", "epithelial", "stromal", "fatty", "lymphoid", "muscle", "skin"]
 
 
-class AdviseSettings(Section):
+class AdviseSettings(Section, key="advise"):
     """What the stage advise simulates. Optics and focal spread are those of sections optics and pairs."""
 
     deltas_um: tuple[Distance, ...] = Field((0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), min_length=3)

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from tsva.settings.base import Section
 
 
-class BaselineSettings(Section):
+class BaselineSettings(Section, key="baselines"):
     """What the methods of section methods are run with."""
 
     kernel_px: int = Field(15, ge=3, le=101)

@@ -40,7 +40,7 @@ class NucleiSettings(Section):
     """Smaller ones are not counted."""
 
 
-class CountSettings(Section):
+class CountSettings(Section, key="count"):
     """ImageJ's four steps: grey, brightness and contrast, threshold, particles. The paper names no values."""
 
     contrast: Literal["none", "minmax", "saturation", "normalize"] = "saturation"

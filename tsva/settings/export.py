@@ -7,7 +7,7 @@ from pydantic import Field
 from tsva.settings.base import Section
 
 
-class ExportSettings(Section):
+class ExportSettings(Section, key="export"):
     """What a package of a trained network says of who made it."""
 
     authors: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ class Archive(Section):
     """What it has to be, where that is known; none: what the first fetch gave."""
 
 
-class FetchSettings(Section):
+class FetchSettings(Section, key="fetch"):
     """Where the data set of Jiang et al. 2018 (figshare article 5936881) comes from and goes to."""
 
     folder: str = "data/jiang2018"

@@ -7,7 +7,7 @@ from pydantic import Field
 from tsva.settings.base import Section
 
 
-class FocusSettings(Section):
+class FocusSettings(Section, key="focus"):
     """Thresholds below which a sharpness curve is not evidence of focus."""
 
     min_tissue_fraction: float = Field(0.05, ge=0, le=1)

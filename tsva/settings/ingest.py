@@ -7,7 +7,7 @@ from pydantic import Field
 from tsva.settings.base import Section
 
 
-class IngestSettings(Section):
+class IngestSettings(Section, key="ingest"):
     """What a stack has to be like to be taken in."""
 
     require_regular_z: bool = True

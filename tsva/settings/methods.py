@@ -24,7 +24,7 @@ BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 """All of them, in the order of the tables."""
 
 
-class MethodsSettings(Section):
+class MethodsSettings(Section, key="methods"):
     """Rows of the report's tables that need no training. Their own parameters: section baselines."""
 
     baselines: tuple[BaselineName, ...] = ("wiener_two_shot", "wiener_blind")

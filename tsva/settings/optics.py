@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from tsva.settings.base import Section
 
 
-class OpticsSettings(Section):
+class OpticsSettings(Section, key="optics"):
     """Objective, light and camera."""
 
     na: float = Field(default=0.75, gt=0, lt=1.7)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from tsva.settings.base import Section
 
 
-class PairsSettings(Section):
+class PairsSettings(Section, key="pairs"):
     """How z-stacks become pairs of shots (paper, section IV.B)."""
 
     patch_px: int = Field(224, ge=32, le=2048, multiple_of=16)

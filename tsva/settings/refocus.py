@@ -7,7 +7,7 @@ from pydantic import Field
 from tsva.settings.base import Section
 
 
-class RefocusSettings(Section):
+class RefocusSettings(Section, key="refocus"):
     """How images go through a network, and where the shots of a slide of role refocus lie."""
 
     tile_px: int = Field(512, ge=32, le=8192)

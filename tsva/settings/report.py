@@ -7,7 +7,7 @@ from pydantic import Field
 from tsva.settings.base import Section
 
 
-class ReportSettings(Section):
+class ReportSettings(Section, key="report"):
     """Statistics and pictures of the stage evaluate."""
 
     confidence: float = Field(default=0.95, gt=0.5, lt=1)

@@ -19,7 +19,7 @@ STAINS = ("lab_a", "lab_b", "lab_c")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
-class SlideRow(Section):
+class SlideRow(Section, key="slide"):
     """One slide."""
 
     slide: str = Field(pattern=NAME)

@@ -15,7 +15,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class MicroscopeSettings(Section):
+class MicroscopeSettings(Section, key="microscope"):
     """One microscope with its camera. The defaults and where they come from: docs/optics.md."""
 
     optics: OpticsSettings | None = None
@@ -49,7 +49,7 @@ class TopographySettings(Section):
     """Typical distance between their crests."""
 
 
-class SimulateSettings(Section):
+class SimulateSettings(Section, key="simulate"):
     """Which fields are simulated, how they lie, and which microscopes take them."""
 
     fields: dict[Role, Annotated[int, Field(ge=1, le=1000)]] = Field(default=FIELDS, validate_default=True)

@@ -28,7 +28,7 @@ class FusionSettings(Section):
     """Pairs a step."""
 
 
-class TrainSettings(Section):
+class TrainSettings(Section, key="train"):
     """Size of the networks and the recipe that fits them; config/paper.yaml holds the paper's."""
 
     recipe: str = Field("demo", pattern=r"^[a-z][a-z0-9_-]*$")

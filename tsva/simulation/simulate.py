@@ -16,8 +16,7 @@ from tsva.optics.camera import expose, illumination
 from tsva.optics.frame import Frame, frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
-from tsva.optics.specimen import Specimen
-from tsva.optics.surface import FocalSurface, draw_waves
+from tsva.optics.specimen import FocalSurface, Specimen, draw_waves
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow

@@ -1,9 +1,9 @@
 # Which distance of shots to scan with: digital tissue alone, no data.
 rule advise:
     output:
-        "results/advise/delta.tsv",
-        "results/advise/patches.tsv",
-        "results/advise/summary.json",
+        delta="results/advise/delta.tsv",
+        patches="results/advise/patches.tsv",
+        summary="results/advise/summary.json",
     log:
         "logs/advise.log",
     conda:
@@ -12,14 +12,17 @@ rule advise:
         mem_mb=more(2000),
         runtime=more(60),
     params:
-        settings=plan.section("advise"),
-        optics=plan.section("optics"),
-        pairs=plan.section("pairs", *plan.OFFSETS, "offset_sd_um"),
-        baselines=plan.section("baselines"),
-        microscope=plan.first_microscope(),
+        settings=settings_file(
+            "advise",
+            "advise",
+            "optics",
+            *OFFSETS,
+            "pairs.offset_sd_um",
+            "baselines",
+            microscope=plan.first_microscope(),
+        ),
         seed=plan.settings.seed,
+        out=folder_of("delta"),
         code=code("advise"),
     shell:
-        "tsva --log {log} advise --settings {params.settings:q} --optics {params.optics:q} --pairs {params.pairs:q}"
-        " --baselines {params.baselines:q} --microscope {params.microscope:q} --seed {params.seed}"
-        " --out results/advise"
+        "tsva --log {log} advise --settings {params.settings:q} --seed {params.seed} --out {params.out:q}"

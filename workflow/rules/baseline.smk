@@ -14,19 +14,25 @@ rule baseline:
         mem_mb=more(2000),
         runtime=more(240),
     params:
-        settings=plan.section("baselines"),
-        methods=plan.section("methods", "slow", "sample_per_offset"),
-        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
-        optics=plan.section("optics"),
-        true_optics=lambda wildcards: plan.true_optics(wildcards.dataset),
+        settings=settings_file(
+            "baseline",
+            "baselines",
+            "methods.slow",
+            "methods.sample_per_offset",
+            *OFFSETS,
+            "pairs.patch_px",
+            "pairs.offset_sd_um",
+            "optics",
+            true_optics=lambda wildcards: plan.true_optics(wildcards.dataset),
+        ),
         seed=plan.settings.seed,
         batches=lambda wildcards: plan.batches(wildcards.baseline),
+        results=results_of("table", 1),
         code=code("baseline"),
     shell:
         "tsva --log {log} baseline --method {wildcards.baseline} --settings {params.settings:q}"
-        " --methods {params.methods:q} --pairs {params.pairs:q} --optics {params.optics:q}"
-        " --true-optics {params.true_optics:q} --signal {input.signal} --seed {params.seed}"
-        " --batch {wildcards.batch} --batches {params.batches} --table {input.table} --results results --out {output}"
+        " --signal {input.signal} --seed {params.seed}"
+        " --batch {wildcards.batch} --batches {params.batches} --table {input.table} --results {params.results:q} --out {output}"
 
 
 rule gather:
@@ -46,6 +52,7 @@ rule gather:
         mem_mb=more(2000),
         runtime=more(60),
     params:
+        out=folder_of("scores"),
         code=code("gather"),
     shell:
-        "tsva --log {log} gather {input} --out results/refocus/{wildcards.dataset}/{wildcards.baseline}"
+        "tsva --log {log} gather {input} --out {params.out:q}"

@@ -14,9 +14,15 @@ report: "../report/workflow.rst"
 ENV = "../../envs/tsva.yaml"
 
 try:
-    plan = Plan(config, memory=Path(".snakemake/tsva/contents.json"))
+    plan = Plan(
+        config, state=Path(".snakemake/tsva"), shipped_sheet=Path(shipped("slides.tsv"))
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+
+OFFSETS = ("pairs.delta_um", "pairs.offset_max_um", "pairs.z_step_um")
+"""Keys that are checked against each other, so that a stage gets all of them or none."""
 
 
 wildcard_constraints:
@@ -69,13 +75,37 @@ def simulated_table(wildcards):
     )
 
 
-def simulated_option(wildcards):
-    """The option that names the folder of simulated stacks."""
-    return (
-        f"--simulated results/simulate/{wildcards.slide}"
-        if plan.is_made_here(wildcards.slide)
-        else ""
+# A module's `prefix` reaches inputs and outputs, but no text of a command: folders are taken from those.
+
+
+def folder_of(file):
+    """The folder of a named input or output, as a job's parameter."""
+    return lambda wildcards, input, output: str(
+        Path(_named(input, output, file)).parent
     )
+
+
+def results_of(file, depth):
+    """The folder `results` of a named input or output that lies so many folders below it."""
+    return lambda wildcards, input, output: str(
+        Path(_named(input, output, file)).parents[depth]
+    )
+
+
+def _named(input, output, file):
+    return output[file] if file in output.keys() else input[file]
+
+
+def simulated_option(wildcards, input):
+    """The option that names the folder of simulated stacks."""
+    tables = [input.simulated] if isinstance(input.simulated, str) else input.simulated
+    return "".join(f"--simulated {Path(table).parent}" for table in tables)
+
+
+def given_checkpoint(wildcards):
+    """The checkpoint for slides of role refocus; a given one is the user's file, and judged by its content."""
+    path = plan.checkpoint
+    return ancient(local(path)) if plan.settings.checkpoint else path
 
 
 def checkpoint_input(wildcards):
@@ -116,6 +146,26 @@ def share_of_cores(jobs, gpu=False):
     return max(1, cores_given() // max(1, jobs))
 
 
+def settings_file(stage, *uses, **facts):
+    """The settings file of a stage's job, whose name changes with what the stage uses and with nothing else.
+
+    `uses` are sections, or keys of one (``"pairs.patch_px"``); `facts` are further entries, or functions of wildcards.
+    """
+    return lambda wildcards: plan.settings_file(
+        stage,
+        *uses,
+        **{
+            name: fact(wildcards) if callable(fact) else fact
+            for name, fact in facts.items()
+        },
+    )
+
+
+def slide_row(wildcards):
+    """The slide's row of the sheet."""
+    return plan.row(wildcards.slide)
+
+
 def code(stage):
     """The fingerprint of a stage's code, and the job's wildcards: what Snakemake compares as a parameter.
 
@@ -129,7 +179,7 @@ if plan.awaits_fetch:
         f"This run fetches {plan.sheet}; run the same command again to go on with it."
     )
 
-if "-n" in sys.argv or "--dry-run" in sys.argv or "--dryrun" in sys.argv:
+if any(re.fullmatch(r"-\w*n\w*|--dry-?run", word) for word in sys.argv):
     logger.info(
         f"About {plan.disk_bytes() / 1e9:.1f} GB of disk will hold the stacks and patches under results/."
     )

@@ -18,9 +18,11 @@ rule count:
         mem_mb=more(2000),
         runtime=more(60),
     params:
-        settings=plan.section("count"),
+        settings=settings_file("count", "count"),
+        refocus=folder_of("scores"),
+        results=results_of("table", 1),
         code=code("count"),
     shell:
         "tsva --log {log} count --settings {params.settings:q} --table {input.table}"
-        " --refocus results/refocus/{wildcards.dataset}/{wildcards.method} --results results --threads {threads}"
+        " --refocus {params.refocus:q} --results {params.results:q} --threads {threads}"
         " --out {output}"

@@ -34,12 +34,9 @@ rule evaluate:
         mem_mb=more(4000),
         runtime=more(60),
     params:
-        settings=plan.section("report"),
-        pairs=plan.section("pairs"),
-        optics=plan.section("optics"),
-        counting=plan.section("count"),
-        train=plan.section("train"),
-        run=plan.facts(),
+        settings=settings_file(
+            "evaluate", "report", "pairs", "optics", "count", "train", run=plan.facts()
+        ),
         seed=plan.settings.seed,
         sheet=plan.sheet,
         sheet_content=plan.sheet_digest(),
@@ -47,8 +44,9 @@ rule evaluate:
             [f"--dataset {dataset}" for dataset in plan.datasets]
             + [f"--method {method}" for method in plan.reports[wildcards.report]]
         ),
+        results=results_of("summary", 2),
+        out=folder_of("summary"),
         code=code("evaluate"),
     shell:
-        "tsva --log {log} evaluate --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q}"
-        " --count {params.counting:q} --train {params.train:q} --run {params.run:q} --seed {params.seed} --results results {params.choice}"
-        " --sheet {params.sheet:q} --out results/evaluate/{wildcards.report}"
+        "tsva --log {log} evaluate --settings {params.settings:q} --seed {params.seed} --results {params.results:q} {params.choice}"
+        " --sheet {params.sheet:q} --out {params.out:q}"

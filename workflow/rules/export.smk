@@ -15,14 +15,15 @@ rule export:
         mem_mb=more(4000),
         runtime=more(60),
     params:
-        settings=plan.section("export"),
+        settings=settings_file("export", "export"),
         report=lambda wildcards, input: (
             f"--report {input.report}" if input.report else ""
         ),
+        out=folder_of("onnx"),
         code=code("export"),
     shell:
         "tsva --log {log} export --checkpoint {input.checkpoint} {params.report} --settings {params.settings:q}"
-        " --out results/export/{wildcards.network}"
+        " --out {params.out:q}"
 
 
 rule exported:

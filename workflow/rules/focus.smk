@@ -15,12 +15,15 @@ rule focus:
         mem_mb=more(2000),
         runtime=more(60),
     params:
-        settings=plan.section("focus"),
-        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
+        settings=settings_file(
+            "focus", "focus", *OFFSETS, "pairs.patch_px", "pairs.offset_sd_um"
+        ),
+        ingest=folder_of("table"),
+        out=folder_of("fields"),
         code=code("focus"),
     shell:
-        "tsva --log {log} focus --settings {params.settings:q} --pairs {params.pairs:q}"
-        " --ingest results/ingest/{wildcards.slide} --out results/focus/{wildcards.slide}"
+        "tsva --log {log} focus --settings {params.settings:q} --ingest {params.ingest:q}"
+        " --out {params.out:q}"
 
 
 # In-focus planes alone: for looking at stacks before anything is trained on them.

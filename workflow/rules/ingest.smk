@@ -1,6 +1,8 @@
 rule ingest:
     input:
-        files=lambda wildcards: ancient(plan.inputs(wildcards.slide)),
+        files=lambda wildcards: [
+            ancient(local(path)) for path in plan.inputs(wildcards.slide)
+        ],
         simulated=simulated_table,
     output:
         table="results/ingest/{slide}/fields.tsv",
@@ -13,18 +15,17 @@ rule ingest:
         mem_mb=more(2000),
         runtime=more(60),
     params:
-        slide=lambda wildcards: plan.row(wildcards.slide),
         data=lambda wildcards: plan.data(wildcards.slide),
         simulated=simulated_option,
-        settings=plan.section("ingest"),
-        pairs=plan.section("pairs", *plan.OFFSETS),
-        optics=plan.section("optics", "pixel_um"),
+        settings=settings_file(
+            "ingest", "ingest", *OFFSETS, "optics.pixel_um", slide=slide_row
+        ),
         sheet_folder=str(plan.sheet.parent),
+        out=folder_of("table"),
         code=code("ingest"),
     shell:
-        "tsva --log {log} ingest --slide {params.slide:q} --settings {params.settings:q} --pairs {params.pairs:q}"
-        " --optics {params.optics:q} --sheet-folder {params.sheet_folder:q} {params.simulated}"
-        " --out results/ingest/{wildcards.slide}"
+        "tsva --log {log} ingest --settings {params.settings:q} --sheet-folder {params.sheet_folder:q} {params.simulated}"
+        " --out {params.out:q}"
 
 
 # Everything read and checked, and nothing more.

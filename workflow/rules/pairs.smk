@@ -20,15 +20,24 @@ rule pairs:
         mem_mb=more(2000),
         runtime=more(60),
     params:
-        slide=lambda wildcards: plan.row(wildcards.slide),
         simulated=simulated_option,
-        settings=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
+        settings=settings_file(
+            "pairs",
+            *OFFSETS,
+            "pairs.patch_px",
+            "pairs.offset_sd_um",
+            slide=slide_row,
+        ),
         seed=plan.settings.seed,
+        ingest=folder_of("stacks"),
+        focus=folder_of("fields"),
+        results=results_of("draws", 2),
+        out=folder_of("draws"),
         code=code("pairs"),
     shell:
-        "tsva --log {log} pairs --slide {params.slide:q} --settings {params.settings:q} --seed {params.seed}"
-        " --ingest results/ingest/{wildcards.slide} --focus results/focus/{wildcards.slide} {params.simulated}"
-        " --results results --out results/pairs/{wildcards.slide}"
+        "tsva --log {log} pairs --settings {params.settings:q} --seed {params.seed}"
+        " --ingest {params.ingest:q} --focus {params.focus:q} {params.simulated} --results {params.results:q}"
+        " --out {params.out:q}"
 
 
 rule split:
@@ -48,8 +57,8 @@ rule split:
         mem_mb=more(1000),
         runtime=more(20),
     params:
-        settings=plan.section(
-            "pairs", *plan.OFFSETS, "verification_fraction", "split_by"
+        settings=settings_file(
+            "split", *OFFSETS, "pairs.verification_fraction", "pairs.split_by"
         ),
         seed=plan.settings.seed,
         roles=plan.roles(),

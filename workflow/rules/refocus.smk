@@ -16,24 +16,24 @@ rule refocus:
         mem_mb=more(4000),
         runtime=more(240),
     params:
-        settings=plan.section("refocus"),
-        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px"),
-        optics=plan.section("optics"),
+        settings=settings_file(
+            "refocus", "refocus", *OFFSETS, "pairs.patch_px", "optics"
+        ),
         checkpoint=lambda wildcards, input: (
             f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
         ),
+        results=results_of("table", 1),
+        out=folder_of("scores"),
         code=code("refocus"),
     shell:
         "tsva --log {log} refocus --method {wildcards.network} {params.checkpoint} --settings {params.settings:q}"
-        " --pairs {params.pairs:q} --optics {params.optics:q} --table {input.table} --results results"
-        " --threads {threads} --out results/refocus/{wildcards.dataset}/{wildcards.network}"
+        " --table {input.table} --results {params.results:q}"
+        " --threads {threads} --out {params.out:q}"
 
 
 rule refocus_slide:
     input:
-        checkpoint=lambda wildcards: (
-            ancient(plan.checkpoint) if plan.settings.checkpoint else plan.checkpoint
-        ),
+        checkpoint=given_checkpoint,
         table="results/ingest/{slide}/fields.tsv",
         stacks="results/ingest/{slide}/stacks",
     output:
@@ -48,15 +48,15 @@ rule refocus_slide:
         mem_mb=more(4000),
         runtime=more(240),
     params:
-        settings=plan.section("refocus"),
-        pairs=plan.section("pairs", *plan.OFFSETS),
-        optics=plan.section("optics"),
+        settings=settings_file("refocus_slide", "refocus", *OFFSETS, "optics"),
         weights=plan.checkpoint_digest(),
+        ingest=folder_of("stacks"),
+        out=folder_of("images"),
         code=code("refocus_slide"),
     shell:
-        "tsva --log {log} refocus-slide --checkpoint {input.checkpoint:q} --ingest results/ingest/{wildcards.slide}"
-        " --settings {params.settings:q} --pairs {params.pairs:q} --optics {params.optics:q} --threads {threads}"
-        " --out results/refocused/{wildcards.slide}"
+        "tsva --log {log} refocus-slide --checkpoint {input.checkpoint:q} --ingest {params.ingest:q}"
+        " --settings {params.settings:q} --threads {threads}"
+        " --out {params.out:q}"
 
 
 # Slides of role refocus, and nothing but what they need.

@@ -22,9 +22,11 @@ rule report:
         mem_mb=more(2000),
         runtime=more(20),
     params:
+        evaluation=folder_of("summary"),
+        out=folder_of("page"),
         code=code("report"),
     shell:
-        "tsva --log {log} report --evaluation results/evaluate/{wildcards.report} --out results/{wildcards.report}"
+        "tsva --log {log} report --evaluation {params.evaluation:q} --out {params.out:q}"
 
 
 # The paper's Table I with the bounds that it left out, and the network that restores slides.

@@ -12,15 +12,19 @@ rule simulate:
         mem_mb=more(2000),
         runtime=more(60),
     params:
-        slide=lambda wildcards: plan.row(wildcards.slide),
         data=lambda wildcards: plan.data(wildcards.slide),
-        settings=plan.section("simulate"),
-        pairs=plan.section("pairs", *plan.OFFSETS, "offset_sd_um"),
-        optics=plan.section("optics"),
+        settings=settings_file(
+            "simulate",
+            "simulate",
+            *OFFSETS,
+            "pairs.offset_sd_um",
+            "optics",
+            slide=slide_row,
+        ),
         seed=plan.settings.seed,
         sheet_folder=str(plan.sheet.parent),
+        out=folder_of("table"),
         code=code("simulate"),
     shell:
-        "tsva --log {log} simulate --slide {params.slide:q} --settings {params.settings:q} --pairs {params.pairs:q}"
-        " --optics {params.optics:q} --seed {params.seed} --sheet-folder {params.sheet_folder:q} --threads {threads}"
-        " --out results/simulate/{wildcards.slide}"
+        "tsva --log {log} simulate --settings {params.settings:q} --seed {params.seed} --sheet-folder {params.sheet_folder:q} --threads {threads}"
+        " --out {params.out:q}"

@@ -14,6 +14,7 @@ rule spectrum:
         mem_mb=more(2000),
         runtime=more(60),
     params:
+        results=results_of("table", 1),
         code=code("spectrum"),
     shell:
-        "tsva --log {log} spectrum --table {input.table} --results results --out {output}"
+        "tsva --log {log} spectrum --table {input.table} --results {params.results:q} --out {output}"

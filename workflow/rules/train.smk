@@ -18,12 +18,19 @@ rule train:
         mem_mb=more(8000),
         runtime=more(1440),
     params:
-        settings=plan.train_section(),
-        pairs=plan.section("pairs", *plan.OFFSETS, "patch_px", "offset_sd_um"),
-        optics=plan.section("optics"),
+        settings=settings_file(
+            "train",
+            *OFFSETS,
+            "pairs.patch_px",
+            "pairs.offset_sd_um",
+            "optics",
+            train=plan.training(),
+        ),
         seed=plan.settings.seed,
+        results=results_of("table", 1),
+        out=folder_of("model"),
         code=code("train"),
     shell:
-        "tsva --log {log} train --network {wildcards.network} --settings {params.settings:q} --pairs {params.pairs:q}"
-        " --optics {params.optics:q} --seed {params.seed} --table {input.table} --results results --threads {threads}"
-        " --out results/train/{wildcards.network}"
+        "tsva --log {log} train --network {wildcards.network} --settings {params.settings:q}"
+        " --seed {params.seed} --table {input.table} --results {params.results:q} --threads {threads}"
+        " --out {params.out:q}"

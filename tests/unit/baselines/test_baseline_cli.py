@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from settings_file import settings_option
 
 from tsva.cli.baseline import command as baseline
 from tsva.cli.gather import command as gather
@@ -56,10 +56,7 @@ def run(results: Path, method: str, batches: int = 1, **methods: object) -> tupl
         arguments = [
             "--method",
             method,
-            "--methods",
-            json.dumps(methods),
-            "--pairs",
-            '{"patch_px": 48}',
+            *settings_option(methods=methods, pairs={"patch_px": 48}),
             "--signal",
             results / "signal.tsv",
             "--seed",

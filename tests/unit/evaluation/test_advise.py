@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 from scipy.special import ndtr
+from settings_file import settings_option
 
 from tsva.acquisition.spectrum import signal_table
 from tsva.cli.advise import command
@@ -108,7 +109,14 @@ def test_distances_rise() -> None:
 
 
 def test_the_command_writes_what_the_figure_reads(tmp_path) -> None:
-    arguments = ["--settings", SMALL.model_dump_json(), "--seed", "1", "--out", str(tmp_path / "advise")]
+    arguments = [
+        *settings_option(advise=SMALL.model_dump(mode="json")),
+        "--seed",
+        "1",
+        "--out",
+        str(tmp_path / "advise"),
+    ]
+    arguments += ["--seed", "1", "--out", str(tmp_path / "advise")]
     CliRunner().invoke(command, arguments, catch_exceptions=False)
     found = read_table(tmp_path / "advise/delta.tsv")
     summary = json.loads((tmp_path / "advise/summary.json").read_text(encoding="utf-8"))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from settings_file import settings_option
 
 from tsva.cli.count import command
 from tsva.errors import UserError
@@ -70,8 +69,7 @@ def results(tmp_path):
 def counted(results, threads=1):
     out = results / "count" / "dataset1" / "tsva.tsv"
     arguments = [
-        "--settings",
-        json.dumps(SETTINGS),
+        *settings_option(count=SETTINGS),
         "--table",
         results / "pairs/dataset1.tsv",
         "--refocus",

@@ -12,6 +12,7 @@ import pytest
 import torch
 from bioimageio.spec.model.v0_5 import ArchitectureFromLibraryDescr
 from click.testing import CliRunner
+from settings_file import settings_option
 from torch import Tensor, nn
 
 import tsva.restoration.export.onnx as exporting
@@ -70,7 +71,7 @@ def trained(name: NetworkName, path: Path) -> Path:
 
 
 def export(path: Path, out: Path, *more: str) -> str:
-    call = ["--checkpoint", str(path), "--out", str(out), "--settings", json.dumps(OWN), *more]
+    call = ["--checkpoint", str(path), "--out", str(out), *settings_option(export=OWN), *more]
     return CliRunner().invoke(command, call, catch_exceptions=False).output
 
 

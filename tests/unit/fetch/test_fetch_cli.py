@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from settings_file import settings_option
 
 from tsva.cli.fetch import command
 from tsva.errors import UserError
@@ -35,7 +35,7 @@ class Fetch:
         }
 
     def run(self, **settings: object) -> None:
-        arguments = ["--settings", json.dumps({**self.settings, **settings}), "--out", str(self.folder / "out")]
+        arguments = [*settings_option(fetch={**self.settings, **settings}), "--out", str(self.folder / "out")]
         result = CliRunner().invoke(command, arguments)
         if result.exception is not None:
             raise result.exception
@@ -107,7 +107,7 @@ def test_a_killed_process_loses_next_to_nothing(fetch: Fetch, layout, pack) -> N
     fetch.server.files["channel.zip"] = pack({"noise": noise, **layout(*SLIDES)})
     fetch.server.stall_after = 600_000
     code = "import sys; from tsva.cli.fetch import command; command(sys.argv[1:])"
-    arguments = ["--settings", json.dumps(fetch.settings), "--out", str(fetch.folder / "out")]
+    arguments = [*settings_option(fetch=fetch.settings), "--out", str(fetch.folder / "out")]
     part = fetch.folder / "data/channel.zip.part"
     with subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and (not part.exists() or part.stat().st_size < 2 * CHUNK_BYTES):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
+from settings_file import settings_option
 
 from tsva.acquisition.stack import Stack
 from tsva.cli.focus import command
@@ -45,7 +46,7 @@ def ingest(tmp_path: Path) -> Path:
 
 def _run(ingest: Path, **pairs: float) -> Path:
     out = ingest.parents[1] / "focus/S"
-    arguments = ["--pairs", json.dumps({"patch_px": 32, **pairs}), "--ingest", str(ingest), "--out", str(out)]
+    arguments = [*settings_option(pairs={"patch_px": 32, **pairs}), "--ingest", str(ingest), "--out", str(out)]
     result = CliRunner().invoke(command, arguments)
     if result.exception is not None:
         raise result.exception

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from settings_file import settings_option
 
 from tsva.acquisition.stack import Stack
 from tsva.cli.ingest import command
@@ -32,9 +32,9 @@ ROW = {
 }
 
 
-def _run(tmp_path: Path, row: dict, *more: str) -> Path:
+def _run(tmp_path: Path, row: dict, *more: str, **sections: object) -> Path:
     out = tmp_path / "results/S"
-    arguments = ["--slide", json.dumps(row), "--sheet-folder", str(tmp_path), "--out", str(out), *more]
+    arguments = [*settings_option(slide=row, **sections), "--sheet-folder", str(tmp_path), "--out", str(out), *more]
     result = CliRunner().invoke(command, arguments)
     if result.exception is not None:
         raise result.exception
@@ -126,15 +126,15 @@ def test_bad_input_is_named_and_leaves_nothing(tmp_path: Path, folder: Path, kin
 
 @pytest.mark.usefixtures("folder")
 def test_the_step_is_the_pairs_for_training_alone(tmp_path: Path) -> None:
-    pairs = ["--pairs", '{"z_step_um": 0.25}']
+    pairs = {"z_step_um": 0.25}
     with pytest.raises(UserError, match=r"planes 0\.5 µm apart; wanted planes 0\.25 µm apart"):
-        _run(tmp_path, ROW, *pairs)
-    assert len(read_table(_run(tmp_path, {**ROW, "role": "refocus"}, *pairs) / "fields.tsv")) == 2
+        _run(tmp_path, ROW, pairs=pairs)
+    assert len(read_table(_run(tmp_path, {**ROW, "role": "refocus"}, pairs=pairs) / "fields.tsv")) == 2
 
 
 def test_irregular_stacks_can_be_let_in(tmp_path: Path, folder: Path) -> None:
     (folder / "001_z0.png").rename(folder / "001_z0.2.png")
-    table = read_table(_run(tmp_path, ROW, "--settings", '{"require_regular_z": false}') / "fields.tsv")
+    table = read_table(_run(tmp_path, ROW, ingest={"require_regular_z": False}) / "fields.tsv")
     assert np.isnan(table["z_step_um"].iloc[0])
     assert table["z_step_um"].iloc[1] == 0.5
 
@@ -225,7 +225,7 @@ def test_a_location_of_patches_is_a_mosaic(tmp_path: Path) -> None:
         0.5,
     ]
     with pytest.raises(UserError, match=r"patches with pixels of 0\.345 µm; wanted 0\.5 µm .*can't be resampled"):
-        _run(tmp_path, row, "--optics", '{"pixel_um": 0.5}')
+        _run(tmp_path, row, optics={"pixel_um": 0.5})
 
 
 def test_the_users_files_stay_as_they_are(tmp_path: Path, folder: Path) -> None:

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.optics.layers import focal_heights, layer_heights, layer_weights
-from tsva.optics.specimen import Specimen
+from tsva.optics.specimen import Specimen, focal_heights, layer_heights, layer_weights
 
 FLOAT32 = 2e-5
 """Sums and differences of float32 positions of up to some tens of layers (1e-6 each), over a width of 1e-3 at least,

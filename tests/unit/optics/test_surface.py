@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsva.optics.frame import frame_for, samples_per_pixel
-from tsva.optics.surface import WAVES, FocalSurface, draw_waves
+from tsva.optics.specimen import WAVES, FocalSurface, draw_waves
 from tsva.settings.optics import OpticsSettings
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from settings_file import settings_option
 
 from tsva.acquisition.stack import Stack
 from tsva.cli.pairs import command as pairs_command
@@ -112,10 +112,7 @@ def pairs(results: Path, slide: str, *, role="train", patient: str | None = None
     out = results / "pairs" / slide
     run(
         pairs_command,
-        "--slide",
-        json.dumps(row),
-        "--settings",
-        json.dumps(SETTINGS),
+        *settings_option(slide=row, pairs=SETTINGS),
         "--seed",
         1,
         "--ingest",
@@ -136,8 +133,7 @@ def split(results: Path, *slides: str, **settings: object) -> None:
     folder = results / "pairs"
     run(
         split_command,
-        "--settings",
-        json.dumps(settings),
+        *settings_option(pairs=settings),
         "--seed",
         1,
         "--table",

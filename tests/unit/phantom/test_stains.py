@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tsva.simulation.phantom.stains import STAINS, transmittance
+from tsva.simulation.phantom.tissue import STAINS, transmittance
 
 
 @pytest.mark.parametrize("name", STAINS)

@@ -17,7 +17,7 @@ TEST = "B\tP2\tSample1\tdataset1\tsimulated\t\tfatty\t"
 
 def plan(folder: Path, *rows: str, **settings: object) -> Plan:
     (folder / "slides.tsv").write_text("\n".join([HEADER, *rows, ""]))
-    return Plan({"slides": str(folder / "slides.tsv"), **settings}, folder / "memory.json")
+    return Plan({"slides": str(folder / "slides.tsv"), **settings}, folder / "state")
 
 
 def test_slides_by_role(tmp_path: Path) -> None:
@@ -41,10 +41,30 @@ def test_files_behind_a_path(tmp_path: Path, path: str) -> None:
     assert plan(tmp_path, TRAIN, f"Z\tP3\tS\ttrain\tstack\t{path}\t\t").data("Z") != before
 
 
-def test_a_stage_is_told_what_it_uses_and_no_more(tmp_path: Path) -> None:
-    made = plan(tmp_path, TRAIN, TEST)
-    assert set(json.loads(made.section("pairs", "delta_um", "z_step_um"))) == {"delta_um", "z_step_um"}
-    assert "networks" not in json.loads(made.train_section())
+def test_a_stage_is_given_what_it_uses_and_no_more(tmp_path: Path) -> None:
+    def file(**settings: dict) -> str:
+        return plan(tmp_path, TRAIN, TEST, **settings).settings_file(
+            "focus", "focus", "pairs.delta_um", "pairs.z_step_um", slide={"slide": "A"}
+        )
+
+    path = file()
+    held = json.loads(Path(path).read_text())
+    assert set(held) == {"focus", "pairs", "slide"}
+    assert held["pairs"] == {"delta_um": 0.5, "z_step_um": 0.5}
+    assert file(pairs={"patch_px": 64}, count={"threshold": "li"}) == path
+    assert file(pairs={"delta_um": 1.0}) != path != file(focus={"min_peak_ratio": 1.3})
+    assert "networks" not in plan(tmp_path, TRAIN, TEST).training()
+
+
+def test_a_settings_file_is_written_once_and_mended(tmp_path: Path) -> None:
+    path = Path(plan(tmp_path, TRAIN).settings_file("count", "count"))
+    text, stamp = path.read_text(), path.stat().st_mtime_ns
+    assert plan(tmp_path, TRAIN).settings_file("count", "count") == str(path)
+    assert path.stat().st_mtime_ns == stamp
+    path.write_text("{}")
+    plan(tmp_path, TRAIN).settings_file("count", "count")
+    assert path.read_text() == text
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize(
@@ -74,11 +94,11 @@ def test_disk_of_a_full_field(tmp_path: Path) -> None:
 
 def test_the_sheet_of_the_fetch_stage_may_be_missing(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    waiting = Plan({"slides": f"{folder}/slides.tsv", "fetch": {"folder": str(folder)}}, tmp_path / "memory.json")
+    waiting = Plan({"slides": f"{folder}/slides.tsv", "fetch": {"folder": str(folder)}}, tmp_path / "state")
     assert waiting.awaits_fetch
     assert (waiting.slides, waiting.networks, waiting.datasets, waiting.sheet_digest()) == ({}, [], [], "")
     with pytest.raises(UserError, match=r"key slides: got .*slides\.tsv, which is no file"):
-        Plan({"slides": f"{folder}/slides.tsv"}, tmp_path / "memory.json")
+        Plan({"slides": f"{folder}/slides.tsv"}, tmp_path / "state")
 
 
 def test_disk_of_jpeg_patches_and_fields(tmp_path: Path) -> None:
@@ -122,5 +142,5 @@ def test_slow_methods_have_batches(tmp_path: Path) -> None:
 def test_true_optics_are_those_of_other_microscopes(tmp_path: Path) -> None:
     other = TEST.replace("B\t", "C\t") + "other_lab"
     made = plan(tmp_path, TRAIN, TEST, other)
-    told = json.loads(made.true_optics("dataset1"))
+    told = made.true_optics("dataset1")
     assert set(told) == {"C"} and told["C"]["model"] == "debye"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from settings_file import settings_option
 
 from tsva.acquisition.stack import Stack
 from tsva.cli.refocus import command as refocus
@@ -101,8 +101,7 @@ def run_refocus(results: Path, out: Path, method: str, *more: str, **pairs: floa
     arguments = [
         "--method",
         method,
-        "--pairs",
-        json.dumps({"patch_px": 32, **pairs}),
+        *settings_option(pairs={"patch_px": 32, **pairs}),
         "--table",
         str(results / "pairs/dataset1.tsv"),
         "--results",
@@ -204,7 +203,7 @@ def ingested(folder: Path, stacks_by_field: dict[str, Stack]) -> Path:
 
 
 def run_slide(ingest: Path, checkpoint: Path, out: Path, **settings: float) -> None:
-    arguments = ["--checkpoint", checkpoint, "--ingest", ingest, "--settings", json.dumps(settings), "--out", out]
+    arguments = ["--checkpoint", checkpoint, "--ingest", ingest, *settings_option(refocus=settings), "--out", out]
     CliRunner().invoke(refocus_slide, list(map(str, arguments)), catch_exceptions=False)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
+from settings_file import settings_option
 
 from tsva.cli.evaluate import command as evaluate
 from tsva.cli.report import command as render
@@ -135,15 +136,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Report]:
 
 def run(results: Path, world: World, *more: str) -> Report:
     """Call both commands on a results folder."""
-    arguments = [
-        "--settings",
-        '{"examples": 3}',
-        "--pairs",
-        PAIRS.model_dump_json(),
-        "--seed",
-        "1",
-    ]
-    arguments += ["--train", '{"recipe": "miniature"}', "--run", '{"tsva_version": "0.0"}', "--results", str(results)]
+    arguments = settings_option(
+        report={"examples": 3},
+        pairs=PAIRS.model_dump(mode="json"),
+        train={"recipe": "miniature"},
+        run={"tsva_version": "0.0"},
+    )
+    arguments += ["--seed", "1", "--results", str(results)]
     arguments += [word for name in world.datasets for word in ("--dataset", name)]
     arguments += [word for name in ("y1", *world.remaining) for word in ("--method", name)]
     evaluation = str(results / "evaluate" / "report")

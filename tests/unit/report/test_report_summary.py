@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from settings_file import settings_option
 
 from tsva.acquisition.offsets import bin_weights
 from tsva.cli.evaluate import command
@@ -208,8 +209,8 @@ def test_reasons_are_merged_where_figures_alone_differ() -> None:
     [
         (["--dataset", "dataset1", "--method", "tsva"], "--method"),
         (["--dataset", "dataset1", "--method", "y1"], "dataset1.tsv"),
-        (["--run", "[1]"], "--run"),
-        (["--train", "{"], "--train"),
+        (settings_option(run=[1]), "key run"),
+        (settings_option(train="{"), "key train"),
     ],
 )
 def test_mistakes_are_told_where_they_are(tmp_path: Path, arguments: list[str], where: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from settings_file import settings_option
 
 from tsva.cli.simulate import command
 from tsva.errors import UserError
@@ -22,7 +22,7 @@ OPTICS = {"bandwidth_um": 0}
 
 def _run(out: Path, row: dict, settings: dict = SETTINGS) -> Result:
     row = {"slide": "S1", "patient": "P1", "sample": "Sample1", "role": "train", **row}
-    arguments = ["--slide", json.dumps(row), "--settings", json.dumps(settings), "--optics", json.dumps(OPTICS)]
+    arguments = settings_option(slide=row, simulate=settings, optics=OPTICS)
     return CliRunner().invoke(
         command, [*arguments, "--seed", "3", "--sheet-folder", str(out.parent), "--out", str(out)]
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from settings_file import settings_option
 from small_problem import patch_table, stacks
 
 import tsva.training.fit
@@ -34,10 +35,7 @@ def train(results: Path, out: Path, network: str = "tsva", seed: int = 1, **sett
     arguments = [
         "--network",
         network,
-        "--settings",
-        json.dumps(SETTINGS | settings),
-        "--pairs",
-        '{"patch_px": 32}',
+        *settings_option(train=SETTINGS | settings, pairs={"patch_px": 32}),
         "--seed",
         str(seed),
         "--table",

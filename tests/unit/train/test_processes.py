@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from settings_file import settings_option
 from small_problem import patch_table, stacks
 from torch.utils.data import DataLoader
 
@@ -130,10 +131,7 @@ def test_two_processes_train_one_network(network: str, tmp_path: Path) -> None:
         "train",
         "--network",
         network,
-        "--settings",
-        json.dumps(settings),
-        "--pairs",
-        '{"patch_px": 32}',
+        *settings_option(train=settings, pairs={"patch_px": 32}),
         "--seed",
         "1",
         "--table",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from settings_file import settings_option
 from small_problem import patch_table, stacks
 
 from tsva.cli.train import command
@@ -153,10 +153,7 @@ def arguments(results: Path, out: Path, **settings: object) -> list[str]:
     return [
         "--network",
         "tsva",
-        "--settings",
-        json.dumps(short | settings),
-        "--pairs",
-        '{"patch_px": 32}',
+        *settings_option(train=short | settings, pairs={"patch_px": 32}),
         "--seed",
         "1",
         "--table",

@@ -1,6 +1,5 @@
 """Digital tissue: stained sections with known nuclei."""
 
-from tsva.simulation.phantom.stains import STAINS, Stain
-from tsva.simulation.phantom.tissue import KINDS, tissue
+from tsva.simulation.phantom.tissue import KINDS, STAINS, Stain, tissue
 
 __all__ = ["KINDS", "STAINS", "Stain", "tissue"]

@@ -1,4 +1,4 @@
-"""Cell territories: which cell owns a place, and how far its borders are."""
+"""Cells: where they lie, which one owns a place, and the bodies of those that lie free."""
 
 from __future__ import annotations
 
@@ -7,6 +7,54 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsva.simulation.phantom.canvas import Canvas
+
+
+def scatter(candidates: np.ndarray, distance_um: np.ndarray, count: int, taken: np.ndarray | None = None) -> np.ndarray:
+    """Pick places in order, leaving out those too close to one already picked.
+
+    Parameters
+    ----------
+    candidates : (N, 2) float array
+        y and x in micrometres (or any coordinates in which distances are meant), in random order.
+    distance_um : (N,) float array
+        Smallest distance that each wants; between two, the mean of their wishes counts.
+    count : int
+        Stop after so many.
+    taken : (M, 3) float array, optional
+        Places (y, x, distance) that are taken already.
+
+    Returns
+    -------
+    (K,) int array
+        Rows of `candidates`, K ≤ count.
+
+    Notes
+    -----
+    Random sequential adsorption (Matérn's third hard-core process): nuclei don't penetrate each other, but their
+    places have no other order.
+    """
+    first = 0 if taken is None else len(taken)
+    held = np.empty((first + count, 3))
+    if taken is not None:
+        held[:first] = taken
+    picked: list[int] = []
+    for row, (place, wish) in enumerate(zip(candidates, distance_um, strict=True)):
+        if len(picked) == count:
+            break
+        used = held[: first + len(picked)]
+        apart = (used[:, 0] - place[0]) ** 2 + (used[:, 1] - place[1]) ** 2
+        if np.all(apart >= ((used[:, 2] + wish) / 2) ** 2):
+            held[first + len(picked)] = (*place, wish)
+            picked.append(row)
+    return np.array(picked, dtype=int)
+
+
+def uniform(
+    rng: np.random.Generator, height_um: float, width_um: float, count: int, margin_um: float = 0.0
+) -> np.ndarray:
+    """(count, 2) places spread evenly over a field and a margin around it."""
+    span = np.array([height_um, width_um]) + 2 * margin_um
+    return rng.random((count, 2)) * span - margin_um
 
 
 @dataclass(frozen=True)
@@ -89,3 +137,41 @@ def ridge(values: np.ndarray, width: float) -> np.ndarray:
     """1 where `values` is zero, falling to 0 as a Gaussian of standard deviation `width` (float32)."""
     scaled = values * (1 / width)
     return np.exp(-0.5 * scaled * scaled)
+
+
+def bodies(
+    canvas: Canvas,
+    y_um: np.ndarray,
+    x_um: np.ndarray,
+    long_um: np.ndarray,
+    short_um: np.ndarray,
+    angle: np.ndarray,
+    *,
+    eosin: float,
+    haematoxylin: float,
+    granules: float,
+) -> None:
+    """Draw cell bodies over what is there.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        The field.
+    y_um, x_um, long_um, short_um, angle : (N,) float arrays
+        Centres, half axes and direction of the long axis.
+    eosin, haematoxylin : float
+        Amounts.
+    granules : float
+        Standard deviation of log amount over lobes of about 1 µm.
+    """
+    for y, x, long, short, turn in zip(y_um, x_um, long_um, short_um, angle, strict=True):
+        window = canvas.window(y, x, 1.3 * long)
+        if window is None:
+            continue
+        along, across = canvas.turned(window, y, x, turn)
+        radius = np.sqrt((along / float(long)) ** 2 + (across / float(short)) ** 2)
+        cover = step((1 - radius) * float(short) + 0.3 * canvas.waves[0][window], 0.0, 0.6)
+        texture = np.exp(granules * canvas.speckle[window] + 0.2 * canvas.grain[window])
+        for amounts, amount in ((canvas.eosin, eosin), (canvas.haematoxylin, haematoxylin)):
+            part = amounts[window]
+            part += cover * (amount * texture - part)

@@ -2,23 +2,173 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from tsva.optics.specimen import Specimen
 from tsva.simulation.phantom.canvas import Canvas
-from tsva.simulation.phantom.kinds import epithelial, fatty, glandular, lymphoid, muscle, skin, stromal
-from tsva.simulation.phantom.section import cut
-from tsva.simulation.phantom.stains import STAINS, transmittance
+from tsva.simulation.phantom.cells import ridge, step
+from tsva.simulation.phantom.kinds import connective, fatty, glandular, lymphoid, muscle, squamous
+
+
+@dataclass(frozen=True)
+class Stain:
+    """How one laboratory's slides are coloured.
+
+    Attributes
+    ----------
+    haematoxylin, eosin : three floats
+        Stain vectors: relative optical density in red, green and blue, as published; `vectors` gives them unit norm.
+    haematoxylin_strength, eosin_strength : float
+        Optical density of this laboratory's slides relative to the amounts that the tissue kinds are drawn with.
+    blank : three floats
+        Transmittance of glass and mounting medium without tissue.
+    source : str
+        Where the vectors were published.
+    """
+
+    haematoxylin: tuple[float, float, float]
+    eosin: tuple[float, float, float]
+    haematoxylin_strength: float
+    eosin_strength: float
+    blank: tuple[float, float, float]
+    source: str
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """(2, 3) float64 array: haematoxylin, eosin; rows of unit norm."""
+        rows = np.array([self.haematoxylin, self.eosin])
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+STAINS = {
+    "lab_a": Stain(
+        haematoxylin=(0.490157, 0.768971, 0.410402),
+        eosin=(0.046153, 0.842068, 0.537393),
+        haematoxylin_strength=1.0,
+        eosin_strength=1.0,
+        blank=(0.985, 0.985, 0.980),
+        source="Landini, Colour Deconvolution for ImageJ, vectors 'H&E 2'",
+    ),
+    "lab_b": Stain(
+        haematoxylin=(0.644211, 0.716556, 0.266844),
+        eosin=(0.092789, 0.954111, 0.283111),
+        haematoxylin_strength=1.15,
+        eosin_strength=0.8,
+        blank=(0.975, 0.970, 0.975),
+        source="Ruifrok & Johnston (2001) as in Landini, Colour Deconvolution for ImageJ, vectors 'H&E'",
+    ),
+    "lab_c": Stain(
+        haematoxylin=(0.5626, 0.7201, 0.4062),
+        eosin=(0.2159, 0.8012, 0.5581),
+        haematoxylin_strength=0.95,
+        eosin_strength=0.9,
+        blank=(0.980, 0.975, 0.965),
+        source="Macenko et al. (2009), reference matrix of the authors' implementation",
+    ),
+}
+"""Stain protocols by name."""
+
+
+def transmittance(amounts: np.ndarray, stain: Stain) -> np.ndarray:
+    """Transmitted over incident intensity of a stained section.
+
+    Parameters
+    ----------
+    amounts : (Y, X, 2) float array
+        Haematoxylin and eosin, as optical density (base ten) along each stain's unit vector, at unit strength.
+    stain : Stain
+        The laboratory's protocol.
+
+    Returns
+    -------
+    (Y, X, 3) float32 array
+        Red, green, blue; within (0, 1].
+
+    References
+    ----------
+    Beer-Lambert law: T = 10^-(A_H v_H + A_E v_E); Ruifrok & Johnston (2001).
+    """
+    strengths = np.array([stain.haematoxylin_strength, stain.eosin_strength])
+    matrix = stain.vectors * strengths[:, None] * -np.log(10)
+    density = amounts.astype(np.float32, copy=False) @ matrix.astype(np.float32)
+    return np.exp(density, out=density) * np.array(stain.blank, np.float32)
+
+
+FOLD_CHANCE = 0.08
+MARGIN_CHANCE = 0.12
+WAVES_UM = 0.15
+"""Standard deviation of the section's own depth: it lies on the glass, but not flat."""
+
+
+def cut(canvas: Canvas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Finish a drawn section.
+
+    Returns
+    -------
+    amounts : (Y, X, 2) float32 array
+        Haematoxylin and eosin.
+    depth_um, thickness_um : (Y, X) float32 arrays
+        As in Specimen.
+    """
+    rng = canvas.rng
+    # Where drawn nuclei overlap more than the section has room for, all of them give way alike.
+    crowd = np.maximum(canvas.occupied, 1)
+    nuclear = canvas.nuclear / crowd
+    room = 1 - np.minimum(canvas.occupied, 1)
+    haematoxylin, eosin = canvas.haematoxylin * room, canvas.eosin * room
+    rest = haematoxylin + eosin
+    weight = np.maximum(rest + nuclear, 1e-6)
+    share = nuclear / weight
+    filled = np.maximum(canvas.nuclear, 1e-6)
+    depth_um = share * canvas.nuclear_depth / filled
+    thickness_um = share * canvas.nuclear_thickness / filled + (1 - share) * np.float32(canvas.section_um)
+    depth_um += WAVES_UM * canvas.smooth(35.0)
+
+    uneven = np.exp(0.05 * canvas.smooth(60.0))
+    if rng.random() < FOLD_CHANCE:
+        uneven *= _fold(canvas)
+        thickness_um *= np.minimum(uneven, 2)
+    if rng.random() < MARGIN_CHANCE:
+        tissue = _margin(canvas)
+        uneven *= tissue
+        canvas.keep_nuclei(tissue > 0.5)
+    amounts = np.stack([(haematoxylin + nuclear) * uneven, eosin * uneven], axis=-1)
+    np.maximum(amounts, 0, out=amounts)
+    return amounts, depth_um.astype(np.float32), thickness_um.astype(np.float32)
+
+
+def _line(canvas: Canvas, offset: float) -> np.ndarray:
+    """Signed distance in micrometres from a gently curved line across the field."""
+    rng = canvas.rng
+    angle = rng.uniform(0, 2 * np.pi)
+    across = (canvas.y_um - canvas.height_um / 2) * np.cos(angle) - (canvas.x_um - canvas.width_um / 2) * np.sin(angle)
+    return (across + 9 * canvas.smooth(50.0) - offset).astype(np.float32)
+
+
+def _fold(canvas: Canvas) -> np.ndarray:
+    """Optical thickness where the section lies double."""
+    distance_um = _line(canvas, canvas.rng.uniform(-0.3, 0.3) * canvas.width_um)
+    width_um = canvas.rng.uniform(4, 10)
+    return 1 + 0.9 * step(width_um - np.abs(distance_um), 0.0, 1.0) + 0.2 * ridge(np.abs(distance_um) - width_um, 0.6)
+
+
+def _margin(canvas: Canvas) -> np.ndarray:
+    """1 on tissue, 0 beyond a ragged edge."""
+    distance_um = _line(canvas, canvas.rng.uniform(0.15, 0.35) * min(canvas.height_um, canvas.width_um))
+    return 1 - step(distance_um + 1.0 * canvas.waves[0] + 0.4 * canvas.grain, 0.0, 0.8)
+
 
 _DRAW = {
     "glandular": glandular.draw,
-    "epithelial": epithelial.draw,
-    "stromal": stromal.draw,
+    "epithelial": squamous.epithelial,
+    "stromal": connective.stromal,
     "fatty": fatty.draw,
     "lymphoid": lymphoid.draw,
     "muscle": muscle.draw,
-    "skin": skin.draw,
+    "skin": squamous.skin,
 }
 KINDS = tuple(_DRAW)
 """Names of the kinds of tissue."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tsva.simulation.phantom.canvas import Canvas
-from tsva.simulation.phantom.cells import FAR, Territories, ridge, step, territories
-from tsva.simulation.phantom.looks import FIBROBLAST, FLAT
-from tsva.simulation.phantom.nuclei import Nuclei, paint
-from tsva.simulation.phantom.scatter import scatter, uniform
-from tsva.simulation.phantom.vessels import vessel
+from tsva.simulation.phantom.cells import FAR, Territories, ridge, scatter, step, territories, uniform
+from tsva.simulation.phantom.kinds.connective import vessel
+from tsva.simulation.phantom.nuclei import FIBROBLAST, FLAT, Nuclei, paint
 
 DIAMETER_UM = 62.0
 NUCLEI_PER_MM2 = 350

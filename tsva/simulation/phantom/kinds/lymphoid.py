@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tsva.simulation.phantom.canvas import Canvas
-from tsva.simulation.phantom.cells import ridge, step, territories
-from tsva.simulation.phantom.looks import FIBROBLAST, LYMPHOCYTE, VESICULAR
-from tsva.simulation.phantom.nuclei import Nuclei, paint
-from tsva.simulation.phantom.scatter import scatter, uniform
-from tsva.simulation.phantom.vessels import vessel
+from tsva.simulation.phantom.cells import ridge, scatter, step, territories, uniform
+from tsva.simulation.phantom.kinds.connective import vessel
+from tsva.simulation.phantom.nuclei import FIBROBLAST, LYMPHOCYTE, VESICULAR, Nuclei, paint
 
 CELLS_PER_MM2 = 14000
 LARGE_SHARE = 0.06

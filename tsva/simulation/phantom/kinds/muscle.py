@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tsva.simulation.phantom.canvas import Canvas
-from tsva.simulation.phantom.cells import ridge, step
-from tsva.simulation.phantom.fibres import BANK, Bank, Course, course
-from tsva.simulation.phantom.looks import FLAT
-from tsva.simulation.phantom.nuclei import Nuclei, paint
-from tsva.simulation.phantom.scatter import scatter
+from tsva.simulation.phantom.cells import ridge, scatter, step
+from tsva.simulation.phantom.kinds.connective import BANK, Bank, Course, course
+from tsva.simulation.phantom.nuclei import FLAT, Nuclei, paint
 
 FIBRE_UM = 40.0
 SARCOMERE_UM = 2.3

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.simulation.phantom.noise import fractal, smooth
-from tsva.simulation.phantom.scatter import scatter, uniform
+from tsva.simulation.phantom.canvas import fractal, smooth
+from tsva.simulation.phantom.cells import scatter, uniform
 
 
 def test_smooth_field_has_unit_variance_and_its_length():
