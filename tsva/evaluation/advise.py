@@ -44,12 +44,12 @@ CURVE_COLUMNS = (
 )
 """`delta_um` 0 is one shot at F; gains are over its Wiener restoration, paired by specimen."""
 METHODS = ("sharper_shot", "wiener_one_shot", "wiener_two_shot", "wiener_blind")
-"""Columns of PSNR: the sharper shot as captured; Wiener restoration of it, and of both, told n; both, n estimated."""
+"""Columns of PSNR: the sharper shot as captured; Wiener restoration of it, and of both, n known; both, n estimated."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A simulated microscope and what its methods are told.
+    """A simulated microscope and what its methods know.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Bench:
 def in_focus(bench: Bench) -> Iterator[np.ndarray]:
     """One captured in-focus image of each kind, (1, Y, X, 3) uint8: other specimens than `measure` restores.
 
-    Their mean spectrum is what restoration is told of the signal.
+    Their mean spectrum is what restoration knows of the signal.
     """
     for number, kind in enumerate(dict.fromkeys(bench.settings.tissues)):
         captured, _ = _images(bench, kind, np.zeros(1), ("signal", number))

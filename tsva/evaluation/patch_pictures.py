@@ -32,7 +32,7 @@ WHERE = (
 PALE = 0.45
 """How much of the image is left under the outlines."""
 LINE = np.array([0, 70, 160], np.uint8)
-"""Dark blue: darker than any pale stain, and told from red and brown by every reader."""
+"""Dark blue: darker than any pale stain, and distinct from red and brown for every reader."""
 ERROR_MAP = "cividis"
 """Even steps of lightness, and the same to a colour-blind reader."""
 MAPPED_SHARE = 0.995

@@ -122,7 +122,7 @@ def excluded(slides: Sequence[Slide]) -> dict[str, Any]:
     alike: dict[tuple[str, str], list[str]] = {}
     for unit, reason in found:
         alike.setdefault((unit, NUMBER.sub("#", reason)), []).append(reason)
-    reasons = [{"unit": unit, "reason": merged(told), "number": len(told)} for (unit, _), told in alike.items()]
+    reasons = [{"unit": unit, "reason": merged(given), "number": len(given)} for (unit, _), given in alike.items()]
     return {
         "fields": sum(unit == "field" for unit, _ in found),
         "patches": sum(unit == "patch" for unit, _ in found),

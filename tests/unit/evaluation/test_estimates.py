@@ -50,7 +50,7 @@ def test_a_wrong_sign_is_no_wrong_size():
     assert found["rmse_um"] == pytest.approx(np.sqrt(np.mean((2 * truth()[strict]) ** 2)))
 
 
-def test_errors_beyond_two_standard_errors_are_told():
+def test_errors_beyond_two_standard_errors_are_counted():
     estimates = truth() + 0.3
     near, far = (
         offset_rows(

@@ -29,7 +29,7 @@ def disks(*circles, shape=(120, 150)):
 
 
 @given(st.floats(0, 0.8), st.floats(0, 0.8))
-def test_haematoxylin_is_told_from_eosin(blue, red):
+def test_haematoxylin_is_distinct_from_eosin(blue, red):
     found = haematoxylin(stained(np.full((2, 2), blue), red), "h_e")
     # A grey level's rounding by a half at 255 · 10^-1.6 = 6.4 or lighter is a density of 0.036 at most, and the
     # unmixing's row for haematoxylin has no coefficients that sum to more than 4.

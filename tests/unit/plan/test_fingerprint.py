@@ -64,7 +64,7 @@ def test_template_changes_the_report_alone(package: Path, stage: str) -> None:
 
 
 def test_report_imports_no_statistics() -> None:
-    behind = {path.relative_to(fingerprint.ROOT).as_posix() for path in fingerprint._closure("tsva.cli.report")}
+    behind = {path.relative_to(fingerprint.ROOT).as_posix() for path in fingerprint.files_behind("tsva.cli.report")}
     of_evaluation = {name for name in behind if name.startswith("evaluation/") and name.endswith(".py")}
     assert of_evaluation == {"evaluation/__init__.py", "evaluation/names.py", "evaluation/rows.py"}
     others = ("restoration/", "training/", "simulation/", "readers/", "optics/", "acquisition/", "pipeline/")
@@ -72,5 +72,5 @@ def test_report_imports_no_statistics() -> None:
 
 
 def test_evaluation_imports_no_rendering() -> None:
-    behind = {path.relative_to(fingerprint.ROOT).as_posix() for path in fingerprint._closure("tsva.cli.evaluate")}
+    behind = {path.relative_to(fingerprint.ROOT).as_posix() for path in fingerprint.files_behind("tsva.cli.evaluate")}
     assert "evaluation/statistics/intervals.py" in behind and not [n for n in behind if n.startswith("report/")]

@@ -175,7 +175,7 @@ def test_the_largest_shift_is_of_a_usable_field() -> None:
     assert slides.shift([])["largest"] is None
 
 
-def test_what_was_left_out_is_told_once() -> None:
+def test_what_was_left_out_is_listed_once() -> None:
     ingest = pd.DataFrame({"field": ["f0", "f1"], "reason": ["", "truncated"]})
     columns = ["field", "row", "column", "reason"]
     rows = [("f1", pd.NA, pd.NA, "truncated"), ("f0", 1, 2, "blank"), ("f0", 1, 3, "blank")]
@@ -199,8 +199,8 @@ def test_what_was_left_out_is_told_once() -> None:
 
 def test_reasons_are_merged_where_figures_alone_differ() -> None:
     assert slides.merged(["tissue on 3.0%, less than 5%"] * 2) == "tissue on 3.0%, less than 5%"
-    told = ["tissue on 3.0%, less than 5%", "tissue on 10.5%, less than 5%", "tissue on -4%, less than 5%"]
-    assert slides.merged(told) == "tissue on -4 to 10.5%, less than 5%"
+    given = ["tissue on 3.0%, less than 5%", "tissue on 10.5%, less than 5%", "tissue on -4%, less than 5%"]
+    assert slides.merged(given) == "tissue on -4 to 10.5%, less than 5%"
     assert slides.merged(["blank"]) == "blank"
 
 
@@ -213,7 +213,7 @@ def test_reasons_are_merged_where_figures_alone_differ() -> None:
         (settings_option(train="{"), "key train"),
     ],
 )
-def test_mistakes_are_told_where_they_are(tmp_path: Path, arguments: list[str], where: str) -> None:
+def test_mistakes_are_reported_where_they_are(tmp_path: Path, arguments: list[str], where: str) -> None:
     common = ["--seed", "1", "--results", str(tmp_path), "--out", str(tmp_path / "report")]
     with pytest.raises(UserError) as caught:
         CliRunner().invoke(command, [*common, *arguments], catch_exceptions=False)

@@ -38,7 +38,7 @@ def watershed(mask: np.ndarray) -> np.ndarray:
     """
     if mask.all() or not mask.any():
         return mask.copy()
-    # Padding by one pixel spares every step a test for the image's border; it is marked where it has to be told apart.
+    # Padding by one pixel spares every step a test for the image's border; it is marked where it matters.
     distance = np.pad(ndimage.distance_transform_edt(mask).astype(np.float32), 1)
     inside = np.pad(np.ones(mask.shape, bool), 1)
     heights = ridge_heights(distance)
