@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tsva.report import figures
+from tsva.report.page import TEMPLATES
 from tsva.report.svg import MUTED, SERIES, VARIABLES, svg
 
 
@@ -29,3 +30,9 @@ def test_there_is_no_plot_of_nothing() -> None:
     summary = {"focus": {"offsets": {"fields": 0}}, "datasets": [], "training": []}
     assert figures.focal_positions(summary) is None
     assert figures.training(summary) is None
+
+
+def test_every_figure_stands_in_a_template() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.jinja"))
+    assert [name for name in figures.FIGURES if f"figures.{name}(" not in text] == []
+    assert {"psnr_by_offset", "differences", "focal_positions", "training"} <= figures.FIGURES.keys()

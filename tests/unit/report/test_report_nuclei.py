@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from test_report_page import numbers, only, printed
 
-from tsva.evaluation.verdict import nuclei_in_words
+from tsva.evaluation.remarks import nuclei_in_words
 from tsva.report.tables import nuclei_table
 from tsva.settings.pairs import PairsSettings
 
