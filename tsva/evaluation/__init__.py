@@ -1,0 +1,1 @@
+"""Scores, cell counts and statistics: how far a method's results may be trusted."""

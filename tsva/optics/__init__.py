@@ -1,1 +1,1 @@
-"""How a microscope makes an image: eqs. 1 to 3 of the paper, and a camera behind them (docs/optics.md)."""
+"""How a microscope makes an image of a specimen out of focus: point spread and transfer functions, and the camera."""

@@ -1,1 +1,1 @@
-"""Readers of what microscopes write; nothing else opens a user's image."""
+"""Readers of what microscopes write: stacks, slides and images in the vendors' formats."""

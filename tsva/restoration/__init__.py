@@ -1,0 +1,1 @@
+"""From two shots to the in-focus image: networks and methods without training under one contract."""

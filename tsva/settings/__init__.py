@@ -1,0 +1,1 @@
+"""Settings and the slide sheet, checked before anything runs."""

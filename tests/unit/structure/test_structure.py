@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import tomllib
 from pathlib import Path
@@ -13,15 +12,6 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 LIMITS = BENCHMARKS / "structure_limits.toml"
-
-
-@pytest.fixture(scope="module")
-def structure() -> ModuleType:
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location("structure", BENCHMARKS / "structure.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
