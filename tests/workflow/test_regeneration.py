@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -168,3 +169,13 @@ def test_run_after_a_change_settles(workflow: Workflow) -> None:
     workflow.edit_settings("count", threshold="default")
     workflow.run()
     assert not workflow.planned()
+
+
+def test_jobs_share_the_cores_and_name_what_they_read(workflow: Workflow) -> None:
+    """Ten counts and three simulated slides: each job has its share of 40 cores for processes of its own."""
+    text = workflow.run("--dry-run", "--forceall", "--printshellcmds", "--cores", "40").stdout
+    for stage, share in (("count", 4), ("simulate", 13)):
+        found = re.findall(rf"tsva --log \S+ {stage} .*?--threads (\d+)", text)
+        assert found and set(found) == {str(share)}
+    counted = [block for block in text.split("\n\n") if "rule count:" in block and "dataset1" in block]
+    assert counted and all("results/simulate/C1/truth" in block for block in counted)

@@ -117,9 +117,14 @@ def checkpoint_input(wildcards):
     )
 
 
-def more(amount):
-    """Memory or minutes that double with every attempt, where a profile lets a killed job be submitted anew."""
-    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+def more(amount, each_core=0):
+    """Memory or minutes that double with every attempt, where a profile lets a killed job be submitted anew.
+
+    `each_core`: what every process of the job takes beside that.
+    """
+    return lambda wildcards, attempt, threads: (amount + each_core * threads) * 2 ** (
+        attempt - 1
+    )
 
 
 def cores_given():

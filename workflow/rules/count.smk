@@ -15,7 +15,7 @@ rule count:
         ENV
     threads: share_of_cores(len(plan.reports["report"]) * len(plan.datasets))
     resources:
-        mem_mb=more(2000),
+        mem_mb=more(1000, each_core=1000),
         runtime=more(60),
     params:
         settings=settings_file("count", "count"),
