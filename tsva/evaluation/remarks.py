@@ -9,32 +9,35 @@ from tsva.evaluation.rows import Row, average, outcome, standing
 from tsva.settings.pairs import PairsSettings
 
 
-def untrained(rows: Sequence[Row], methods: Sequence[str], lead: str, protocol: str) -> list[str]:
+def untrained(
+    rows: Sequence[Row], captured: Sequence[Row], methods: Sequence[str], lead: str, protocol: str
+) -> list[str]:
     """What methods without training reach.
 
     Parameters
     ----------
-    rows : sequence of mappings
-        Comparisons on one data set, all samples, one target.
+    rows, captured : sequences of mappings
+        Comparisons on one data set, all samples: against the headline's target, and against the captured one.
     methods : sequence of str
         Those without training; doing nothing may be among them.
     lead : str
         The method that the verdict is about.
     protocol : str
-        Of the averages.
+        Of the headline. Slow methods restore the grid's offsets alone: only whether they are better than doing nothing
+        is said of these, by the strict average.
 
     Returns
     -------
     list of str
         No sentences where there are no such methods.
     """
-    gains = {
-        method: row["difference_db"]
-        for method in methods
-        if method not in (NOTHING, lead)
-        and (row := average(rows, method, NOTHING, protocol)) is not None
-        and row["difference_db"] is not None
-    }
+
+    def known(comparisons: Sequence[Row], name: str) -> dict[str, float]:
+        found = {method: average(comparisons, method, NOTHING, name) for method in methods if method != lead}
+        return {m: row["difference_db"] for m, row in found.items() if row and row["difference_db"] is not None}
+
+    gains = known(rows, protocol)
+    every = {**known(captured, "strict"), **gains}
     if not gains:
         return []
     best = max(gains, key=lambda method: gains[method])
@@ -49,7 +52,7 @@ def untrained(rows: Sequence[Row], methods: Sequence[str], lead: str, protocol: 
             if words
             else f"{name} less it is {signed(paired['difference_db'], 2)} dB, with no interval clear of zero."
         )
-    worse = [method_name(method) for method in methods if gains.get(method, 1) <= 0]
+    worse = [method_name(method) for method in methods if every.get(method, 1) <= 0]
     if worse:
         verb = "is" if len(worse) == 1 else "are"
         sentences.append(f"{listed(worse)} {verb} no better than doing nothing.")

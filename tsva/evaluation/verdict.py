@@ -90,7 +90,9 @@ def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[
     for rival in (method for method in methods if method in NETWORK_NAMES and method != lead):
         sentences += [_against(rows, captured, lead, rival, protocol), _harm(rows, rival, protocol)]
         sentences += [_columns(captured, rival)]
-    sentences += untrained(rows, [method for method in methods if method not in NETWORK_NAMES], lead, protocol)
+    sentences += untrained(
+        rows, captured, [method for method in methods if method not in NETWORK_NAMES], lead, protocol
+    )
     return {
         "dataset": name,
         "method": lead,
@@ -142,7 +144,7 @@ def _harm(rows: Sequence[Row], method: str, protocol: str) -> str:
     folded = columns(rows, method, NOTHING, "folded" if protocol == "strict" else f"folded_{protocol}")
     sizes_ = [(found["share_worse"], found["focal_offset_um"]) for found in folded if found["share_worse"] is not None]
     most = ""
-    if len(sizes_) > 1:
+    if len(sizes_) > 1 and max(sizes_)[0] > share:
         largest, size_um = max(sizes_)
         most = f"; most often at |ΔD| = {sizes([size_um])}: {percent(largest)}"
     worse = f"{percent(share)} of pairs worse than Y1 by more than {WORSE_DB:g} dB"
