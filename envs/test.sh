@@ -6,8 +6,24 @@ bash envs/setup.sh
 export PATH="$PWD/${TSVA_VENV:-.venv}/bin:$PATH"
 ruff check .
 ruff format --check .
-snakefmt --check Snakefile workflow
-snakemake --lint
-lint-imports
-mypy
-exec pytest -n 2 "$@"
+
+# beside the tests, as none uses all cores; each says at once in one piece what it found wrong
+check() {
+  local said
+  said=$("$@" 2>&1) || { printf '%s failed:\n%s\n' "$*" "$said" >&2; return 1; }
+}
+checks() {
+  local status=0
+  check mypy || status=1
+  check lint-imports || status=1
+  check snakefmt --check Snakefile workflow || status=1
+  check snakemake --lint || status=1
+  return $status
+}
+checks &
+trap 'kill %1 2>/dev/null || true' EXIT
+# one process more than two cores: Slurm's tests mostly wait
+status=0
+pytest -n 3 "$@" || status=$?
+wait %1 || { echo "Of the checks beside the tests one failed; see above." >&2; [ $status -ne 0 ] || status=1; }
+exit $status

@@ -10,9 +10,35 @@ import pytest
 
 import tsva  # noqa: F401  (before torch: its threads then wait passively)
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: one thread each
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 # a busy machine is no failure
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits comes first and what is short last, so that in the end no process works alone.
+
+    Processes that share the tests get files of unit tests as a whole (of the report as one, as it is made
+    for all of them), and tests that run Snakemake one by one.
+    """
+    for item in items:
+        if item.get_closest_marker("workflow") is None:
+            folder = item.path.parent.name
+            item.add_marker(pytest.mark.xdist_group(folder if folder == "report" else f"{folder}/{item.path.stem}"))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("waits"):
+        return 0
+    if item.get_closest_marker("workflow") is None:
+        return 1
+    return 2 if item.get_closest_marker("long") else 3
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import compileall
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from tiny_project import make_project
 from tiny_workflow import Workflow
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny workflow, run from end to end."""
-    folder = tmp_path_factory.mktemp("finished")
-    make_project(folder)
-    Workflow(folder).run()
+def finished(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The tiny workflow, run from end to end; once for all processes of the test run, and changed by none."""
+    place = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        place = place.parent
+    folder, done = place / "finished", place / "finished.done"
+    with FileLock(place / "finished.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make_project(folder)
+            # now, as nobody may write beside the code while it is copied
+            compileall.compile_dir(folder / "tsva", quiet=2)
+            Workflow(folder).run()
+            done.touch()
     return folder
 
 

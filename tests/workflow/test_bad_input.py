@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 from tiny_workflow import SHEET, TINY, Workflow
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from test_regeneration import ADVISE, EVALUATE, PAGE, PAIRED, TESTS, TRAIN, USE, append
 from tiny_workflow import Workflow
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 AFTER_PAIRS = ["split", *TRAIN, *TESTS, *USE, *EVALUATE]
 """A changed table of patches may change everything that is made of any patches."""
 
@@ -99,6 +99,7 @@ def test_seed_runs_all_that_is_drawn(workflow: Workflow) -> None:
     assert sorted(workflow.planned()) == sorted([*drawn, *AFTER_PAIRS, ADVISE])
 
 
+@pytest.mark.long
 def test_removed_slide_runs_no_other_slide(workflow: Workflow) -> None:
     lines = (workflow.folder / "slides.tsv").read_text().splitlines()
     (workflow.folder / "slides.tsv").write_text("\n".join([line for line in lines if line[:2] != "D1"] + [""]))

@@ -19,10 +19,12 @@ from tiny_workflow import SHEET, TINY
 
 pytestmark = [
     pytest.mark.workflow,
+    pytest.mark.waits,
     pytest.mark.xdist_group("cluster"),
     pytest.mark.skipif(bool(missing()), reason=f"Slurm is not installed: no {', '.join(missing())} (envs/system.sh)"),
 ]
-RUN = ["snakemake", "--workflow-profile", "profile", "--configfile", "tiny.yaml"]
+SNAKEMAKE = [sys.executable, "-P", str(Path(__file__).with_name("prompt_snakemake.py"))]
+RUN = [*SNAKEMAKE, "--workflow-profile", "profile", "--configfile", "tiny.yaml"]
 GPU = "gres:gpu:1"
 SLIDES = ("A1", "B1", "C1")
 LIMITED = """#!/bin/sh
@@ -99,7 +101,7 @@ def _run(accounting: bool, finished: Path, folder: Path) -> Told:
 def _configure(folder: Path, accounting: bool) -> None:
     """The project's profile, asked more often how jobs are; the split stage at first with too little memory."""
     profile = yaml.safe_load((Path(__file__).parents[2] / "profiles/slurm/config.yaml").read_text())
-    profile |= {"latency-wait": 10, "slurm-init-seconds-before-status-checks": 2}
+    profile |= {"latency-wait": 10, "slurm-init-seconds-before-status-checks": 1}
     profile["set-resources"]["split"] = {"mem_mb": "64 * 64 ** (attempt - 1)"}
     if accounting:  # the lines of docs/hpc.md
         profile["slurm-no-account"] = False

@@ -9,7 +9,7 @@ from tiny_workflow import Workflow
 
 from tsva.storage.tables import read_table
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 ALL = [
     "y1",
     "mean",

@@ -13,7 +13,7 @@ from tiny_workflow import SHEET, TINY, Workflow
 from tsva.readers.stack_file import read_stack
 from tsva.storage.tables import read_table
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture

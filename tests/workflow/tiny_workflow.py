@@ -10,12 +10,14 @@ from collections import Counter
 from pathlib import Path
 
 import yaml
+from forked_snakemake import run_snakemake
 
 PROJECT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "profiles", "config", "envs", "tsva")
 TINY = {
     "seed": 3,
     "slides": "slides.tsv",
+    "optics": {"bandwidth_um": 0.0},
     "simulate": {"field_px": [128, 128], "fields": {"train": 2, "dataset1": 1, "dataset2": 1, "refocus": 1}},
     "pairs": {"patch_px": 64, "offset_max_um": 1.5},
     "train": {
@@ -28,7 +30,7 @@ TINY = {
         "fusion": {"width": 8, "depth": 1, "crop_px": 64, "batch": 4},
     },
     "methods": {"baselines": ["mean", "wiener_blind"], "sample_per_offset": 1},
-    "baselines": {"kernel_px": 7},
+    "baselines": {"kernel_px": 7, "section_thickness_um": 0.0},
     "advise": {
         "deltas_um": [0.25, 0.5, 0.75],
         "tissues": ["glandular"],
@@ -70,15 +72,7 @@ class Workflow:
         """Run snakemake with the copied package in front of the installed one."""
         environment = {**os.environ, "PYTHONPATH": str(self.folder), "NO_COLOR": "1"}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-        done = subprocess.run(
-            ["snakemake", "--cores", "2", *arguments, "--configfile", "tiny.yaml"],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+        done = run_snakemake(self.folder, environment, ["--cores", "2", *arguments, "--configfile", "tiny.yaml"])
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
         return done
 

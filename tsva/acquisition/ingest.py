@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from tsva.acquisition.resample import SAME_PIXEL, resample, resampled_shape
-from tsva.acquisition.stack import Z_TOLERANCE_UM, Stack
+from tsva.acquisition.stack import Z_TOLERANCE_UM, Stack, is_even
 from tsva.errors import UserError
 
 LEAST_FIELD_PX = 32
@@ -51,7 +51,7 @@ def check_positions(z_um: Sequence[float], names: Sequence[str], where: str, *, 
             wanted="one plane at each z",
             do="Take one of them out, or mend what the names or the file say of z.",
         )
-    if not regular or np.ptp(steps) <= Z_TOLERANCE_UM:
+    if not regular or is_even(np.array(z_um)):
         return
     step = float(np.median(steps))
     gap = _gap(steps, step)

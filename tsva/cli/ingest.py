@@ -18,6 +18,7 @@ from tsva.acquisition.stack import regular_step_um
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
+from tsva.readers.scale import check_enlarging
 from tsva.readers.source import FieldSource
 from tsva.readers.stack_file import read_stack, write_planes
 from tsva.settings.ingest import IngestSettings
@@ -120,6 +121,7 @@ def _check(
     source: FieldSource, slide: SlideRow, settings: IngestSettings, pairs: PairsSettings, optics: OpticsSettings
 ) -> None:
     """Refuse a field before any of its pixels is read."""
+    check_enlarging(source.where, source.pixel_um, source.pixel_source, optics.pixel_um)
     regular = settings.require_regular_z
     check_positions(source.z_um, source.plane_names, source.where, regular=regular)
     if regular and slide.role != "refocus":

@@ -35,6 +35,7 @@ COMMANDS = {
     "inspect": "tsva.cli.inspect",
     "doctor": "tsva.cli.doctor",
     "export": "tsva.cli.export",
+    "plan-scan": "tsva.cli.plan_scan",
 }
 
 
@@ -52,6 +53,7 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy)
+@click.version_option(package_name="tsva", message="%(prog)s %(version)s", prog_name="tsva")
 @click.option("--log", type=click.Path(path_type=Path), help="Write the log here instead of to the terminal.")
 def cli(log: Path | None) -> None:
     """Two-shot virtual autofocusing, stage by stage."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tsva.acquisition.pair import Pair
 from tsva.evaluation.metrics import psnr_db, ssim
-from tsva.restoration.refocus import Method
+
+if TYPE_CHECKING:  # methods without training need no torch, which takes seconds to load
+    from tsva.restoration.refocus import Method
 
 FACTS = ("estimated_focal_offset_um", "estimated_focal_offset_sd_um", "predicted_rmse", "psnr_shifted_db", "failure")
 """What a method may say of a pair beside its image; empty where it says nothing."""

@@ -8,7 +8,8 @@ spectrum, so that the transform back has the camera's size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import scipy.fft
@@ -17,7 +18,7 @@ from scipy.interpolate import CubicSpline
 from tsva.optics.fold import folds
 from tsva.optics.frame import Grid
 from tsva.optics.otf import OtfTable
-from tsva.optics.specimen import Specimen, focal_heights, layer_heights, layer_weights
+from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_heights, layer_weights
 
 PLANES_AT_ONCE = 16
 """Bounds the memory of the spectra on their way back; more is no faster."""
@@ -92,46 +93,92 @@ def image_layers(
 
 
 def image_specimen(
-    specimen: Specimen,
+    specimen: Specimen | Sequence[Specimen],
     surface_um: np.ndarray,
     z_um: np.ndarray,
     table: Callable[[float], OtfTable],
     grid: Grid,
     *,
     spacing_um: float,
+    travel_per_depth: float = 1.0,
+    absorption: Literal["multiplies", "adds"] = "multiplies",
     threads: int = 1,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Image a specimen on its focal surface; further parameters and what it yields as in `image_layers`.
 
     Parameters
     ----------
-    specimen : Specimen
-        Sampled `grid.fine` times as finely as the camera.
+    specimen : Specimen or sequence of Specimens
+        Sampled `grid.fine` times as finely as the camera. Several are slabs above one another.
     surface_um : (Y, X) float array
         Focal surface at the specimen's samples.
     table : callable
         Gives a table of transfer functions that reaches as far as it is told, in µm.
     spacing_um : float
         Distance between layers.
+    travel_per_depth : float
+        Stage travel over depth, see `pupil.travel_per_depth`.
+    absorption : str
+        What slabs do to one another. `multiplies`: light that one has let through passes the next, so that their
+        images multiply; exact where the slabs' details are independent and farther apart than the depth of field.
+        Within a slab matter is one column, divided over layers (eqs. 2 and 3). `adds`: all slabs are one column, and
+        the light that it takes away is divided over them by their optical density.
 
     Raises
     ------
     ValueError
         If specimen and grid don't fit.
     """
-    if specimen.transmittance.shape[:2] != tuple(grid.fine * edge for edge in grid.shape_px):
-        raise ValueError(f"a specimen of {specimen.transmittance.shape} on a camera of {grid.shape_px} × {grid.fine}")
-    if abs(specimen.pixel_um * grid.fine / grid.pixel_um - 1) > 1e-6:
-        raise ValueError(f"samples of {specimen.pixel_um} µm; wanted {grid.pixel_um} / {grid.fine}")
-    heights = layer_heights(specimen, surface_um, spacing_um)
-    reach = float(np.abs(np.subtract.outer(np.atleast_1d(z_um), heights)).max(initial=0))
-    middles = focal_heights(specimen, surface_um)
+    slabs = [specimen] if isinstance(specimen, Specimen) else list(specimen)
+    for slab in slabs:
+        if slab.transmittance.shape[:2] != tuple(grid.fine * edge for edge in grid.shape_px):
+            raise ValueError(f"a specimen of {slab.transmittance.shape} on a camera of {grid.shape_px} × {grid.fine}")
+        if abs(slab.pixel_um * grid.fine / grid.pixel_um - 1) > 1e-6:
+            raise ValueError(f"samples of {slab.pixel_um} µm; wanted {grid.pixel_um} / {grid.fine}")
+    slabs = [apparent(slab, travel_per_depth) for slab in slabs]
+    heights = [layer_heights(slab, surface_um, spacing_um) for slab in slabs]
+    everywhere = np.unique(np.concatenate(heights))
+    reach = float(np.abs(np.subtract.outer(np.atleast_1d(z_um), everywhere)).max(initial=0))
+    if absorption == "adds" and len(slabs) > 1:
+        column = _column(slabs, surface_um, everywhere, spacing_um)
+        return image_layers(column, everywhere, z_um, table(reach), grid, threads=threads)
+    images = [
+        image_layers(_column([slab], surface_um, own, spacing_um), own, z_um, table(reach), grid, threads=threads)
+        for slab, own in zip(slabs, heights, strict=True)
+    ]
+    return images[0] if len(images) == 1 else _product(images)
+
+
+def _column(
+    slabs: Sequence[Specimen], surface_um: np.ndarray, heights: np.ndarray, spacing_um: float
+) -> Callable[[int], Iterator[np.ndarray]]:
+    """What each layer takes away of a colour's light; slabs share it by their optical densities."""
+    middles = [focal_heights(slab, surface_um) for slab in slabs]
 
     def layers(channel: int) -> Iterator[np.ndarray]:
-        taken = 1 - specimen.transmittance[:, :, channel]
+        through = [slab.transmittance[:, :, channel] for slab in slabs]
+        taken = 1 - np.prod(through, axis=0) if len(slabs) > 1 else 1 - through[0]
+        shares = [taken]
+        if len(slabs) > 1:
+            densities = [-np.log(np.maximum(part, np.float32(1e-6))) for part in through]
+            scale = taken / np.maximum(sum(densities), np.float32(1e-6))
+            shares = [density * scale for density in densities]
         # Weights are computed anew for every colour: that is quicker than the pages to keep them in.
-        for weight in layer_weights(middles, specimen.thickness_um, heights, spacing_um):
-            weight *= taken
-            yield weight
+        each = [
+            layer_weights(middle, slab.thickness_um, heights, spacing_um)
+            for slab, middle in zip(slabs, middles, strict=True)
+        ]
+        for weights in zip(*each, strict=True):
+            for weight, share in zip(weights, shares, strict=True):
+                weight *= share
+            yield weights[0] if len(slabs) == 1 else np.sum(weights, axis=0)
 
-    return image_layers(layers, heights, z_um, table(reach), grid, threads=threads)
+    return layers
+
+
+def _product(images: list[Iterator[tuple[int, int, np.ndarray]]]) -> Iterator[tuple[int, int, np.ndarray]]:
+    for parts in zip(*images, strict=True):
+        plane, channel, image = parts[0]
+        for _, _, other in parts[1:]:
+            image = image * other
+        yield plane, channel, image

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from tsva.optics.condenser import unit_nodes, weak_object_transfer
 from tsva.optics.pupil import Pupil, pupil_of, spectrum
 from tsva.settings.optics import OpticsSettings
 
@@ -12,7 +15,9 @@ RADIAL_KNOTS = 1025
 """Knots of the radial table; see `knots_to_share` for how they lie. At 12 µm of defocus the spline is good to 1e-5."""
 
 
-def radial_otf(pupil: Pupil, wavelength_um: float, share: np.ndarray, z_um: np.ndarray) -> np.ndarray:
+def radial_otf(
+    pupil: Pupil, wavelength_um: float, share: np.ndarray, z_um: np.ndarray, condenser: float | None = None
+) -> np.ndarray:
     """Incoherent transfer function over spatial frequency and defocus; real, because the pupil is round.
 
     Parameters
@@ -25,6 +30,8 @@ def radial_otf(pupil: Pupil, wavelength_um: float, share: np.ndarray, z_um: np.n
         Spatial frequency over the cut-off 2 NA / λ; zero is returned from 1 on.
     z_um : (Z,) float array
         Defocus ΔD.
+    condenser : float, optional
+        Aperture of the condenser over that of the objective: the weak-object transfer function of `condenser.py`.
 
     Returns
     -------
@@ -38,6 +45,8 @@ def radial_otf(pupil: Pupil, wavelength_um: float, share: np.ndarray, z_um: np.n
     x = (1 - s/2)(1 - u²) the lens' tip is smooth in u. For eq. 1 the phase difference is 2 s x times the defocus,
     whatever y: one node across is then exact (Hopkins 1955; Stokseth 1969).
     """
+    if condenser is not None:
+        return weak_object_transfer(pupil, wavelength_um, share, z_um, condenser)
     share, z_um = np.atleast_1d(share).astype(float), np.atleast_1d(z_um).astype(float)
     inside = share < 1
     s = 2 * share[inside]
@@ -45,8 +54,8 @@ def radial_otf(pupil: Pupil, wavelength_um: float, share: np.ndarray, z_um: np.n
     defocus = np.abs(z_um).max(initial=0) * np.abs(pupil.defocus_rate(rim, wavelength_um)[0])
     aberration = 4 * np.abs(pupil.aberration(rim, wavelength_um)[0])
     even_across = pupil.model == "born_wolf" and pupil.spherical_um == 0
-    u, along_weights = _unit_nodes(18 + int(0.55 * (defocus + aberration)))
-    v, across_weights = _unit_nodes(1 if even_across else 14 + int(0.04 * defocus + 0.5 * aberration))
+    u, along_weights = unit_nodes(18 + int(0.55 * (defocus + aberration)))
+    v, across_weights = unit_nodes(1 if even_across else 14 + int(0.04 * defocus + 0.5 * aberration))
 
     reach = (1 - s / 2)[:, None]
     x = reach * (1 - u**2)
@@ -58,7 +67,7 @@ def radial_otf(pupil: Pupil, wavelength_um: float, share: np.ndarray, z_um: np.n
     area *= pupil.amplitude(near) * pupil.amplitude(far)
     rate = pupil.defocus_rate(far, wavelength_um) - pupil.defocus_rate(near, wavelength_um)
     still = pupil.aberration(far, wavelength_um) - pupil.aberration(near, wavelength_um)
-    rho, weights = _unit_nodes(40)
+    rho, weights = unit_nodes(40)
     energy = 2 * np.pi * np.sum(weights * rho * pupil.amplitude(rho) ** 2)
 
     otf = np.zeros((len(share), len(z_um)))
@@ -86,7 +95,8 @@ class OtfTable:
     def __init__(self, optics: OpticsSettings, reach_um: float, spherical_um: float = 0.0) -> None:
         self.reach_um = float(reach_um)
         pupil = pupil_of(optics, spherical_um)
-        self.cutoffs = [pupil.cutoff(spectrum(optics, channel)[0].min()) for channel in range(3)]
+        ends = 1.0 if optics.condenser is None else (1 + optics.condenser) / 2
+        self.cutoffs = [ends * pupil.cutoff(spectrum(optics, channel)[0].min()) for channel in range(3)]
         self._series = [self._series_of(optics, pupil, channel) for channel in range(3)]
 
     def knots(self) -> np.ndarray:
@@ -107,6 +117,10 @@ class OtfTable:
         series = self._series[channel]
         return np.polynomial.chebyshev.chebvander(z_um / self.reach_um, series.shape[1] - 1).dot(series.T).T
 
+    def series(self, channel: int) -> np.ndarray:
+        """Chebyshev coefficients over z / reach at the knots, (RADIAL_KNOTS, degree + 1)."""
+        return self._series[channel]
+
     def _series_of(self, optics: OpticsSettings, pupil: Pupil, channel: int) -> np.ndarray:
         """(knots, degree + 1) Chebyshev coefficients over z / reach."""
         wavelengths, weights = spectrum(optics, channel)
@@ -116,10 +130,11 @@ class OtfTable:
         u_nodes = _chebyshev_nodes(int(1.5 * turns) + 64)
         table = np.zeros((RADIAL_KNOTS, len(z_nodes)))
         for wavelength, weight in zip(wavelengths, weights, strict=True):
-            at_nodes = radial_otf(pupil, wavelength, knots_to_share((u_nodes + 1) / 2), z_nodes)
-            own_knots = share_to_knots(share * self.cutoffs[channel] / pupil.cutoff(wavelength))
-            basis = np.polynomial.chebyshev.chebvander(2 * own_knots - 1, len(u_nodes) - 1)
-            table += weight * basis @ _chebyshev_series(at_nodes)
+            own_share = share * self.cutoffs[channel] / pupil.cutoff(wavelength)
+            for knots, to_share, own_knots in _pieces(own_share, optics.condenser):
+                at_nodes = radial_otf(pupil, wavelength, to_share((u_nodes + 1) / 2), z_nodes, optics.condenser)
+                basis = np.polynomial.chebyshev.chebvander(2 * own_knots - 1, len(u_nodes) - 1)
+                table[knots] += weight * basis @ _chebyshev_series(at_nodes)
         return _chebyshev_series(table.T).T
 
 
@@ -170,10 +185,24 @@ def share_to_knots(share: np.ndarray) -> np.ndarray:
     return 1 - np.sqrt(1 - np.minimum(share, 1))
 
 
-def _unit_nodes(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes and weights on 0 to 1."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return (nodes + 1) / 2, weights / 2
+def _pieces(
+    share: np.ndarray, condenser: float | None
+) -> Iterator[tuple[np.ndarray | slice, Callable[[np.ndarray], np.ndarray], np.ndarray]]:
+    """Ranges of frequency in which a transfer function is smooth.
+
+    Yields the places in `share` of each range, a map from 0..1 to its shares of 2 NA / λ in which the function is
+    smooth up to the ends, and the inverse at those places.
+    """
+    if condenser is None:
+        yield slice(None), knots_to_share, share_to_knots(share)
+        return
+    # At the kink the condenser's image begins to leave the pupil: like the end, as the power 1.5.
+    kink, width = (1 - condenser) / 2, condenser
+    below, above = share < kink, (share >= kink) & (share < kink + width)
+    if kink > 0:
+        yield below, lambda t: kink * t, share[below] / kink
+    to_end = np.sqrt((share[above] - kink) / width)
+    yield above, lambda t: kink + width * np.sin(np.pi / 2 * t) ** 2, 2 / np.pi * np.arcsin(to_end)
 
 
 def _chebyshev_nodes(count: int) -> np.ndarray:

@@ -72,7 +72,47 @@ class Pupil:
 
 def pupil_of(optics: OpticsSettings, spherical_um: float = 0.0) -> Pupil:
     """The pupil that the settings describe."""
-    return Pupil(optics.na, optics.refractive_index, optics.model, spherical_um)
+    model = "debye" if optics.model == "debye" else "born_wolf"
+    return Pupil(optics.na, optics.refractive_index, model, spherical_um)
+
+
+def travel_per_depth(optics: OpticsSettings) -> float:
+    """Stage travel that brings matter into focus, over its depth in the mountant: the apparent depth.
+
+    Parameters
+    ----------
+    optics : OpticsSettings
+        With `mountant_index` n₂; without it, or with model `paper`, depth counts as stage travel.
+
+    Returns
+    -------
+    float
+        Paraxially n₁/n₂, for eq. 1 exactly. For Debye's pupil the stage travel of best focus: that which leaves the
+        least variance over the pupil of the path difference d √(n₂² - s²) - z √(n₁² - s²), s = NA ρ.
+
+    Notes
+    -----
+    With n₁ = 1, n₂ = 1.52 the ratio is 0.658 for rays near the axis, 0.501 for those at the rim of NA 0.75. What best
+    focus leaves is spherical aberration of 0.002 µm (root mean square) for each micrometre of depth, 1/270 of a
+    wavelength: left out.
+
+    References
+    ----------
+    Hell, Reiner, Cremer & Stelzer (1993), J. Microsc. 169, 391, eqs. 8 to 16; paraxially Snell's law.
+    """
+    n1, n2 = optics.refractive_index, optics.mountant_index
+    if n2 is None or optics.model == "paper":
+        return 1.0
+    if optics.model == "born_wolf":
+        return n1 / n2
+    pupil = pupil_of(optics)
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    rho = (nodes + 1) / 2
+    weights = weights * rho * pupil.amplitude(rho)
+    weights /= weights.sum()
+    s2 = (optics.na * rho) ** 2
+    matter, stage = (path - weights @ path for path in (np.sqrt(n2**2 - s2), np.sqrt(n1**2 - s2)))
+    return float(weights @ (matter * stage) / (weights @ stage**2))
 
 
 def spectrum(optics: OpticsSettings, channel: int) -> tuple[np.ndarray, np.ndarray]:

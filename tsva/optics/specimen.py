@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,6 +74,14 @@ def draw_waves(rng: np.random.Generator, sd_um: float, period_um: float) -> np.n
     amplitude = np.full(WAVES, sd_um * np.sqrt(2 / WAVES))
     phase = rng.uniform(0, 2 * np.pi, WAVES)
     return np.stack((amplitude, frequency * np.sin(direction), frequency * np.cos(direction), phase), axis=1)
+
+
+def apparent(specimen: Specimen, travel_per_depth: float) -> Specimen:
+    """The specimen as the stage meets it: depths and thicknesses in stage travel (see `pupil.travel_per_depth`)."""
+    if travel_per_depth == 1:
+        return specimen
+    ratio = np.float32(travel_per_depth)
+    return replace(specimen, depth_um=specimen.depth_um * ratio, thickness_um=specimen.thickness_um * ratio)
 
 
 def focal_heights(specimen: Specimen, surface_um: np.ndarray) -> np.ndarray:

@@ -65,30 +65,29 @@ def _data_files(package: Path) -> set[Path]:
 
 def _imports(path: Path) -> list[str]:
     """Dotted names that a module may import, at any depth; names that are no modules are dropped later."""
-    names: list[str] = []
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
+    return _parsed(path, path.stat().st_mtime_ns)[0]
 
 
 def _meaning(path: Path) -> bytes:
     """The bytes of a data file; the syntax tree of a module without its docstrings."""
-    if path.suffix != ".py":
-        return path.read_bytes()
-    tree = _tree(path)
+    return _parsed(path, path.stat().st_mtime_ns)[1] if path.suffix == ".py" else path.read_bytes()
+
+
+@cache
+def _parsed(path: Path, changed_ns: int) -> tuple[list[str], bytes]:  # noqa: ARG001
+    """Imports and meaning of a module; most modules belong to several stages, and a run asks for all stages."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names: list[str] = []
     for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [line for line in body if not _is_docstring(line)]  # type: ignore[attr-defined]
-    return ast.dump(tree).encode()
+    return names, ast.dump(tree).encode()
 
 
 def _is_docstring(line: ast.AST) -> bool:
     return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
-
-
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))

@@ -13,12 +13,14 @@ from tsva.errors import UserError
 from tsva.pipeline.contents import Contents
 from tsva.pipeline.fingerprint import code_digest
 from tsva.pipeline.frozen import freeze
+from tsva.readers.listing import files_at
 from tsva.settings.base import Section
 from tsva.settings.methods import BASELINES
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import Role, SlideRow, parse_sheet
 from tsva.settings.train import NETWORK_NAMES
 
+BRACES = {"{", "}"}
 MADE_HERE = ("simulated", "image")
 """Sources whose stacks the simulate stage makes."""
 TABLE1_NETWORKS = ("burst", "tsva")
@@ -161,9 +163,13 @@ class Plan:
         return _files(self.sheet.parent / row.path) if row.path else []
 
     def inputs(self, slide: str) -> list[Path]:
-        """What Snakemake is told of them: the files, or folders where there are thousands; `data` sees changes."""
+        """What Snakemake is told of them: the files, or folders where there are thousands; `data` sees changes.
+
+        Snakemake takes braces in paths for wildcards: such a file's nearest folder without any stands for it.
+        """
         files = self.files(slide)
-        return sorted({path.parent for path in files}) if self.slides[slide].source == "jiang2018" else files
+        named = {path.parent for path in files} if self.slides[slide].source == "jiang2018" else set(files)
+        return sorted({_without_braces(path) for path in named})
 
     def data(self, slide: str) -> str:
         """Digest of names and contents of the user's files behind a slide."""
@@ -304,12 +310,11 @@ def _text(path: Path) -> str:
         raise UserError(str(path), got=str(error), wanted="readable UTF-8 text", do="Save it as UTF-8.") from None
 
 
+def _without_braces(path: Path) -> Path:
+    return next((place for place in (path, *path.parents) if not BRACES & set(str(place))), Path())
+
+
 @cache
 def _files(place: Path) -> list[Path]:
-    """Files that a path of the sheet names: itself, all below it, or what it matches as a pattern."""
-    if place.is_file():
-        # a MIRAX slide keeps its pixels in a folder of the same name
-        return [place, *_files(place.with_suffix(""))] if place.suffix == ".mrxs" else [place]
-    found = [place] if place.is_dir() else place.parent.glob(place.name)
-    inside = [path for match in found for path in (match.rglob("*") if match.is_dir() else [match])]
-    return sorted(path for path in inside if path.is_file())
+    """Files that a path of the sheet stands for."""
+    return files_at(place)

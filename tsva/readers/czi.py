@@ -14,7 +14,7 @@ from tsva.errors import UserError
 from tsva.readers.czi_header import check_czi
 from tsva.readers.extras import needed
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb
-from tsva.readers.resolution import agreed_pixel_um
+from tsva.readers.scale import Word, heights, pixel_size
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.readers.tiff import check_decoded, reading
 
@@ -66,8 +66,8 @@ def czi_images(path: Path) -> list[StoredImage]:
             channels=channel_names(3 if "Bgr" in kind else 1),
             depth=depth,
             bits=8 if depth == 8 else None,
-            z_um=tuple(i * step_um for i in range(planes)) if step_um else None,
-            pixel_um=agreed_pixel_um(where, *size_um),
+            heights=heights(where, planes, None, step_um, source=("", "Scaling")),
+            pixel=pixel_size(where, [Word("Scaling", *size_um)], objective.magnification),
             objective=objective,
             open=lambda scene=scene, place=place: _open(path, scene, place.x, place.y),  # type: ignore[misc]
         )

@@ -14,7 +14,7 @@ from tsva.readers.dicom_frames import Frames, open_frames
 from tsva.readers.dicom_header import read_header, reading_dicom
 from tsva.readers.dicom_planes import UM_PER_MM, Plane, check_alone, measures, planes_of
 from tsva.readers.pixels import unreadable
-from tsva.readers.resolution import agreed_pixel_um, positions_um
+from tsva.readers.scale import Word, heights, pixel_size
 from tsva.readers.stored import MOST_PIECES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.readers.tiff import check_decoded
 
@@ -54,7 +54,9 @@ def dicom_image(path: Path) -> StoredImage:
         na, power = path_told.get("ObjectiveLensNumericalAperture"), path_told.get("ObjectiveLensPower")
         known = tuple(plane.z_um for plane in planes if plane.z_um is not None)
         own_um = known if len(known) == len(planes) else None
-        z_um = positions_um(where, len(planes), own_um, float(step_mm) * UM_PER_MM if step_mm else None)
+        step_um = float(step_mm) * UM_PER_MM if step_mm else None
+        source = ("ZOffsetInSlideCoordinateSystem", "SpacingBetweenSlices")
+        objective = Objective(float(na) if na is not None else None, float(power) if power is not None else None)
         return StoredImage(
             name=path.name.split(".")[0],
             where=where,
@@ -65,9 +67,10 @@ def dicom_image(path: Path) -> StoredImage:
             channels=channel_names(int(head.SamplesPerPixel)),
             depth=int(head.BitsAllocated),
             bits=int(head.BitsStored),
-            z_um=z_um,
-            pixel_um=agreed_pixel_um(where, width_um, height_um),
-            objective=Objective(float(na) if na is not None else None, float(power) if power is not None else None),
+            heights=heights(where, len(planes), own_um, step_um, source=source),
+            pixel=pixel_size(where, [Word("PixelSpacing", width_um, height_um)], objective.magnification),
+            objective=objective,
+            files=tuple(sorted({frame[0] for plane in planes for frame in plane.frames.values()})),
             open=lambda: _open(where, planes),
         )
 

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.dicom import is_dicom
 from tsva.readers.jiang2018 import fields_of_jiang2018
+from tsva.readers.listing import (
+    PICTURE_ENDINGS,
+    STACK_ENDINGS,
+    files_at,
+    is_hidden,
+    is_zarr,
+    looks_like_image,
+    places_at,
+    shown,
+)
 from tsva.readers.names import NamePattern
 from tsva.readers.ome_set import files_of_set
 from tsva.readers.planes import fields_of_planes
+from tsva.readers.series import as_stack
 from tsva.readers.source import FieldSource
 from tsva.readers.stacks import fields_of_stack
-from tsva.readers.zarr_images import is_zarr
 from tsva.settings.sheet import SlideRow
 
-SUFFIXES = (".tif", ".tiff", ".ndpi", ".czi")
-"""What is taken out of a folder of z-stacks; a file that the sheet names may be called anything."""
+log = logging.getLogger(__name__)
 LONGEST_NAME = 200
 """Characters; file systems take 255, endings included."""
 
@@ -48,7 +61,7 @@ def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = No
     where = f"slide sheet, slide {row.slide}"
     if row.source == "planes":
         pattern = NamePattern(row.pattern, row.z_step_um, where)
-        found = fields_of_planes(sheet_folder / row.path, pattern, row.pixel_um, single=row.slide)
+        found = fields_of_planes(sheet_folder / row.path, pattern, row.pixel_um, row.slide, row.bits)
     elif row.source == "jiang2018":
         found = fields_of_jiang2018(matching(sheet_folder / row.path, where), row.pixel_um)
     elif row.source == "stack":
@@ -56,7 +69,7 @@ def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = No
         files = [file for place in places for file in _files(place)]
         found = [
             field
-            for file in _without_parts(files, _watched(places), where)
+            for file in _without_parts(files, set(files_at(sheet_folder / row.path)), where)
             for field in fields_of_stack(file, row.pixel_um, row.z_step_um, row.bits, max_field_px)
         ]
     else:
@@ -72,13 +85,14 @@ def matching(path: Path, where: str) -> list[Path]:
     UserError
         If there are none.
     """
-    found = [path] if path.exists() else sorted(path.parent.glob(path.name))
+    found = places_at(path)
     if not found:
         raise UserError(
             f"{where}, column path",
             got=f"{path}, where nothing is",
             wanted="a file, a folder, or a pattern that matches some",
-            do="Mend the path (it starts from the sheet's folder) or put the files there.",
+            do="Mend the path (it starts from the sheet's folder) or put the files there."
+            + (" Part folders by / and not by \\." if "\\" in path.name else ""),
         )
     return found
 
@@ -87,20 +101,29 @@ def _files(path: Path) -> list[Path]:
     """The file, or the folder if it is one image, or the z-stack files of a folder."""
     if path.is_file() or is_zarr(path) or is_dicom(path):
         return [path]
-    found = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES or is_zarr(file)]
+    entries = [entry for entry in sorted(path.iterdir()) if not is_hidden(entry.name)]
+    found = [entry for entry in entries if entry.suffix.lower() in STACK_ENDINGS or is_zarr(entry)]
+    left = [entry for entry in entries if entry not in found]
     if not found:
         raise UserError(
             str(path),
-            got=f"a folder without files of z-stacks ({', '.join(SUFFIXES)}, Zarr, DICOM)",
+            got=f"a folder without files of z-stacks ({', '.join(STACK_ENDINGS)}, Zarr, DICOM)",
             wanted="z-stacks",
             do="Mend the sheet's column path.",
         )
+    meant = [entry.name for entry in left if entry.is_file() and entry.suffix.lower() not in PICTURE_ENDINGS]
+    meant = [name for name in meant if looks_like_image(path / name)]
+    if meant:
+        raise UserError(
+            str(path),
+            got=f"{len(found)} z-stacks, and {len(meant)} files that look like some by their content ({shown(meant)})",
+            wanted=f"names that end in {', '.join(STACK_ENDINGS)}",
+            do="Rename these files, or move them away.",
+        )
+    if left:
+        names = [entry.name for entry in left]
+        log.info("%s: %d z-stacks taken, %d other files left (%s)", path, len(found), len(left), shown(names))
     return found
-
-
-def _watched(places: list[Path]) -> set[Path]:
-    """All files that a row stands for, whose content decides what is run again."""
-    return {file for place in places for file in (place.rglob("*") if place.is_dir() else [place])}
 
 
 def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[Path]:
@@ -119,6 +142,10 @@ def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterato
             )
         yield file
         parts |= members
+
+
+def _watched(field: FieldSource) -> Callable[[], Iterator[np.ndarray]]:
+    return lambda: as_stack(field.planes(), field.plane_names, field.where)
 
 
 def _named_apart(fields: list[FieldSource]) -> Iterator[FieldSource]:
@@ -141,4 +168,4 @@ def _named_apart(fields: list[FieldSource]) -> Iterator[FieldSource]:
                 do="Rename it.",
             )
         taken[name] = field
-        yield FieldSource(**{**vars(field), "name": name})
+        yield replace(field, name=name, planes=_watched(field) if field.mosaic_px is None else field.planes)

@@ -7,12 +7,13 @@ from pathlib import Path
 from tsva.errors import UserError
 from tsva.readers.czi import czi_images, is_czi
 from tsva.readers.dicom import dicom_image, is_dicom
+from tsva.readers.listing import is_zarr
 from tsva.readers.ome import is_companion
 from tsva.readers.ome_set import first_of_set
 from tsva.readers.stored import StoredImage
 from tsva.readers.tiff import MAGIC
 from tsva.readers.tiff_stacks import tiff_images
-from tsva.readers.zarr_images import is_zarr, zarr_images
+from tsva.readers.zarr_images import zarr_images
 
 OTHERS = {
     b"\xda\xce\xbe\x0a": "Nikon ND2",

@@ -8,7 +8,9 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.raster import read_raster
-from tsva.readers.tiff import MAGIC, open_tiff, read_page
+from tsva.readers.scale import PixelSize
+from tsva.readers.tiff import MAGIC, ome_images, open_tiff, read_page
+from tsva.readers.tiff_header import pixel_of_tiff
 
 
 def is_tiff(path: Path) -> bool:
@@ -16,17 +18,19 @@ def is_tiff(path: Path) -> bool:
     return path.is_file() and _start(path).startswith(MAGIC)
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, depths: tuple[int, ...] = (8,)) -> np.ndarray:
     """Read a flat image.
 
     Parameters
     ----------
     path : Path
         TIFF, PNG or JPEG.
+    depths : tuple of int
+        Bits per channel that are taken.
 
     Returns
     -------
-    (Y, X, C) uint8 array
+    (Y, X, C) uint8 or uint16 array
         C is 1 (grey) or 3 (red, green, blue).
 
     Raises
@@ -39,7 +43,7 @@ def read_image(path: Path) -> np.ndarray:
         raise UserError(where, got="no such file", wanted="an image", do="Mend the path.")
     start = _start(path)
     if start.startswith((b"\x89PNG", b"\xff\xd8\xff")):
-        return read_raster(path)
+        return read_raster(path, depths)
     if not start.startswith(MAGIC):
         got = "an empty file" if not start else "a file that is neither"
         raise UserError(where, got=got, wanted="a TIFF, PNG or JPEG image", do="Convert it, or take it out.")
@@ -51,7 +55,17 @@ def read_image(path: Path) -> np.ndarray:
                 wanted="one plane a file",
                 do="Give the slide the source `stack` if each file is a z-stack.",
             )
-        return read_page(tif.pages[0], where)
+        return read_page(tif.pages[0], where, depths)
+
+
+def pixel_of_image(path: Path) -> PixelSize:
+    """What a flat image's file says of its pixel size; PNG and JPEG say nothing that is known here."""
+    if not is_tiff(path):
+        return PixelSize()
+    where = str(path)
+    with open_tiff(path) as tif:
+        told = ome_images(tif, where)
+        return pixel_of_tiff(where, tif, tif.pages.first, told[0] if told else None)
 
 
 def _start(path: Path) -> bytes:

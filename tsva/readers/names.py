@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tsva.errors import UserError
 
-NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
-PLACEHOLDERS = {"z": NUMBER, "z_nm": NUMBER, "z_index": r"[+-]?\d+", "field": r"[^/]+?"}
-"""What each placeholder may stand for; all other characters of a pattern stand for themselves."""
+MINUS = "\u2212\u2013\ufe63\uff0d"
+"""Signs that text programs make of a minus."""
+SIGN = f"[+\\-{MINUS}]?"
+NUMBER = rf"{SIGN}(?:\d+(?:[.,]\d*)?|[.,]\d+)"
+PLACEHOLDERS = {"z": NUMBER, "z_nm": NUMBER, "z_index": rf"{SIGN}\d+", "field": r"[^/]+?"}
+"""What each placeholder may stand for; all other characters of a pattern stand for themselves, in either case."""
+ABOUT = r"[^\w/]*(?:minus|plus|neg|pos|m|p|n)?[\s_]*\d[\d.,_]*"
+"""What may be meant as a number, in names that don't fit."""
+CHANNEL = re.compile(r"(?<=[^A-Za-z0-9])(?:channel|ch|c|w|wv)[\s_=-]?\d+", re.IGNORECASE)
+"""A channel's number within a name. At its very beginning it may be a well's."""
+TILE = re.compile(r"(?<![A-Za-z])(r(?:ow)?\d+[\s_-]?)c(?:ol)?(\d+)", re.IGNORECASE)
+"""Row and column of a tile, which is no channel."""
 NM_PER_UM = 1000
 
 
@@ -69,21 +80,76 @@ class NamePattern:
             pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>{PLACEHOLDERS[name]})")
             pieces.append(re.escape(literal))
             seen.add(name)
-        self._regex = re.compile("".join(pieces))
+        self._regex = re.compile("".join(pieces), re.IGNORECASE)
+        loose = [ABOUT if name != "field" else r"[^/]+?" for name in names]
+        ending = literals[-1].rpartition(".")[0] if "." in literals[-1] else literals[-1]
+        parts = [_loosely(literal) for literal in (*literals[:-1], ending)]
+        self._similar = re.compile(
+            "".join(a + b for a, b in zip(parts, [*loose, ""], strict=True)) + r"(?:\.\w+)*", re.IGNORECASE
+        )
+
+    @property
+    def counts(self) -> bool:
+        """Whether names count planes, so that positions are not the stage's."""
+        return self._position == "z_index"
 
     def match(self, name: str) -> PlaneName | None:
-        """What a path, relative to the slide's folder and with ``/``, says; None if it doesn't fit."""
-        found = self._regex.fullmatch(name)
+        """What a path, relative to the slide's folder and with ``/``, says; None if it doesn't fit.
+
+        Upper and lower case are the same, and so are a decimal comma and a point.
+        """
+        # macOS writes letters and their accents apart
+        found = self._regex.fullmatch(name) or self._regex.fullmatch(unicodedata.normalize("NFC", name))
         if found is None:
             return None
         values = found.groupdict()
-        return PlaneName(values.get("field", ""), self._z_um(float(values[self._position])))
+        said = values[self._position].replace(",", ".").translate(dict.fromkeys(map(ord, MINUS), "-"))
+        return PlaneName(values.get("field", ""), self._z_um(float(said)))
+
+    def is_like(self, name: str) -> bool:
+        """Whether a path that doesn't fit differs only in how its numbers or its ending are written."""
+        return self._similar.fullmatch(unicodedata.normalize("NFC", name)) is not None
 
     def _z_um(self, number: float) -> float:
         if self._position == "z_index":
             assert self._z_step_um is not None
             return number * self._z_step_um
         return number / NM_PER_UM if self._position == "z_nm" else number
+
+
+def _loosely(literal: str) -> str:
+    return re.sub(r"(?:\\[\s_-]|[\s_-])+", r"[\\s_-]*", re.escape(literal))
+
+
+def without_channel(name: str) -> str:
+    """A name without the number of a channel."""
+    return CHANNEL.sub("", TILE.sub(r"\1column\2", name))
+
+
+def check_fields(fields: Iterable[str], where: str) -> None:
+    """Refuse names of fields that differ in a channel's number, or in upper and lower case alone.
+
+    Raises
+    ------
+    UserError
+        Names two of them.
+    """
+    seen: dict[str, str] = {}
+    for field in sorted(fields):
+        key = without_channel(field).casefold()
+        other = seen.setdefault(key, field)
+        if other == field:
+            continue
+        is_channel = other.casefold() != field.casefold()
+        raise UserError(
+            where,
+            got=f"fields called {other} and {field}, which differ in "
+            + ("the number of a channel" if is_channel else "upper and lower case alone"),
+            wanted="one image a plane" if is_channel else "one name for each field",
+            do="Export the channels as one RGB image, or write the number of one of them into the column pattern."
+            if is_channel
+            else "Rename the files.",
+        )
 
 
 def _check_step(position: str, z_step_um: float | None, where: str) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from tifffile import TiffFile, TiffPage
 
 from tsva.readers.pixels import BOTH_DEPTHS, unreadable
+from tsva.readers.scale import Heights, pixel_size
 from tsva.readers.stored import Objective, PlaneReader, StoredImage, channel_names
-from tsva.readers.tiff import check_page, open_tiff, pixel_um_of_page, reading
+from tsva.readers.tiff import check_page, open_tiff, reading, tag_word
 from tsva.readers.tiff_series import PageReader
 
 MAGNIFICATION = 65421
@@ -43,8 +44,8 @@ def ndpi_image(path: Path, tif: TiffFile) -> StoredImage:
         channels=channel_names(key.samplesperpixel),
         depth=key.bitspersample,
         bits=8 if key.bitspersample == 8 else None,
-        z_um=z_um,
-        pixel_um=pixel_um_of_page(key),
+        heights=Heights(z_um, "z offsets", z_um, absolute=True),
+        pixel=pixel_size(str(path), [tag_word(key)], objective.magnification),
         objective=objective,
         open=lambda: _open(path),
     )

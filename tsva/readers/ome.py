@@ -6,32 +6,24 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 from tsva.errors import UserError
 from tsva.readers.stored import UNKNOWN, Objective
+from tsva.readers.units import number, unit_um
 
-UNIT_UM = {
-    "m": 1e6,
-    "cm": 1e4,
-    "mm": 1e3,
-    "µm": 1.0,
-    "μm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "nm": 1e-3,
-    "Å": 1e-4,
-    "pm": 1e-6,
-    "in": 25_400.0,
-}
-"""Lengths in micrometres; "pixel" and "reference frame", which OME allows too, are no lengths."""
 MOST_PLANES = 1_000_000
 """Of all axes together; tables of more are made by a damaged or hostile header, not by a microscope."""
 
 MOST_TEXT = 2**28
 """Bytes of a header in a file of its own."""
 ROOT = re.compile(rb"<(\w+:)?OME[\s>]")
+OF_A_FILE = re.compile(r"<((?:\w+:)?UUID)\b[^>]*?(?:/>|>.*?</\1\s*>)", re.DOTALL)
+"""Which file of a set some planes are in."""
+WHITE = -1
+"""The colour of a channel that has none."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +37,17 @@ class OmeImage:
     pixel_um : float or None
         PhysicalSizeX.
     z_step_um : float or None
-        PhysicalSizeZ.
+        PhysicalSizeZ; negative where the writer counts planes from the top.
     position_z_um : tuple of float, or None
         PositionZ of each plane in the order of TheZ; None unless all planes have one that is a length.
+    position_z : tuple of float, or None
+        The same in a unit that is not known.
     pixel_y_um : float or None
         PhysicalSizeY.
     bits : int or None
         SignificantBits.
     channels : tuple of str
-        Names; empty where a channel has none.
+        Names; where a channel has none, what its colour is called, if it has a pure one; else empty.
     objective : Objective
         LensNA and NominalMagnification of the image's objective.
     files : tuple of str
@@ -64,6 +58,7 @@ class OmeImage:
     pixel_um: float | None
     z_step_um: float | None
     position_z_um: tuple[float, ...] | None
+    position_z: tuple[float, ...] | None = None
     pixel_y_um: float | None = None
     bits: int | None = None
     channels: tuple[str, ...] = ()
@@ -71,21 +66,38 @@ class OmeImage:
     files: tuple[str, ...] = ()
 
 
-def read_ome(xml: str) -> list[OmeImage]:
+@lru_cache(maxsize=4)
+def read_ome(xml: str, where: str = "OME header") -> tuple[OmeImage, ...]:
     """Images of an OME-XML header, in its order.
 
     Raises
     ------
     ValueError
         If it is not OME-XML.
+    UserError
+        If what should be a number is none; names the attribute.
     """
     root = _root(xml)
     objectives = {element.get("ID"): element for element in root.iterfind("{*}Instrument/{*}Objective")}
-    return [
-        _image(pixels, _objective(image, objectives))
+    return tuple(
+        _image(pixels, _objective(image, objectives, where), where)
         for image in root.iterfind("{*}Image")
         for pixels in image.iterfind("{*}Pixels")
-    ]
+    )
+
+
+def of_renamed_file(xml: str, images: Iterable[OmeImage], name: str) -> str | None:
+    """The header without the former name of a file that holds all of its planes; None for all other files.
+
+    Another file may have the former name now, and it is not that one's planes that are wanted.
+
+    Raises
+    ------
+    ValueError
+        If a name leads to another folder.
+    """
+    names = files_beside(images)
+    return OF_A_FILE.sub("", xml) if len(names) == 1 and name not in names else None
 
 
 def files_beside(images: Iterable[OmeImage]) -> set[str]:
@@ -156,7 +168,7 @@ def _root(xml: str) -> ElementTree.Element:
         raise ValueError(f"its OME header is damaged: {error}") from None
 
 
-def _objective(image: ElementTree.Element, objectives: dict[str | None, ElementTree.Element]) -> Objective:
+def _objective(image: ElementTree.Element, objectives: dict[str | None, ElementTree.Element], where: str) -> Objective:
     """The objective that an image names, or the only one there is."""
     settings = image.find("{*}ObjectiveSettings")
     if settings is not None:
@@ -166,42 +178,51 @@ def _objective(image: ElementTree.Element, objectives: dict[str | None, ElementT
     if found is None:
         return UNKNOWN
     na, magnification = found.get("LensNA"), found.get("NominalMagnification")
-    return Objective(float(na) if na else None, float(magnification) if magnification else None)
+    return Objective(
+        number(na, "LensNA", where) if na else None,
+        number(magnification, "NominalMagnification", where) if magnification else None,
+    )
 
 
-def _image(pixels: ElementTree.Element, objective: Objective) -> OmeImage:
+def _image(pixels: ElementTree.Element, objective: Objective, where: str) -> OmeImage:
     planes, *others = (int(pixels.get(key, "1")) for key in ("SizeZ", "SizeC", "SizeT"))
     if not 0 < planes * math.prod(others) <= MOST_PLANES:
         raise ValueError(f"its OME header tells of {planes * math.prod(others)} planes")
     positions: dict[int, float] = {}
+    units = set()
     for plane in pixels.iterfind("{*}Plane"):
-        value = _length_um(plane, "PositionZ", default_unit="reference frame")
+        value = plane.get("PositionZ")
         if value is not None:
             # channels of one plane share its position; the first one counts
-            positions.setdefault(int(plane.get("TheZ", "0")), value)
-    whole = sorted(positions) == list(range(planes))
+            units.add(unit_um(plane.get("PositionZUnit", "reference frame")))
+            positions.setdefault(int(plane.get("TheZ", "0")), number(value, "PositionZ", where))
+    whole = tuple(positions[z] for z in range(planes)) if sorted(positions) == list(range(planes)) else None
+    scale = units.pop() if len(units) == 1 else None
     return OmeImage(
         planes=planes,
-        pixel_um=_size_um(pixels, "PhysicalSizeX"),
-        z_step_um=_size_um(pixels, "PhysicalSizeZ"),
-        position_z_um=tuple(positions[z] for z in range(planes)) if whole else None,
-        pixel_y_um=_size_um(pixels, "PhysicalSizeY"),
+        pixel_um=_size_um(pixels, "PhysicalSizeX", where),
+        z_step_um=_size_um(pixels, "PhysicalSizeZ", where),
+        position_z_um=tuple(value * scale for value in whole) if whole is not None and scale else None,
+        position_z=whole,
+        pixel_y_um=_size_um(pixels, "PhysicalSizeY", where),
         bits=int(bits) if (bits := pixels.get("SignificantBits")) else None,
-        channels=tuple(channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")),
+        channels=tuple(
+            channel.get("Name") or _colour(channel.get("Color", "")) for channel in pixels.iterfind("{*}Channel")
+        ),
         objective=objective,
         files=tuple(sorted({uuid.get("FileName", "") for uuid in pixels.iterfind("{*}TiffData/{*}UUID")} - {""})),
     )
 
 
-def _size_um(element: ElementTree.Element, name: str) -> float | None:
-    """A size; programs that don't know one write 0."""
-    value = _length_um(element, name, default_unit="µm")
-    return value if value is not None and value > 0 else None
+def _colour(text: str) -> str:
+    """What a channel's colour is called, if it is red, green or blue: a signed number of 32 bits, red highest."""
+    value = int(text) & 0xFFFFFFFF if text.lstrip("-").isdecimal() and int(text) != WHITE else 0
+    return {0xFF0000: "red", 0x00FF00: "green", 0x0000FF: "blue"}.get(value >> 8, "")
 
 
-def _length_um(element: ElementTree.Element, name: str, default_unit: str) -> float | None:
-    """An attribute as micrometres; None if it is missing or its unit is no length."""
-    value, unit = element.get(name), element.get(f"{name}Unit", default_unit)
-    if value is None or unit not in UNIT_UM:
+def _size_um(element: ElementTree.Element, name: str, where: str) -> float | None:
+    """A size in micrometres; None if it is missing, its unit is no length, or it is 0 as of programs that know none."""
+    value, unit = element.get(name), unit_um(element.get(f"{name}Unit", "µm"))
+    if value is None or unit is None or value.strip().casefold() in ("nan", "inf", "-inf", ""):
         return None
-    return float(value) * UNIT_UM[unit]
+    return number(value, name, where) * unit or None

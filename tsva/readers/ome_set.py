@@ -64,4 +64,4 @@ def first_of_set(companion: Path) -> Path:
 def _images_of(companion: Path) -> list[str]:
     """Names of the images that a header in a file of its own tells of, sorted; of its own folder alone."""
     with reading(str(companion)):
-        return sorted(files_beside(read_ome(text_of_companion(companion))))
+        return sorted(files_beside(read_ome(text_of_companion(companion), str(companion))))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from tsva.errors import UserError
 
 WANTED = "8 bits per channel, grey or RGB"
 BOTH_DEPTHS = (8, 16)
+UNFILLED_BITS = 3
+"""Of a camera's range that a whole stack may leave dark; 12-bit data declared as 16 bits leaves four."""
 
 
 def as_grey_or_rgb(pixels: np.ndarray, where: str, depths: tuple[int, ...] = (8,)) -> np.ndarray:
@@ -77,15 +80,16 @@ def to_8_bits(pixels: np.ndarray, bits: int | None, where: str) -> np.ndarray:
     """
     if pixels.dtype == np.uint8:
         return pixels
+    brightest = int(pixels.max(initial=0))
     if bits is None:
         raise UserError(
             where,
-            got="16 bits per channel (uint16), and no word on how many the camera fills",
+            got=f"16 bits per channel (uint16) up to {brightest}, and no word on how many the camera fills",
             wanted=f"{WANTED}, or 16 bits with a known range",
-            do="Write the camera's bit depth (e.g. 12) into the slide sheet's column bits, or save with 8 bits.",
+            do=f"Write the camera's bit depth ({max(brightest.bit_length(), 9)} or more) into the slide sheet's column"
+            " bits.",
         )
     white = (1 << bits) - 1
-    brightest = int(pixels.max(initial=0))
     if brightest > white:
         raise UserError(
             where,
@@ -96,9 +100,39 @@ def to_8_bits(pixels: np.ndarray, bits: int | None, where: str) -> np.ndarray:
     return ((pixels.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
 
 
+def check_filled(brightest: int, bits: int, where: str) -> None:
+    """Refuse a range that is much larger than what its pixels fill: few grey levels would be left.
+
+    Raises
+    ------
+    UserError
+        If the brightest 16-bit pixel of a stack lies below an eighth of the range.
+    """
+    if 0 < brightest < (1 << bits) >> UNFILLED_BITS:
+        raise UserError(
+            where,
+            got=f"{bits} bits, of which pixels fill {brightest.bit_length()} (the brightest is {brightest}):"
+            f" {brightest * 255 // ((1 << bits) - 1) + 1} grey levels would be left",
+            wanted="the range that the camera fills",
+            do="Write the camera's bit depth (e.g. 12) into the slide sheet's column bits.",
+        )
+
+
+def from_ycbcr(pixels: np.ndarray, where: str) -> np.ndarray:
+    """Colours of 8-bit YCbCr samples of full range (ITU-R BT.601, as JPEG has them)."""
+    if pixels.dtype != np.uint8:
+        raise wrong_colours(where, "YCbCr of 16 bits")
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels), "YCbCr").convert("RGB"))
+
+
 def wrong_depth(where: str, got: str) -> UserError:
-    """The message for a bit depth that isn't 8."""
-    return UserError(where, got=got, wanted=WANTED, do="Save it with 8 bits per channel (Fiji: Image > Type).")
+    """The message for a bit depth that can't be read; scaling each plane by its own range would make them differ."""
+    return UserError(
+        where,
+        got=got,
+        wanted=f"{WANTED}, or whole numbers of 16 bits",
+        do="Save the camera's own numbers as 16-bit TIFF, and not each plane stretched to its own range.",
+    )
 
 
 def wrong_colours(where: str, got: str) -> UserError:

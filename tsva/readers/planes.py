@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import logging
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.images import is_tiff, read_image
-from tsva.readers.names import NamePattern
-from tsva.readers.source import FieldSource, choose_pixel_um
-from tsva.readers.tiff import open_tiff, pixel_um_of_page
+from tsva.readers.images import pixel_of_image, read_image
+from tsva.readers.listing import PICTURE_ENDINGS, files_below, looks_like_image, shown
+from tsva.readers.names import NamePattern, check_fields
+from tsva.readers.pixels import BOTH_DEPTHS, check_filled, to_8_bits
+from tsva.readers.scale import choose_pixel_um
+from tsva.readers.source import FieldSource
 
-SHOWN = 3
-"""Names shown where none fits."""
+log = logging.getLogger(__name__)
 
 
-def fields_of_planes(folder: Path, pattern: NamePattern, pixel_um: float | None, single: str) -> list[FieldSource]:
+def fields_of_planes(
+    folder: Path, pattern: NamePattern, pixel_um: float | None, single: str, bits: int | None = None
+) -> list[FieldSource]:
     """Fields of a folder whose file names carry z.
 
     Parameters
@@ -26,11 +30,13 @@ def fields_of_planes(folder: Path, pattern: NamePattern, pixel_um: float | None,
     folder : Path
         Searched through all levels if the pattern holds a `/`.
     pattern : NamePattern
-        Fits the names, relative to the folder. Files that it doesn't fit are left alone.
+        Fits the names, relative to the folder. Other files are left alone, unless they look like planes.
     pixel_um : float or None
         The sheet's pixel size; None: TIFF files say theirs.
     single : str
         Name of the field where the pattern has no ``{field}``.
+    bits : int or None
+        How many of 16 bits the camera fills.
 
     Returns
     -------
@@ -40,50 +46,104 @@ def fields_of_planes(folder: Path, pattern: NamePattern, pixel_um: float | None,
     Raises
     ------
     UserError
-        If the folder is missing, no name fits, or nobody knows the pixel size.
+        If the folder is missing, no name fits, a file that looks like a plane doesn't fit, fields differ in a channel's
+        number alone, or nobody knows the pixel size.
     """
     if not folder.is_dir():
         raise UserError(
             str(folder), got="no such folder", wanted="a folder of planes", do="Mend the sheet's column path."
         )
     found: dict[str, list[tuple[float, Path]]] = defaultdict(list)
-    names = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        names.append(path.relative_to(folder).as_posix())
-        said = pattern.match(names[-1])
-        if said is not None:
+    left: list[Path] = []
+    for path in files_below(folder):
+        said = pattern.match(path.relative_to(folder).as_posix())
+        if said is None:
+            left.append(path)
+        else:
             found[said.field or single].append((said.z_um, path))
     if not found:
-        there = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+        names = [path.relative_to(folder).as_posix() for path in left]
         raise UserError(
             str(folder),
-            got=f"no file whose name fits {pattern.text!r}, but {there or 'no file at all'}",
+            got=f"no file whose name fits {pattern.text!r}, but {shown(names) or 'no file at all'}",
             wanted="names like the sheet's column pattern",
             do="Mend the pattern: all but {…} stands for itself.",
         )
-    return [_field(name, folder, sorted(planes), pixel_um) for name, planes in sorted(found.items())]
+    taken = [path for planes in found.values() for _, path in planes]
+    notes = _notes(folder, pattern, taken, left)
+    check_fields(found, str(folder))
+    notes += _fewer({name: len(planes) for name, planes in found.items()})
+    for note in notes:
+        log.warning("%s: %s", folder, note)
+    return [
+        _field(name, folder, sorted(planes), pixel_um, bits, pattern, tuple(notes))
+        for name, planes in sorted(found.items())
+    ]
 
 
-def _field(name: str, folder: Path, planes: list[tuple[float, Path]], pixel_um: float | None) -> FieldSource:
+def _notes(folder: Path, pattern: NamePattern, taken: list[Path], left: list[Path]) -> list[str]:
+    """What is left, if it looks like images; refuses it if it looks like planes that were meant."""
+    stems = {path.with_suffix("") for path in taken}
+    images = [
+        path
+        for path in left
+        if path.with_suffix("") not in stems and (path.suffix.lower() in PICTURE_ENDINGS or looks_like_image(path))
+    ]
+    names = [path.relative_to(folder).as_posix() for path in images]
+    if meant := [name for name in names if pattern.is_like(name)]:
+        raise UserError(
+            str(folder),
+            got=f"{len(taken)} planes whose names fit {pattern.text!r}, and {len(meant)} that look like planes of the"
+            f" series and don't fit ({shown(meant)})",
+            wanted="names that are all written alike",
+            do="Rename these files, move them away, or mend the sheet's column pattern.",
+        )
+    return [f"{len(taken)} images taken, {len(names)} left ({shown(names)})"] if names else []
+
+
+def _fewer(planes: dict[str, int]) -> list[str]:
+    """Fields with fewer planes than most, as after an export that broke off."""
+    usual = Counter(planes.values()).most_common(1)[0][0] if len(planes) > 1 else 0
+    fewer = [f"{name} has {count}" for name, count in sorted(planes.items()) if count < max(planes.values())]
+    if len(planes) == 1 or not fewer or usual == 0:
+        return []
+    return [f"fields of {max(planes.values())} planes, but {shown(fewer)}"]
+
+
+def _field(
+    name: str,
+    folder: Path,
+    planes: list[tuple[float, Path]],
+    pixel_um: float | None,
+    bits: int | None,
+    pattern: NamePattern,
+    notes: tuple[str, ...],
+) -> FieldSource:
     paths = [path for _, path in planes]
+    size = choose_pixel_um(str(paths[0]), pixel_um, pixel_of_image(paths[0]))
+    assert size.um is not None
     return FieldSource(
         name=name,
         where=str(folder),
         z_um=tuple(z for z, _ in planes),
         plane_names=tuple(path.relative_to(folder).as_posix() for path in paths),
-        pixel_um=choose_pixel_um(str(paths[0]), pixel_um, _pixel_um(paths[0])),
-        planes=lambda: read_in_turn(paths),
+        pixel_um=size.um,
+        planes=lambda: read_in_turn(paths, bits),
+        pixel_source=size.source,
+        z_source="the planes' names",
+        z_absolute=not pattern.counts,
+        bits=bits,
+        notes=notes,
     )
 
 
-def read_in_turn(paths: Sequence[Path]) -> Iterator[np.ndarray]:
-    """Images one by one, (Y, X, C) uint8."""
+def read_in_turn(paths: Sequence[Path], bits: int | None = None) -> Iterator[np.ndarray]:
+    """Images one by one, (Y, X, C) uint8; those of 16 bits are scaled by how many the camera fills."""
+    brightest = 0
     for path in paths:
-        yield read_image(path)
-
-
-def _pixel_um(path: Path) -> float | None:
-    if not is_tiff(path):
-        return None
-    with open_tiff(path) as tif:
-        return pixel_um_of_page(tif.pages.first)
+        pixels = read_image(path, BOTH_DEPTHS)
+        if pixels.dtype == np.uint16:
+            brightest = max(brightest, int(pixels.max(initial=0)))
+        yield to_8_bits(pixels, bits, str(path))
+    if bits is not None and brightest:
+        check_filled(brightest, bits, str(paths[0].parent))

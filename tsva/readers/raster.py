@@ -14,20 +14,22 @@ from tsva.errors import UserError
 from tsva.readers.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
-PNG_PALETTE = 3
+PNG_GREY, PNG_PALETTE = 0, 3
 
 
-def read_raster(path: Path) -> np.ndarray:
+def read_raster(path: Path, depths: tuple[int, ...] = (8,)) -> np.ndarray:
     """Read a PNG or JPEG image.
 
     Parameters
     ----------
     path : Path
         The file.
+    depths : tuple of int
+        Bits per channel that are taken; of 16 bits grey ones alone.
 
     Returns
     -------
-    (Y, X, C) uint8 array
+    (Y, X, C) uint8 or uint16 array
         C is 1 (grey) or 3 (red, green, blue). Colours of a palette are looked up, which loses nothing.
 
     Raises
@@ -39,8 +41,8 @@ def read_raster(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            _check_png_depth(file, where)
-            return as_grey_or_rgb(_decoded(Image.open(file, formats=("PNG", "JPEG")), where), where)
+            _check_png_depth(file, where, depths)
+            return as_grey_or_rgb(_decoded(Image.open(file, formats=("PNG", "JPEG")), where, depths), where, depths)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise UserError(
             where,
@@ -54,7 +56,9 @@ def read_raster(path: Path) -> np.ndarray:
         raise unreadable(where, error) from None
 
 
-def _decoded(image: Image.Image, where: str) -> np.ndarray:
+def _decoded(image: Image.Image, where: str, depths: tuple[int, ...]) -> np.ndarray:
+    if image.mode == "I;16" and 16 in depths:
+        return np.asarray(image).astype(np.uint16)
     if image.mode == "P":
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
     if image.mode in ("1", "I", "F") or image.mode.startswith("I;"):
@@ -66,12 +70,14 @@ def _decoded(image: Image.Image, where: str) -> np.ndarray:
     return np.asarray(image)
 
 
-def _check_png_depth(file: BinaryIO, where: str) -> None:
+def _check_png_depth(file: BinaryIO, where: str, depths: tuple[int, ...]) -> None:
     """Pillow opens 16-bit RGB as 8-bit without a word, so the header is asked first."""
     start = file.read(26)
     file.seek(0)
     if not start.startswith(PNG_START):
         return
     depth, colour_type = struct.unpack(">BB", start[24:26])
+    if depth == 16 and 16 in depths and colour_type == PNG_GREY:
+        return
     if depth != 8 and colour_type != PNG_PALETTE:
         raise wrong_depth(where, f"{depth} bits per channel")

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from tsva.readers.scale import PixelSize
 from tsva.readers.stored import UNKNOWN, Objective
 
 
@@ -26,8 +27,8 @@ class RegionReader(Protocol):
     ----------
     where : str
         The file, for messages.
-    pixel_um : float or None
-        Pixel size of the finest level, where the file knows it.
+    pixel : PixelSize
+        Pixel size of the finest level, as far as the file says it.
     objective : Objective
         Where the file knows it.
     levels : list of Level
@@ -35,7 +36,7 @@ class RegionReader(Protocol):
     """
 
     where: str
-    pixel_um: float | None
+    pixel: PixelSize
     objective: Objective
     levels: list[Level]
 
@@ -49,7 +50,7 @@ class ArrayRegions:
 
     def __init__(self, where: str, pixels: np.ndarray) -> None:
         self.where, self._pixels = where, pixels
-        self.pixel_um: float | None = None
+        self.pixel = PixelSize()
         self.objective = UNKNOWN
         self.levels = [Level(pixels.shape[0], pixels.shape[1], 1.0)]
 

@@ -20,8 +20,8 @@ from tsva.readers.fields import matching
 from tsva.readers.images import is_tiff, read_image
 from tsva.readers.pixels import unreadable
 from tsva.readers.regions import ArrayRegions, RegionReader
+from tsva.readers.scale import check_enlarging, choose_pixel_um
 from tsva.readers.slide import SlideRegions
-from tsva.readers.source import choose_pixel_um
 from tsva.readers.tiff import check_tiles, open_tiff, reading
 from tsva.readers.tiff_regions import TiffRegions
 
@@ -121,7 +121,10 @@ def _fields(
     image: RegionReader, file: Path, of_sheet: float | None, target_um: float, shape: tuple[int, int]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Names and pixels of all fields of an image."""
-    pixel_um = choose_pixel_um(image.where, of_sheet, image.pixel_um)
+    chosen = choose_pixel_um(image.where, of_sheet, image.pixel)
+    assert chosen.um is not None
+    pixel_um = chosen.um
+    check_enlarging(image.where, pixel_um, chosen.source, target_um)
     if pixel_um > target_um * (1 + SAME_PIXEL):
         log.warning("%s: %.4g µm per pixel is coarser than the %.4g µm asked for", file, pixel_um, target_um)
     factor, finest = target_um / pixel_um, image.levels[0]

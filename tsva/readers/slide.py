@@ -9,6 +9,7 @@ import openslide
 
 from tsva.readers.pixels import unreadable
 from tsva.readers.regions import Level
+from tsva.readers.scale import Word, pixel_size
 from tsva.readers.stored import Objective
 
 APERTURES = ("leica.aperture", "dicom.OpticalPathSequence[0].ObjectiveLensNumericalAperture")
@@ -28,9 +29,10 @@ class SlideRegions:
 
     def __init__(self, where: str, slide: openslide.OpenSlide) -> None:
         self.where, self._slide = where, slide
-        self.pixel_um = self._number(openslide.PROPERTY_NAME_MPP_X)
         na = next((value for key in APERTURES if (value := self._number(key))), None)
         self.objective = Objective(na, self._number(openslide.PROPERTY_NAME_OBJECTIVE_POWER))
+        size = (self._number(openslide.PROPERTY_NAME_MPP_X), self._number(openslide.PROPERTY_NAME_MPP_Y))
+        self.pixel = pixel_size(where, [Word("the scanner's mpp", *size)], self.objective.magnification)
         self.levels = [
             Level(height, width, reduction)
             for (width, height), reduction in zip(slide.level_dimensions, slide.level_downsamples, strict=True)

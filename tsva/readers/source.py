@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from tsva.acquisition.resample import SAME_PIXEL
-from tsva.errors import UserError
 from tsva.readers.stored import UNKNOWN, Objective
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,6 +34,16 @@ class FieldSource:
         Numerical aperture and magnification, where the file knows them.
     channels : tuple of str
         Names of the channels, where known before reading.
+    pixel_source : str
+        Who says the pixel size.
+    z_source : str
+        Who says the positions.
+    z_absolute : bool
+        Whether these are positions of the stage that all fields share, and not counted from each field's first plane.
+    bits : int or None
+        Of 16-bit pixels: how many the camera fills.
+    notes : tuple of str
+        What was turned or guessed.
     region : callable or None
         ``region(plane, top, left, height, width)`` reads a part of one plane, whose number counts along `z_um`, without
         decoding the rest of it. None where files can only be read whole.
@@ -53,26 +58,9 @@ class FieldSource:
     mosaic_px: int | None = None
     objective: Objective = UNKNOWN
     channels: tuple[str, ...] = ()
+    pixel_source: str = ""
+    z_source: str = ""
+    z_absolute: bool = True
+    bits: int | None = None
+    notes: tuple[str, ...] = ()
     region: Callable[[int, int, int, int, int], np.ndarray] | None = None
-
-
-def choose_pixel_um(where: str, of_sheet: float | None, of_file: float | None) -> float:
-    """Pixel size by the sheet, else by the file; a warning is logged where they contradict each other.
-
-    Raises
-    ------
-    UserError
-        If neither knows it.
-    """
-    if of_sheet is not None:
-        if of_file is not None and abs(of_file / of_sheet - 1) > SAME_PIXEL:
-            log.warning("%s: the sheet's pixel_um %.4g is taken, not the file's %.4g", where, of_sheet, of_file)
-        return of_sheet
-    if of_file is not None:
-        return of_file
-    raise UserError(
-        where,
-        got="no pixel size in the file",
-        wanted="the size of a pixel in the specimen, in micrometres",
-        do="Write it into the slide sheet's column pixel_um.",
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise, product
@@ -12,11 +11,11 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.formats import stored_images
-from tsva.readers.pixels import to_8_bits, unreadable
-from tsva.readers.source import FieldSource, choose_pixel_um
+from tsva.readers.pixels import check_filled, to_8_bits, unreadable
+from tsva.readers.scale import choose_heights, choose_pixel_um
+from tsva.readers.source import FieldSource
 from tsva.readers.stored import StoredImage
 
-log = logging.getLogger(__name__)
 MOST_PARTS = 10_000
 """Of a whole slide; a header that tells of more is damaged or hostile."""
 Window = tuple[int, int, int, int]
@@ -66,15 +65,11 @@ def fields_of_image(
     image: StoredImage, pixel_um: float | None, z_step_um: float | None, bits: int | None, max_field_px: int | None
 ) -> list[FieldSource]:
     """Fields of one stored image: see `fields_of_stack`."""
-    size_um = choose_pixel_um(image.where, pixel_um, image.pixel_um)
-    z_um = np.arange(image.planes) * z_step_um if z_step_um is not None else image.z_um
-    if z_um is None:
-        raise UserError(
-            image.where,
-            got="no positions of the planes in the file",
-            wanted="the distance between planes, in micrometres",
-            do="Write it into the slide sheet's column z_step_um.",
-        )
+    size = choose_pixel_um(image.where, pixel_um, image.pixel)
+    place = choose_heights(image.where, image.planes, z_step_um, image.heights)
+    z_um = place.um
+    assert z_um is not None
+    assert size.um is not None
     if not np.isfinite(z_um).all():
         raise unreadable(image.where, "positions of planes that are no numbers")
     order = np.argsort(z_um, kind="stable").tolist()
@@ -87,10 +82,17 @@ def fields_of_image(
             where=image.where,
             z_um=tuple(float(z_um[i]) for i in order),
             plane_names=tuple(f"plane {i + 1}" for i in order),
-            pixel_um=size_um,
-            planes=lambda window=window: _planes(image, order, window, used),  # type: ignore[misc]
+            pixel_um=size.um,
+            planes=lambda window=window: _planes(  # type: ignore[misc]
+                image, order, window, used, is_all=window == whole
+            ),
             objective=image.objective,
             channels=image.channels,
+            pixel_source=size.source,
+            z_source=place.source,
+            z_absolute=place.absolute,
+            bits=used,
+            notes=place.notes,
             region=lambda plane, top, left, height, width, window=window: _part(  # type: ignore[misc]
                 image, order[plane], (window[0] + top, window[1] + left, height, width), used
             ),
@@ -115,10 +117,19 @@ def _windows(height: int, width: int, largest: int | None, where: str) -> list[t
     ]
 
 
-def _planes(image: StoredImage, order: Sequence[int], window: Window, bits: int | None) -> Iterator[np.ndarray]:
+def _planes(
+    image: StoredImage, order: Sequence[int], window: Window, bits: int | None, *, is_all: bool
+) -> Iterator[np.ndarray]:
+    brightest = 0
     with image.open() as reader:
         for plane in order:
-            yield to_8_bits(reader.read(plane, *window), bits, image.where)
+            pixels = reader.read(plane, *window)
+            if pixels.dtype == np.uint16:
+                brightest = max(brightest, int(pixels.max(initial=0)))
+            yield to_8_bits(pixels, bits, image.where)
+    # a part of a slide may well be dark
+    if bits is not None and brightest and is_all:
+        check_filled(brightest, bits, image.where)
 
 
 def _part(image: StoredImage, plane: int, window: Window, bits: int | None) -> np.ndarray:

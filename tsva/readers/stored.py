@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
+from tsva.errors import UserError
+from tsva.readers.scale import Heights, PixelSize
 
 MOST_FOCAL_PLANES = 10_000
 """A header may tell of any number, where what is not stored counts as black."""
@@ -56,14 +61,16 @@ class StoredImage:
         Bits per channel as stored: 8 or 16; others are refused when they are read.
     bits : int or None
         How many of them are used; None: the file doesn't say (16-bit only).
-    z_um : tuple of float, or None
-        Position of each plane in the order that they are stored in; None: the file doesn't say.
-    pixel_um : float or None
-        Size of a pixel in the specimen.
+    heights : Heights
+        Where the planes lie, as far as the file says it.
+    pixel : PixelSize
+        Size of a pixel in the specimen, likewise.
     objective : Objective
         Numerical aperture and magnification, where known.
     open : callable
         Gives a context manager that holds the file open, and a `PlaneReader`.
+    files : tuple of Path
+        All files that the image lies in, where these are several.
     """
 
     name: str
@@ -75,10 +82,57 @@ class StoredImage:
     channels: tuple[str, ...]
     depth: int
     bits: int | None
-    z_um: tuple[float, ...] | None
-    pixel_um: float | None
+    heights: Heights
+    pixel: PixelSize
     objective: Objective
     open: Callable[[], AbstractContextManager[PlaneReader]]
+    files: tuple[Path, ...] = ()
+
+    @property
+    def z_um(self) -> tuple[float, ...] | None:
+        """Position of each plane in the order that they are stored in; None: the file doesn't say."""
+        return self.heights.um
+
+    @property
+    def pixel_um(self) -> float | None:
+        """Size of a pixel in the specimen, where the file says one that can be believed."""
+        return self.pixel.um
+
+
+COLOURS = {"red": 0, "r": 0, "green": 1, "g": 1, "blue": 2, "b": 2}
+UNNAMED = re.compile(r"(?:(?:channel|ch|c|image)?[\s:_#-]*(?:\d+[\s:_-]*)*)?", re.IGNORECASE)
+"""Names that say nothing, such as ``Channel:0:1``."""
+
+
+def colour_order(names: tuple[str, ...], count: int, where: str) -> tuple[int, ...] | None:
+    """Which of three channels are red, green and blue, by their names; None where they have none.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What the file calls its channels.
+    count : int
+        How many channels the image has that are stored apart.
+    where : str
+        The file, for messages.
+
+    Raises
+    ------
+    UserError
+        If they are called otherwise, such as DAPI: fluorescence is no colour image.
+    """
+    if count != 3 or len(names) != count or all(UNNAMED.fullmatch(name) for name in names):
+        return None
+    found = [{COLOURS[word] for word in re.split(r"[^a-z]+", name.casefold()) if word in COLOURS} for name in names]
+    places = [colours.pop() if len(colours) == 1 else None for colours in found]
+    if set(places) != {0, 1, 2}:
+        raise UserError(
+            where,
+            got=f"channels {', '.join(names)}",
+            wanted="grey, or red, green and blue",
+            do="Export one channel as grey, or the colour image as RGB.",
+        )
+    return tuple(places.index(colour) for colour in range(3))
 
 
 def channel_names(count: int, named: tuple[str, ...] = ()) -> tuple[str, ...]:

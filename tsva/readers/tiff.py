@@ -12,8 +12,10 @@ import numpy as np
 from tifffile import PHOTOMETRIC, TIFF, FileHandle, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
-from tsva.readers.ome import OmeImage, companion_of, files_beside, read_ome, text_of_companion
-from tsva.readers.pixels import as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
+from tsva.readers.ome import OmeImage, companion_of, files_beside, of_renamed_file, read_ome, text_of_companion
+from tsva.readers.pixels import as_grey_or_rgb, from_ycbcr, unreadable, wrong_colours, wrong_depth
+from tsva.readers.scale import Word
+from tsva.readers.units import INCH_UM
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 DAMAGED = (
@@ -34,12 +36,12 @@ MOST_PIXELS = 2**27
 """That a strip, tile or page that is decoded at once may have: more than any camera, less than memory."""
 SIZES = ("imagelength", "imagewidth", "imagedepth", "samplesperpixel", "rowsperstrip", "tilelength", "tilewidth")
 """Attributes of a page that tifffile takes from tags; a damaged tag may hold several numbers."""
-COARSEST_PIXEL_UM = 20.0
-"""A larger "pixel size" is a printing resolution: 72 dots per inch are 353 µm."""
 NDPI_TAG = 65420
 JPEG = (6, 7)
 """Compressions whose decoder turns YCbCr into RGB."""
-_RESOLUTION_UNIT_UM = {2: 25_400.0, 3: 10_000.0}
+JPEG_2000_YCBCR = 33003
+"""Aperio's; the stored samples are YCbCr, whatever colours the page's tag names."""
+_RESOLUTION_UNIT_UM = {2: INCH_UM, 3: 10_000.0}
 
 
 @contextmanager
@@ -57,11 +59,22 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
     with ExitStack() as stack:
         with reading(where):
             tif = stack.enter_context(TiffFile(path, is_ndpi=is_ndpi(path)))
-            companion = companion_of(path, tif.ome_metadata) if tif.is_ome and tif.ome_metadata else None
-            if companion is not None:
-                tif = stack.enter_context(TiffFile(path, omexml=text_of_companion(companion)))
+            header = _header_instead(path, tif)
+            if header is not None:
+                tif = stack.enter_context(TiffFile(path, omexml=header))
             _check_whole(tif)
         yield tif
+
+
+def _header_instead(path: Path, tif: TiffFile) -> str | None:
+    """The OME header to read a file by, where it is another one than the file's own."""
+    own = tif.ome_metadata if tif.is_ome else None
+    if not own:
+        return None
+    companion = companion_of(path, own)
+    if companion is not None:
+        return text_of_companion(companion)
+    return of_renamed_file(own, read_ome(own, str(path)), path.name)
 
 
 def is_ndpi(path: Path) -> bool:
@@ -111,7 +124,7 @@ def _check_whole(tif: TiffFile) -> None:
         _check_tags(tif, tif.pages.first.offset, size)
     if tif.is_ome and tif.ome_metadata:
         # before tifffile makes tables as large as it says, and opens the files that it names
-        files_beside(read_ome(tif.ome_metadata))
+        files_beside(read_ome(tif.ome_metadata, tif.filename))
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
 
@@ -202,7 +215,7 @@ def check_page(key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> Non
             wanted="one plane a page",
             do="Save it as a multi-page TIFF.",
         )
-    decoded = key.photometric == PHOTOMETRIC.YCBCR and key.compression in JPEG
+    decoded = key.photometric == PHOTOMETRIC.YCBCR and key.compression in (*JPEG, JPEG_2000_YCBCR)
     known = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE)
     if not decoded and key.photometric not in known:
         raise wrong_colours(where, getattr(key.photometric, "name", str(key.photometric)))
@@ -242,6 +255,8 @@ def check_tiles(path: Path) -> None:
 
 def as_shown(pixels: np.ndarray, key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> np.ndarray:
     """Grey or RGB of stored values: inverts white-is-zero, looks up palettes, drops full opacity."""
+    if key.compression == JPEG_2000_YCBCR and pixels.ndim == 3 and pixels.shape[2] == 3:
+        return from_ycbcr(pixels, where)
     if key.photometric == PHOTOMETRIC.MINISWHITE:
         pixels = np.iinfo(pixels.dtype).max - pixels
     elif key.photometric == PHOTOMETRIC.PALETTE and key.colormap is not None:
@@ -250,22 +265,24 @@ def as_shown(pixels: np.ndarray, key: TiffPage, where: str, depths: tuple[int, .
     return as_grey_or_rgb(pixels, where, depths)
 
 
-def pixel_um_of_page(page: TiffPage) -> float | None:
-    """Pixel size by the resolution tags, where they name a length and can be a microscope's."""
-    unit, pixels = page.tags.valueof("ResolutionUnit"), pixels_per_unit(page)
-    unit_um = _RESOLUTION_UNIT_UM.get(unit) if isinstance(unit, int) else None  # a damaged tag holds several numbers
-    pixel_um = unit_um / pixels if unit_um and pixels else None
-    return pixel_um if pixel_um is not None and pixel_um < COARSEST_PIXEL_UM else None
+def tag_word(page: TiffPage, *, unit_um: float | None = None) -> Word:
+    """What a page's resolution tags say, by their own unit (an inch or a centimetre) or by another one."""
+    unit = page.tags.valueof("ResolutionUnit")
+    if unit_um is None:
+        unit_um = _RESOLUTION_UNIT_UM.get(unit) if isinstance(unit, int) else None  # damaged ones hold several numbers
+    x, y = (_per_unit(page, f"{axis}Resolution") for axis in "XY")
+    unit_um = unit_um if x else None  # a damaged one leaves the other without a witness
+    return Word("resolution tags", *(unit_um / pixels if unit_um and pixels else None for pixels in (x, y)))
 
 
-def pixels_per_unit(page: TiffPage) -> float | None:
-    """The resolution tag, whatever its unit; None without one."""
-    value = page.tags.valueof("XResolution")
+def _per_unit(page: TiffPage, name: str) -> float | None:
+    """Pixels per unit along an axis; None without the tag."""
+    value = page.tags.valueof(name)
     is_fraction = isinstance(value, tuple) and len(value) == 2 and all(value)
     return float(value[0] / value[1]) if is_fraction else None
 
 
-def ome_images(tif: TiffFile, where: str) -> list[OmeImage]:
+def ome_images(tif: TiffFile, where: str) -> tuple[OmeImage, ...]:
     """What the OME header says of each image of a file; nothing without a header.
 
     Raises
@@ -274,4 +291,4 @@ def ome_images(tif: TiffFile, where: str) -> list[OmeImage]:
         If the header is damaged.
     """
     with reading(where):
-        return read_ome(tif.ome_metadata) if tif.is_ome and tif.ome_metadata else []
+        return read_ome(tif.ome_metadata, where) if tif.is_ome and tif.ome_metadata else ()

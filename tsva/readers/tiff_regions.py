@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tifffile import PLANARCONFIG, TiffFile, TiffFrame, TiffPage
+from tifffile import PLANARCONFIG, FileHandle, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
 from tsva.readers.regions import Level
@@ -16,10 +16,10 @@ from tsva.readers.tiff import (
     check_page,
     file_of,
     ome_images,
-    pixel_um_of_page,
     reading,
     segment_shape,
 )
+from tsva.readers.tiff_header import pixel_of_tiff
 
 
 class TiffRegions:
@@ -40,7 +40,8 @@ class TiffRegions:
 
     def __init__(self, path: Path, tif: TiffFile) -> None:
         self.where = str(path)
-        series = tif.series[0]
+        # a thumbnail may come first
+        series = max(tif.series, key=lambda one: one.keyframe.imagelength * one.keyframe.imagewidth)
         if len(series.pages) > 1:
             raise UserError(
                 self.where,
@@ -59,8 +60,8 @@ class TiffRegions:
                 Level(page.imagelength, page.imagewidth, finest.imagewidth / page.imagewidth) for page in self._pages
             ]
         images = ome_images(tif, self.where)
-        self.pixel_um = images[0].pixel_um if images else pixel_um_of_page(finest)
         self.objective = images[0].objective if images else Objective()
+        self.pixel = pixel_of_tiff(self.where, tif, finest, images[0] if images else None)
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) pixels."""
@@ -121,10 +122,16 @@ def _in_one_piece(page: TiffPage | TiffFrame) -> bool:
     return page.parent.filehandle.is_file and bool(np.all(starts[:-1] + lengths[:-1] == starts[1:]))
 
 
+def mapped(file: FileHandle, stored_as: np.dtype, start: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels of an open file that lie in one piece, without reading what is not looked at."""
+    return np.asarray(np.memmap(file, stored_as, "r", start, shape))
+
+
 def _mapped(page: TiffPage | TiffFrame, key: TiffPage) -> np.ndarray:
     file = page.parent.filehandle
     stored_as = np.dtype(f"{page.parent.byteorder}u{key.bitspersample // 8}")
-    stored = np.asarray(np.memmap(file.path, stored_as, "r", page.dataoffsets[0], key.shape))
+    with file_of(page):
+        stored = mapped(file, stored_as, page.dataoffsets[0], key.shape)
     return np.moveaxis(stored, key.axes.index("S"), -1) if "S" in key.axes else stored[..., None]
 
 

@@ -12,7 +12,7 @@ from tifffile import TiffFrame, TiffPage, TiffPageSeries
 from tsva.errors import UserError
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.readers.tiff import as_shown, check_page, read_page, reading
-from tsva.readers.tiff_regions import read_region
+from tsva.readers.tiff_regions import mapped, read_region
 
 PLANE_AXES = "ZIQ"
 """Axes that may count planes: Z, or the unnamed ones of plain multi-page files."""
@@ -59,12 +59,13 @@ class PageReader:
 class MappedReader:
     """A `PlaneReader` of a series that lies in its file in one piece, which may have but one page header (ImageJ)."""
 
-    def __init__(self, path: Path, series: TiffPageSeries) -> None:
+    def __init__(self, path: Path, series: TiffPageSeries, colours: tuple[int, ...] | None = None) -> None:
         self._where, self._key = str(path), series.keyframe
         check_page(self._key, self._where, BOTH_DEPTHS)
         self._numbers = _page_numbers(series, self._where)
+        self._numbers = self._numbers if colours is None else self._numbers[:, list(colours)]
         assert series.dataoffset is not None  # what made `reader_of` choose this class
-        self._path, self._start = path, series.dataoffset
+        self._file, self._start = self._key.parent.filehandle, series.dataoffset
         self._stored_as = np.dtype(f"{self._key.parent.byteorder}u{self._key.bitspersample // 8}")
         self._page_bytes = math.prod(self._key.shape) * self._stored_as.itemsize
         if path.stat().st_size < self._start + self._numbers.size * self._page_bytes:
@@ -81,15 +82,24 @@ class MappedReader:
         # page by page, so that what was read isn't held any longer
         with reading(self._where):
             place = self._start + int(index) * self._page_bytes
-            stored = np.asarray(np.memmap(self._path, self._stored_as, "r", place, self._key.shape))
+            stored = mapped(self._file, self._stored_as, place, self._key.shape)
         pixels = np.moveaxis(stored, self._key.axes.index("S"), -1) if "S" in self._key.axes else stored[..., None]
         pixels = pixels[top : top + height, left : left + width]
         # a small part is copied in the machine's order of bytes; 8-bit parts stay mapped
         return as_shown(pixels.astype(pixels.dtype.newbyteorder("="), copy=False), self._key, self._where, BOTH_DEPTHS)
 
 
-def reader_of(series: TiffPageSeries, path: Path) -> PageReader | MappedReader:
+def reader_of(series: TiffPageSeries, path: Path, colours: tuple[int, ...] | None = None) -> PageReader | MappedReader:
     """The reader that suits a series of a file opened by `open_tiff`.
+
+    Parameters
+    ----------
+    series : TiffPageSeries
+        Of the file.
+    path : Path
+        The file.
+    colours : tuple of int, optional
+        Which of its channels are red, green and blue, where they are pages of their own.
 
     Raises
     ------
@@ -100,11 +110,11 @@ def reader_of(series: TiffPageSeries, path: Path) -> PageReader | MappedReader:
     with reading(where):
         is_mapped = series.dataoffset is not None and not _in_several_files(series)
     if is_mapped:
-        return MappedReader(path, series)
+        return MappedReader(path, series, colours)
     numbers = _page_numbers(series, where)
     with reading(where):  # a damaged header may promise more pages than there are
         pages = list(series.pages)
-        planes = [[pages[i] for i in plane] for plane in numbers]
+        planes = [[pages[i] for i in (plane if colours is None else plane[list(colours)])] for plane in numbers]
     return PageReader(where, planes)
 
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tifffile import TiffFile, TiffPageSeries
+from tifffile import TiffFile
 
 from tsva.errors import UserError
 from tsva.readers.ndpi import ndpi_image
-from tsva.readers.ome import UNIT_UM, OmeImage
+from tsva.readers.ome import OmeImage
 from tsva.readers.pixels import unreadable
-from tsva.readers.resolution import agreed_pixel_um, positions_um
-from tsva.readers.stored import UNKNOWN, PlaneReader, StoredImage, channel_names
-from tsva.readers.tiff import ome_images, open_tiff, pixel_um_of_page, pixels_per_unit, reading
+from tsva.readers.stored import COLOURS, UNKNOWN, PlaneReader, StoredImage, channel_names, colour_order
+from tsva.readers.tiff import ome_images, open_tiff, reading
+from tsva.readers.tiff_header import channel_colours, heights_of_tiff, pixel_of_tiff, slice_labels
 from tsva.readers.tiff_series import count_channels, count_planes, reader_of
 
 
@@ -49,6 +49,13 @@ def _check_set(path: Path, names: tuple[str, ...]) -> None:
     with reading(str(path)):  # a damaged header may name anything
         missing = [name for name in names if not (path.parent / name).is_file()]
     # a renamed file still holds its own planes; a single one isn't even asked for by its name
+    if len(names) > 1 and path.name not in names and not missing:
+        raise UserError(
+            str(path),
+            got=f"a file whose OME header says that its planes are in {len(names)} others ({names[0]}, …)",
+            wanted="the name that it was given, as the others have theirs",
+            do="Name it as before, or move it away from the others.",
+        )
     if len(names) > 1 and len(missing) > (path.name not in names):
         raise UserError(
             str(path),
@@ -63,13 +70,10 @@ def _image(path: Path, tif: TiffFile, index: int, told: OmeImage | None) -> Stor
     planes, key = count_planes(series, where), series.keyframe
     if told is not None and told.planes != planes:
         raise unreadable(where, f"its OME header tells of {told.planes} planes, the file holds {planes}")
-    if told is not None:
-        z_um = positions_um(where, planes, told.position_z_um, told.z_step_um)
-        pixel_um = agreed_pixel_um(where, told.pixel_um, told.pixel_y_um)
-    else:
-        with reading(where):  # what a header calls a number may be none
-            step_um, pixel_um = _imagej_step_um(tif), _pixel_um(tif, series)
-        z_um = positions_um(where, planes, None, step_um)
+    names = told.channels if told is not None else channel_colours(tif)
+    apart = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)  # channels that are pages of their own
+    colours = colour_order(names, apart, where)
+    _check_slices(slice_labels(tif), planes, where)
     kind = "OME-TIFF" if told is not None else "ImageJ TIFF" if tif.is_imagej else "TIFF"
     bits = told.bits if told is not None and told.bits is not None and told.bits < key.bitspersample else None
     return StoredImage(
@@ -79,37 +83,29 @@ def _image(path: Path, tif: TiffFile, index: int, told: OmeImage | None) -> Stor
         planes=planes,
         height_px=key.imagelength,
         width_px=key.imagewidth,
-        channels=channel_names(count_channels(series), told.channels if told is not None else ()),
+        channels=channel_names(count_channels(series), names if colours is None else ()),
         depth=key.bitspersample,
         bits=8 if key.bitspersample == 8 else bits,
-        z_um=z_um,
-        pixel_um=pixel_um,
+        heights=heights_of_tiff(where, tif, planes, told),
+        pixel=pixel_of_tiff(where, tif, key, told),
         objective=told.objective if told is not None else UNKNOWN,
-        open=lambda: _open(path, index),
+        open=lambda: _open(path, index, colours),
+        files=tuple(path.parent / name for name in told.files) if told is not None and len(told.files) > 1 else (),
     )
 
 
+def _check_slices(labels: tuple[str, ...], planes: int, where: str) -> None:
+    """Refuse colours that were saved as slices."""
+    if planes == len(labels) and planes > 1 and all(label.strip().casefold() in COLOURS for label in labels):
+        raise UserError(
+            where,
+            got=f"slices called {', '.join(labels)}",
+            wanted="planes along z",
+            do="Make channels of them (Fiji: Image > Hyperstacks > Re-order), or save it as RGB.",
+        )
+
+
 @contextmanager
-def _open(path: Path, index: int) -> Iterator[PlaneReader]:
+def _open(path: Path, index: int, colours: tuple[int, ...] | None) -> Iterator[PlaneReader]:
     with open_tiff(path) as tif:
-        yield reader_of(tif.series[index], path)
-
-
-def _imagej_step_um(tif: TiffFile) -> float | None:
-    told = tif.imagej_metadata or {}
-    unit = _imagej_unit_um(tif)
-    return None if unit is None or "spacing" not in told else abs(float(told["spacing"])) * unit
-
-
-def _imagej_unit_um(tif: TiffFile) -> float | None:
-    unit = str((tif.imagej_metadata or {}).get("unit", ""))
-    # ImageJ writes the sign for micro as an escape
-    return UNIT_UM.get(unit.replace("\\u00B5", "µ").replace("microns", "micron"))
-
-
-def _pixel_um(tif: TiffFile, series: TiffPageSeries) -> float | None:
-    """Pixel size of a file without an OME header."""
-    unit_um, pixels = _imagej_unit_um(tif), pixels_per_unit(series.keyframe)
-    if unit_um and pixels:
-        return unit_um / pixels
-    return pixel_um_of_page(series.keyframe)
+        yield reader_of(tif.series[index], path, colours)

@@ -8,26 +8,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.ome import MOST_PLANES, UNIT_UM, OmeImage, read_ome
+from tsva.readers.ome import MOST_PLANES, OmeImage, read_ome
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
-from tsva.readers.resolution import agreed_pixel_um
-from tsva.readers.stored import MOST_FOCAL_PLANES, MOST_PIECES, UNKNOWN, PlaneReader, StoredImage, channel_names
+from tsva.readers.scale import Word, heights, pixel_size
+from tsva.readers.stored import (
+    MOST_FOCAL_PLANES,
+    MOST_PIECES,
+    UNKNOWN,
+    PlaneReader,
+    StoredImage,
+    channel_names,
+    colour_order,
+)
 from tsva.readers.tiff import check_decoded, reading
-
-MARKS = ("zarr.json", ".zgroup")
-UNITS = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6, "angstrom": 1e-4}
-"""Names of units that OME-Zarr asks for, in micrometres."""
-
-
-def is_zarr(path: Path) -> bool:
-    """Whether a folder is a Zarr group."""
-    return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
+from tsva.readers.units import unit_um
 
 
 def zarr_images(path: Path) -> list[StoredImage]:
@@ -64,11 +65,11 @@ def zarr_images(path: Path) -> list[StoredImage]:
     )
 
 
-def _heads(path: Path) -> list[OmeImage]:
+def _heads(path: Path) -> tuple[OmeImage, ...]:
     from tsva.readers.zarr_store import regular_within
 
     header = path / "OME" / "METADATA.ome.xml"
-    return read_ome(header.read_text(encoding="utf-8")) if regular_within(path, header) else []
+    return read_ome(header.read_text(encoding="utf-8"), str(header)) if regular_within(path, header) else ()
 
 
 def _attributes(path: Path, group: str) -> Mapping[str, Any]:
@@ -84,7 +85,7 @@ def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: Ome
     where = str(path / group)
     scales = told["multiscales"][0]
     axes = [str(axis["name"]) for axis in scales["axes"]]
-    units = [UNITS.get(unit := axis.get("unit", ""), UNIT_UM.get(unit)) for axis in scales["axes"]]
+    units = [unit_um(axis.get("unit", "")) for axis in scales["axes"]]
     scale, start = _placing(scales, len(axes))
     level = scales["datasets"][0]["path"]
     array = _array(path, group, level)
@@ -101,7 +102,10 @@ def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: Ome
     if planes > MOST_FOCAL_PLANES or channels > MOST_PLANES:
         raise unreadable(where, f"its header tells of {planes} planes of {channels} channels")
     place = {axis: (s, o, u) for axis, s, o, u in zip(axes, scale, start, units, strict=True)}
-    step, first, unit_um = place.get("z", (0.0, 0.0, None))
+    step, first, z_unit = place.get("z", (0.0, 0.0, None))
+    own_um = tuple(float((first + i * step) * z_unit) for i in range(planes)) if z_unit and step else None
+    colours = colour_order(tuple(labels), channels, where)
+    objective = head.objective if head is not None else UNKNOWN
     x, y = ((float(place[a][0]) * u if (u := place[a][2]) else None) for a in "xy")
     version = scales.get("version", told.get("version", ""))
     return StoredImage(
@@ -111,13 +115,13 @@ def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: Ome
         planes=planes,
         height_px=size["y"],
         width_px=size["x"],
-        channels=channel_names(channels, tuple(labels)),
+        channels=channel_names(channels, tuple(labels) if colours is None else ()),
         depth=array.dtype.itemsize * 8,
         bits=8 if array.dtype.itemsize == 1 else head.bits if head is not None else None,
-        z_um=tuple(float((first + i * step) * unit_um) for i in range(planes)) if unit_um and step else None,
-        pixel_um=agreed_pixel_um(where, x, y),
-        objective=head.objective if head is not None else UNKNOWN,
-        open=lambda: _open(path, group, level, axes),
+        heights=replace(heights(where, planes, own_um, None, source=("scale", "")), absolute=bool(first)),
+        pixel=pixel_size(where, [Word("scale", x, y)], objective.magnification),
+        objective=objective,
+        open=lambda: _open(path, group, level, axes, colours),
     )
 
 
@@ -139,15 +143,19 @@ def _array(path: Path, group: str, level: str) -> Any:
 
 
 @contextmanager
-def _open(path: Path, group: str, level: str, axes: Sequence[str]) -> Iterator[PlaneReader]:
-    yield ZarrReader(path, group, level, axes)
+def _open(
+    path: Path, group: str, level: str, axes: Sequence[str], colours: tuple[int, ...] | None
+) -> Iterator[PlaneReader]:
+    yield ZarrReader(path, group, level, axes, colours)
 
 
 class ZarrReader:
-    """A `PlaneReader` of an array of an OME-Zarr image; `axes` names its axes."""
+    """A `PlaneReader` of an array of an OME-Zarr image; `axes` names its axes, `colours` its red, green and blue."""
 
-    def __init__(self, path: Path, group: str, level: str, axes: Sequence[str]) -> None:
-        self._where, self._axes = str(path / group), axes
+    def __init__(
+        self, path: Path, group: str, level: str, axes: Sequence[str], colours: tuple[int, ...] | None = None
+    ) -> None:
+        self._where, self._axes, self._colours = str(path / group), axes, colours
         with reading(self._where):
             self._array = _array(path, group, level)
             self._channels = dict(zip(axes, self._array.shape, strict=True)).get("c", 1)
@@ -169,5 +177,6 @@ class ZarrReader:
         if left_over[-2:] == ["x", "y"]:
             pixels = pixels.swapaxes(-2, -1)
         pixels = np.moveaxis(pixels, 0, -1) if "c" in left_over else pixels
+        pixels = pixels if self._colours is None else pixels[..., list(self._colours)]
         native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
         return as_grey_or_rgb(native, self._where, BOTH_DEPTHS)

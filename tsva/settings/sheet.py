@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from typing import Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -37,10 +36,11 @@ class SlideRow(Section, key="slide"):
     """File or folder, relative to the sheet; `stack` and `image` take a glob (each file is a field)."""
     pixel_um: float | None = Field(None, gt=0.01, le=20)
     """Pixel size in the specimen; empty: the file says it."""
-    z_step_um: float | None = Field(None, gt=0, le=100)
-    """Distance between planes; empty: the file or the planes' names say it."""
+    z_step_um: float | None = Field(None, ge=-100, le=100)
+    """Distance between planes, in the file's own order; negative: the first plane is the highest one; empty: the file
+    or the planes' names say it."""
     bits: int | None = Field(None, ge=9, le=16)
-    """For 16-bit z-stacks: how many bits the camera fills, e.g. 12; empty: the file says it."""
+    """For 16-bit z-stacks and planes: how many bits the camera fills, e.g. 12; empty: the file says it."""
     pattern: str = ""
     """For `planes`: the planes' names, with {z}, {z_nm} or {z_index}, and {field} where a folder has several fields."""
     fields: int | None = Field(None, ge=1, le=10_000)
@@ -56,6 +56,12 @@ class SlideRow(Section, key="slide"):
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("z_step_um")
+    @classmethod
+    def _is_a_distance(cls, value: float | None) -> float | None:
+        _require(value != 0, "z_step_um", "0", "a distance; negative where the first plane is the highest one")
+        return value
 
     @field_validator("slide")
     @classmethod
@@ -106,30 +112,54 @@ def parse_sheet(text: str, name: str) -> dict[int, SlideRow]:
     UserError
         With the row and the column.
     """
-    reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), delimiter="\t")
+    header, *lines = _cells(text, name) or [[]]
+    header = [column.casefold() for column in header]
+    while header and not header[-1]:
+        header.pop()  # tabs that a spreadsheet left behind
     known = set(SlideRow.model_fields)
-    header = reader.fieldnames or []
-    missing = [key for key, field in SlideRow.model_fields.items() if field.is_required() and key not in header]
-    if missing or (unknown := [key for key in header if key not in known]):
-        what = f"no column {missing[0]}" if missing else f"an unknown column {unknown[0]!r}"
+    missing = [f"no column {key}" for key, field in SlideRow.model_fields.items() if field.is_required()]
+    wrong = [text for text in missing if text.split()[-1] not in header]
+    wrong += [f"an unknown column {key!r}" for key in header if key not in known]
+    wrong += [f"two columns {key}" for key in header if header.count(key) > 1]
+    if wrong:
         raise UserError(
             f"{name}, row 1",
-            got=what,
+            got=wrong[0],
             wanted=f"tab-separated columns among {', '.join(SlideRow.model_fields)}",
             do="Mend the header line.",
         )
     rows: dict[int, SlideRow] = {}
-    for cells in reader:
-        if any(cells.values()):
-            rows[reader.line_num] = _row(cells, reader.line_num, name)  # the reader itself skips blank lines
+    for number, cells in enumerate(lines, start=2):
+        if any(cells):
+            rows[number] = _row(header, cells, number, name)
     if not rows:
         raise UserError(name, got="no slides", wanted="at least one row", do="Add a slide.")
     _check_across(rows, name)
     return rows
 
 
-def _row(cells: dict[str, str], number: int, name: str) -> SlideRow:
-    if None in cells or None in cells.values():
+def _cells(text: str, name: str) -> list[list[str]]:
+    """Cells of the lines of a sheet; quotes that a spreadsheet put around a cell are taken off."""
+    lines = re.split(r"\r\n|\r|\n", text.lstrip("\ufeff"))
+    return [
+        [
+            _unquoted(cell.strip(), f"{name}, row {number}, cell {place}")
+            for place, cell in enumerate(line.split("\t"), start=1)
+        ]
+        for number, line in enumerate(lines, start=1)
+    ]
+
+
+def _unquoted(cell: str, where: str) -> str:
+    if not cell.startswith('"'):
+        return cell
+    if len(cell) < 2 or not cell.endswith('"'):
+        raise UserError(where, got=f"a quote that is not closed ({cell})", wanted="none, or two", do="Mend this cell.")
+    return cell[1:-1].replace('""', '"')
+
+
+def _row(header: list[str], cells: list[str], number: int, name: str) -> SlideRow:
+    if len(cells) < len(header) or any(cells[len(header) :]):
         raise UserError(
             f"{name}, row {number}",
             got="more or fewer cells than the header has",
@@ -137,7 +167,7 @@ def _row(cells: dict[str, str], number: int, name: str) -> SlideRow:
             do="Separate cells by single tabs.",
         )
     try:
-        return SlideRow.model_validate({key: value.strip() for key, value in cells.items()})
+        return SlideRow.model_validate(dict(zip(header, cells, strict=False)))
     except ValidationError as error:
         first = error.errors()[0]
         column, got, wanted = str(first["loc"][0]) if first["loc"] else "", repr(first["input"]), first["msg"]

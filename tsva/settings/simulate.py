@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -66,6 +66,15 @@ class SimulateSettings(Section, key="simulate"):
     """Pairs of shots a field at continuous offsets."""
     layer_spacing_um: float = Field(default=0.5, ge=0.05, le=5)
     """Distance between the depth layers of eqs. 2 and 3."""
+    section_layers: int = Field(default=1, ge=1, le=8)
+    """Layers of digital tissue that differ in depth and absorb one after the other; 1: the section is extruded."""
+    fine_detail: float = Field(default=0.0, ge=0, le=3)
+    """Strength of fine detail of digital tissue: 1 gives it the spectrum of real sections, 0 leaves it out."""
+    imaging: Literal["fast", "multislice"] = "fast"
+    """fast: transfer functions of depth layers. multislice: Abbe's method, slice by slice and source point by source
+    point, some hundred times as slow, for evaluation sets; it needs optics.condenser_ratio."""
+    source_points: int = Field(default=64, ge=8, le=10_000, multiple_of=2)
+    """Of the condenser's disc, for multislice."""
     image_thickness_um: float = Field(default=2.0, ge=0, le=20)
     """Source image: depth over which the picture's matter is spread."""
     topography: TopographySettings = TopographySettings()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,9 @@ from tsva.errors import UserError
 from tsva.optics.camera import expose, illumination
 from tsva.optics.frame import Frame, frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
+from tsva.optics.multislice import image_multislice
 from tsva.optics.otf import OtfTable
+from tsva.optics.pupil import travel_per_depth
 from tsva.optics.specimen import FocalSurface, Specimen, draw_waves
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
@@ -109,6 +111,13 @@ def simulate_slide(
     slide_z_um = slide_draws.uniform(-SLIDE_POSITION_UM, SLIDE_POSITION_UM)
     slope = slide_draws.normal(0, settings.topography.tilt_sd_um_per_mm / 1000, 2)
     tables = _Tables(optics, microscope.spherical_um)
+    if settings.imaging == "multislice" and optics.condenser is None:
+        raise UserError(
+            "settings, key simulate.imaging",
+            got=f"multislice, and optics of slide {row.slide}'s microscope without a condenser",
+            wanted="condenser_ratio, and another model than paper, in these optics",
+            do="Set optics.condenser_ratio (0.7 is usual), or simulate.imaging: fast.",
+        )
     for name, specimen, nuclei, reason in _specimens(row, settings, frame, sharp, seed):
         if specimen is None:
             yield SimulatedField(name, reason=reason)
@@ -120,15 +129,7 @@ def simulate_slide(
         draws = rng(seed, "camera", row.slide, name)
         reported_um = np.concatenate((positions_um, shots_um))
         true_um = reported_um + draws.normal(0, microscope.z_error_sd_um, len(reported_um))
-        images = image_specimen(
-            specimen,
-            surface.heights(*frame.fine_places_um()),
-            true_um,
-            tables.reaching,
-            frame.grid,
-            spacing_um=settings.layer_spacing_um,
-            threads=threads,
-        )
+        images = _images(specimen, surface.heights(*frame.fine_places_um()), true_um, tables, frame, settings, threads)
         near = np.flatnonzero(np.abs(positions_um - focus_z_um) <= settings.clean_within_um)
         taken, clean = _pictures(images, len(reported_um), near, frame, microscope, draws)
         yield SimulatedField(
@@ -141,6 +142,42 @@ def simulate_slide(
             nuclei=nuclei,
             focus_z_um=focus_z_um,
         )
+
+
+def _images(
+    specimen: Specimen | Sequence[Specimen],
+    surface_um: np.ndarray,
+    z_um: np.ndarray,
+    tables: _Tables,
+    frame: Frame,
+    settings: SimulateSettings,
+    threads: int,
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Images of a specimen at true stage positions, as the settings have them computed."""
+    optics, spacing_um = tables.optics, settings.layer_spacing_um
+    if settings.imaging == "multislice":
+        return image_multislice(
+            specimen,
+            surface_um,
+            z_um,
+            optics,
+            frame.grid,
+            spacing_um=spacing_um,
+            points=settings.source_points,
+            spherical_um=tables.spherical_um,
+            threads=threads,
+        )
+    return image_specimen(
+        specimen,
+        surface_um,
+        z_um,
+        tables.reaching,
+        frame.grid,
+        spacing_um=spacing_um,
+        travel_per_depth=travel_per_depth(optics),
+        absorption="adds" if optics.model == "paper" else "multiplies",
+        threads=threads,
+    )
 
 
 def plane_positions_um(settings: SimulateSettings, pairs: PairsSettings) -> np.ndarray:
@@ -232,12 +269,12 @@ class _Tables:
     """Transfer functions of one microscope, computed anew only when a field reaches farther than any before."""
 
     def __init__(self, optics: OpticsSettings, spherical_um: float) -> None:
-        self._optics, self._spherical_um = optics, spherical_um
+        self.optics, self.spherical_um = optics, spherical_um
         self._table: OtfTable | None = None
 
     def reaching(self, reach_um: float) -> OtfTable:
         if self._table is None or reach_um > self._table.reach_um:
-            self._table = OtfTable(self._optics, 1.2 * reach_um, self._spherical_um)
+            self._table = OtfTable(self.optics, 1.2 * reach_um, self.spherical_um)
         return self._table
 
 
@@ -272,7 +309,7 @@ def _blur_um(positions_um: np.ndarray, optics: OpticsSettings) -> float:
 
 def _specimens(
     row: SlideRow, settings: SimulateSettings, frame: Frame, sharp: Iterable[tuple[str, np.ndarray, str]], seed: int
-) -> Iterator[tuple[str, Specimen | None, pd.DataFrame | None, str]]:
+) -> Iterator[tuple[str, Specimen | Sequence[Specimen] | None, pd.DataFrame | None, str]]:
     """Name, specimen, nuclei and reason of every field."""
     count = row.fields or settings.fields[row.role]
     if row.source == "image":
@@ -284,9 +321,22 @@ def _specimens(
     stain = row.stain or next(iter(phantom.STAINS))
     for index in range(1, count + 1):
         name = f"f{index:03d}"
-        specimen, nuclei = phantom.tissue(
-            row.tissue, stain, shape=frame.fine_shape, pixel_um=frame.fine_um, rng=rng(seed, "tissue", row.slide, name)
-        )
+        draws = rng(seed, "tissue", row.slide, name)
+        specimen: Specimen | Sequence[Specimen]
+        if settings.section_layers == 1 and settings.fine_detail == 0:
+            specimen, nuclei = phantom.tissue(
+                row.tissue, stain, shape=frame.fine_shape, pixel_um=frame.fine_um, rng=draws
+            )
+        else:
+            specimen, nuclei = phantom.layered_tissue(
+                row.tissue,
+                stain,
+                shape=frame.fine_shape,
+                pixel_um=frame.fine_um,
+                rng=draws,
+                layers=settings.section_layers,
+                detail=settings.fine_detail,
+            )
         yield name, specimen, _in_field(nuclei, frame), ""
 
 

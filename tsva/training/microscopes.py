@@ -64,7 +64,7 @@ class Microscopes:
     """
 
     def __init__(self, optics: OpticsSettings, delta_um: float, channels: int, random: np.random.Generator) -> None:
-        other = optics.model_copy(update={"model": "debye" if optics.model == "born_wolf" else "born_wolf"})
+        other = optics.model_copy(update={"model": "born_wolf" if optics.model == "debye" else "debye"})
         drawn = [(optics, 0.0, 1.0)] + [
             (other if number % 2 else optics, SPHERICAL_SD_UM * random.standard_normal(), random.uniform(*DEPTH_SD_UM))
             for number in range(1, MICROSCOPES)
@@ -132,7 +132,9 @@ def _transfer(
     pupil = pupil_of(optics, spherical_um)
     summed = np.zeros((len(frequency), len(z_um)))
     for wavelength, weight in zip(*spectrum(optics, channel), strict=True):
-        summed += weight * radial_otf(pupil, wavelength, frequency / optics.pixel_um / pupil.cutoff(wavelength), z_um)
+        summed += weight * radial_otf(
+            pupil, wavelength, frequency / optics.pixel_um / pupil.cutoff(wavelength), z_um, optics.condenser
+        )
     return summed * np.sinc(frequency)[:, None]
 
 

@@ -29,7 +29,7 @@ SMALL = AdviseSettings(
 
 
 def bench(settings: AdviseSettings = SMALL, sd_um: float = 1.0) -> Bench:
-    return Bench(OpticsSettings(), MicroscopeSettings(), BaselineSettings(), settings, sd_um, seed=3)
+    return Bench(OpticsSettings(bandwidth_um=0), MicroscopeSettings(), BaselineSettings(), settings, sd_um, seed=3)
 
 
 @pytest.fixture(scope="module")

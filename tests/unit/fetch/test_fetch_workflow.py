@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).parents[3]
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("cluster")]
+pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture

@@ -280,7 +280,7 @@ def test_depths_and_axes_that_are_not_taken_are_told_after_what_it_is(tmp_path: 
     tifffile.imwrite(tmp_path / "deep.ome.tif", deep, metadata=calibrated)
     text = run(tmp_path / "deep.ome.tif")
     assert "grey, 16 bits" in text
-    assert "fit for training: no" in text and "deep: 16 bits per channel (uint16), and no word on how many" in text
+    assert "fit for training: no" in text and "deep: 16 bits per channel (uint16) up to " in text
     assert "column bits" in text
     Image.fromarray(deep[0]).save(tmp_path / "deep.png")
     with pytest.raises(UserError, match="got 16 bits per channel"):

@@ -160,3 +160,40 @@ def test_samples_have_to_fit_the_camera(table: OtfTable) -> None:
         image_specimen(
             Specimen(np.ones((*FINE_SHAPE, 3)), flat, flat, 0.2), flat, Z_UM, lambda _: table, GRID, spacing_um=0.5
         )
+
+
+def test_slabs_multiply_or_add(table: OtfTable) -> None:
+    """Even slabs of 0.5 and 0.8: the light that both let through is 0.4 in either way."""
+    flat = np.zeros(FINE_SHAPE, np.float32)
+    slabs = [
+        Specimen(np.full((*FINE_SHAPE, 3), share, np.float32), flat + depth, flat + 0.5, OPTICS.pixel_um / 2)
+        for share, depth in ((0.5, np.float32(-1)), (0.8, np.float32(1)))
+    ]
+    for absorption in ("multiplies", "adds"):
+        images = image_specimen(slabs, flat, Z_UM, lambda _: table, GRID, spacing_um=0.5, absorption=absorption)
+        assert _stack(images, 4) == pytest.approx(0.4, abs=2e-6)
+
+
+def test_slabs_that_add_at_one_height_are_one_specimen(table: OtfTable) -> None:
+    rng, flat = np.random.default_rng(4), np.zeros(FINE_SHAPE, np.float32)
+    parts = [rng.uniform(0.3, 1, (*FINE_SHAPE, 3)).astype(np.float32) for _ in range(2)]
+    slabs = [Specimen(part, flat + np.float32(0.3), flat + 1, OPTICS.pixel_um / 2) for part in parts]
+    whole = Specimen(parts[0] * parts[1], flat + np.float32(0.3), flat + 1, OPTICS.pixel_um / 2)
+    one, other = (
+        _stack(image_specimen(what, flat, Z_UM, lambda _: table, GRID, spacing_um=0.5, absorption="adds"), 4)
+        for what in (slabs, whole)
+    )
+    assert one == pytest.approx(other, abs=1e-5)
+
+
+def test_apparent_depth_moves_focus_and_thins_the_section(table: OtfTable) -> None:
+    """Depth 1.5 in an index of 1.5 is depth 1, and thickness 3 is 2."""
+    rng, flat = np.random.default_rng(5), np.zeros(FINE_SHAPE, np.float32)
+    light = rng.uniform(0.3, 1, (*FINE_SHAPE, 3)).astype(np.float32)
+    deep, shallow = (
+        Specimen(light, flat + np.float32(depth), flat + np.float32(thickness), OPTICS.pixel_um / 2)
+        for depth, thickness in ((1.5, 3.0), (1.0, 2.0))
+    )
+    images = image_specimen(deep, flat, Z_UM, lambda _: table, GRID, spacing_um=0.5, travel_per_depth=1 / 1.5)
+    plain = image_specimen(shallow, flat, Z_UM, lambda _: table, GRID, spacing_um=0.5)
+    assert _stack(images, 4) == pytest.approx(_stack(plain, 4), abs=1e-5)

@@ -7,7 +7,7 @@ import pytest
 
 from tsva.simulation.phantom.canvas import Canvas
 from tsva.simulation.phantom.nuclei import Chromatin, Nuclei, paint
-from tsva.simulation.phantom.tissue import cut
+from tsva.simulation.phantom.section import cut
 
 SMOOTH = Chromatin(density=1.0, clumping=0.0, rim=0.0, nucleoli=0.0, irregular=0.0, variation=0.0)
 

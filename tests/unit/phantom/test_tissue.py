@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from tsva.simulation.phantom import KINDS, STAINS, tissue
+from tsva.simulation.phantom import KINDS, STAINS, layered_tissue, tissue
 
 PIXEL_UM = 0.1725
 DOCS = Path(__file__).parents[3] / "docs" / "phantom.md"
@@ -124,6 +125,48 @@ def test_detail_reaches_the_optical_cutoff(field):
     cutoff = 2 * 0.75 / 0.54
     rounding = (1 / 255) ** 2 / 12
     assert power[(frequency > 0.9 * cutoff) & (frequency < cutoff)].mean() > rounding
+
+
+LAYERS = 3
+
+
+def layered(kind, seed=1, shape=(240, 300), detail=0.0):
+    rng = np.random.default_rng(seed)
+    return layered_tissue(kind, "lab_a", shape=shape, pixel_um=PIXEL_UM, rng=rng, layers=LAYERS, detail=detail)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_are_the_same_section_divided(kind):
+    """Nuclei are those of the extruded section; slanting moves matter about, and creates none to speak of."""
+    (whole, nuclei), (slabs, same) = draw(kind, shape=(400, 400)), layered(kind, shape=(400, 400))
+    assert nuclei.equals(same) and len(slabs) == LAYERS
+    together = -np.log(np.prod([slab.transmittance for slab in slabs], axis=0)).mean()
+    assert together == pytest.approx(-np.log(whole.transmittance).mean(), rel=0.03)
+    middles = [slab.depth_um.mean() for slab in slabs]
+    assert np.all(np.diff(middles) > 0.9)
+    assert all(np.all((slab.transmittance > 0) & (slab.transmittance <= 1)) for slab in slabs)
+
+
+def test_nuclei_lie_in_the_layers_that_they_reach_into():
+    """Mean depth of what absorbs at a nucleus follows the table's depth."""
+    slabs, nuclei = layered("lymphoid", shape=(500, 500))
+    density = np.stack([-np.log(slab.transmittance[..., 0]) for slab in slabs])
+    depth = np.stack([slab.depth_um for slab in slabs])
+    rows, columns = nuclei.y_px.round().astype(int), nuclei.x_px.round().astype(int)
+    there = (np.sum(density * depth, axis=0) / density.sum(axis=0))[rows, columns]
+    # Overlapping nuclei, the section's waves and what is left of cytoplasm blur the relation.
+    assert np.corrcoef(nuclei.depth_um, there)[0, 1] > 0.6
+
+
+def test_fine_detail_is_each_layers_own():
+    """Detail is added to alike layers: what is finer than 1 µm differs more between them than without it."""
+    alike = []
+    for detail in (0.0, 1.0):
+        slabs, _ = layered("stromal", shape=(400, 400), detail=detail)
+        logs = [np.log(1e-3 - np.log(slab.transmittance[..., 1])) for slab in slabs[1:]]
+        fine = [log - ndimage.gaussian_filter(log, 0.5 / PIXEL_UM) for log in logs]
+        alike.append(np.corrcoef(fine[0].ravel(), fine[1].ravel())[0, 1])
+    assert alike[1] < 0.7 * alike[0]
 
 
 def literature():

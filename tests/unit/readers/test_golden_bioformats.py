@@ -120,7 +120,10 @@ def test_dicom_whose_positions_contradict_its_step(tmp_path: Path, caplog: pytes
     (image,) = stored_images(path)
     assert (image.format, image.planes, image.channels, image.bits) == ("DICOM", 5, RGB, 8)
     assert (image.pixel_um, image.z_um) == (0.345, None)
-    assert "1 µm apart by their positions, 0.5 by the step: neither is believed" in caplog.text
+    assert (
+        "1 µm apart by their ZOffsetInSlideCoordinateSystem, and 0.5 µm by the SpacingBetweenSlices: neither is"
+        in caplog.text
+    )
     with pytest.raises(UserError, match="column z_step_um"):
         fields_of_stack(path, None, None)
     (field,) = fields_of_stack(path, None, 0.5)

@@ -200,5 +200,5 @@ def test_real_ome_tiff_that_openslide_refuses(shared: Path, name: str, pixel_um:
     path = shared / "data/he" / name
     whole = tifffile.imread(path)
     with open_regions(path) as regions:
-        assert regions.pixel_um == pytest.approx(pixel_um, rel=1e-3)
+        assert regions.pixel.um == pytest.approx(pixel_um, rel=1e-3)
         assert np.array_equal(regions.read(0, 500, 300, 333, 444), whole[500:833, 300:744])

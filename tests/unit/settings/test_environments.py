@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import runpy
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -66,3 +72,57 @@ def test_conda_brings_a_python_that_the_project_takes_and_the_lock_the_rest() ->
     assert "--no-deps --require-hashes -r envs/requirements.lock" in deploy
     assert "--no-deps --require-hashes -r envs/requirements.lock" in (PROJECT / "envs/setup.sh").read_text()
     assert "uv" in locked(), "the deploy script takes torch by it"
+
+
+def test_uv_looks_where_pip_is_configured_to_look() -> None:
+    tools = runpy.run_path(str(PROJECT / "envs/pip_for_uv.py"))
+    settings = tools["configured"](
+        [
+            ":env:.find-links='/wheels /more'",
+            "global.cert='/certificates.pem'",
+            "global.extra-index-url='file:///one/simple\\nfile:///two/simple'",
+            "global.find-links='/not/these'",
+            "global.index-url='file:///general/simple'",
+            "install.index-url='file:///of-install/simple'",
+            "install.no-index='true'",
+            "list.format='columns'",
+        ]
+    )
+    lines = tools["shell_lines"](settings, {})
+    asked = subprocess.run(
+        ["bash", "-c", "\n".join([*lines, 'printf "%s\\n" "$SSL_CERT_FILE" "${where[@]}"'])],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert asked.stdout.split() == [
+        "/certificates.pem",
+        *("--default-index", "file:///of-install/simple"),
+        *("--index", "file:///one/simple", "--index", "file:///two/simple"),
+        *("--find-links", "/wheels", "--find-links", "/more", "--no-index"),
+    ]
+    assert tools["shell_lines"](settings, {"SSL_CERT_FILE": "/own.pem"}) == lines[1:], "what is set already stays"
+    assert tools["shell_lines"]({}, {}) == ["where=()"]
+
+
+def test_second_set_up_waits_for_the_first(tmp_path: Path) -> None:
+    """With an interpreter that only says that it was asked to make the environment."""
+    if shutil.which("flock") is None:
+        pytest.skip("flock is not installed")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -m ] || exit 0\necho "made $3" >>{tmp_path}/asked\nexit 1\n')
+    python.chmod(0o755)
+    venv = tmp_path / "venv"
+    environment = {**os.environ, "PYTHON": str(python), "TSVA_VENV": str(venv), "TSVA_TORCH": "cpu"}
+    with (tmp_path / "venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = subprocess.Popen(
+            ["bash", PROJECT / "envs/setup.sh"], env=environment, stderr=subprocess.PIPE, text=True
+        )
+        assert second.stderr is not None
+        assert "waiting for it" in second.stderr.readline()
+        assert second.poll() is None and not (tmp_path / "asked").exists()
+    _, said = second.communicate(timeout=60)
+    assert "Setting up" in said, "the first one has not made it"
+    assert (tmp_path / "asked").read_text() == f"made {venv}\n"

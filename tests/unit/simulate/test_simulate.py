@@ -202,6 +202,35 @@ def test_another_microscope_sees_otherwise_through_its_own_optics() -> None:
     assert abs(contrast["uneven"] - 1) > 0.1
 
 
+def test_the_papers_model_is_eqs_1_to_3_whatever_else_is_set() -> None:
+    """Condenser and mountant are void, and the stack is that of eq. 1 without them."""
+    optics = {"model": "paper", "condenser_ratio": 0.7, "mountant_index": 1.52}
+    paper = list(simulate_slide(_row(), SMALL, PAIRS, OPTICS.model_copy(update=optics), seed=5))
+    assert _same(paper[0], _simulate()[0])
+    wolf = OPTICS.model_copy(update=optics | {"model": "born_wolf"})
+    assert not _same(paper[0], next(simulate_slide(_row(), SMALL, PAIRS, wolf, seed=5)))
+
+
+def test_multislice_needs_a_condenser() -> None:
+    slow = SMALL.model_copy(update={"imaging": "multislice"})
+    with pytest.raises(UserError, match=r"simulate\.imaging: got multislice, and optics of slide S's"):
+        _simulate(slow)
+
+
+def test_multislice_takes_the_same_slide_as_the_fast_model() -> None:
+    """Through thin matter of strong contrast; the fast model is linear in absorption, so that they are alike only."""
+    optics = OPTICS.model_copy(update={"condenser_ratio": 0.7})
+    small = SMALL.model_copy(update={"field_px": (64, 64), "draws": 0, "source_points": 16})
+    one, other = (
+        next(simulate_slide(_row(), small.model_copy(update={"imaging": way}), PAIRS, optics, seed=5))
+        for way in ("fast", "multislice")
+    )
+    assert one.focus_z_um == other.focus_z_um and one.stack.planes.shape == other.stack.planes.shape
+    near = np.abs(one.stack.z_um - one.focus_z_um).argmin()
+    fast, slow = (field.stack.planes[near].astype(float).ravel() for field in (one, other))
+    assert np.corrcoef(fast, slow)[0, 1] > 0.9
+
+
 def test_an_unknown_microscope_is_told() -> None:
     with pytest.raises(UserError, match="column microscope: got 'toy'; wanted one of one"):
         _simulate(microscope="toy")

@@ -12,18 +12,18 @@ from xml.etree import ElementTree
 import openslide
 from tifffile import TiffFile
 
-from tsva.cli.inspecting.guess import guess_pattern
 from tsva.errors import UserError
 from tsva.readers.czi import is_czi
 from tsva.readers.dicom import is_dicom
 from tsva.readers.formats import stored_images
+from tsva.readers.guess import guess_pattern
 from tsva.readers.images import is_tiff, read_image
 from tsva.readers.jiang2018 import LOCATION
+from tsva.readers.listing import is_zarr
 from tsva.readers.ome import is_companion
 from tsva.readers.ome_set import first_of_set
 from tsva.readers.tiff import is_ndpi, open_tiff
 from tsva.readers.tiff_series import count_planes
-from tsva.readers.zarr_images import is_zarr
 
 PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 Kind = Literal["stack", "planes", "image", "jiang2018"]

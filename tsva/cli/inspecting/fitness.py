@@ -16,6 +16,7 @@ from tsva.acquisition.pairs import plan
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
+from tsva.readers.scale import check_enlarging
 from tsva.readers.source import FieldSource
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.root import Settings
@@ -84,6 +85,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     if mosaic and abs(settings.optics.pixel_um / source.pixel_um - 1) > SAME_PIXEL:
         problems.append(f"patches of {source.pixel_um:g} µm per pixel, not optics.pixel_um: they can't be resampled")
     try:
+        check_enlarging(source.where, source.pixel_um, source.pixel_source, settings.optics.pixel_um)
         check_positions(source.z_um, source.plane_names, source.where, regular=False)
         stack = assemble(
             source.planes(),

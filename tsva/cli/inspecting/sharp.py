@@ -61,7 +61,7 @@ def look(path: Path, pixel_um: float | None, settings: Settings, wanted_fields: 
     """
     common_um = settings.optics.pixel_um
     with open_regions(path) as image:
-        of_file = image.pixel_um
+        of_file = image.pixel.um
     size_um = pixel_um or of_file
     problems = [] if size_um else ["no pixel size in the file; put it in place of PIXEL_UM"]
     notes = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebvander
 from scipy.interpolate import CubicSpline
 
 from tsva.optics.otf import OtfTable, share_to_knots
@@ -107,15 +108,22 @@ def _transfers(optics: OpticsSettings, spherical_um: float, z_um: np.ndarray, fr
     places, where = np.unique(np.round(z_um if spherical_um else np.abs(z_um), 6), return_inverse=True)
     # in steps, so that one table serves many distances of the shots
     reach_um = REACH_STEP_UM * float(np.ceil(max(np.abs(places).max(), 1.0) / REACH_STEP_UM))
-    table = _table(optics, reach_um, spherical_um)
     pixel = np.sinc(frequency * optics.pixel_um / np.sqrt(2)) ** 2
     found = np.empty((len(places), 3, len(frequency)))
-    for colour in range(3):
-        spline = CubicSpline(table.knots(), table.at_knots(colour, places))
-        found[:, colour] = spline(share_to_knots(frequency / table.cutoffs[colour])).T * pixel
+    for colour, series in enumerate(_series(optics, reach_um, spherical_um, tuple(frequency))):
+        found[:, colour] = chebvander(places / reach_um, len(series) - 1) @ series * pixel
     return found[where.reshape(np.shape(z_um))]
 
 
 @lru_cache(maxsize=64)
-def _table(optics: OpticsSettings, reach_um: float, spherical_um: float) -> OtfTable:
-    return OtfTable(optics, reach_um, spherical_um)
+def _series(
+    optics: OpticsSettings, reach_um: float, spherical_um: float, frequency: tuple[float, ...]
+) -> list[np.ndarray]:
+    """(degree + 1, F) Chebyshev coefficients over z / reach of each colour, at frequencies."""
+    table = OtfTable(optics, reach_um, spherical_um)
+    return [
+        np.ascontiguousarray(
+            CubicSpline(table.knots(), table.series(colour))(share_to_knots(np.array(frequency) / cutoff)).T
+        )
+        for colour, cutoff in enumerate(table.cutoffs)
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -92,6 +93,32 @@ def fractal(
     return np.ascontiguousarray(field.real), np.ascontiguousarray(field.imag)
 
 
+def spectral(
+    shape: tuple[int, int],
+    pixel_um: float,
+    rng: np.random.Generator,
+    amplitude: Callable[[np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two independent periodic random fields, (Y, X) float32, of a given spectrum.
+
+    Parameters
+    ----------
+    shape, pixel_um, rng
+        As in `fractal`.
+    amplitude : callable
+        Root of the power spectrum (µm, for a field without unit) over spatial frequency (cycles per µm).
+    """
+    padded = tuple(fft.next_fast_len(size) for size in shape)
+    along_y, along_x = (fft.fftfreq(size, pixel_um).astype(np.float32) for size in padded)
+    wanted = amplitude(np.hypot(along_y[:, None], along_x[None, :])) * np.float32(1 / pixel_um)
+    wanted[0, 0] = 0
+    white = np.empty(padded, np.complex64)
+    white.real = rng.standard_normal(padded, dtype=np.float32)
+    white.imag = rng.standard_normal(padded, dtype=np.float32)
+    field = fft.ifft2(white * wanted, overwrite_x=True, norm="ortho")[: shape[0], : shape[1]]
+    return np.ascontiguousarray(field.real), np.ascontiguousarray(field.imag)
+
+
 TILE = 512
 """Edge of the textures that nuclei are cut out of, in pixels."""
 
@@ -121,6 +148,10 @@ class Canvas:
         Share of the section's thickness that nuclei fill; above 1 where drawn nuclei would not fit.
     nuclear_depth, nuclear_thickness : (Y, X) float32 arrays
         Depth and thickness of the nuclei, times `nuclear`, summed.
+    layers : int
+        How many layers the section is divided into, of one thickness, the farthest from the objective first.
+    nuclear_in, occupied_in : (layers, Y, X) float32 arrays
+        `nuclear` by layers, and the share of each layer's thickness that nuclei fill; empty for one layer.
     nuclei : list of tuples
         y_um, x_um, depth_um, area_um2 of every nucleus drawn, those centred outside included.
     grain, other_grain : (Y, X) float32 arrays
@@ -137,9 +168,12 @@ class Canvas:
     pixel_um: float
     section_um: float
     rng: np.random.Generator
+    layers: int = 1
     nuclei: list[tuple[float, float, float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        divided = self.layers if self.layers > 1 else 0
+        self.nuclear_in, self.occupied_in = np.zeros((2, divided, *self.shape), np.float32)
         maps = np.zeros((6, *self.shape), np.float32)
         self.haematoxylin, self.eosin, self.nuclear, self.occupied, self.nuclear_depth, self.nuclear_thickness = maps
         self.y_um = (np.arange(self.shape[0], dtype=np.float32) * self.pixel_um)[:, None]
@@ -151,6 +185,10 @@ class Canvas:
         self.waves = self.smooth(4.0), self.smooth(4.0)
         self.chromatin = fractal((TILE, TILE), self.pixel_um, self.rng, long_um=1.3, slope=2.0)
         self.outline = fractal((TILE, TILE), self.pixel_um, self.rng, long_um=6.0, slope=3.0)[0]
+
+    def layer_faces_um(self) -> np.ndarray:
+        """Depths, (layers + 1,), at which the layers begin and end, rising."""
+        return np.linspace(-0.5, 0.5, self.layers + 1) * self.section_um
 
     def smooth(self, length_um: float) -> np.ndarray:
         """(Y, X) float32 Gaussian random field of unit variance; lobes are about twice `length_um` wide."""

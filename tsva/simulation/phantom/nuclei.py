@@ -132,6 +132,12 @@ def _paint_one(
     canvas.occupied[seen] += share[part]
     canvas.nuclear_depth[seen] += (amount * (upper_um + lower_um) / 2)[part]
     canvas.nuclear_thickness[seen] += (amount * chord_um)[part]
+    faces_um = canvas.layer_faces_um()
+    for layer in range(len(canvas.nuclear_in)):
+        within_um = np.minimum(upper_um, faces_um[layer + 1]) - np.maximum(lower_um, faces_um[layer])
+        within_um = np.where(chord_um > 0, np.maximum(within_um, 0), 0)[part]
+        canvas.nuclear_in[layer][seen] += (amount[part] * within_um) / np.maximum(chord_um[part], 1e-6)
+        canvas.occupied_in[layer][seen] += within_um * (canvas.layers / canvas.section_um)
 
 
 def _clumps(canvas: Canvas, tile: tuple[slice, slice], look: Chromatin) -> np.ndarray:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from tsva.optics.specimen import Specimen
 from tsva.simulation.phantom.canvas import Canvas
-from tsva.simulation.phantom.cells import ridge, step
 from tsva.simulation.phantom.kinds import connective, fatty, glandular, lymphoid, muscle, squamous
+from tsva.simulation.phantom.section import cut, cut_layers
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ STAINS = {
 """Stain protocols by name."""
 
 
-def transmittance(amounts: np.ndarray, stain: Stain) -> np.ndarray:
+def transmittance(amounts: np.ndarray, stain: Stain, *, blank: bool = True) -> np.ndarray:
     """Transmitted over incident intensity of a stained section.
 
     Parameters
@@ -81,6 +81,8 @@ def transmittance(amounts: np.ndarray, stain: Stain) -> np.ndarray:
         Haematoxylin and eosin, as optical density (base ten) along each stain's unit vector, at unit strength.
     stain : Stain
         The laboratory's protocol.
+    blank : bool
+        Whether glass and mounting medium absorb, too.
 
     Returns
     -------
@@ -94,71 +96,8 @@ def transmittance(amounts: np.ndarray, stain: Stain) -> np.ndarray:
     strengths = np.array([stain.haematoxylin_strength, stain.eosin_strength])
     matrix = stain.vectors * strengths[:, None] * -np.log(10)
     density = amounts.astype(np.float32, copy=False) @ matrix.astype(np.float32)
-    return np.exp(density, out=density) * np.array(stain.blank, np.float32)
-
-
-FOLD_CHANCE = 0.08
-MARGIN_CHANCE = 0.12
-WAVES_UM = 0.15
-"""Standard deviation of the section's own depth: it lies on the glass, but not flat."""
-
-
-def cut(canvas: Canvas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Finish a drawn section.
-
-    Returns
-    -------
-    amounts : (Y, X, 2) float32 array
-        Haematoxylin and eosin.
-    depth_um, thickness_um : (Y, X) float32 arrays
-        As in Specimen.
-    """
-    rng = canvas.rng
-    # Where drawn nuclei overlap more than the section has room for, all of them give way alike.
-    crowd = np.maximum(canvas.occupied, 1)
-    nuclear = canvas.nuclear / crowd
-    room = 1 - np.minimum(canvas.occupied, 1)
-    haematoxylin, eosin = canvas.haematoxylin * room, canvas.eosin * room
-    rest = haematoxylin + eosin
-    weight = np.maximum(rest + nuclear, 1e-6)
-    share = nuclear / weight
-    filled = np.maximum(canvas.nuclear, 1e-6)
-    depth_um = share * canvas.nuclear_depth / filled
-    thickness_um = share * canvas.nuclear_thickness / filled + (1 - share) * np.float32(canvas.section_um)
-    depth_um += WAVES_UM * canvas.smooth(35.0)
-
-    uneven = np.exp(0.05 * canvas.smooth(60.0))
-    if rng.random() < FOLD_CHANCE:
-        uneven *= _fold(canvas)
-        thickness_um *= np.minimum(uneven, 2)
-    if rng.random() < MARGIN_CHANCE:
-        tissue = _margin(canvas)
-        uneven *= tissue
-        canvas.keep_nuclei(tissue > 0.5)
-    amounts = np.stack([(haematoxylin + nuclear) * uneven, eosin * uneven], axis=-1)
-    np.maximum(amounts, 0, out=amounts)
-    return amounts, depth_um.astype(np.float32), thickness_um.astype(np.float32)
-
-
-def _line(canvas: Canvas, offset: float) -> np.ndarray:
-    """Signed distance in micrometres from a gently curved line across the field."""
-    rng = canvas.rng
-    angle = rng.uniform(0, 2 * np.pi)
-    across = (canvas.y_um - canvas.height_um / 2) * np.cos(angle) - (canvas.x_um - canvas.width_um / 2) * np.sin(angle)
-    return (across + 9 * canvas.smooth(50.0) - offset).astype(np.float32)
-
-
-def _fold(canvas: Canvas) -> np.ndarray:
-    """Optical thickness where the section lies double."""
-    distance_um = _line(canvas, canvas.rng.uniform(-0.3, 0.3) * canvas.width_um)
-    width_um = canvas.rng.uniform(4, 10)
-    return 1 + 0.9 * step(width_um - np.abs(distance_um), 0.0, 1.0) + 0.2 * ridge(np.abs(distance_um) - width_um, 0.6)
-
-
-def _margin(canvas: Canvas) -> np.ndarray:
-    """1 on tissue, 0 beyond a ragged edge."""
-    distance_um = _line(canvas, canvas.rng.uniform(0.15, 0.35) * min(canvas.height_um, canvas.width_um))
-    return 1 - step(distance_um + 1.0 * canvas.waves[0] + 0.4 * canvas.grain, 0.0, 0.8)
+    light = np.exp(density, out=density)
+    return light * np.array(stain.blank, np.float32) if blank else light
 
 
 _DRAW = {
@@ -205,18 +144,68 @@ def tissue(
     ValueError
         If the kind or the stain is unknown, or the sampling too coarse or too fine.
     """
+    canvas = _drawn(kind, stain, shape, pixel_um, rng, layers=1)
+    amounts, depth_um, thickness_um = cut(canvas)
+    amounts *= _uptake(rng)
+    specimen = Specimen(transmittance(amounts, STAINS[stain]), depth_um, thickness_um, pixel_um)
+    return specimen, _table(canvas)
+
+
+def layered_tissue(
+    kind: str,
+    stain: str,
+    *,
+    shape: tuple[int, int],
+    pixel_um: float,
+    rng: np.random.Generator,
+    layers: int,
+    detail: float = 0.0,
+) -> tuple[tuple[Specimen, ...], pd.DataFrame]:
+    """A field of digital tissue whose layers differ in depth; further parameters and errors as in `tissue`.
+
+    Parameters
+    ----------
+    layers : int
+        Of the section, of one thickness. Nuclei lie in those that they reach into; borders and fibres run obliquely
+        through them; fine detail is each layer's own.
+    detail : float
+        Strength of fine detail; 1 gives the spectrum of real sections (docs/phantom.md), 0 leaves it out.
+
+    Returns
+    -------
+    tuple of Specimens
+        Slabs above one another, the farthest from the objective first; the glass absorbs in the first.
+    pandas.DataFrame
+        Nuclei, as of `tissue` with the same generator.
+    """
+    canvas = _drawn(kind, stain, shape, pixel_um, rng, layers=layers)
+    slabs = cut_layers(canvas, detail)
+    uptake = _uptake(rng)
+    specimens = []
+    for index, (amounts, depth_um, thickness_um) in enumerate(slabs):
+        amounts *= uptake
+        light = transmittance(amounts, STAINS[stain], blank=index == 0)
+        specimens.append(Specimen(light, depth_um, thickness_um, pixel_um))
+    return tuple(specimens), _table(canvas)
+
+
+def _drawn(
+    kind: str, stain: str, shape: tuple[int, int], pixel_um: float, rng: np.random.Generator, *, layers: int
+) -> Canvas:
     if kind not in _DRAW:
         raise ValueError(f"no tissue {kind!r}; there are {', '.join(KINDS)}")
     if stain not in STAINS:
         raise ValueError(f"no stain {stain!r}; there are {', '.join(STAINS)}")
     if not 0.08 <= pixel_um <= 0.5:
         raise ValueError(f"pixel_um is {pixel_um}; wanted 0.08 to 0.5")
-    canvas = Canvas(shape, pixel_um, float(rng.uniform(3.0, 4.0)), rng)
+    canvas = Canvas(shape, pixel_um, float(rng.uniform(3.0, 4.0)), rng, layers)
     _DRAW[kind](canvas)
-    amounts, depth_um, thickness_um = cut(canvas)
-    amounts *= np.exp(rng.normal(0, 0.06, 2)).astype(np.float32)
-    specimen = Specimen(transmittance(amounts, STAINS[stain]), depth_um, thickness_um, pixel_um)
-    return specimen, _table(canvas)
+    return canvas
+
+
+def _uptake(rng: np.random.Generator) -> np.ndarray:
+    """How much haematoxylin and eosin a field took up, about 1."""
+    return np.exp(rng.normal(0, 0.06, 2)).astype(np.float32)
 
 
 def _table(canvas: Canvas) -> pd.DataFrame:

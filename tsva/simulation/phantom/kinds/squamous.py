@@ -63,6 +63,8 @@ def clear(canvas: Canvas, layers: Layers) -> None:
         canvas.occupied,
         canvas.nuclear_depth,
         canvas.nuclear_thickness,
+        *canvas.nuclear_in,
+        *canvas.occupied_in,
     ):
         amounts *= keep
     canvas.keep_nuclei(layers.height_um < 0)

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from tsva.errors import UserError
-from tsva.readers.names import NamePattern
+from tsva.readers.names import MINUS, SIGN, NamePattern, without_channel
 
-NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+NUMBER = re.compile(rf"{SIGN}\d+(?:[.,]\d+)?")
+MINUSES = f"-{MINUS}"
 BEFORE_Z = re.compile(r"(?:^|[^A-Za-z])(?:z[A-Za-z]*|(?:de)?focus|plane|slice)[_=-]?$", re.IGNORECASE)
 AFTER_UM = re.compile(r"[_-]?(?:um|µm|μm|micron)", re.IGNORECASE)
 AFTER_NM = re.compile(r"[_-]?nm", re.IGNORECASE)
@@ -28,13 +29,21 @@ def guess_pattern(names: Sequence[str]) -> str | None:
     str or None
         A pattern of the slide sheet that fits the largest group of names that differ in numbers alone, each with a
         field and position of its own; None where there is none, or it can't be told which number is z.
+
+    Raises
+    ------
+    UserError
+        If channels are files of their own, as their numbers are no fields.
     """
-    groups: dict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+    _check_channels(names)
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in names:
-        groups[tuple(NUMBER.split(name))].append(NUMBER.findall(name))
+        groups[tuple(NUMBER.split(name.casefold()))].append(name)
     if not groups:
         return None
-    literals, numbers = max(groups.items(), key=lambda group: len(group[1]))
+    alike = max(groups.values(), key=len)
+    literals = tuple(NUMBER.split(alike[0]))
+    numbers = [NUMBER.findall(name) for name in alike]
     varying = [i for i in range(len(literals) - 1) if len({row[i] for row in numbers}) > 1]
     z = _position(varying, literals)
     if z is None:
@@ -44,7 +53,21 @@ def guess_pattern(names: Sequence[str]) -> str | None:
         return None  # one {field} can't lie on both sides
     position = _placeholder([row[z] for row in numbers], literals[z + 1])
     pattern = _written(literals, numbers, {z: position}, others)
-    return pattern if _tells_apart(pattern, ["".join(_mixed(literals, row)) for row in numbers]) else None
+    return pattern if _tells_apart(pattern, alike) else None
+
+
+def _check_channels(names: Sequence[str]) -> None:
+    channels: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        channels[without_channel(name)].append(name)
+    apart = next((alike for alike in channels.values() if len(alike) > 1), None)
+    if apart is not None:
+        raise UserError(
+            apart[0],
+            got=f"channels in files of their own ({', '.join(apart[:3])})",
+            wanted="one image a plane, grey or RGB",
+            do="Export them as RGB, or give --pattern with the number of one channel written out.",
+        )
 
 
 def _position(varying: list[int], literals: tuple[str, ...]) -> int | None:
@@ -61,11 +84,11 @@ def _position(varying: list[int], literals: tuple[str, ...]) -> int | None:
 
 def _placeholder(values: list[str], after: str) -> str:
     # a dash before every single number parts words and is no minus
-    sign = values[0][0] if all(value[0] == "-" for value in values) else ""
+    sign = values[0][0] if all(value[0] in MINUSES for value in values) else ""
     if AFTER_NM.match(after):
         return sign + "{z_nm}"
-    whole = all(re.fullmatch(r"[+-]?\d+", value) for value in values)
-    signed = not sign and any(value[0] in "+-" for value in values)
+    whole = all(re.fullmatch(rf"{SIGN}\d+", value) for value in values)
+    signed = not sign and any(value[0] in f"+{MINUSES}" for value in values)
     return sign + ("{z_index}" if whole and not signed and not AFTER_UM.match(after) else "{z}")
 
 
@@ -83,10 +106,6 @@ def _written(literals: tuple[str, ...], numbers: list[list[str]], z: dict[int, s
         elif not (others and min(others) < i <= max(others)):
             pieces.append(numbers[0][i])
     return "".join(pieces)
-
-
-def _mixed(literals: tuple[str, ...], row: list[str]) -> list[str]:
-    return [part for pair in zip(literals, [*row, ""], strict=True) for part in pair]
 
 
 def _tells_apart(pattern: str, names: list[str]) -> bool:

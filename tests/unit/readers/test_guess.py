@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.cli.inspecting.guess import guess_pattern
+from tsva.readers.guess import guess_pattern
 from tsva.readers.names import NamePattern
 
 

@@ -1,0 +1,77 @@
+"""Which files a path of the slide sheet stands for: one list for planning, reading and inspection.
+
+It needs no library, as planning is to wait for none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+STACK_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk", ".ndpi", ".czi", ".dcm")
+"""Of z-stacks in a folder; a file that the sheet names may be called anything."""
+PICTURE_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".png", ".jpg", ".jpeg", ".bmp")
+"""Of planes."""
+ZARR_MARKS = ("zarr.json", ".zgroup")
+ZARR_HIDDEN = (".zgroup", ".zarray", ".zattrs", ".zmetadata")
+"""Files of Zarr whose names begin with a dot, which otherwise means that an operating system put them there."""
+IMAGE_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"\xff\xd8\xff", b"ZISRAWFILE")
+SHOWN = 3
+"""Names in a message."""
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, sorted; links are followed, and what an operating system hides is left out."""
+    return sorted(_walk(folder, ()))
+
+
+def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above:
+        return  # a link that leads back
+    for entry in folder.iterdir():
+        if is_hidden(entry.name):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, (*above, real))
+        elif entry.is_file():
+            yield entry
+
+
+def is_hidden(name: str) -> bool:
+    """Whether an operating system put a file there, such as macOS' ``._A1.tif`` or ``.DS_Store``."""
+    return name.startswith(".") and name not in ZARR_HIDDEN
+
+
+def places_at(path: Path) -> list[Path]:
+    """The file or folder that a path names, or those that it matches as a pattern, sorted."""
+    if path.exists():
+        return [path]
+    return sorted(place for place in path.parent.glob(path.name) if not is_hidden(place.name))
+
+
+def files_at(path: Path) -> list[Path]:
+    """All files that a path of the sheet stands for, sorted: their content decides what is run again."""
+    found: set[Path] = set()
+    for place in places_at(path):
+        found.update(files_below(place) if place.is_dir() else [place])
+        if place.suffix == ".mrxs" and place.with_suffix("").is_dir():
+            found.update(files_below(place.with_suffix("")))  # where a MIRAX slide keeps its pixels
+    return sorted(found)
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr group."""
+    return path.is_dir() and any((path / mark).is_file() for mark in ZARR_MARKS)
+
+
+def looks_like_image(path: Path) -> bool:
+    """Whether a file begins as an image does, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(16).startswith(IMAGE_STARTS)
+
+
+def shown(names: list[str]) -> str:
+    """The first names of a list, for a message."""
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -1,0 +1,275 @@
+"""Pixel size and positions of planes: what a file says, how far it is believed, and what the sheet says instead."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tsva.acquisition.resample import SAME_PIXEL
+from tsva.errors import UserError
+
+log = logging.getLogger(__name__)
+FINEST_PIXEL_UM, COARSEST_PIXEL_UM = 0.01, 20.0
+"""Other "pixel sizes" are no microscope's; 72 dots per inch, a printing resolution, are 353 µm."""
+CAMERA_PIXEL_UM = (1.0, 40.0)
+"""Of cameras, binning included: what a pixel in the specimen has to be when the magnification multiplies it."""
+MOST_ENLARGED = 1.5
+"""How much coarser than the common pixel size a file may call its pixels without the sheet's word on it."""
+SAME_STEP = 0.01
+"""Shares by which two words on the same step may differ."""
+JITTER_UM = 0.1
+"""By which a stage's positions may miss even steps."""
+SHEET = "the sheet's pixel_um"
+
+
+@dataclass(frozen=True)
+class Word:
+    """What one place in a file says of the size of a pixel: its width and height, as far as it says them."""
+
+    source: str
+    x_um: float | None
+    y_um: float | None
+
+
+@dataclass(frozen=True)
+class PixelSize:
+    """A pixel's size in the specimen.
+
+    Attributes
+    ----------
+    um : float or None
+        None where nobody says it, or it can't be believed.
+    source : str
+        Who says it.
+    doubt : str
+        Why what the file says is not believed; empty if it is, or says nothing.
+    """
+
+    um: float | None = None
+    source: str = ""
+    doubt: str = ""
+
+
+def pixel_size(where: str, words: Iterable[Word], magnification: float | None = None) -> PixelSize:
+    """Pixel size by all that a file says, the most trustworthy word first (OME, then ImageJ, then resolution tags).
+
+    What can be no microscope's (zero, negative, coarser than 20 µm) counts as not said. Pixels that are not square, or
+    that two words give different sizes, or as large as the camera's own beside a known magnification, are not believed:
+    a warning is logged, and the sheet is asked.
+
+    Parameters
+    ----------
+    where : str
+        The file, for messages.
+    words : iterable of Word
+        In order of trust.
+    magnification : float, optional
+        Of the objective.
+    """
+    said = [word for word in map(_plausible, words) if word.x_um or word.y_um]
+    if not said:
+        return PixelSize()
+    first = said[0]
+    um = first.x_um or first.y_um
+    assert um is not None
+    if first.x_um and first.y_um and not _same(first.x_um, first.y_um):
+        return _doubted(where, f"pixels of {first.x_um:.4g} by {first.y_um:.4g} µm ({first.source}), not square")
+    if magnification and not CAMERA_PIXEL_UM[0] <= um * magnification <= CAMERA_PIXEL_UM[1]:
+        kind = "the camera's own, it seems" if um * magnification > CAMERA_PIXEL_UM[1] else "too fine"
+        return _doubted(
+            where, f"pixels of {um:.4g} µm ({first.source}) with an objective of {magnification:g}×, {kind}"
+        )
+    for other in said[1:]:
+        theirs = other.x_um or other.y_um
+        if theirs is not None and not _same(um, theirs):
+            return _doubted(where, f"pixels of {um:.4g} µm ({first.source}) and of {theirs:.4g} µm ({other.source})")
+    return PixelSize(um, first.source)
+
+
+def _plausible(word: Word) -> Word:
+    def kept(um: float | None) -> float | None:
+        return um if um is not None and math.isfinite(um) and FINEST_PIXEL_UM <= um < COARSEST_PIXEL_UM else None
+
+    return replace(word, x_um=kept(word.x_um), y_um=kept(word.y_um))
+
+
+def _same(one_um: float, other_um: float) -> bool:
+    return abs(one_um / other_um - 1) <= SAME_PIXEL
+
+
+def _doubted(where: str, doubt: str) -> PixelSize:
+    log.warning("%s: %s: not believed", where, doubt)
+    return PixelSize(doubt=doubt)
+
+
+def choose_pixel_um(where: str, of_sheet: float | None, of_file: PixelSize) -> PixelSize:
+    """Pixel size by the sheet, else by the file; a warning is logged where they contradict each other.
+
+    Raises
+    ------
+    UserError
+        If neither knows it.
+    """
+    if of_sheet is not None:
+        if of_file.um is not None and not _same(of_file.um, of_sheet):
+            log.warning("%s: the sheet's pixel_um %.4g is taken, not the file's %.4g", where, of_sheet, of_file.um)
+        return PixelSize(of_sheet, SHEET)
+    if of_file.um is not None:
+        return of_file
+    raise UserError(
+        where,
+        got=of_file.doubt or "no pixel size in the file",
+        wanted="the size of a pixel in the specimen, in micrometres",
+        do="Write it into the slide sheet's column pixel_um.",
+    )
+
+
+def check_enlarging(where: str, pixel_um: float, source: str, common_um: float) -> None:
+    """Refuse to enlarge an image by much on the word of its file alone: such words are often wrong.
+
+    Raises
+    ------
+    UserError
+        If its pixels are more than `MOST_ENLARGED` times coarser than the common ones, and not by the sheet.
+    """
+    if source != SHEET and pixel_um > common_um * MOST_ENLARGED:
+        raise UserError(
+            where,
+            got=f"pixels of {pixel_um:.4g} µm ({source}), {pixel_um / common_um:.3g} times the size of optics.pixel_um",
+            wanted=f"at most {MOST_ENLARGED:g} times {common_um:g} µm, unless the sheet says the size",
+            do="Write the true size into the slide sheet's column pixel_um, or set optics.pixel_um.",
+        )
+
+
+@dataclass(frozen=True)
+class Heights:
+    """Where the planes of a stack lie, in the order that they are stored in.
+
+    Attributes
+    ----------
+    um : tuple of float, or None
+        None: the file doesn't say it, or contradicts itself.
+    source : str
+        Who says it.
+    order : tuple of float, or None
+        Positions whose unit is not known: they tell which plane lies above which.
+    absolute : bool
+        Whether `um` are positions of the stage, which stacks of one slide share; else the first plane is at 0.
+    doubt : str
+        Why what the file says is not believed.
+    notes : tuple of str
+        What was turned or guessed.
+    """
+
+    um: tuple[float, ...] | None = None
+    source: str = ""
+    order: tuple[float, ...] | None = None
+    absolute: bool = False
+    doubt: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def heights(
+    where: str,
+    planes: int,
+    own_um: tuple[float, ...] | None,
+    step_um: float | None,
+    order: tuple[float, ...] | None = None,
+    source: tuple[str, str] = ("positions", "step"),
+) -> Heights:
+    """Where planes lie: by their own positions, else by the file's step, the first plane then being at 0.
+
+    A negative step goes down. A stage that was not asked reports the same position for all planes: the step counts.
+    Regular positions that contradict the step are not believed, with a warning: the sheet is then asked.
+
+    Parameters
+    ----------
+    where : str
+        The file, for messages.
+    planes : int
+        How many there are.
+    own_um : tuple of float, or None
+        Position of each plane.
+    step_um : float or None
+        Distance between planes.
+    order : tuple of float, or None
+        Positions without a unit: the step counts, and they tell the direction.
+    source : (str, str)
+        What the file calls positions and step.
+    """
+    if planes == 1:
+        return Heights(own_um, source[0], absolute=True) if own_um is not None else Heights()
+    own_um, order = _telling(own_um), _telling(order)
+    if own_um is not None:
+        steps = np.abs(np.diff(own_um))
+        if step_um and np.ptp(steps) < SAME_STEP * steps.mean() and abs(steps.mean() / abs(step_um) - 1) > SAME_STEP:
+            doubt = (
+                f"planes {steps.mean():.4g} µm apart by their {source[0]}, and {abs(step_um):.4g} µm by the {source[1]}"
+            )
+            log.warning("%s: %s: neither is believed", where, doubt)
+            return Heights(order=own_um, doubt=doubt)
+        return Heights(own_um, source[0], own_um, absolute=True)
+    if not step_um:
+        return Heights(order=order)
+    return replace(_stepped(planes, step_um, order), source=source[1], order=order)
+
+
+def _telling(positions: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Positions, if they are numbers, and not all the same one."""
+    if positions is None or len(positions) < 2 or not np.isfinite(positions).all() or np.ptp(positions) == 0:
+        return None
+    return positions
+
+
+def _stepped(planes: int, step_um: float, order: tuple[float, ...] | None) -> Heights:
+    """Planes one step apart, in the order of their positions, or falling if the step is negative."""
+    places = np.arange(planes)
+    notes: tuple[str, ...] = ()
+    if order is not None and step_um > 0:
+        places = np.argsort(np.argsort(order, kind="stable"), kind="stable")
+        first = int(np.argmin(places))
+        places = places - places[0] if first in (0, planes - 1) else places
+        notes = ("the order of planes is by their positions, the distance by the step",)
+    return Heights(tuple(float(place * step_um) for place in places), notes=notes)
+
+
+def choose_heights(where: str, planes: int, of_sheet_um: float | None, of_file: Heights, doubt: str = "") -> Heights:
+    """Where planes lie by the sheet's step, in the file's own order, else by the file.
+
+    A negative step in the sheet says that the first plane is the highest one, whatever the file says.
+
+    Raises
+    ------
+    UserError
+        If neither says it, or positions are no numbers.
+    """
+    if of_sheet_um is not None:
+        found = replace(_stepped(planes, of_sheet_um, of_file.order), source="the sheet's z_step_um")
+        rises = of_file.order is not None and of_file.order[-1] > of_file.order[0]
+        if of_sheet_um < 0 and rises:
+            log.warning("%s: planes fall by the sheet's z_step_um, though they rise by the file", where)
+        steps = np.abs(np.diff(of_file.um)) if of_file.um is not None else np.array([])
+        if len(steps) and np.abs(steps - abs(of_sheet_um)).max() > max(SAME_STEP * abs(of_sheet_um), JITTER_UM):
+            log.warning(
+                "%s: the sheet's z_step_um %.4g is taken, not the file's %.4g", where, of_sheet_um, np.median(steps)
+            )
+    elif of_file.um is not None:
+        found = of_file
+    else:
+        raise UserError(
+            where,
+            got=of_file.doubt or doubt or "no positions of the planes in the file",
+            wanted="the distance between planes, in micrometres",
+            do="Write it into the slide sheet's column z_step_um.",
+        )
+    assert found.um is not None
+    notes = list(found.notes)
+    if len(found.um) > 1 and found.um[-1] < found.um[0]:
+        notes.append("planes are stored from the highest to the lowest, and read the other way round")
+    for note in notes:
+        log.info("%s: %s (by %s)", where, note, found.source)
+    return replace(found, notes=tuple(notes))

@@ -1,0 +1,109 @@
+"""Whether planes that are read one after the other are a stack: each a plane of its own, and like its neighbours."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from tsva.errors import UserError
+
+SAMPLED_PX = 64
+"""Pixels along an edge that planes are compared on."""
+LEAST_PLANES = 6
+"""Of which a period can be told: two of the shortest twice, and one more."""
+MUCH_LIKER = 0.6
+"""Differences between planes a period apart over those between neighbours, below which the period is one."""
+LEAST_DIFFERENCE = 0.005
+"""Of neighbours, over their brightness: below, all planes look alike."""
+MOST_CHANNELS, JUMP = 4, 2.0
+"""Channels that may follow each other, and how much more planes differ there than just before and after."""
+
+
+def as_stack(planes: Iterable[np.ndarray], names: Sequence[str], where: str) -> Iterator[np.ndarray]:
+    """Planes as they come; those of no stack are refused once they have been seen.
+
+    Parameters
+    ----------
+    planes : iterable of (Y, X, C) uint8 arrays
+        In order of rising z.
+    names : sequence of str
+        What to call each plane.
+    where : str
+        The file, for messages.
+
+    Raises
+    ------
+    UserError
+        If two planes are the same to the last pixel, or planes some places apart are much more like each other than
+        neighbours are: channels or points of time were stored between them.
+    """
+    seen: dict[tuple[int, ...], int] = {}
+    samples = []
+    for number, plane in enumerate(planes):
+        sample = _sample(plane)
+        if np.ptp(sample) > 0:
+            key = (zlib.crc32(np.ascontiguousarray(plane).data), *plane.shape)
+            if key in seen:
+                raise UserError(
+                    where,
+                    got=f"the same pixels twice ({names[seen[key]]} and {names[number]})",
+                    wanted="planes that were each recorded",
+                    do="Take one of them out, or export the stack again.",
+                )
+            seen[key] = number
+        samples.append(sample)
+        yield plane
+    period = _period(samples)
+    if period is not None:
+        raise UserError(
+            where,
+            got=f"planes of which every {_ordinal(period)} is alike, and neighbours are not: channels or points of time"
+            " are stored between planes",
+            wanted="planes along z alone, each grey or RGB",
+            do="Export one channel as grey or all as RGB (Fiji: Image > Hyperstacks > Stack to Hyperstack).",
+        )
+
+
+def _sample(plane: np.ndarray) -> np.ndarray:
+    """Grey values of some pixels of a plane."""
+    rows, columns = (max(1, size // SAMPLED_PX) for size in plane.shape[:2])
+    return plane[::rows, ::columns].mean(axis=2, dtype=np.float32)
+
+
+def _period(samples: list[np.ndarray]) -> int | None:
+    """After how many planes they look alike again, where neighbours don't, or where they jump; None for a stack.
+
+    Planes are compared after division by their brightness, so that a lamp that flickers makes no period.
+    """
+    count = len(samples)
+    if count < LEAST_PLANES or len({sample.shape for sample in samples}) > 1:
+        return None
+    stack = np.stack(samples)
+    stack /= np.maximum(stack.mean(axis=(1, 2), keepdims=True), 1)
+    apart = [float(np.abs(stack[k:] - stack[:-k]).mean()) for k in range(1, count // 2 + 1)]
+    if apart[0] <= LEAST_DIFFERENCE:
+        return None
+    best = int(np.argmin(apart))
+    if best > 0 and apart[best] < MUCH_LIKER * apart[0]:
+        return best + 1
+    return _jumps(np.abs(np.diff(stack, axis=0)).mean(axis=(1, 2)))
+
+
+def _jumps(differences: np.ndarray) -> int | None:
+    """After how many planes neighbours differ much, and nowhere else; None if they don't: channels one by one."""
+    count = len(differences) + 1
+    for channels in range(2, MOST_CHANNELS + 1):
+        length = count // channels
+        if count % channels or length < LEAST_PLANES // 2:
+            continue
+        at = np.arange(1, channels) * length - 1
+        beside = np.maximum(differences[at - 1], differences[at + 1])
+        if np.all(differences[at] > JUMP * beside):
+            return length
+    return None
+
+
+def _ordinal(number: int) -> str:
+    return {2: "second", 3: "third"}.get(number, f"{number}th")
