@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import yaml
 
+from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.seeds import rng
 from tsva.errors import UserError
 from tsva.optics.frame import frame_for, samples_per_pixel
@@ -68,7 +69,7 @@ def real(folder: Path, settings: Settings) -> dict[str, np.ndarray]:
             click.echo(f"left out: {error}", err=True)
             continue
         if patches:
-            carried = np.array(EDGES[1:]) <= EDGES[-1] * min(1, pixel_um / (own_um or pixel_um)) * (1 + 1e-6)
+            carried = np.array(EDGES[1:]) <= EDGES[-1] * min(1, pixel_um / (own_um or pixel_um)) * (1 + SAME_PIXEL)
             found[file.name] = np.where(carried, np.mean(patches, axis=0), np.nan)
     return found
 

@@ -23,6 +23,7 @@ COUNT = [f"count:{data}:{method}" for data in DATASETS for method in (*METHODS, 
 TESTS = [*REFOCUS, *BASELINE, *GATHER, *COUNT]
 """All that depends on the test patches; what depends on training patches alone comes to baselines by the spectrum."""
 TRAINED = [job for job in [*REFOCUS, *COUNT] if job.endswith(("tsva", "unet"))]
+OF_UNET = [job for job in [*REFOCUS, *COUNT] if job.endswith("unet")]
 COUNT_OF_NETWORKS = [job for job in COUNT if job.endswith(METHODS)]
 COUNT_OF_BASELINES = [job for job in COUNT if job.endswith(BASELINES)]
 PAGE = "report:report"
@@ -96,6 +97,8 @@ SETTINGS = [
     ("baselines", {"section_thickness_um": 2.0}, [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, *EVALUATE]),
     ("count", {"threshold": "default"}, [*COUNT, *EVALUATE]),
     ("train", {"steps": 7}, ["train:tsva", "train:unet", *TRAINED, *USE, *EVALUATE]),
+    ("train", {"fusion": {"width": 12, "crop_px": 64}}, EVALUATE),
+    ("train", {"steps_of": {"unet": 5}}, ["train:unet", *OF_UNET, *EVALUATE]),
     ("refocus", {"batch": 3}, [*REFOCUS, *COUNT_OF_NETWORKS, *USE, *EVALUATE]),
     ("pairs", {"verification_fraction": 0.4}, ["split", *TRAIN, *TESTS, *EVALUATE, *USE]),
     (
@@ -106,7 +109,11 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(("section", "values", "wanted"), SETTINGS, ids=[section for section, _, _ in SETTINGS])
+@pytest.mark.parametrize(
+    ("section", "values", "wanted"),
+    SETTINGS,
+    ids=[f"{section}-{next(iter(keys))}" for section, keys, _ in SETTINGS],
+)
 def test_setting_runs_the_stages_that_use_it(workflow: Workflow, section: str, values: dict, wanted: list[str]) -> None:
     workflow.edit_settings(section, **values)
     assert sorted(workflow.planned()) == sorted(wanted)

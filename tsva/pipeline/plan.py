@@ -18,7 +18,7 @@ from tsva.settings.base import Section
 from tsva.settings.methods import BASELINES
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import Role, SlideRow, parse_sheet
-from tsva.settings.train import NETWORK_NAMES
+from tsva.settings.train import NETWORK_NAMES, NetworkName
 
 BRACES = {"{", "}"}
 MADE_HERE = ("simulated", "image")
@@ -104,7 +104,7 @@ class Plan:
         return [role for role in ("dataset1", "dataset2") if self.with_role(role)]
 
     @property
-    def networks(self) -> list[str]:
+    def networks(self) -> list[NetworkName]:
         """Networks to train: none without training slides."""
         return list(self.settings.train.networks) if self.with_role("train") else []
 
@@ -203,9 +203,16 @@ class Plan:
             values.setdefault(name, {}).update(section.model_dump(mode="json", include={key} if key else None))
         return str(freeze({**values, **facts}, self._frozen, stage))
 
-    def training(self) -> dict[str, Any]:
-        """The training settings without the list of networks: adding one retrains none of the others."""
-        return self.settings.train.model_dump(mode="json", exclude={"networks"})
+    def training(self, network: NetworkName) -> dict[str, Any]:
+        """The training settings that a network uses: what concerns others alone does not train it anew.
+
+        Raises
+        ------
+        UserError
+            If the network can't be trained with them, though none of `train.networks` is amiss.
+        """
+        self.settings.check_training(network)
+        return self.settings.train.used_by(network)
 
     def roles(self) -> str:
         """Which slide has which role, as JSON."""
@@ -286,6 +293,8 @@ class Plan:
                 wanted="at least one slide of role train beside them",
                 do="Add training slides, or give these slides the role refocus.",
             )
+        for network in self.networks:
+            self.settings.check_training(network)
         if self.with_role("refocus") and self.checkpoint is None:
             raise UserError(
                 "settings, key checkpoint",

@@ -22,7 +22,7 @@ from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.report import ReportSettings
 from tsva.settings.simulate import SimulateSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.train import OURS, NetworkName, TrainSettings
 
 
 class Settings(Section):
@@ -57,6 +57,32 @@ class Settings(Section):
                 f" ({self.pairs.patch_px}) both ways"
             )
         return self
+
+    def check_training(self, network: NetworkName) -> None:
+        """Whether a network can be trained with these settings.
+
+        Raises
+        ------
+        UserError
+            Names the key.
+        """
+        section = "train.fusion" if network in OURS else "train"
+        used, patch_px = self.train.for_network(network), self.pairs.patch_px
+        if used.crop_px is not None and used.crop_px > patch_px:
+            raise UserError(
+                f"settings, key {section}.crop_px",
+                got=str(used.crop_px),
+                wanted=f"at most pairs.patch_px ({patch_px})",
+                do=f"Mend either key, or leave {network} out.",
+            )
+        coarsest_px = (used.crop_px or patch_px) / 2 ** (used.levels - 1)
+        if network not in OURS and used.batch == 1 and coarsest_px <= 1:
+            raise UserError(
+                f"settings, key {section}.batch",
+                got="1",
+                wanted=f"at least 2, as the coarsest of {used.levels} levels is a single pixel (batch normalisation)",
+                do="Mend it, or lower train.levels.",
+            )
 
 
 def parse_settings(config: Mapping[str, Any], name: str) -> Settings:

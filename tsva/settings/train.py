@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,10 @@ NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
 """All of them, in the order of the tables."""
 OURS: tuple[NetworkName, ...] = ("fusion", "fusion_one_shot")
 """Those that section `fusion` speaks of."""
+
+
+SHAPE = ("width", "levels", "crop_px", "batch")
+"""Keys that section `fusion` has its own of, or that its networks have no use for."""
 
 
 class FusionSettings(Section):
@@ -79,6 +83,14 @@ class TrainSettings(Section, key="train"):
 
     fusion: FusionSettings = FusionSettings()
     """Our own network: its size, its crops."""
+
+    def used_by(self, name: NetworkName) -> dict[str, Any]:
+        """What a network is trained with, for JSON: keys that concern other networks alone are left out.
+
+        From these the same settings `for_network` follow as from all of them.
+        """
+        of_others = {"networks", "steps_of", *(SHAPE if name in OURS else ("fusion",))}
+        return self.for_network(name).model_dump(mode="json", exclude=of_others)
 
     def for_network(self, name: NetworkName) -> Self:
         """These settings with what differs for a network put in place."""

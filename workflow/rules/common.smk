@@ -166,6 +166,14 @@ def settings_file(stage, *uses, **facts):
     )
 
 
+def training(wildcards):
+    """The training settings of the job's network."""
+    try:
+        return plan.training(wildcards.network)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def slide_row(wildcards):
     """The slide's row of the sheet."""
     return plan.row(wildcards.slide)

@@ -24,7 +24,7 @@ rule train:
             "pairs.patch_px",
             "pairs.offset_sd_um",
             "optics",
-            train=plan.training(),
+            train=training,
         ),
         seed=plan.settings.seed,
         results=results_of("table", 1),
