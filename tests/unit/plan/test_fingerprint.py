@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tsva.pipeline import fingerprint
 
 PACKAGES_WITH_IMPORTS = {
-    "evaluation/statistics/__init__.py",
     "restoration/baselines/dark_channel/__init__.py",
     "restoration/baselines/graph/__init__.py",
     "restoration/networks/__init__.py",
