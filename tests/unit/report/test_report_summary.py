@@ -133,7 +133,7 @@ def test_the_axis_falls_as_the_closed_form_says() -> None:
     optics = OpticsSettings()
     u = 2 * np.pi * optics.na**2 * 0.5 / (optics.refractive_index * optics.wavelengths_um[1])
     focus, away = point_spread(optics, 0.5)["on_axis"]
-    assert focus == {"focal_offset_um": 0.0, "intensity": 1.0}
+    assert focus == {"defocus_um": 0.0, "intensity": 1.0}
     assert away["intensity"] == pytest.approx((np.sin(u / 4) / (u / 4)) ** 2, rel=1e-9)
 
 
@@ -141,7 +141,7 @@ def focus_table(offsets: list[float], verdicts: list[str] | None = None) -> pd.D
     verdicts = verdicts or ["ok"] * len(offsets)
     names = [f"f{index}" for index in range(len(offsets))]
     reasons = ["" if verdict == "ok" else f"it is {verdict}" for verdict in verdicts]
-    facts = {"field": names, "verdict": verdicts, "reason": reasons, "focal_offset_um": offsets}
+    facts = {"field": names, "verdict": verdicts, "reason": reasons, "defocus_um": offsets}
     return pd.DataFrame(facts | {"max_shift_px": [float(index) for index in range(len(offsets))]})
 
 
