@@ -32,6 +32,7 @@ COMMANDS = {
     "count": "tsva.cli.count",
     "evaluate": "tsva.cli.evaluate",
     "report": "tsva.cli.report",
+    "first-look": "tsva.cli.first_look",
     "inspect": "tsva.cli.inspect",
     "doctor": "tsva.cli.doctor",
     "export": "tsva.cli.export",

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import matplotlib as mpl
-from matplotlib.figure import Figure
 from pydantic import ValidationError
 
 from tsva.errors import UserError
@@ -108,6 +106,9 @@ def numbers(scan: ScanSettings, times: list[ScanTime]) -> dict[str, Any]:
 
 def draw(scan: ScanSettings, times: list[ScanTime], path: Path, kind: str) -> None:
     """Bars of the scanner's minutes by what they go to; beside them, a focus map's minutes by its density."""
+    import matplotlib as mpl  # numbers alone don't wait for it
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     bars, curve = figure.subplots(1, 2, width_ratios=(3, 2))
     names = [time.scheme for time in times]

@@ -130,7 +130,7 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
             "paper": {"table1": paper.table1(), "table2": paper.table2(), "table3": paper.table3()},
             "settings": {
                 "seed": inputs.seed,
-                "report": inputs.report.model_dump(),
+                "report": inputs.report.model_dump(include={"confidence", "examples"}),
                 "pairs": inputs.pairs.model_dump(),
                 "optics": inputs.optics.model_dump(),
                 "count": inputs.count.model_dump(),

@@ -35,7 +35,14 @@ rule evaluate:
         runtime=more(60),
     params:
         settings=settings_file(
-            "evaluate", "report", "pairs", "optics", "count", "train", run=plan.facts()
+            "evaluate",
+            "report.confidence",
+            "report.examples",
+            "pairs",
+            "optics",
+            "count",
+            "train",
+            run=plan.facts(),
         ),
         seed=plan.settings.seed,
         sheet=plan.sheet,

@@ -141,7 +141,7 @@ def focus_table(offsets: list[float], verdicts: list[str] | None = None) -> pd.D
     verdicts = verdicts or ["ok"] * len(offsets)
     names = [f"f{index}" for index in range(len(offsets))]
     reasons = ["" if verdict == "ok" else f"it is {verdict}" for verdict in verdicts]
-    facts = {"field": names, "verdict": verdicts, "reason": reasons, "defocus_um": offsets}
+    facts = {"field": names, "verdict": verdicts, "reason": reasons, "focal_offset_um": offsets}
     return pd.DataFrame(facts | {"max_shift_px": [float(index) for index in range(len(offsets))]})
 
 
