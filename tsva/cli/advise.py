@@ -13,7 +13,7 @@ from tqdm import tqdm
 from tsva.acquisition.spectrum import signal_table
 from tsva.cli.common import settings_option
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
-from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.plane import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings

@@ -20,8 +20,8 @@ from tsva.evaluation.names import (
 )
 from tsva.evaluation.remarks import handed_over, not_learned, nuclei_in_words, untrained
 from tsva.evaluation.rows import Row, average, columns, headline_of, outcome
+from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.pairs import PairsSettings
-from tsva.settings.train import NETWORK_NAMES
 
 WHERE = {
     "continuous": "with offsets between the planes",

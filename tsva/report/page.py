@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], read: Callab
         HTML with styles and pictures inside; names from the data are escaped.
     """
     return (
-        _environment(read)
+        _environment(read, matched=summary["focus"]["brightness"]["matched"])
         .get_template("index.html.jinja")
         .render(
             summary=summary,
@@ -74,7 +74,7 @@ def _dataset(summary: Mapping[str, Any], dataset: Mapping[str, Any], pictures: M
     }
 
 
-def _environment(read: Callable[[str], bytes]) -> Environment:
+def _environment(read: Callable[[str], bytes], matched: Sequence[str]) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -97,6 +97,7 @@ def _environment(read: Callable[[str], bytes]) -> Environment:
     }
     environment.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": figures.DELTA_METHODS}
     environment.globals |= {"figures": figures.FIGURES, "worse_db": names.WORSE_DB}
+    environment.globals["matched"] = matched
     return environment
 
 

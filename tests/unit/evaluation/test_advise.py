@@ -16,7 +16,7 @@ from tsva.acquisition.spectrum import signal_table
 from tsva.cli.advise import command
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
 from tsva.report.figures import psnr_by_delta
-from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.plane import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings

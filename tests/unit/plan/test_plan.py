@@ -185,3 +185,16 @@ def test_true_optics_are_those_of_other_microscopes(tmp_path: Path) -> None:
     made = plan(tmp_path, TRAIN, TEST, other)
     told = made.true_optics("dataset1")
     assert set(told) == {"C"} and told["C"]["model"] == "debye"
+
+
+def test_files_that_snakemake_is_told_of(tmp_path: Path) -> None:
+    """Snakemake takes braces for wildcards; files that an operating system hides are none of the user's."""
+    (tmp_path / "a{b}").mkdir()
+    (tmp_path / "a{b}/x.tif").write_text("x")
+    (tmp_path / "a{b}/._x.tif").write_text("hidden")
+    made = plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t")
+    assert [path.name for path in made.files("Z")] == ["x.tif"]
+    assert made.inputs("Z") == [tmp_path]
+    before = made.data("Z")
+    (tmp_path / "a{b}/x.tif").write_text("y")
+    assert plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t").data("Z") != before

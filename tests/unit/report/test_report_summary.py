@@ -22,6 +22,7 @@ from tsva.evaluation import paper, slides
 from tsva.evaluation.inputs import DataSet, Slide
 from tsva.evaluation.point_spread import point_spread
 from tsva.evaluation.summary import tidy
+from tsva.report.page import _environment
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 
@@ -173,6 +174,27 @@ def test_the_largest_shift_is_of_a_usable_field() -> None:
     found = slides.shift([Slide("s", fields=focus_table([np.nan, 0.1, 0.2], ["ok", "ok", "blank"])), Slide("t")])
     assert found == {"fields": 2, "largest": {"slide": "s", "field": "f1", "max_shift_px": 1.0}, "median_px": 0.5}
     assert slides.shift([])["largest"] is None
+
+
+def test_brightness_names_the_widest_field_and_the_matched_slides() -> None:
+    steady = pd.DataFrame(
+        {"field": ["f0", "f1"], "brightness_spread": [0.001, np.nan], "brightness_matched": [0, None]}
+    )
+    lamp = pd.DataFrame({"field": ["f0", "f1"], "brightness_spread": [0.02, 0.12], "brightness_matched": [1, 1]})
+    found = slides.focus([Slide("s", ingest=steady), Slide("t", ingest=lamp), Slide("u")], PAIRS)["brightness"]
+    assert found == {"matched": ["t"], "widest": {"slide": "t", "field": "f1", "brightness_spread": 0.12}}
+    assert slides.focus([], PAIRS)["brightness"] == {"matched": [], "widest": None}
+
+
+def _nothing(name: str) -> bytes:
+    raise AssertionError(f"{name} is not to be read")
+
+
+def test_every_table_says_that_brightness_was_matched() -> None:
+    text = '{% import "macros.jinja" as m %}{% call m.scroll("label") %}<table></table>{% endcall %}'
+    page = _environment(_nothing, matched=["A", "B"]).from_string(text).render()
+    assert "Brightness of planes matched before anything else in A and B (ingest.match_brightness)." in page
+    assert "matched" not in _environment(_nothing, matched=[]).from_string(text).render()
 
 
 def test_what_was_left_out_is_listed_once() -> None:
