@@ -94,8 +94,8 @@ def _stacks(
     )
     if not unfit:
         cells["role"] = "train"
-    elif all(has_two_shots(f.z_um, settings.pairs.delta_um, settings.refocus.position_tolerance_um) for f in judged):
-        screen.say(f"It has planes {2 * settings.pairs.delta_um:g} µm apart, as role refocus needs them.")
+    elif all(has_two_shots(f.z_um, settings.protocol.delta_um, settings.refocus.position_tolerance_um) for f in judged):
+        screen.say(f"It has planes {2 * settings.protocol.delta_um:g} µm apart, as role refocus needs them.")
     if png is not None:
         _draw_stacks(png, judged, settings, facts)
 
@@ -158,7 +158,7 @@ def _draw_stacks(png: Path, judged: list[Judged], settings: Settings, facts: Fac
         raise UserError(
             str(png), got=f"no {facts.source} that could be read", wanted="one", do="Mend what is told above."
         )
-    draw_stacks(png, drawn, settings.pairs)
+    draw_stacks(png, drawn, settings.protocol)
 
 
 def _verdict(problems: list[str], notes: list[str], screen: _Screen) -> None:

@@ -23,9 +23,8 @@ rule pairs:
         simulated=simulated_option,
         settings=settings_file(
             "pairs",
-            *OFFSETS,
+            "acquisition",
             "pairs.patch_px",
-            "pairs.offset_sd_um",
             slide=slide_row,
         ),
         seed=plan.settings.seed,
