@@ -179,9 +179,8 @@ def sheet(draw: random.Random) -> str:
 def settings(draw: random.Random) -> str:
     """Settings as JSON with odd values."""
     value: Any = draw.choice((*WORDS, *EXTREMES, None, True, [], {}, -1.5, 1e308))
-    section = draw.choice(
-        ("simulate", "acquisition", "pairs", "train", "optics", "ingest", "focus", "count", "report", "refocus", "")
-    )
+    sections = ("simulate", "acquisition", "pairs", "train", "optics", "ingest", "focus", "count", "report", "refocus")
+    section = draw.choice((*sections, ""))
     keys = {
         "acquisition": ("offset_max_um", "delta_um"),
         "pairs": ("patch_px",),
