@@ -10,7 +10,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.focus import focus_field, summarise
+from tsva.acquisition.focus import breathing, focus_field, summarise
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack
@@ -31,6 +31,7 @@ FIELD_COLUMNS = [
     "tissue_fraction",
     "focal_offset_um",
     "max_shift_px",
+    "max_edge_shift_px",
 ]
 
 
@@ -59,6 +60,9 @@ def command(settings: FocusSettings, pairs: PairsSettings, ingest: Path, out: Pa
         patches.append(of_patches)
         if row["verdict"] != "ok":
             log.warning("%s, field %s: %s (%s)", ingest.name, field["field"], row["verdict"], row["reason"])
+        warning = breathing(row, settings.max_edge_shift_px)
+        if warning and row["verdict"] == "ok":
+            log.warning("%s, field %s: %s", ingest.name, field["field"], warning)
     fields, summary = summarise(pd.DataFrame(rows), pairs.offset_sd_um)
     with fresh_folder(out) as folder:
         write_table(folder / "planes.tsv", pd.concat(planes))

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
 
+from tsva.acquisition.brightness import spread
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.cli.config import load_settings, quiet_log
 from tsva.cli.inspecting.chart import BLOCKS, chart
@@ -89,7 +91,8 @@ def _stacks(
         unfit += [f"{field.name}: {problem}" for problem in field.problems if field.refused or not usable]
     _verdict(
         unfit,
-        [f"{field.name} is left out: {field.problems[0]}" for field in judged if field.problems and usable],
+        [f"{field.name} is left out: {field.problems[0]}" for field in judged if field.problems and usable]
+        + [f"{field.name}: {note}" for field in judged for note in field.notes],
         screen,
     )
     if not unfit:
@@ -118,6 +121,11 @@ def _field(field: Judged, screen: _Screen, *, draw: bool) -> None:
         f"\n{click.style(field.name, bold=True)}: {len(field.z_um)} planes,"
         f" z from {field.z_um[0]:g} to {field.z_um[-1]:g} µm{apart}"
     )
+    if field.brightness:
+        means = [np.mean(plane.means) for plane in field.brightness]
+        screen.say(
+            f"brightness: {min(means):.1f} to {max(means):.1f} grey levels, range {spread(field.brightness):.1%}"
+        )
     if field.stack is not None:
         if draw:
             screen.say("Brenner gradient by z:")

@@ -31,6 +31,7 @@ COMMANDS = {
     "refocus-slide": "tsva.cli.refocus_slide",
     "count": "tsva.cli.count",
     "report": "tsva.cli.report",
+    "first-look": "tsva.cli.first_look",
     "inspect": "tsva.cli.inspect",
     "doctor": "tsva.cli.doctor",
     "export": "tsva.cli.export",

@@ -13,6 +13,7 @@ from tsva.errors import UserError
 from tsva.pipeline.contents import Contents
 from tsva.pipeline.fingerprint import code_digest
 from tsva.pipeline.frozen import freeze
+from tsva.pipeline.leaks import check_leaks
 from tsva.readers.listing import files_at
 from tsva.settings.base import Section
 from tsva.settings.methods import BASELINES
@@ -85,6 +86,7 @@ class Plan:
         self._frozen = state / "settings"
         self._digests: dict[str, str] = {}
         self._check_roles()
+        check_leaks(rows, {slide: self.files(slide) for slide in self.slides}, self.sheet, self._contents)
 
     # slides
 
@@ -128,6 +130,12 @@ class Plan:
             "table1": ["y1", *self.baselines, *paper],
             "all_methods": ["y1", *self.baselines, *self.trainable],
         }
+
+    @property
+    def first_look_slide(self) -> str:
+        """The slide whose pictures are shown early; empty where none are."""
+        slides = self.with_role("dataset1")
+        return slides[0] if slides and self.settings.report.first_look else ""
 
     def batches(self, baseline: str) -> int:
         """Jobs that a baseline's pairs are shared among."""

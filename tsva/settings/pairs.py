@@ -58,6 +58,9 @@ class PatchSettings(Section, key="pairs"):
 
     patch_px: int = Field(224, ge=32, le=2048, multiple_of=16)
     """Edge of a square patch."""
+    align_planes: bool = False
+    """Move and scale each plane onto its field's in-focus plane by what the focus stage measured, before patches are
+    cut: corrects focus breathing and drift. Planes that lie within a quarter of a pixel stay as they are."""
     verification_fraction: float = Field(0.15, gt=0, lt=0.9)
     """Share of the training data that chooses the best model and is not trained on."""
     split_by: Literal["patient", "patch"] = "patient"

@@ -30,6 +30,10 @@ class FusionSettings(Section):
     """Edge of the random crop: filters reach 20 pixels far, and noise is read from it; None: the whole patch."""
     batch: int = Field(8, ge=1, le=4096)
     """Pairs a step."""
+    offset_steps: int = Field(1500, ge=1, le=100_000)
+    """Steps of fitting the estimator of the focal offset, before the network itself is trained."""
+    microscopes: int = Field(24, ge=1, le=1000)
+    """Microscopes that these spectra are drawn for; the first is the nominal one."""
 
 
 class TrainSettings(Section, key="train"):

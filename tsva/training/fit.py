@@ -136,7 +136,7 @@ def fit(
         torch.manual_seed(seed)
         built = build(network, settings, training.channels, optics, training.pairs.delta_um)
         if isinstance(built, Fusion) and not state:
-            teach_offsets(built, training, settings.noise_jitter, seed)
+            teach_offsets(built, training, settings, seed)
         compiled = torch.cuda.is_available() if settings.compile is None else settings.compile
         module = Fitting(
             built, settings, training.pairs, steps=visits.steps, patches=len(training), seed=seed, compiled=compiled

@@ -15,8 +15,6 @@ from tsva.restoration.networks import spectra as bands
 from tsva.restoration.networks.wiener import NODE_STEP_UM, NODES, REACH_UM, SLOPE
 from tsva.settings.optics import OpticsSettings
 
-MICROSCOPES = 24
-"""So many are drawn; the first is the nominal one."""
 SPHERICAL_SD_UM = 0.02
 """Of the primary spherical aberration (root mean square path difference): a cover glass some 20 µm off."""
 DEPTH_SD_UM = (0.4, 1.5)
@@ -59,15 +57,19 @@ class Microscopes:
         Half the distance between the shots.
     channels : int
         3, or 1 (green).
+    count : int
+        Microscopes; the first is the nominal one.
     random : numpy Generator
         Draws the others.
     """
 
-    def __init__(self, optics: OpticsSettings, delta_um: float, channels: int, random: np.random.Generator) -> None:
+    def __init__(
+        self, optics: OpticsSettings, delta_um: float, channels: int, count: int, random: np.random.Generator
+    ) -> None:
         other = optics.model_copy(update={"model": "born_wolf" if optics.model == "debye" else "debye"})
         drawn = [(optics, 0.0, 1.0)] + [
             (other if number % 2 else optics, SPHERICAL_SD_UM * random.standard_normal(), random.uniform(*DEPTH_SD_UM))
-            for number in range(1, MICROSCOPES)
+            for number in range(1, count)
         ]
         # (microscope, 3, node, C, BANDS), offsets from -REACH_UM to REACH_UM every NODE_STEP_UM
         self.tables = torch.from_numpy(np.stack([_seen(*one, delta_um, channels) for one in drawn])).float()

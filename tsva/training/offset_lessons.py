@@ -13,10 +13,10 @@ from tsva.restoration.networks import spectra as bands
 from tsva.restoration.networks.fusion import Estimate, Fusion
 from tsva.restoration.networks.offset import negative_log_likelihood
 from tsva.restoration.networks.wiener import REACH_UM
+from tsva.settings.train import TrainSettings
 from tsva.training.microscopes import Microscopes
 from tsva.training.patches import PatchStacks
 
-STEPS = 1500
 BATCH = 256
 LEARNING_RATE = 3e-3
 BEYOND = 0.15
@@ -40,7 +40,7 @@ DOUBT_WEIGHT = 0.1
 LEAST_VARIANCE = 1e-6
 
 
-def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, seed: int) -> None:
+def teach_offsets(network: Fusion, patches: PatchStacks, settings: TrainSettings, seed: int) -> None:
     """Fit the network's offset estimator, in place; half a minute of a core.
 
     A spectrum tells offset, noise, tissue and microscope in one. The estimator shall not learn the last two by heart:
@@ -51,27 +51,28 @@ def teach_offsets(network: Fusion, patches: PatchStacks, noise_jitter: float, se
     network : Fusion
     patches : PatchStacks
         Training patches, used at every offset of the grid.
-    noise_jitter : float
-        Up to this standard deviation of noise is added, by its power.
+    settings : TrainSettings
+        Of which section `fusion` and `noise_jitter` are used: noise is added up to that standard deviation, by its
+        power.
     seed : int
     """
     random = torch.Generator().manual_seed(seed)
     wiener, channels = network.wiener, network.channels
-    seen = Microscopes(wiener.optics, wiener.delta_um, channels, rng(seed, "microscopes"))
+    seen = Microscopes(wiener.optics, wiener.delta_um, channels, settings.fusion.microscopes, rng(seed, "microscopes"))
     spectra, focal_offset_um = _of_patches(network, patches)
     still = spectra[focal_offset_um == 0]
     share = torch.from_numpy(bin_weights(focal_offset_um, SPREAD * patches.pairs.offset_sd_um, patches.pairs.z_step_um))
     estimator = network.offset
-    estimator.standardise(network.lesson(_noisy(spectra, noise_jitter, random), focal_offset_um)[0])
+    estimator.standardise(network.lesson(_noisy(spectra, settings.noise_jitter, random), focal_offset_um)[0])
     optimiser = torch.optim.Adam(estimator.parameters(), lr=LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.fusion.offset_steps)
     beyond = round(BEYOND * BATCH)
     with torch.enable_grad():
-        for _ in range(STEPS):
+        for _ in range(settings.fusion.offset_steps):
             chosen = torch.multinomial(share, BATCH - beyond, replacement=True, generator=random)
             foreign = _foreign(seen, spectra[chosen], focal_offset_um[chosen], random)
             far, far_um = _beyond(seen, still, beyond, patches.pairs.offset_max_um, random)
-            batch = _noisy(torch.cat([foreign, far]), noise_jitter, random)
+            batch = _noisy(torch.cat([foreign, far]), settings.noise_jitter, random)
             lesson, truth_um = network.lesson(batch, torch.cat([focal_offset_um[chosen], far_um]))
             found, sd_um = estimator(lesson)
             loss = negative_log_likelihood(found, sd_um, truth_um)

@@ -6,12 +6,14 @@ from snakemake.logging import logger
 
 from tsva.errors import UserError
 from tsva.pipeline.plan import Plan
+from tsva.pipeline.progress import RemainingTime
 
 
 report: "../report/workflow.rst"
 
 
 ENV = "../../envs/tsva.yaml"
+DRY_RUN = any(re.fullmatch(r"-\w*n\w*|--dry-?run", word) for word in sys.argv)
 
 try:
     plan = Plan(
@@ -46,6 +48,17 @@ def everything():
         *(["results/report/index.html"] if plan.datasets else []),
         *per_slide("results/refocused/{slide}/fields.tsv", "refocus"),
         *expand("results/train/{network}/model.ckpt", network=plan.networks),
+        *first_pictures(),
+    ]
+
+
+def first_pictures():
+    """The page of first pictures, and each network's picture on it."""
+    if not plan.first_look_slide:
+        return []
+    return [
+        "results/first_look/index.html",
+        *expand("results/first_look/{network}.jpg", network=plan.networks),
     ]
 
 
@@ -177,12 +190,26 @@ def code(stage):
     return lambda wildcards: " ".join([plan.code(stage), *wildcards])
 
 
+if workflow.is_main_process and cores_given() and not DRY_RUN:
+    logger.addHandler(
+        RemainingTime(cores_given(), Path(".snakemake/tsva/seconds.json"))
+    )
+
+
+onstart:
+    if plan.first_look_slide and not Path("results/first_look/index.html").exists():
+        logger.info(
+            "First pictures, within a minute: "
+            f"{Path('results/first_look/index.html').absolute()} (the page fills as methods finish)"
+        )
+
+
 if plan.awaits_fetch:
     logger.info(
         f"This run fetches {plan.sheet}; run the same command again to go on with it."
     )
 
-if any(re.fullmatch(r"-\w*n\w*|--dry-?run", word) for word in sys.argv):
+if DRY_RUN:
     logger.info(
         f"About {plan.disk_bytes() / 1e9:.1f} GB of disk will hold the stacks and patches under results/."
     )

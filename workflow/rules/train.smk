@@ -13,7 +13,7 @@ rule train:
     priority: 2  # the longest jobs; others fill the gaps
     conda:
         ENV
-    threads: all_cores()
+    threads: share_of_cores(len(plan.networks))
     resources:
         mem_mb=more(8000),
         runtime=more(1440),

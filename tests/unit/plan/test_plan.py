@@ -155,12 +155,12 @@ def test_thousands_of_files_are_told_as_their_folders(tmp_path: Path) -> None:
     for name in ("s1_l1/Seg1_defocus0.jpg", "s1_l1/Seg1_defocus500.jpg", "s1_l2/Seg1_defocus0.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    made = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\ttrain\tstack\ts1_l1\t\t")
+    made = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\trefocus\tstack\ts1_l1\t\t")
     assert made.inputs("A") == [tmp_path / "s1_l1", tmp_path / "s1_l2"]
     assert made.inputs("B") == made.files("B")
     before = made.data("A")
     (tmp_path / "s1_l2/Seg1_defocus0.jpg").write_text("else")
-    again = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\ttrain\tstack\ts1_l1\t\t")
+    again = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\trefocus\tstack\ts1_l1\t\t")
     assert again.data("A") != before
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-import tsva.training.offset_lessons
 from tsva.restoration.networks import build
 from tsva.restoration.networks.fusion import Fusion
 from tsva.settings.train import FusionSettings, TrainSettings
@@ -43,9 +42,8 @@ def test_expected_errors_are_as_large_as_those_that_occur(network: Fusion, verif
     np.testing.assert_allclose(np.log(ratios(network, pairs)).mean(), 0, atol=1e-5)
 
 
-def test_a_training_ends_with_it(training: PatchStacks, verification: PatchStacks, monkeypatch) -> None:
-    monkeypatch.setattr(tsva.training.offset_lessons, "STEPS", 5)
-    fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=2)
+def test_a_training_ends_with_it(training: PatchStacks, verification: PatchStacks) -> None:
+    fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=2, offset_steps=5, microscopes=2)
     settings = TrainSettings(steps=2, verifications=1, fusion=fusion)
     fitted = fit("fusion", training, verification, settings, seed=1)
     network = build("fusion", settings, 3).eval()

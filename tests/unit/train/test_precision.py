@@ -50,9 +50,7 @@ def test_every_network_is_trained_in_either_precision(
     monkeypatch,
 ) -> None:
     monkeypatch.setattr(tsva.training.fit, "precision", lambda: precision)
-    monkeypatch.setattr(tsva.training.offset_lessons, "STEPS", 5)
-    monkeypatch.setattr(tsva.training.microscopes, "MICROSCOPES", 2)
-    fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=4)
+    fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=4, offset_steps=5, microscopes=2)
     settings = small.model_copy(update={"steps": 24, "verifications": 2, "fusion": fusion})
     fitted = fit(name, training, verification, settings, seed=1)
     assert fitted.diverged_at is None and [row["step"] for row in fitted.log_rows] == [12, 24]

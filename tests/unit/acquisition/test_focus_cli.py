@@ -67,13 +67,23 @@ def test_tables_say_what_was_found(ingest: Path) -> None:
         "tissue_fraction",
         "focal_offset_um",
         "max_shift_px",
+        "max_edge_shift_px",
     ]
     assert fields["field"].tolist() == ["001", "002", "003", "004"]
     assert fields["verdict"].tolist() == ["ok", "ok", "ok", "blank"]
     assert fields["focus_z_um"].tolist()[:3] == [0.5, 1.5, 0.0]
     assert fields["focal_offset_um"].fillna(99).tolist() == [99, 1.0, -0.5, 99]
     planes = read_table(out / "planes.tsv")
-    assert planes.columns.tolist() == ["field", "plane", "z_um", "brenner", "shift_y_px", "shift_x_px"]
+    assert planes.columns.tolist() == [
+        "field",
+        "plane",
+        "z_um",
+        "brightness",
+        "brenner",
+        "shift_y_px",
+        "shift_x_px",
+        "scale",
+    ]
     assert planes["field"].tolist() == [name for name in ("001", "002", "003", "004") for _ in Z]
     patches = read_table(out / "patches.tsv")
     assert patches.columns.tolist() == [

@@ -15,6 +15,7 @@ from tsva.cli.pairs import command as pairs_command
 from tsva.cli.split import command as split_command
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_stack
+from tsva.storage.arrays import read_array
 from tsva.storage.tables import read_table, write_table
 
 SETTINGS = {"patch_px": 32, "offset_max_um": 1.0}
@@ -99,7 +100,7 @@ def make_truth(folder: Path, field: str, generator: np.random.Generator) -> dict
     }
 
 
-def pairs(results: Path, slide: str, *, role="train", patient: str | None = None, simulated=False) -> Path:
+def pairs(results: Path, slide: str, *, role="train", patient: str | None = None, simulated=False, **more) -> Path:
     """Run tsva pairs."""
     row = {
         "slide": slide,
@@ -112,7 +113,7 @@ def pairs(results: Path, slide: str, *, role="train", patient: str | None = None
     out = results / "pairs" / slide
     run(
         pairs_command,
-        *settings_option(slide=row, pairs=SETTINGS),
+        *settings_option(slide=row, pairs={**SETTINGS, **more}),
         "--seed",
         1,
         "--ingest",
@@ -233,3 +234,28 @@ def test_split_says_why_a_data_set_is_empty(tmp_path):
     with pytest.raises(UserError, match=r"dataset2.*without usable fields \(2 × nothing stained\)"):
         split(tmp_path, "a", "b", "c")
     assert not (tmp_path / "pairs/train.tsv").exists()
+
+
+def test_planes_are_aligned_by_request(tmp_path: Path) -> None:
+    """The second plane above focus is moved by whole pixels in one field; the other can't be aligned."""
+    make_slide(tmp_path, "A")
+    plain = read_array(pairs(tmp_path, "A") / "patches.npy")
+    table = pd.DataFrame(
+        [
+            {"field": field, "plane": plane, "z_um": z, "shift_y_px": 0.0, "shift_x_px": 0.0, "scale": 1.0}
+            for field in ("f1", "007")
+            for plane, z in enumerate(Z_UM)
+        ]
+    )
+    table.loc[(table["field"] == "f1") & (table["plane"] == FOCUS + 2), ["shift_y_px", "shift_x_px"]] = [3.0, -2.0]
+    table.loc[(table["field"] == "007") & (table["plane"] == FOCUS - 1), ["shift_y_px", "shift_x_px", "scale"]] = np.nan
+    write_table(tmp_path / "focus/A/planes.tsv", table)
+    out = pairs(tmp_path, "A", align_planes=True)
+    used, excluded = read_table(out / "patches.tsv"), read_table(out / "excluded.tsv")
+    assert used["field"].unique().tolist() == ["f1"]
+    assert excluded["reason"].tolist() == ["the plane at z = 1 µm can't be aligned with the in-focus plane"]
+    found, middle = read_array(out / "patches.npy"), plain.shape[1] // 2
+    others = [plane for plane in range(plain.shape[1]) if plane != middle + 2]
+    assert np.array_equal(found[:, others], plain[: len(found), others])
+    # moved down by 3 and left by 2: content comes from 3 rows above and 2 columns to the right
+    assert np.array_equal(found[:, middle + 2, 3:, :-2], plain[: len(found), middle + 2, :-3, 2:])

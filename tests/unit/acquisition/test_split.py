@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsva.acquisition.pairs import EXCLUDED_COLUMNS, PATCH_COLUMNS
-from tsva.acquisition.split import split
+from tsva.acquisition.split import check_repeats, split
 from tsva.errors import UserError
 from tsva.settings.pairs import PairsSettings
 
@@ -119,3 +119,16 @@ def test_what_was_left_out_is_gathered():
     _, gathered = split([table("a"), table("b")], [one, NONE, two], PairsSettings(), seed=1)
     assert gathered["slide"].tolist() == ["a", "b"]
     assert gathered["reason"].tolist() == ["edge", "blank"]
+
+
+def _ingested(slide: str, *digests: str) -> pd.DataFrame:
+    reasons = ["" if digest else "blank" for digest in digests]
+    return pd.DataFrame(
+        {"slide": slide, "field": range(1, len(digests) + 1), "reason": reasons, "digest": list(digests)}
+    )
+
+
+def test_a_field_that_stands_in_two_slides_is_refused() -> None:
+    check_repeats([_ingested("A", "x", "y", "", ""), _ingested("B", "z", "", "")])
+    with pytest.raises(UserError, match=r"^slide B, field 2: got the pixels of slide A, field 1; wanted each field in"):
+        check_repeats([_ingested("A", "x", "y"), _ingested("B", "z", "x")])
