@@ -78,7 +78,7 @@ class Plan:
                 wanted="a slide sheet (docs/formats.md)",
                 do="Mend the path; it is relative to the working directory.",
             )
-        rows = {} if self.awaits_fetch else parse_sheet(_text(self.sheet), str(self.sheet))
+        rows = {} if self.awaits_fetch else parse_sheet(sheet_text(self.sheet), str(self.sheet))
         for number, row in rows.items():
             self._check_row(number, row)
         self.slides: dict[str, SlideRow] = {row.slide: row for row in rows.values()}
@@ -321,7 +321,14 @@ class Plan:
             )
 
 
-def _text(path: Path) -> str:
+def sheet_text(path: Path) -> str:
+    """The text of a slide sheet.
+
+    Raises
+    ------
+    UserError
+        If it can't be read.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

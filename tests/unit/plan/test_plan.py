@@ -195,3 +195,16 @@ def test_keys_that_have_moved_say_where_to(tmp_path: Path) -> None:
 def test_a_misspelt_use_of_settings_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match=r"pairs\.delta_um"):
         plan(tmp_path, TRAIN).settings_file("focus", "pairs.delta_um")
+
+
+def test_files_that_snakemake_is_told_of(tmp_path: Path) -> None:
+    """Snakemake takes braces for wildcards; files that an operating system hides are none of the user's."""
+    (tmp_path / "a{b}").mkdir()
+    (tmp_path / "a{b}/x.tif").write_text("x")
+    (tmp_path / "a{b}/._x.tif").write_text("hidden")
+    made = plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t")
+    assert [path.name for path in made.files("Z")] == ["x.tif"]
+    assert made.inputs("Z") == [tmp_path]
+    before = made.data("Z")
+    (tmp_path / "a{b}/x.tif").write_text("y")
+    assert plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t").data("Z") != before
