@@ -17,8 +17,8 @@ from scipy.ndimage import gaussian_filter
 from settings_file import settings_option
 
 from tsva.cli.report import command
+from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.pairs import PairsSettings
-from tsva.settings.train import NETWORK_NAMES
 from tsva.storage.tables import write_table
 
 PAIRS = PairsSettings(patch_px=32)
