@@ -23,7 +23,7 @@ from pathlib import Path
 def _server() -> subprocess.Popen[str]:
     # in a folder without the project, which must come from the copy
     server = subprocess.Popen(
-        [sys.executable, str(Path(__file__))],
+        [sys.executable, "-P", str(Path(__file__))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
