@@ -11,6 +11,7 @@ mean and standard deviation of what the reference itself changes with half of it
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
 
 import click
@@ -58,6 +59,12 @@ def specimen_of(
     return slabs, frame
 
 
+@cache
+def transfer(optics: OpticsSettings) -> OtfTable:
+    """Transfer functions for every field; the mountant has no part in them."""
+    return OtfTable(optics, 2 * REACH_UM)
+
+
 def fast(
     slabs: tuple[Specimen, ...], frame: Frame, optics: OpticsSettings, spacing_um: float, without: dict[str, object]
 ) -> np.ndarray:
@@ -68,7 +75,7 @@ def fast(
         slabs,
         np.zeros(frame.fine_shape),
         Z_UM,
-        lambda reach: OtfTable(optics, reach),
+        lambda _: transfer(optics.model_copy(update={"mountant_index": None})),
         frame.grid,
         spacing_um=spacing_um,
         travel_per_depth=travel_per_depth(optics),

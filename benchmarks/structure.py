@@ -7,9 +7,9 @@ error with what to look at, and the status is 1.
 
 `modules` leaves out `__init__` files that hold nothing but a docstring. `names_shared` leaves out `tsva.cli` and
 `tsva.settings`, whose modules have the name of the stage that they serve. `behind` counts the modules whose code
-decides the digest of a stage. `reading` reads a stack of 27 planes from the user's OME-TIFF (and a stack of the ingest
-stage): every opening of the file by anyone, openings by tifffile, and parses of an XML document. `import_s` is the
-least of some fresh interpreters.
+decides the digest of a stage; `[rooms]` of the limits lists the packages that they may come from. `reading` reads a
+stack of 27 planes from the user's OME-TIFF (and a stack of the ingest stage): every opening of the file by anyone,
+openings by tifffile, and parses of an XML document. `import_s` is the least of some fresh interpreters.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from statistics import median
 from types import FrameType
@@ -35,7 +36,7 @@ from xml.etree import ElementTree
 import networkx as nx
 import numpy as np
 import tifffile
-from grimp import build_graph
+from grimp import ImportGraph, build_graph
 
 from tsva.acquisition.stack import Stack
 from tsva.cli.main import COMMANDS
@@ -59,7 +60,7 @@ def main() -> None:
     limits = parser.parse_args().limits
     found = counts()
     print(json.dumps(found, indent=1))
-    broken = list(over(found, tomllib.loads(limits.read_text()))) if limits else []
+    broken = list(over_limits(found, tomllib.loads(limits.read_text()))) if limits else []
     for line in broken:
         print(line, file=sys.stderr)
     sys.exit(1 if broken else 0)
@@ -89,6 +90,7 @@ def modules() -> list[Path]:
     return [path for path in sorted(PACKAGE.rglob("*.py")) if not is_marker(path)]
 
 
+@cache
 def is_marker(path: Path) -> bool:
     """Whether a file makes a folder a package and does nothing else."""
     body = ast.parse(path.read_text(encoding="utf-8")).body
@@ -115,22 +117,51 @@ def fmt_skips() -> dict[str, int]:
     return {file: number for file, number in sorted(found.items()) if number}
 
 
+@cache
+def imports() -> ImportGraph:
+    """Who imports whom."""
+    return build_graph("tsva", cache_dir=None)
+
+
 def circles() -> list[list[str]]:
     """Groups of modules that import each other, wherever in a module the import stands."""
-    graph = build_graph("tsva", cache_dir=None)
+    graph = imports()
     edges = [(name, other) for name in graph.modules for other in graph.find_modules_directly_imported_by(name)]
     return sorted(sorted(group) for group in nx.strongly_connected_components(nx.DiGraph(edges)) if len(group) > 1)
 
 
-def behind() -> dict[str, int]:
-    """Modules behind the digest of every stage that a rule runs."""
+def stages() -> dict[str, str]:
+    """The module of the command of every stage that a rule runs."""
     rules = "".join(path.read_text() for path in sorted((ROOT / "workflow").rglob("*.smk")))
-    stages = sorted(set(re.findall(r"\bcode\(\s*[\"'](\w+)[\"']", rules)))
     by_stage = {name.replace("-", "_"): module for name, module in COMMANDS.items()}
-    return {
-        stage: sum(path.suffix == ".py" and not is_marker(path) for path in files_behind(by_stage[stage]))
-        for stage in stages
-    }
+    return {stage: by_stage[stage] for stage in sorted(set(re.findall(r"\bcode\(\s*[\"'](\w+)[\"']", rules)))}
+
+
+def behind() -> dict[str, int]:
+    """Modules behind the digest of every stage."""
+    return {stage: len(modules_behind(module)) for stage, module in stages().items()}
+
+
+@cache
+def modules_behind(module: str) -> list[str]:
+    """Dotted names of the modules whose code decides a stage's digest."""
+    paths = [path for path in files_behind(module) if path.suffix == ".py" and not is_marker(path)]
+    parts = [path.relative_to(ROOT).with_suffix("").parts for path in paths]
+    return sorted(".".join(part[:-1] if part[-1] == "__init__" else part) for part in parts)
+
+
+def strangers(allowed: dict[str, list[str]]) -> Iterator[str]:
+    """A line for each module behind a stage that lies in no package that the stage may use, with how it got there."""
+    graph = imports()
+    for stage, module in stages().items():
+        if stage not in allowed:
+            yield f"rooms.{stage}: the limits list no packages for this stage"
+            continue
+        for name in modules_behind(module):
+            package = name.split(".")[1] if name.count(".") > 1 else ""
+            if package and package not in (*allowed[stage], "cli"):
+                way = graph.find_shortest_chain(module, name) or ("?",)
+                yield f"rooms.{stage}: {name} is behind it, and {package} is none of its packages: {' > '.join(way)}"
 
 
 def reading() -> dict[str, dict[str, int]]:
@@ -202,10 +233,19 @@ def import_times_s() -> Iterator[float]:
         yield float(ran.stdout)
 
 
+def over_limits(found: dict[str, Any], limits: dict[str, Any]) -> Iterator[str]:
+    """A line for each limit of a file that is broken."""
+    yield from over(found, limits)
+    if "rooms" in limits:
+        yield from strangers(limits["rooms"])
+
+
 def over(found: dict[str, Any], limits: dict[str, dict[str, float]]) -> Iterator[str]:
     """A line for each limit that is broken, and for each that no count has the name of."""
     numbers = flat(found)
     for name, limit in limits.items():
+        if name == "rooms":
+            continue
         if name not in numbers or not limit.keys() <= {"at_most", "at_least"}:
             yield f"{name}: there is no such count or limit; counts are {', '.join(numbers)}"
             continue

@@ -27,7 +27,7 @@ TINY = {
         "crop_px": 32,
         "steps": 6,
         "verifications": 2,
-        "fusion": {"width": 8, "depth": 1, "crop_px": 64, "batch": 4},
+        "fusion": {"width": 8, "depth": 1, "crop_px": 64, "batch": 4, "offset_steps": 20, "microscopes": 2},
     },
     "methods": {"baselines": ["mean", "wiener_blind"], "sample_per_offset": 1},
     "baselines": {"kernel_px": 7, "section_thickness_um": 0.0},
@@ -38,7 +38,7 @@ TINY = {
         "offsets": 1,
         "field_px": 64,
     },
-    "report": {"bootstrap_draws": 200, "examples": 1},
+    "report": {"bootstrap_draws": 200, "examples": 1, "first_look": False},
 }
 SHEET = """slide\tpatient\tsample\trole\tsource\tpath\tpixel_um\tpattern\ttissue
 A1\tA\tglandular\ttrain\tsimulated\t\t\t\tglandular

@@ -1,30 +1,29 @@
 """The in-focus plane of fields and patches, and when not to believe it.
 
-The in-focus plane is the one with the largest Brenner gradient. Camera noise has a Brenner gradient of its own, so on
-blank glass the maximum is drawn by lot: places without tissue, curves without a clear peak, and maxima at the end of a
-stack are told apart here and left out later.
+The in-focus plane is the one with the largest Brenner gradient. The gradient rises with the square of brightness, and
+lamps and exposure times vary from plane to plane: by default all planes are measured at the same brightness. Camera
+noise has a Brenner gradient of its own, so on blank glass the maximum is arbitrary: places without tissue, curves
+without a clear peak, and maxima at the end of a stack are told apart here and left out later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.signal import find_peaks, peak_prominences
-from skimage.registration import phase_cross_correlation
 
+from tsva.acquisition.brightness import gains
 from tsva.acquisition.grid import Place, places
+from tsva.acquisition.registration import Alignment, align, scale_trend
 from tsva.acquisition.sharpness import LAG_PX, TISSUE_FACTOR, differences, grey, mean_square, noise_floor, structure
 from tsva.acquisition.stack import Stack
 from tsva.settings.focus import FocusSettings
 
 NOISE_ERROR = 0.1
 """Error of the noise floor, as a share of it: between white noise and interpolated colours, and as lamps drift."""
-FARTHEST_MATCH = 0.25
-"""Largest mismatch (root of 1 less the squared correlation) at which a shift is believed. Simulated planes without any
-shift measure up to 0.15 pixels there, some 2 µm from focus at an aperture of 0.75, and ever more beyond."""
 
 PATCH_COLUMNS = (
     "field",
@@ -87,7 +86,9 @@ class Sharpness:
     floor: float
 
 
-def measure(planes: np.ndarray, grid: Sequence[Place], patch_px: int, mosaic_px: int | None) -> Sharpness:
+def measure(
+    planes: np.ndarray, grid: Sequence[Place], patch_px: int, mosaic_px: int | None, gains: np.ndarray | None = None
+) -> Sharpness:
     """Measure a field's sharpness plane by plane.
 
     Parameters
@@ -100,12 +101,16 @@ def measure(planes: np.ndarray, grid: Sequence[Place], patch_px: int, mosaic_px:
         Their edge.
     mosaic_px : int or None
         If the field is a mosaic: the edge of its parts. No difference is taken across their seams.
+    gains : (Z,) float array, optional
+        What brings each plane to the common brightness (`brightness.gains`); all 1 without. One factor a plane, of the
+        whole field: a patch's own mean changes with defocus, as light crosses its border.
 
     Returns
     -------
     Sharpness
-        Its floor is measured on what neighbouring planes do not share: noise is new in each plane, while tissue that
-        fills a field hardly changes between two planes that lie close together or far from focus.
+        In squared grey levels of the common brightness. Its floor is measured on what neighbouring planes do not
+        share: noise is new in each plane, while tissue that fills a field hardly changes between two planes that lie
+        close together or far from focus.
 
     Raises
     ------
@@ -116,8 +121,10 @@ def measure(planes: np.ndarray, grid: Sequence[Place], patch_px: int, mosaic_px:
         raise ValueError("one plane alone can't be told in focus or out of it")
     field, patches, blocks, floors = [], [], [], []
     before: list[np.ndarray] = []
-    for plane in planes:
+    for number, plane in enumerate(planes):
         values = differences(plane)
+        if gains is not None:
+            values *= np.float32(gains[number])
         cut = [values[p.y_px : p.y_px + patch_px, p.x_px : p.x_px + patch_px - LAG_PX] for p in grid]
         patches.append([mean_square(part) for part in cut])
         blocks.append([structure(part).ravel() for part in cut])
@@ -179,46 +186,17 @@ def _second_peak(curve: np.ndarray, plane: int) -> float:
     return float(max(peak_prominences(curve, others)[0], default=0.0))
 
 
-def shifts(planes: np.ndarray, plane: int, place: Place, patch_px: int) -> np.ndarray:
-    """Shift of each plane against the in-focus plane, by cross-correlation of one patch.
+def alignment(planes: np.ndarray, plane: int, place: Place, patch_px: int, mosaic_px: int | None) -> Alignment:
+    """Shift and scale of each plane against the in-focus plane (`registration.align`).
 
-    Plain cross-correlation under a Hann window: phase correlation gives all frequencies equal weight, and defocus
-    leaves the high ones to noise.
-
-    Parameters
-    ----------
-    planes : (Z, Y, X, C) uint8 array
-    plane : int
-        The in-focus plane.
-    place : Place
-        A patch with tissue.
-    patch_px : int
-        Its edge.
-
-    Returns
-    -------
-    (Z, 2) float array
-        y and x in pixels, to a twentieth: what to move the plane by for it to lie on the in-focus plane. NaN where the
-        plane resembles it too little for a believable answer.
+    Parts of a mosaic do not continue each other: there the patch at `place` stands for the field, and scale, which
+    needs the field's extent, is NaN.
     """
-    window = np.hanning(patch_px).astype(np.float32)
-    window = window[:, None] * window
-
-    def prepared(number: int) -> np.ndarray:
-        values = grey(planes[number, place.y_px : place.y_px + patch_px, place.x_px : place.x_px + patch_px])
-        return (values - values.mean()) * window
-
-    reference = prepared(plane)
-    out = np.full((len(planes), 2), np.nan)
-    for step in (-1, 1):
-        for number in range(plane, len(planes) if step > 0 else -1, step):
-            shift, mismatch, _ = phase_cross_correlation(
-                reference, prepared(number), normalization=None, upsample_factor=20
-            )
-            if not mismatch <= FARTHEST_MATCH:
-                break  # planes farther from focus match less still
-            out[number] = shift
-    return out
+    if mosaic_px is None:
+        return align(planes, plane)
+    patch = planes[:, place.y_px : place.y_px + patch_px, place.x_px : place.x_px + patch_px]
+    found = align(patch, plane)
+    return Alignment(np.full(len(planes), np.nan), found.shift_px)
 
 
 def focus_field(
@@ -242,7 +220,8 @@ def focus_field(
     Returns
     -------
     planes : DataFrame
-        ``field``, ``plane``, ``z_um``, ``brenner``, ``shift_y_px``, ``shift_x_px``.
+        ``field``, ``plane``, ``z_um``, ``brightness`` (mean grey level), ``brenner`` (at the planes' median brightness
+        where it is normalised), ``shift_y_px``, ``shift_x_px``, ``scale``, ``scale_trend``.
     row : dict
         The field's verdict; `focal_offset_um` is left to `summarise`.
     patches : DataFrame
@@ -251,7 +230,9 @@ def focus_field(
     height, width = stack.planes.shape[1:3]
     grid = list(places(height, width, patch_px))
     judged, edge = (grid, patch_px) if grid else ([Place(0, 0, 0, 0)], min(height, width))
-    measured = measure(stack.planes, judged, edge, mosaic_px)
+    brightness = np.array([grey(plane).mean(dtype=np.float64) for plane in stack.planes])
+    normalised = settings.sharpness == "normalised_brenner"
+    measured = measure(stack.planes, judged, edge, mosaic_px, gains(brightness) if normalised else None)
     # a patch judges its own sharpest plane, as the focal surface is not flat
     own = measured.patches.argmax(axis=0)
     tissue = np.mean(measured.blocks > TISSUE_FACTOR * measured.floor, axis=2)
@@ -261,15 +242,19 @@ def focus_field(
     best = max(verdict.tissue_fraction for verdict in verdicts)
     whole_field = judge(measured.field, best, measured.floor, settings)
     sharpest = judged[int(measured.patches[whole_field.plane].argmax())]
-    shift = shifts(stack.planes, whole_field.plane, sharpest, edge)
+    found = alignment(stack.planes, whole_field.plane, sharpest, edge, mosaic_px)
+    trend = scale_trend(found.scale, stack.z_um, whole_field.plane)
     planes = pd.DataFrame(
         {
             "field": field,
             "plane": range(len(stack.z_um)),
             "z_um": stack.z_um,
+            "brightness": brightness,
             "brenner": measured.field,
-            "shift_y_px": shift[:, 0],
-            "shift_x_px": shift[:, 1],
+            "shift_y_px": found.shift_px[:, 0],
+            "shift_x_px": found.shift_px[:, 1],
+            "scale": found.scale,
+            "scale_trend": trend,
         }
     )
     reason = whole_field.reason
@@ -283,7 +268,8 @@ def focus_field(
         "focus_z_um": stack.z_um[whole_field.plane],
         "peak_ratio": whole_field.peak_ratio,
         "tissue_fraction": float(tissue[whole_field.plane].mean()),
-        "max_shift_px": float(np.nanmax(np.hypot(*shift.T))),
+        "max_shift_px": float(np.nanmax(np.hypot(*found.shift_px.T))),
+        "max_edge_shift_px": float(np.abs(trend - 1).max() * max(height, width) / 2),
     }
     patches = pd.DataFrame(
         [_patch_row(field, place, verdict) for place, verdict in zip(grid, verdicts, strict=False)],
@@ -307,7 +293,9 @@ def _patch_row(field: str, place: Place, verdict: Verdict) -> dict[str, object]:
     }
 
 
-def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame, dict[str, object]]:
+def summarise(
+    fields: pd.DataFrame, assumed_sd_um: float, *, shared_z: bool = True
+) -> tuple[pd.DataFrame, dict[str, object]]:
     """The slide's initial focal position F, and how its other fields' focal positions scatter about it.
 
     Parameters
@@ -316,6 +304,8 @@ def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame,
         `verdict` and `focus_z_um` of the slide's fields, in the order in which they were taken.
     assumed_sd_um : float
         Standard deviation that pairs draw their offsets with.
+    shared_z : bool
+        Whether all fields' positions are on one scale, the stage's. If not, there are no focal offsets to tell.
 
     Returns
     -------
@@ -327,7 +317,7 @@ def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame,
     usable = fields["verdict"] == "ok"
     positions = fields.loc[usable, "focus_z_um"].astype(float)
     first = float(positions.iloc[0]) if len(positions) else None
-    offsets = positions.iloc[1:] - first if first is not None else positions
+    offsets = (positions.iloc[1:] if shared_z else positions.iloc[:0]) - (first or 0.0)
     summary: dict[str, object] = {
         "initial_focal_position_um": first,
         "fields": len(fields),
@@ -338,3 +328,22 @@ def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame,
         "assumed_sd_um": assumed_sd_um,
     }
     return fields.assign(focal_offset_um=offsets.reindex(fields.index)), summary
+
+
+def breathing(row: Mapping[str, object], max_edge_shift_px: float) -> str:
+    """What to warn of where magnification changes with focus; empty if it moves the field's edge by less.
+
+    Parameters
+    ----------
+    row : mapping
+        A field's row, of `focus_field`.
+    max_edge_shift_px : float
+        Limit, in pixels at the middle of the field's longer edge.
+    """
+    edge_px = float(str(row["max_edge_shift_px"]))
+    if not edge_px > max_edge_shift_px:
+        return ""
+    return (
+        f"magnification changes from plane to plane (focus breathing): by {edge_px:.1f} pixels at the field's edge,"
+        f" more than {max_edge_shift_px:g}; pairs.align_planes corrects it"
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -44,6 +46,7 @@ def plan(
     *,
     seed: int,
     array: str,
+    unusable: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Decide which patches of a slide are used, and say why the others are not.
 
@@ -59,6 +62,8 @@ def plan(
         Of the offsets' draws.
     array : str
         Where the patches' array will lie, relative to the results folder.
+    unusable : mapping of str to str, optional
+        Fields to leave out for other reasons, and these.
 
     Returns
     -------
@@ -86,6 +91,7 @@ def plan(
     for taken in ingested.to_dict("records"):
         field = str(taken["field"])
         reason = _text(taken["reason"]) or _why_not(slide.slide, taken, verdicts.get(field), settings)
+        reason = reason or (unusable or {}).get(field, "")
         if not reason and field not in by_field:
             reason = f"smaller than one patch of {settings.patch_px}×{settings.patch_px} pixels"
         if reason:
@@ -185,6 +191,39 @@ def reachable_planes(stack: Stack, focus_plane: int, settings: PairsSettings) ->
     if not reach <= focus_plane < len(stack.planes) - reach:
         raise ValueError(f"plane {focus_plane} of {len(stack.planes)} has fewer than {reach} planes on one side")
     return stack.planes[focus_plane - reach : focus_plane + reach + 1]
+
+
+def alignments(
+    planes: pd.DataFrame, focused: pd.DataFrame, settings: PairsSettings
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """How the planes that offsets can reach lie against the in-focus plane, field by field.
+
+    Parameters
+    ----------
+    planes, focused : DataFrame
+        ``focus/<slide>/planes.tsv`` and ``focus/<slide>/fields.tsv``.
+    settings : PairsSettings
+
+    Returns
+    -------
+    reachable : dict of str to DataFrame
+        `scale_trend`, `shift_y_px` and `shift_x_px` of each field's `reachable_planes`.
+    unusable : dict of str to str
+        Fields where a plane could not be aligned, and why they are left out.
+    """
+    reachable, unusable = {}, {}
+    middle = {str(row["field"]): row["focus_plane"] for row in focused.to_dict("records") if row["verdict"] == "ok"}
+    for name, rows in planes.groupby("field"):
+        field = str(name)
+        if field not in middle:
+            continue
+        near = rows[(rows["plane"] - int(middle[field])).abs() <= settings.reach_planes]
+        reachable[field] = near[["scale_trend", "shift_y_px", "shift_x_px"]]
+        unknown = near[near[["scale_trend", "shift_y_px"]].isna().any(axis=1)]
+        if len(unknown):
+            z_um = float(unknown["z_um"].iloc[0])
+            unusable[field] = f"the plane at z = {z_um:g} µm can't be aligned with the in-focus plane"
+    return reachable, unusable
 
 
 def plane_at(stack: Stack, z_um: float) -> np.ndarray | None:

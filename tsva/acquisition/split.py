@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -56,6 +57,32 @@ def split(
         _check_channels(role, table)
         tables[role] = table.assign(split=_sides(table, settings, seed) if role == "train" else "test")
     return tables, left_out
+
+
+def check_repeats(ingested: Iterable[pd.DataFrame]) -> None:
+    """Refuse fields whose pixels stand in two slides, whatever the files' formats and names.
+
+    Parameters
+    ----------
+    ingested : iterable of DataFrame
+        ``ingest/<slide>/fields.tsv`` of the slides that train and test.
+
+    Raises
+    ------
+    UserError
+        Names both.
+    """
+    seen: dict[str, dict[Hashable, Any]] = {}
+    for table in ingested:
+        for field in table[table["reason"] == ""].to_dict("records"):
+            first = seen.setdefault(str(field["digest"]), field)
+            if first["slide"] != field["slide"]:
+                raise UserError(
+                    f"slide {field['slide']}, field {field['field']}",
+                    got=f"the pixels of slide {first['slide']}, field {first['field']}",
+                    wanted="each field in one slide alone, so that nothing is tested on what it was trained on",
+                    do="Take one of the two out of the slide sheet.",
+                )
 
 
 def _gather(tables: Iterable[pd.DataFrame], order: list[str]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.focus import focus_field, summarise
+from tsva.acquisition.focus import breathing, focus_field, summarise
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack
@@ -31,6 +31,7 @@ FIELD_COLUMNS = [
     "tissue_fraction",
     "focal_offset_um",
     "max_shift_px",
+    "max_edge_shift_px",
 ]
 
 
@@ -59,7 +60,12 @@ def command(settings: FocusSettings, pairs: PairsSettings, ingest: Path, out: Pa
         patches.append(of_patches)
         if row["verdict"] != "ok":
             log.warning("%s, field %s: %s (%s)", ingest.name, field["field"], row["verdict"], row["reason"])
-    fields, summary = summarise(pd.DataFrame(rows), pairs.offset_sd_um)
+        warning = breathing(row, settings.max_edge_shift_px)
+        if warning and row["verdict"] == "ok":
+            log.warning("%s, field %s: %s", ingest.name, field["field"], warning)
+    # positions that each count from a first plane of its own don't lie on one scale
+    shared = all(str(field.get("z_absolute", True)) == "True" for field in taken)
+    fields, summary = summarise(pd.DataFrame(rows), pairs.offset_sd_um, shared_z=shared)
     with fresh_folder(out) as folder:
         write_table(folder / "planes.tsv", pd.concat(planes))
         write_table(folder / "fields.tsv", fields[FIELD_COLUMNS])

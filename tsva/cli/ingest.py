@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,7 +14,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.ingest import check_positions, check_step, checked, resulting_pixel_um
+from tsva.acquisition.brightness import Watch, check_brightness, gains, matched, spread
+from tsva.acquisition.ingest import check_positions, check_step, checked, cropped, resulting_pixel_um
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import regular_step_um
 from tsva.cli.common import settings_option
@@ -44,7 +47,18 @@ COLUMNS = [
     "reason",
     "source_pixel_um",
     "mosaic_px",
+    "pixel_source",
+    "z_source",
+    "z_absolute",
+    "notes",
+    "brightness_spread",
+    "brightness_matched",
+    "digest",
 ]
+PLANE_COLUMNS = ["field", "plane", "z_um", "brightness_1", "brightness_2", "brightness_3", "darkest", "brightest"]
+Row = dict[str, object]
+Taken = tuple[Row, list[Row]]
+"""A field's row, and those of its planes."""
 WHOLE = ("planes", "height_px", "width_px", "channels", "mosaic_px")
 
 
@@ -68,9 +82,10 @@ def command(
     with fresh_folder(out) as folder:
         (folder / "stacks").mkdir()
         if simulated is not None:
-            rows = _adopt(simulated, folder, slide, pairs, optics)
+            taken = _adopt(simulated, folder, slide, pairs, optics)
         else:
-            rows = _take_in(folder, slide, settings, pairs, optics, sheet_folder)
+            taken = _take_in(folder, slide, settings, pairs, optics, sheet_folder)
+        rows = [row for row, _ in taken]
         table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(WHOLE, "Int64"))
         if not (table["reason"] == "").any():
             raise UserError(
@@ -80,6 +95,8 @@ def command(
                 do="Give the slide another image, or take it out of the sheet.",
             )
         write_table(folder / "fields.tsv", table)
+        planes = [plane for _, planes in taken for plane in planes]
+        write_table(folder / "planes.tsv", pd.DataFrame(planes, columns=PLANE_COLUMNS))
     usable = int((table["reason"] == "").sum())
     log.info("%s: %d fields taken in, %d left out", slide.slide, usable, len(table) - usable)
 
@@ -91,27 +108,62 @@ def _take_in(
     pairs: PairsSettings,
     optics: OpticsSettings,
     sheet_folder: Path,
-) -> list[dict[str, object]]:
+) -> list[Taken]:
     """Read, check and write the fields of the user's files, one at a time."""
     sources = find_fields(slide, sheet_folder, settings.max_field_px)
     for source in sources:
         _check(source, slide, settings, pairs, optics)
-    rows = []
+    taken: list[Taken] = []
     for source in tqdm(sources, desc=f"ingest {slide.slide}", disable=None):
         file = f"stacks/{source.name}.ome.tif"
-        pixel_um, shape = write_field(source, folder / file, optics.pixel_um)
+        watch = Watch()
+        pixel_um, shape = write_field(source, folder / file, optics.pixel_um, watch, crop=settings.crop_planes)
+        warning = check_brightness(watch.planes, source.where, settings, slide.role)
+        if warning:
+            log.warning("%s: %s", source.where, warning)
+        if settings.match_brightness:
+            _match(folder / file, watch, source.where)
         resampled = pixel_um != source.pixel_um
         if resampled:
             log.info("%s: resampled from %.4g to %.4g µm per pixel", source.where, source.pixel_um, pixel_um)
-        row = _row(slide, source.name, file, shape, np.array(source.z_um), pixel_um)
-        rows.append({**row, "source_pixel_um": source.pixel_um if resampled else None, "mosaic_px": source.mosaic_px})
-    return rows
+        row = {
+            **_row(slide, source.name, file, shape, np.array(source.z_um), pixel_um, watch),
+            "source_pixel_um": source.pixel_um if resampled else None,
+            "mosaic_px": source.mosaic_px,
+            "brightness_matched": int(settings.match_brightness),
+            **told_by(source),
+        }
+        taken.append((row, _planes(source.name, source.z_um, watch)))
+    return taken
 
 
-def write_field(source: FieldSource, path: Path, common_pixel_um: float) -> tuple[float, tuple[int, int, int]]:
-    """Read, check and write a field plane by plane; gives the pixel size and the shape of a plane as written."""
+def told_by(source: FieldSource) -> dict[str, object]:
+    """Who says what of a field, for the table and the report."""
+    return {
+        "pixel_source": source.pixel_source,
+        "z_source": source.z_source,
+        "z_absolute": source.z_absolute,
+        "notes": "; ".join(source.notes),
+    }
+
+
+def _match(path: Path, watch: Watch, where: str) -> None:
+    """Write a stack anew with all planes at the same brightness."""
+    stack = read_stack(path)
+    factors = gains(np.array([plane.means for plane in watch.planes]))
+    part = path.with_name(f"matched-{path.name}")
+    write_planes(part, matched(stack.planes, factors), stack.z_um, stack.pixel_um)
+    part.replace(path)
+    log.info("%s: brightness matched, by factors of %.3f to %.3f", where, factors.min(), factors.max())
+
+
+def write_field(
+    source: FieldSource, path: Path, common_pixel_um: float, watch: Watch, *, crop: bool = False
+) -> tuple[float, tuple[int, int, int]]:
+    """Read, check, measure and write a field plane by plane; gives the pixel size and a plane's shape as written."""
+    stored = cropped(source.planes, source.where) if crop else source.planes()
     planes = checked(
-        source.planes(), source.plane_names, source.pixel_um, source.where, common_pixel_um=common_pixel_um
+        watch.over(stored), source.plane_names, source.pixel_um, source.where, common_pixel_um=common_pixel_um
     )
     pixel_um = resulting_pixel_um(source.pixel_um, common_pixel_um)
     return pixel_um, write_planes(path, planes, np.array(source.z_um), pixel_um)
@@ -135,14 +187,12 @@ def _check(
         )
 
 
-def _adopt(
-    simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings, optics: OpticsSettings
-) -> list[dict[str, object]]:
+def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings, optics: OpticsSettings) -> list[Taken]:
     """Take over the stacks of the simulate stage, without copying where the disk can link them."""
-    rows: list[dict[str, object]] = []
+    taken: list[Taken] = []
     for told in read_table(simulated / "fields.tsv").to_dict("records"):
         if told["reason"]:
-            rows.append({"slide": slide.slide, "field": told["field"], "file": "", "reason": told["reason"]})
+            taken.append(({"slide": slide.slide, "field": told["field"], "file": "", "reason": told["reason"]}, []))
             continue
         file = simulated / str(told["file"])
         stack = read_stack(file)
@@ -156,9 +206,12 @@ def _adopt(
             )
         field = str(told["field"])
         own = f"stacks/{field}.ome.tif"
-        rows.append(_row(slide, field, own, stack.planes.shape[1:], stack.z_um, stack.pixel_um))
+        watch = Watch()
+        deque(watch.over(stack.planes), maxlen=0)
+        row = _row(slide, field, own, stack.planes.shape[1:], stack.z_um, stack.pixel_um, watch)
+        taken.append(({**row, "brightness_matched": 0, "z_absolute": True}, _planes(field, stack.z_um.tolist(), watch)))
         _link(file, folder / own)
-    return rows
+    return taken
 
 
 def _link(source: Path, target: Path) -> None:
@@ -169,7 +222,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _row(
-    slide: SlideRow, field: str, file: str, shape: tuple[int, ...], z_um: np.ndarray, pixel_um: float
+    slide: SlideRow, field: str, file: str, shape: tuple[int, ...], z_um: np.ndarray, pixel_um: float, watch: Watch
 ) -> dict[str, object]:
     height, width, channels = shape
     return {
@@ -185,4 +238,16 @@ def _row(
         "z_last_um": z_um[-1],
         "z_step_um": regular_step_um(z_um),
         "reason": "",
+        "brightness_spread": spread(watch.planes),
+        "digest": watch.digest,
     }
+
+
+def _planes(field: str, z_um: Sequence[float], watch: Watch) -> list[Row]:
+    """Brightness of a field's planes as stored."""
+    rows: list[Row] = []
+    for number, plane in enumerate(watch.planes):
+        row: Row = {"field": field, "plane": number, "z_um": z_um[number]}
+        row |= {f"brightness_{channel}": mean for channel, mean in enumerate(plane.means, start=1)}
+        rows.append({**row, "darkest": plane.darkest, "brightest": plane.brightest})
+    return rows

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.pairs import cut, plan, plane_at, reachable_planes
+from tsva.acquisition.pairs import alignments, cut, plan, plane_at, reachable_planes
+from tsva.acquisition.registration import all_aligned
 from tsva.cli.common import settings_option
 from tsva.readers.stack_file import read_stack
 from tsva.settings.pairs import PairsSettings
@@ -42,15 +43,19 @@ def command(
     out: Path,
 ) -> None:
     """Cut a slide's patches, with every plane that offsets can reach, and list what was left out."""
-    ingested = read_table(ingest / "fields.tsv")
+    ingested, focused = read_table(ingest / "fields.tsv"), read_table(focus / "fields.tsv")
+    moves, unusable = (
+        alignments(read_table(focus / "planes.tsv"), focused, settings) if settings.align_planes else ({}, {})
+    )
     used, excluded = plan(
         slide,
         ingested,
-        read_table(focus / "fields.tsv"),
+        focused,
         read_table(focus / "patches.tsv"),
         settings,
         seed=seed,
         array=(out.absolute().relative_to(results.absolute()) / "patches.npy").as_posix(),
+        unusable=unusable,
     )
     files = dict(zip(ingested["field"].astype(str), ingested["file"], strict=True))
     with fresh_folder(out) as folder:
@@ -60,6 +65,10 @@ def command(
         for field, rows in tqdm(used.groupby("field", sort=False), desc=f"pairs {slide.slide}", disable=None):
             stack = read_stack(ingest / str(files[str(field)]))
             planes = reachable_planes(stack, int(rows["focus_plane"].iloc[0]), settings)
+            if str(field) in moves:
+                move = moves[str(field)]
+                shift_px = move[["shift_y_px", "shift_x_px"]].to_numpy()
+                planes = all_aligned(planes, move["scale_trend"].to_numpy(), shift_px)
             array.write(rows.index, cut(planes, rows, settings.patch_px))
         truth = pd.DataFrame() if simulated is None else read_table(simulated / "fields.tsv")
         used = _cut_truth(used, truth, simulated or Path(), folder, settings.patch_px)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from tsva.acquisition.split import split
+from tsva.acquisition.split import check_repeats, split
 from tsva.cli.common import settings_option
 from tsva.settings.pairs import PairsSettings
 from tsva.storage.atomic import fresh_file
 from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
-LISTS = ("--table", "--excluded")
+LISTS = ("--table", "--excluded", "--ingested")
 
 
 class _WithLists(click.Command):
@@ -50,6 +50,7 @@ def _one_flag_each(words: list[str]) -> list[str]:
 @click.option(
     "--excluded", type=click.Path(path_type=Path), multiple=True, required=True, help="excluded.tsv of all slides."
 )
+@click.option("--ingested", type=click.Path(path_type=Path), multiple=True, help="Ingest's fields.tsv of all slides.")
 @click.option("--out-train", type=click.Path(path_type=Path), required=True)
 @click.option("--out-dataset1", type=click.Path(path_type=Path), required=True)
 @click.option("--out-dataset2", type=click.Path(path_type=Path), required=True)
@@ -59,12 +60,14 @@ def command(
     seed: int,
     tables: tuple[Path, ...],
     excluded: tuple[Path, ...],
+    ingested: tuple[Path, ...],
     out_train: Path,
     out_dataset1: Path,
     out_dataset2: Path,
     out_excluded: Path,
 ) -> None:
     """Gather the patches of all slides: training and verification by patient, and both test data sets."""
+    check_repeats(map(read_table, ingested))
     parts, left_out = split(map(read_table, tables), map(read_table, excluded), settings, seed=seed)
     for role, out in {"train": out_train, "dataset1": out_dataset1, "dataset2": out_dataset2}.items():
         with fresh_file(out) as path:

@@ -74,7 +74,7 @@ def image_multislice(
     pupil, travel, z_um = pupil_of(optics, spherical_um), travel_per_depth(optics), np.atleast_1d(z_um)
     slabs = [specimen] if isinstance(specimen, Specimen) else list(specimen)
     slabs = [apparent(slab, travel) for slab in slabs]
-    heights = np.unique(np.concatenate([layer_heights(slab, surface_um, spacing_um) for slab in slabs]))[::-1]
+    heights = _heights(slabs, surface_um, spacing_um)
     densities = _densities(slabs, surface_um, heights, spacing_um)
     step_um = grid.pixel_um / grid.fine
     shape = grid.shape_px[0] * grid.fine, grid.shape_px[1] * grid.fine
@@ -84,34 +84,46 @@ def image_multislice(
         # Amplitude falls by the square root; deepest slices, which the light meets first, come first.
         slices = [np.exp(-density[..., channel] / 2) for density in densities]
         total, energy = np.zeros((len(z_um), *shape), np.float32), 0.0
-        for share_y, share_x, wavelength in _source(optics, channel, points):
+        for places, wavelength in _source(optics, channel, points):
             cutoff = pupil.na / wavelength
-            row, column = _on_grid(share_y * optics.condenser, share_x * optics.condenser, cutoff, shape, step_um)
-            wave = _plane_wave(row, column, shape)
             spread = _spread(optics, pupil, wavelength, radius2, spacing_um / travel)
-            for index, part in enumerate(slices):
-                wave *= part
-                wave = scipy.fft.fft2(wave, workers=threads, overwrite_x=True)
-                if index + 1 < len(slices):
-                    wave *= spread
-                    wave = scipy.fft.ifft2(wave, workers=threads, overwrite_x=True)
-            if not slices:
-                wave = scipy.fft.fft2(wave, workers=threads)
-            rho = np.sqrt(radius2) / cutoff
-            passed = rho <= 1
-            rho = np.where(passed, rho, 0)
+            within = np.flatnonzero(radius2 <= cutoff**2)
+            rho = np.sqrt(radius2.ravel()[within]) / cutoff
             rate = pupil.defocus_rate(rho, wavelength)
-            wave *= np.where(passed, pupil.amplitude(rho), 0) * np.exp(-1j * pupil.aberration(rho, wavelength))
-            energy += float(pupil.amplitude(np.hypot(row / shape[0], column / shape[1]) / step_um / cutoff)) ** 2
+            # The field goes on as exp(+ikz); the pupil's phases are minus path.
+            passes = pupil.amplitude(rho) * np.exp(-1j * pupil.aberration(rho, wavelength))
             if slices:  # on to the plane of height 0, still within the mountant
-                wave *= _spread(optics, pupil, wavelength, radius2, heights[-1] / travel)
-            for plane, z in enumerate(z_um):
-                # The field goes on as exp(+ikz); the pupil's phases are minus path.
-                focused = wave * np.exp((-1j * z) * rate).astype(np.complex64)
-                field = scipy.fft.ifft2(focused, workers=threads, overwrite_x=True)
-                total[plane] += field.real**2 + field.imag**2
+                passes *= _spread(optics, pupil, wavelength, radius2.ravel()[within], heights[-1] / travel)
+            for place in places:
+                row, column = _on_grid(place, optics.condenser * cutoff * step_um, shape)
+                energy += float(pupil.amplitude(np.hypot(row / shape[0], column / shape[1]) / step_um / cutoff)) ** 2
+                wave = _behind(slices, _plane_wave(row, column, shape), spread, threads).ravel()[within] * passes
+                for plane, z in enumerate(z_um):
+                    focused = np.zeros(shape, np.complex64)
+                    focused.ravel()[within] = wave * np.exp(-1j * z * rate)
+                    field = scipy.fft.ifft2(focused, workers=threads, overwrite_x=True)
+                    total[plane] += field.real**2 + field.imag**2
         for plane in range(len(z_um)):
             yield plane, channel, _pixels(total[plane] / energy, grid)
+
+
+def _heights(slabs: Sequence[Specimen], surface_um: np.ndarray, spacing_um: float) -> np.ndarray:
+    """Heights of all slices, falling, evenly spaced from the first that holds matter to the last."""
+    held = np.concatenate([layer_heights(slab, surface_um, spacing_um) for slab in slabs])
+    if len(held) == 0:
+        return held
+    return np.arange(round(held.max() / spacing_um), round(held.min() / spacing_um) - 1, -1) * spacing_um
+
+
+def _behind(slices: Sequence[np.ndarray], wave: np.ndarray, spread: np.ndarray, threads: int) -> np.ndarray:
+    """Spectrum of a wave behind the last slice; the wave's own memory is used."""
+    for index, part in enumerate(slices):
+        if index:
+            wave *= spread
+            wave = scipy.fft.ifft2(wave, workers=threads, overwrite_x=True)
+        wave *= part
+        wave = scipy.fft.fft2(wave, workers=threads, overwrite_x=True)
+    return wave if slices else scipy.fft.fft2(wave, workers=threads)
 
 
 def _densities(
@@ -127,21 +139,24 @@ def _densities(
     return summed
 
 
-def _source(optics: OpticsSettings, channel: int, points: int) -> Iterator[tuple[float, float, float]]:
-    """Places on the condenser's disc (shares of its radius, y and x) and a wavelength for each."""
+def _source(optics: OpticsSettings, channel: int, points: int) -> Iterator[tuple[list[tuple[float, float]], float]]:
+    """Pairs of opposite places on the condenser's disc (y and x, shares of its radius), and a wavelength for each."""
     for index in range(points // 2):
         radius, turn = np.sqrt((index + 0.5) / (points // 2)), GOLDEN_ANGLE * index
         quantile = (0.5 + PLASTIC_SHARE * index) % 1
         wavelength = optics.wavelengths_um[channel] + optics.bandwidth_um / FWHM_PER_SD * float(ndtri(quantile))
-        for side in (1, -1):
-            yield side * radius * np.sin(turn), side * radius * np.cos(turn), wavelength
+        y, x = float(radius * np.sin(turn)), float(radius * np.cos(turn))
+        yield [(y, x), (-y, -x)], wavelength
 
 
-def _on_grid(share_y: float, share_x: float, cutoff: float, shape: tuple[int, int], step_um: float) -> tuple[int, int]:
-    """Periods over the frame, in which waves repeat, nearest to shares of the pupil's radius; within the pupil."""
-    exact = [share * cutoff * size * step_um for share, size in zip((share_y, share_x), shape, strict=True)]
+def _on_grid(place: tuple[float, float], unit: float, shape: tuple[int, int]) -> tuple[int, int]:
+    """Periods over the frame, nearest to a place on the disc; waves repeat with the frame.
+
+    `unit` is the disc's radius in cycles a sample; a place on its rim is not moved beyond it.
+    """
+    exact = [share * unit * size for share, size in zip(place, shape, strict=True)]
     row, column = (round(number) for number in exact)
-    if np.hypot(row / shape[0], column / shape[1]) > cutoff * step_um:
+    if np.hypot(row / shape[0], column / shape[1]) > unit:
         row, column = (int(number) for number in exact)
     return row, column
 

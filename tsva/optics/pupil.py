@@ -92,7 +92,7 @@ def travel_per_depth(optics: OpticsSettings) -> float:
 
     Notes
     -----
-    With n₁ = 1, n₂ = 1.52 the ratio is 0.658 for rays near the axis, 0.501 for those at the rim of NA 0.75. What best
+    With n₁ = 1, n₂ = 1.52 the ratio is 0.658 for rays near the axis, 0.500 for those at the rim of NA 0.75. What best
     focus leaves is spherical aberration of 0.002 µm (root mean square) for each micrometre of depth, 1/270 of a
     wavelength: left out.
 

@@ -35,11 +35,12 @@ class Contents:
         whole = hashlib.sha256()
         for path in sorted(paths):
             name = os.path.relpath(path, root)
-            whole.update(f"{name}\0{self._file(path)}\n".encode())
+            whole.update(f"{name}\0{self.of_file(path)}\n".encode())
         self._save()
         return whole.hexdigest()[:16]
 
-    def _file(self, path: Path) -> str:
+    def of_file(self, path: Path) -> str:
+        """Digest of one file's content, remembered when `digest` is called next."""
         status = path.stat()
         key = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
         name = os.fspath(path.absolute())

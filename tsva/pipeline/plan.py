@@ -13,12 +13,12 @@ from tsva.errors import UserError
 from tsva.pipeline.contents import Contents
 from tsva.pipeline.fingerprint import code_digest
 from tsva.pipeline.frozen import freeze
+from tsva.pipeline.leaks import check_leaks
 from tsva.readers.listing import files_at
 from tsva.settings.base import Section
-from tsva.settings.methods import BASELINES
+from tsva.settings.methods import BASELINES, METHODS, NETWORK_NAMES, NOTHING, NetworkName
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import Role, SlideRow, parse_sheet
-from tsva.settings.train import NETWORK_NAMES
 
 BRACES = {"{", "}"}
 MADE_HERE = ("simulated", "image")
@@ -34,7 +34,6 @@ STAGES = (
     "spectrum",
     "train",
     "refocus",
-    "baseline",
     "gather",
     "count",
     "advise",
@@ -77,7 +76,7 @@ class Plan:
                 wanted="a slide sheet (docs/formats.md)",
                 do="Mend the path; it is relative to the working directory.",
             )
-        rows = {} if self.awaits_fetch else parse_sheet(_text(self.sheet), str(self.sheet))
+        rows = {} if self.awaits_fetch else parse_sheet(sheet_text(self.sheet), str(self.sheet))
         for number, row in rows.items():
             self._check_row(number, row)
         self.slides: dict[str, SlideRow] = {row.slide: row for row in rows.values()}
@@ -85,6 +84,7 @@ class Plan:
         self._frozen = state / "settings"
         self._digests: dict[str, str] = {}
         self._check_roles()
+        check_leaks(rows, {slide: self.files(slide) for slide in self.slides}, self.sheet, self._contents)
 
     # slides
 
@@ -103,7 +103,7 @@ class Plan:
         return [role for role in ("dataset1", "dataset2") if self.with_role(role)]
 
     @property
-    def networks(self) -> list[str]:
+    def networks(self) -> list[NetworkName]:
         """Networks to train: none without training slides."""
         return list(self.settings.train.networks) if self.with_role("train") else []
 
@@ -124,15 +124,31 @@ class Plan:
         chosen = [name for name in self.baselines if name in self.settings.methods.baselines]
         paper = [name for name in self.trainable if name in {*self.networks[:1], *TABLE1_NETWORKS}]
         return {
-            "report": ["y1", *chosen, *trained],
-            "table1": ["y1", *self.baselines, *paper],
-            "all_methods": ["y1", *self.baselines, *self.trainable],
+            "report": [NOTHING, *chosen, *trained],
+            "table1": [NOTHING, *self.baselines, *paper],
+            "all_methods": [NOTHING, *self.baselines, *self.trainable],
         }
 
-    def batches(self, baseline: str) -> int:
-        """Jobs that a baseline's pairs are shared among."""
+    @property
+    def first_look_slide(self) -> str:
+        """The slide whose pictures are shown early; empty where none are."""
+        slides = self.with_role("dataset1")
+        return slides[0] if slides and self.settings.report.first_look else ""
+
+    @property
+    def whole(self) -> list[str]:
+        """Methods that a target can ask for and that restore a data set in one job."""
+        return [name for name in [NOTHING, *self.baselines, *self.trainable] if self.batches(name) == 1]
+
+    @property
+    def batched(self) -> list[str]:
+        """Those whose pairs are shared among jobs."""
+        return [name for name in self.baselines if self.batches(name) > 1]
+
+    def batches(self, method: str) -> int:
+        """Jobs that a method's pairs are shared among."""
         methods = self.settings.methods
-        return methods.batches if baseline in methods.slow else 1
+        return methods.batches if method in methods.slow else 1
 
     def true_optics(self, dataset: Role) -> dict[str, Any]:
         """The optics that slides were simulated with, where these are others than the nominal ones."""
@@ -202,9 +218,16 @@ class Plan:
             values.setdefault(name, {}).update(section.model_dump(mode="json", include={key} if key else None))
         return str(freeze({**values, **facts}, self._frozen, stage))
 
-    def training(self) -> dict[str, Any]:
-        """The training settings without the list of networks: adding one retrains none of the others."""
-        return self.settings.train.model_dump(mode="json", exclude={"networks"})
+    def training(self, network: NetworkName) -> dict[str, Any]:
+        """The training settings that a network uses: what concerns others alone does not train it anew.
+
+        Raises
+        ------
+        UserError
+            If the network can't be trained with them, though none of `train.networks` is amiss.
+        """
+        self.settings.check_training(network)
+        return self.settings.train.used_by(network)
 
     def roles(self) -> str:
         """Which slide has which role, as JSON."""
@@ -213,6 +236,14 @@ class Plan:
     def code(self, stage: str) -> str:
         """Fingerprint of the code behind a stage."""
         return code_digest(f"tsva.cli.{stage}")
+
+    def method_code(self, method: str) -> str:
+        """Fingerprint of the code of a method, which stages import by its place."""
+        return code_digest(METHODS[method].place.partition(":")[0])
+
+    def networks_code(self) -> str:
+        """Fingerprints of the code of all networks: a given checkpoint may be of any."""
+        return " ".join(self.method_code(name) for name in NETWORK_NAMES)
 
     @property
     def checkpoint(self) -> str | None:
@@ -285,6 +316,8 @@ class Plan:
                 wanted="at least one slide of role train beside them",
                 do="Add training slides, or give these slides the role refocus.",
             )
+        for network in self.networks:
+            self.settings.check_training(network)
         if self.with_role("refocus") and self.checkpoint is None:
             raise UserError(
                 "settings, key checkpoint",
@@ -302,7 +335,14 @@ class Plan:
             )
 
 
-def _text(path: Path) -> str:
+def sheet_text(path: Path) -> str:
+    """The text of a slide sheet.
+
+    Raises
+    ------
+    UserError
+        If it can't be read.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

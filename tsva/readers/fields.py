@@ -12,6 +12,7 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.dicom import is_dicom
+from tsva.readers.formats import stored_images
 from tsva.readers.jiang2018 import fields_of_jiang2018
 from tsva.readers.listing import (
     PICTURE_ENDINGS,
@@ -24,11 +25,11 @@ from tsva.readers.listing import (
     shown,
 )
 from tsva.readers.names import NamePattern
-from tsva.readers.ome_set import files_of_set
 from tsva.readers.planes import fields_of_planes
 from tsva.readers.series import as_stack
 from tsva.readers.source import FieldSource
-from tsva.readers.stacks import fields_of_stack
+from tsva.readers.stacks import fields_of_images
+from tsva.readers.stored import StoredImage
 from tsva.settings.sheet import SlideRow
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,8 @@ def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = No
         files = [file for place in places for file in _files(place)]
         found = [
             field
-            for file in _without_parts(files, set(files_at(sheet_folder / row.path)), where)
-            for field in fields_of_stack(file, row.pixel_um, row.z_step_um, row.bits, max_field_px)
+            for images in _without_parts(files, set(files_at(sheet_folder / row.path)), where)
+            for field in fields_of_images(*images, row.pixel_um, row.z_step_um, row.bits, max_field_px)
         ]
     else:
         raise ValueError(f"source {row.source} has no z-stacks of its own")
@@ -126,13 +127,14 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[Path]:
-    """The files, of an OME-TIFF set only the first one, as it leads to the others."""
+def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[tuple[Path, list[StoredImage]]]:
+    """The files and the images in them, of an image in several files only the first one, as it leads to the others."""
     parts: set[Path] = set()
     for file in files:
         if file in parts:
             continue
-        members = {file.parent / name for name in files_of_set(file)}
+        images = stored_images(file)
+        members = {member for image in images for member in image.files}
         if others := sorted(member.name for member in members - watched if member.is_file()):
             raise UserError(
                 f"{where}, column path",
@@ -140,7 +142,7 @@ def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterato
                 wanted="all of them, as only files that the sheet names are watched for changes",
                 do="Write their folder, or a pattern that matches them all.",
             )
-        yield file
+        yield file, images
         parts |= members
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from tsva.errors import UserError
-from tsva.readers.czi import czi_images, is_czi
+from tsva.readers.czi import czi_images
 from tsva.readers.dicom import dicom_image, is_dicom
+from tsva.readers.head import head_of
 from tsva.readers.listing import is_zarr
-from tsva.readers.ome import is_companion
 from tsva.readers.ome_set import first_of_set
 from tsva.readers.stored import StoredImage
-from tsva.readers.tiff import MAGIC
 from tsva.readers.tiff_stacks import tiff_images
 from tsva.readers.zarr_images import zarr_images
 
@@ -50,11 +49,12 @@ def stored_images(path: Path) -> list[StoredImage]:
         return zarr_images(path)
     if is_dicom(path):
         return [dicom_image(path)]
-    if path.is_file() and is_czi(path):
+    head = head_of(path)
+    if head.is_czi:
         return czi_images(path)
-    if is_companion(path):
+    if head.is_companion:
         return tiff_images(first_of_set(path))
-    start = b"" if path.is_dir() else _start(path)
+    start = head.start
     for magic, name in OTHERS.items():
         if start.startswith(magic):
             raise UserError(
@@ -63,7 +63,7 @@ def stored_images(path: Path) -> list[StoredImage]:
                 wanted="OME-TIFF, OME-Zarr, NDPI, DICOM or CZI",
                 do="Convert it (bfconvert of Bio-Formats, or bioformats2raw).",
             )
-    if path.is_file() and not start.startswith(MAGIC):
+    if path.is_file() and not head.is_tiff:
         raise UserError(
             where,
             got="an empty file" if not start else "a file of no kind known here",
@@ -71,8 +71,3 @@ def stored_images(path: Path) -> list[StoredImage]:
             do="Convert it to OME-TIFF, or copy it again.",
         )
     return tiff_images(path)
-
-
-def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(16)

@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tsva.readers.head import PICTURES, head_of
+
 STACK_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk", ".ndpi", ".czi", ".dcm")
 """Of z-stacks in a folder; a file that the sheet names may be called anything."""
 PICTURE_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".png", ".jpg", ".jpeg", ".bmp")
@@ -16,7 +18,6 @@ PICTURE_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".png", ".jpg", ".jp
 ZARR_MARKS = ("zarr.json", ".zgroup")
 ZARR_HIDDEN = (".zgroup", ".zarray", ".zattrs", ".zmetadata")
 """Files of Zarr whose names begin with a dot, which otherwise means that an operating system put them there."""
-IMAGE_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"\xff\xd8\xff", b"ZISRAWFILE")
 SHOWN = 3
 """Names in a message."""
 
@@ -68,8 +69,8 @@ def is_zarr(path: Path) -> bool:
 
 def looks_like_image(path: Path) -> bool:
     """Whether a file begins as an image does, whatever its name."""
-    with path.open("rb") as file:
-        return file.read(16).startswith(IMAGE_STARTS)
+    head = head_of(path)
+    return head.is_tiff or head.is_czi or head.is_dicom or head.start.startswith(PICTURES)
 
 
 def shown(names: list[str]) -> str:

@@ -14,9 +14,9 @@ import openslide
 from tsva.acquisition.resample import MARGIN_PX, SAME_PIXEL, resample
 from tsva.acquisition.sharpness import tissue_fraction
 from tsva.errors import UserError
-from tsva.readers.czi import is_czi
 from tsva.readers.czi_header import check_czi
 from tsva.readers.fields import matching
+from tsva.readers.head import head_of
 from tsva.readers.images import is_tiff, read_image
 from tsva.readers.pixels import unreadable
 from tsva.readers.regions import ArrayRegions, RegionReader
@@ -46,7 +46,7 @@ def open_regions(path: Path) -> Iterator[RegionReader]:
     if path.is_file() and openslide.OpenSlide.detect_format(path) not in (None, "generic-tiff"):
         if is_tiff(path):
             check_tiles(path)
-        elif is_czi(path):
+        elif head_of(path).is_czi:
             with reading(where):
                 check_czi(path)  # OpenSlide, too, ends the process over some that don't hang together
         try:

@@ -27,6 +27,10 @@ class PairsSettings(Section, key="pairs"):
     split_by: Literal["patient", "patch"] = "patient"
     """The paper splits patches at random, which puts pieces of one slide on both sides."""
 
+    align_planes: bool = False
+    """Move and scale each plane onto its field's in-focus plane by what the focus stage measured, before patches are
+    cut: corrects focus breathing and drift. Planes that lie within a quarter of a pixel stay as they are."""
+
     @model_validator(mode="after")
     def _whole_steps(self) -> Self:
         for key in ("delta_um", "offset_max_um"):

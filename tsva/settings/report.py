@@ -15,3 +15,5 @@ class ReportSettings(Section, key="report"):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     examples: int = Field(default=4, ge=0, le=40)
     """Example patches shown per data set."""
+    first_look: bool = True
+    """Write results/first_look/index.html early: pictures of one slide while the run goes on."""

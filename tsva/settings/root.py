@@ -16,7 +16,7 @@ from tsva.settings.export import ExportSettings
 from tsva.settings.fetch import FetchSettings
 from tsva.settings.focus import FocusSettings
 from tsva.settings.ingest import IngestSettings
-from tsva.settings.methods import MethodsSettings
+from tsva.settings.methods import METHODS, MethodsSettings, NetworkName
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
@@ -57,6 +57,32 @@ class Settings(Section):
                 f" ({self.pairs.patch_px}) both ways"
             )
         return self
+
+    def check_training(self, network: NetworkName) -> None:
+        """Whether a network can be trained with these settings.
+
+        Raises
+        ------
+        UserError
+            Names the key.
+        """
+        section = "train.fusion" if METHODS[network].own_recipe else "train"
+        used, patch_px = self.train.for_network(network), self.pairs.patch_px
+        if used.crop_px is not None and used.crop_px > patch_px:
+            raise UserError(
+                f"settings, key {section}.crop_px",
+                got=str(used.crop_px),
+                wanted=f"at most pairs.patch_px ({patch_px})",
+                do=f"Mend either key, or leave {network} out.",
+            )
+        coarsest_px = (used.crop_px or patch_px) / 2 ** (used.levels - 1)
+        if not METHODS[network].own_recipe and used.batch == 1 and coarsest_px <= 1:
+            raise UserError(
+                f"settings, key {section}.batch",
+                got="1",
+                wanted=f"at least 2, as the coarsest of {used.levels} levels is a single pixel (batch normalisation)",
+                do="Mend it, or lower train.levels.",
+            )
 
 
 def parse_settings(config: Mapping[str, Any], name: str) -> Settings:

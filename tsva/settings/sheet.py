@@ -121,6 +121,8 @@ def parse_sheet(text: str, name: str) -> dict[int, SlideRow]:
     wrong = [text for text in missing if text.split()[-1] not in header]
     wrong += [f"an unknown column {key!r}" for key in header if key not in known]
     wrong += [f"two columns {key}" for key in header if header.count(key) > 1]
+    if len(header) == 1 and re.search("[,;]", header[0]):
+        wrong.insert(0, "cells that are not separated by tabs")
     if wrong:
         raise UserError(
             f"{name}, row 1",
@@ -180,8 +182,9 @@ def _row(header: list[str], cells: list[str], number: int, name: str) -> SlideRo
 
 
 def _check_across(rows: dict[int, SlideRow], name: str) -> None:
-    """Slides are unique, and no patient is in both training and test."""
+    """Slides are unique, and no patient is in both training and test, or spelled in two ways."""
     seen: dict[str, int] = {}
+    spelled: dict[str, tuple[str, int]] = {}
     roles: dict[str, tuple[str, int]] = {}
     for number, row in rows.items():
         if row.slide in seen:
@@ -194,6 +197,14 @@ def _check_across(rows: dict[int, SlideRow], name: str) -> None:
         seen[row.slide] = number
         if row.role == "refocus":
             continue
+        spelling, where = spelled.setdefault(_bare(row.patient), (row.patient, number))
+        if spelling != row.patient:
+            raise UserError(
+                f"{name}, row {number}, column patient",
+                got=f"{row.patient!r}, and {spelling!r} in row {where}",
+                wanted="one spelling of each patient, as splits never divide a patient",
+                do="Write both alike; give two patients names that differ by more than case and separators.",
+            )
         side = "training" if row.role == "train" else "test"
         other, where = roles.setdefault(row.patient, (side, number))
         if other != side:
@@ -203,3 +214,9 @@ def _check_across(rows: dict[int, SlideRow], name: str) -> None:
                 wanted="each patient in training or in test alone",
                 do="Move all slides of this patient to one side.",
             )
+
+
+def _bare(patient: str) -> str:
+    """A patient's name without case and separators; those between two digits count (1-1 is not 11), whichever."""
+    between_digits = re.sub(r"(?<=\d)[_.-]+(?=\d)", " ", patient.casefold())
+    return re.sub(r"[_.-]", "", between_digits)

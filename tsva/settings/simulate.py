@@ -34,6 +34,11 @@ class MicroscopeSettings(Section, key="microscope"):
     """Where the lamp is brightest, as shares of the field's height and width."""
     z_error_sd_um: float = Field(default=0.03, ge=0, le=1)
     """How far a plane's true position scatters about the one that the stage reports."""
+    imaging: Literal["fast", "multislice"] = "fast"
+    """fast: transfer functions of depth layers. multislice: Abbe's method, slice by slice and source point by source
+    point, some hundred times as slow, for evaluation sets; it needs a condenser_ratio in the optics."""
+    source_points: int = Field(default=64, ge=8, le=10_000, multiple_of=2)
+    """Of the condenser's disc, for multislice."""
 
 
 class TopographySettings(Section):
@@ -70,11 +75,6 @@ class SimulateSettings(Section, key="simulate"):
     """Layers of digital tissue that differ in depth and absorb one after the other; 1: the section is extruded."""
     fine_detail: float = Field(default=0.0, ge=0, le=3)
     """Strength of fine detail of digital tissue: 1 gives it the spectrum of real sections, 0 leaves it out."""
-    imaging: Literal["fast", "multislice"] = "fast"
-    """fast: transfer functions of depth layers. multislice: Abbe's method, slice by slice and source point by source
-    point, some hundred times as slow, for evaluation sets; it needs optics.condenser_ratio."""
-    source_points: int = Field(default=64, ge=8, le=10_000, multiple_of=2)
-    """Of the condenser's disc, for multislice."""
     image_thickness_um: float = Field(default=2.0, ge=0, le=20)
     """Source image: depth over which the picture's matter is spread."""
     topography: TopographySettings = TopographySettings()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
+from tsva.settings.methods import METHODS, NetworkName
 
-NetworkName = Literal["unet", "unet_residual", "burst", "tsva", "fusion", "fusion_one_shot"]
-NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
-"""All of them, in the order of the tables."""
-OURS: tuple[NetworkName, ...] = ("fusion", "fusion_one_shot")
-"""Those that section `fusion` speaks of."""
+SHAPE = ("width", "levels", "crop_px", "batch")
+"""Keys that section `fusion` has its own of, or that its networks have no use for."""
 
 
 class FusionSettings(Section):
@@ -26,6 +24,10 @@ class FusionSettings(Section):
     """Edge of the random crop: filters reach 20 pixels far, and noise is read from it; None: the whole patch."""
     batch: int = Field(8, ge=1, le=4096)
     """Pairs a step."""
+    offset_steps: int = Field(1500, ge=1, le=100_000)
+    """Steps of fitting the estimator of the focal offset, before the network itself is trained."""
+    microscopes: int = Field(24, ge=1, le=1000)
+    """Microscopes that these spectra are drawn for; the first is the nominal one."""
 
 
 class TrainSettings(Section, key="train"):
@@ -80,10 +82,18 @@ class TrainSettings(Section, key="train"):
     fusion: FusionSettings = FusionSettings()
     """Our own network: its size, its crops."""
 
+    def used_by(self, name: NetworkName) -> dict[str, Any]:
+        """What a network is trained with, for JSON: keys that concern other networks alone are left out.
+
+        From these the same settings `for_network` follow as from all of them.
+        """
+        of_others = {"networks", "steps_of", *(SHAPE if METHODS[name].own_recipe else ("fusion",))}
+        return self.for_network(name).model_dump(mode="json", exclude=of_others)
+
     def for_network(self, name: NetworkName) -> Self:
         """These settings with what differs for a network put in place."""
         steps = self.steps and self.steps_of.get(name, self.steps)
-        crops = self.fusion.model_dump(include={"crop_px", "batch"}) if name in OURS else {}
+        crops = self.fusion.model_dump(include={"crop_px", "batch"}) if METHODS[name].own_recipe else {}
         return self.model_copy(update={"steps": steps, **crops})
 
     @model_validator(mode="after")

@@ -110,14 +110,7 @@ def simulate_slide(
     slide_draws = rng(seed, "slide", row.slide)
     slide_z_um = slide_draws.uniform(-SLIDE_POSITION_UM, SLIDE_POSITION_UM)
     slope = slide_draws.normal(0, settings.topography.tilt_sd_um_per_mm / 1000, 2)
-    tables = _Tables(optics, microscope.spherical_um)
-    if settings.imaging == "multislice" and optics.condenser is None:
-        raise UserError(
-            "settings, key simulate.imaging",
-            got=f"multislice, and optics of slide {row.slide}'s microscope without a condenser",
-            wanted="condenser_ratio, and another model than paper, in these optics",
-            do="Set optics.condenser_ratio (0.7 is usual), or simulate.imaging: fast.",
-        )
+    tables = _Tables(optics, microscope)
     for name, specimen, nuclei, reason in _specimens(row, settings, frame, sharp, seed):
         if specimen is None:
             yield SimulatedField(name, reason=reason)
@@ -155,7 +148,7 @@ def _images(
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Images of a specimen at true stage positions, as the settings have them computed."""
     optics, spacing_um = tables.optics, settings.layer_spacing_um
-    if settings.imaging == "multislice":
+    if tables.microscope.imaging == "multislice":
         return image_multislice(
             specimen,
             surface_um,
@@ -163,8 +156,8 @@ def _images(
             optics,
             frame.grid,
             spacing_um=spacing_um,
-            points=settings.source_points,
-            spherical_um=tables.spherical_um,
+            points=tables.microscope.source_points,
+            spherical_um=tables.microscope.spherical_um,
             threads=threads,
         )
     return image_specimen(
@@ -268,13 +261,13 @@ def _pictures(
 class _Tables:
     """Transfer functions of one microscope, computed anew only when a field reaches farther than any before."""
 
-    def __init__(self, optics: OpticsSettings, spherical_um: float) -> None:
-        self.optics, self.spherical_um = optics, spherical_um
+    def __init__(self, optics: OpticsSettings, microscope: MicroscopeSettings) -> None:
+        self.optics, self.microscope = optics, microscope
         self._table: OtfTable | None = None
 
     def reaching(self, reach_um: float) -> OtfTable:
         if self._table is None or reach_um > self._table.reach_um:
-            self._table = OtfTable(self.optics, 1.2 * reach_um, self.spherical_um)
+            self._table = OtfTable(self.optics, 1.2 * reach_um, self.microscope.spherical_um)
         return self._table
 
 
@@ -297,6 +290,13 @@ def _microscope(
             got=f"{optics.pixel_um}",
             wanted=f"{nominal.pixel_um}, as optics.pixel_um: all images of a run have one pixel size",
             do="Mend one of the two.",
+        )
+    if microscope.imaging == "multislice" and optics.condenser is None:
+        raise UserError(
+            f"settings, key simulate.microscopes.{name}.imaging",
+            got="multislice, and optics without a condenser",
+            wanted="condenser_ratio, and another model than paper, in its optics or in the nominal ones",
+            do="Set optics.condenser_ratio (0.7 is usual), or imaging: fast.",
         )
     return microscope, optics
 

@@ -108,4 +108,5 @@ def _turned(view: np.ndarray, turns: int, mirror: bool) -> Tensor:
     image = np.rot90(view, turns)
     if mirror:
         image = image[:, ::-1]
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    # always a copy: a grey image is laid out right as it is, and patches can't be written to
+    return torch.from_numpy(image.transpose(2, 0, 1).copy())

@@ -6,12 +6,14 @@ from snakemake.logging import logger
 
 from tsva.errors import UserError
 from tsva.pipeline.plan import Plan
+from tsva.pipeline.progress import RemainingTime
 
 
 report: "../report/workflow.rst"
 
 
 ENV = "../../envs/tsva.yaml"
+DRY_RUN = any(re.fullmatch(r"-\w*n\w*|--dry-?run", word) for word in sys.argv)
 
 try:
     plan = Plan(
@@ -28,8 +30,8 @@ OFFSETS = ("pairs.delta_um", "pairs.offset_max_um", "pairs.z_step_um")
 wildcard_constraints:
     slide="|".join(map(re.escape, plan.slides)) or "none",
     dataset="dataset1|dataset2",
-    network="|".join(["y1", *plan.trainable]),
-    baseline="|".join(plan.baselines) or "none",
+    network="|".join(plan.trainable) or "none",
+    method="|".join([*plan.whole, *plan.batched]),
     batch=r"\d+",
     report="|".join(plan.reports),
 
@@ -42,6 +44,17 @@ def everything():
         *(["results/report/index.html"] if plan.datasets else []),
         *per_slide("results/refocused/{slide}/fields.tsv", "refocus"),
         *expand("results/train/{network}/model.ckpt", network=plan.networks),
+        *first_pictures(),
+    ]
+
+
+def first_pictures():
+    """The page of first pictures, and each network's picture on it."""
+    if not plan.first_look_slide:
+        return []
+    return [
+        "results/first_look/index.html",
+        *expand("results/first_look/{network}.jpg", network=plan.networks),
     ]
 
 
@@ -101,11 +114,47 @@ def given_checkpoint(wildcards):
 
 
 def checkpoint_input(wildcards):
-    """The checkpoint of a trained method; doing nothing needs none."""
+    """The checkpoint of a network; methods without training need none."""
     return (
-        []
-        if wildcards.network == "y1"
-        else [f"results/train/{wildcards.network}/model.ckpt"]
+        [f"results/train/{wildcards.method}/model.ckpt"]
+        if wildcards.method in plan.trainable
+        else []
+    )
+
+
+def signal_input(wildcards):
+    """The mean spectrum of training slides, for methods without training."""
+    return ["results/spectrum/signal.tsv"] if wildcards.method in plan.baselines else []
+
+
+def cores_of_method(wildcards):
+    """Networks share the cores; other methods take one."""
+    if wildcards.method not in plan.trainable:
+        return 1
+    return share_of_cores(len(plan.networks) * len(plan.datasets))
+
+
+def given_to_method(wildcards, input):
+    """The options that name a method's inputs beside the pairs."""
+    files = {name: input.get(name) for name in ("checkpoint", "signal")}
+    return " ".join(f"--{name} {file}" for name, file in files.items() if file)
+
+
+def settings_of_method(wildcards):
+    """The settings file of a method: a parameter of baselines runs no network anew."""
+    uses, facts = ["refocus"], {}
+    if wildcards.method in plan.baselines:
+        uses = ["baselines", "methods.slow", "methods.sample_per_offset"]
+        facts = {"true_optics": plan.true_optics(wildcards.dataset)}
+    return plan.settings_file(
+        "refocus", *uses, *OFFSETS, "pairs.patch_px", "optics", **facts
+    )
+
+
+def code_of_method(wildcards):
+    """As `code` of the stage that applies methods, with the fingerprint of the method's own code."""
+    return " ".join(
+        [plan.code("refocus"), plan.method_code(wildcards.method), *wildcards]
     )
 
 
@@ -152,6 +201,14 @@ def settings_file(stage, *uses, **facts):
     )
 
 
+def training(wildcards):
+    """The training settings of the job's network."""
+    try:
+        return plan.training(wildcards.network)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def slide_row(wildcards):
     """The slide's row of the sheet."""
     return plan.row(wildcards.slide)
@@ -165,12 +222,26 @@ def code(stage):
     return lambda wildcards: " ".join([plan.code(stage), *wildcards])
 
 
+if workflow.is_main_process and cores_given() and not DRY_RUN:
+    logger.addHandler(
+        RemainingTime(cores_given(), Path(".snakemake/tsva/seconds.json"))
+    )
+
+
+onstart:
+    if plan.first_look_slide and not Path("results/first_look/index.html").exists():
+        logger.info(
+            "First pictures, within a minute: "
+            f"{Path('results/first_look/index.html').absolute()} (the page fills as methods finish)"
+        )
+
+
 if plan.awaits_fetch:
     logger.info(
         f"This run fetches {plan.sheet}; run the same command again to go on with it."
     )
 
-if any(re.fullmatch(r"-\w*n\w*|--dry-?run", word) for word in sys.argv):
+if DRY_RUN:
     logger.info(
         f"About {plan.disk_bytes() / 1e9:.1f} GB of disk will hold the stacks and patches under results/."
     )

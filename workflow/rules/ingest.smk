@@ -6,6 +6,7 @@ rule ingest:
         simulated=simulated_table,
     output:
         table="results/ingest/{slide}/fields.tsv",
+        planes="results/ingest/{slide}/planes.tsv",
         stacks=directory("results/ingest/{slide}/stacks"),
     log:
         "logs/ingest/{slide}.log",

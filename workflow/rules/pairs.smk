@@ -4,6 +4,7 @@ rule pairs:
         stacks="results/ingest/{slide}/stacks",
         simulated=simulated_table,
         fields="results/focus/{slide}/fields.tsv",
+        planes="results/focus/{slide}/planes.tsv",
         patches="results/focus/{slide}/patches.tsv",
     output:
         table="results/pairs/{slide}/patches.tsv",
@@ -26,6 +27,7 @@ rule pairs:
             *OFFSETS,
             "pairs.patch_px",
             "pairs.offset_sd_um",
+            "pairs.align_planes",
             slide=slide_row,
         ),
         seed=plan.settings.seed,
@@ -44,6 +46,7 @@ rule split:
     input:
         tables=expand("results/pairs/{slide}/patches.tsv", slide=plan.paired),
         excluded=expand("results/pairs/{slide}/excluded.tsv", slide=plan.paired),
+        ingested=expand("results/ingest/{slide}/fields.tsv", slide=plan.paired),
     output:
         train="results/pairs/train.tsv",
         dataset1="results/pairs/dataset1.tsv",
@@ -65,5 +68,5 @@ rule split:
         code=code("split"),
     shell:
         "tsva --log {log} split --settings {params.settings:q} --seed {params.seed} --table {input.tables:q}"
-        " --excluded {input.excluded:q} --out-train {output.train} --out-dataset1 {output.dataset1}"
+        " --excluded {input.excluded:q} --ingested {input.ingested:q} --out-train {output.train} --out-dataset1 {output.dataset1}"
         " --out-dataset2 {output.dataset2} --out-excluded {output.excluded}"

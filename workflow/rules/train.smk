@@ -13,7 +13,7 @@ rule train:
     priority: 2  # the longest jobs; others fill the gaps
     conda:
         ENV
-    threads: all_cores()
+    threads: share_of_cores(len(plan.networks))
     resources:
         mem_mb=more(8000),
         runtime=more(1440),
@@ -24,12 +24,14 @@ rule train:
             "pairs.patch_px",
             "pairs.offset_sd_um",
             "optics",
-            train=plan.training(),
+            train=training,
         ),
         seed=plan.settings.seed,
         results=results_of("table", 1),
         out=folder_of("model"),
-        code=code("train"),
+        code=lambda wildcards: " ".join(
+            [plan.code("train"), plan.method_code(wildcards.network), *wildcards]
+        ),
     shell:
         "tsva --log {log} train --network {wildcards.network} --settings {params.settings:q}"
         " --seed {params.seed} --table {input.table} --results {params.results:q} --threads {threads}"

@@ -65,10 +65,20 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert not missing, f"{page.relative_to(ROOT)} names what is not there: {', '.join(missing)}"
 
 
+def anchors(page: Path) -> set[str]:
+    """What links may name within a page: its headings as GitHub writes them."""
+    headings = re.findall(r"^#+ +(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
-    missing = sorted({target for target in targets if not (page.parent / target).exists()})
+    missing = []
+    for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)", page.read_text(encoding="utf-8")):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            missing.append(link)
     assert not missing, f"{page.relative_to(ROOT)} links to what is not there: {', '.join(missing)}"
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.simulation.phantom.canvas import fractal, smooth
+from tsva.simulation.phantom.canvas import fractal, smooth, spectral
 from tsva.simulation.phantom.cells import scatter, uniform
 
 
@@ -44,6 +44,21 @@ def test_fractal_spectrum_follows_its_power():
             error = np.sqrt(2 / ring.sum() + 2 / reference.sum())
             assert ratio == pytest.approx(wanted, rel=4 * error)
     assert abs(np.mean(one * two)) < 4 / np.sqrt(100)  # some hundred independent lobes
+
+
+def test_spectral_field_has_the_power_that_is_asked_for():
+    """Rings of frequency: powers are exponentially distributed, and half of the frequencies are free."""
+
+    def amplitude(frequency):
+        return np.where(frequency < 1, 0.3, 0.1).astype(np.float32)
+
+    for pixel_um in (0.2, 0.25):
+        for field in spectral((400, 400), pixel_um, np.random.default_rng(3), amplitude):
+            power = np.abs(np.fft.fft2(field)) ** 2 * pixel_um**2 / field.size
+            frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(400, pixel_um)] * 2))
+            for low, high, wanted in ((0.1, 0.9, 0.09), (1.1, 1.9, 0.01)):
+                ring = (frequency >= low) & (frequency < high)
+                assert power[ring].mean() == pytest.approx(wanted, rel=4 * np.sqrt(2 / ring.sum()))
 
 
 @settings(deadline=None, max_examples=30)

@@ -51,9 +51,10 @@ def test_a_stage_is_given_what_it_uses_and_no_more(tmp_path: Path) -> None:
     held = json.loads(Path(path).read_text())
     assert set(held) == {"focus", "pairs", "slide"}
     assert held["pairs"] == {"delta_um": 0.5, "z_step_um": 0.5}
-    assert file(pairs={"patch_px": 64}, count={"threshold": "li"}) == path
+    assert file(pairs={"patch_px": 160}, count={"threshold": "li"}) == path
     assert file(pairs={"delta_um": 1.0}) != path != file(focus={"min_peak_ratio": 1.3})
-    assert "networks" not in plan(tmp_path, TRAIN, TEST).training()
+    used = plan(tmp_path, TRAIN, TEST, train={"steps_of": {"unet": 7}}).training("unet")
+    assert used["steps"] == 7 and not {"networks", "steps_of", "fusion"} & set(used)
 
 
 def test_a_settings_file_is_written_once_and_mended(tmp_path: Path) -> None:
@@ -81,9 +82,49 @@ def test_refuses(tmp_path: Path, rows: list[str], says: str) -> None:
         plan(tmp_path, *rows)
 
 
-def test_settings_across_sections(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"simulate\.field_px"):
-        plan(tmp_path, TRAIN, simulate={"field_px": [128, 128]})
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"simulate": {"field_px": [128, 128]}}, r"simulate\.field_px"),
+        (
+            {"pairs": {"patch_px": 48}, "train": {"networks": ["tsva"]}},
+            r"train\.crop_px: got 64; wanted at most pairs\.patch_px \(48\)",
+        ),
+        ({"pairs": {"patch_px": 96}}, r"train\.fusion\.crop_px: got 128; wanted at most pairs\.patch_px \(96\)"),
+        ({"train": {"crop_px": 64, "fusion": {"crop_px": 512}}}, r"train\.fusion\.crop_px: got 512"),
+        ({"train": {"networks": ["tsva"], "crop_px": 256}}, r"train\.crop_px: got 256"),
+        ({"train": {"levels": 5, "crop_px": 16, "batch": 1}}, r"train\.batch: got 1; wanted at least 2"),
+    ],
+)
+def test_settings_across_sections(tmp_path: Path, settings: dict, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        plan(tmp_path, TRAIN, **settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"train": {"networks": ["tsva"], "fusion": {"crop_px": 512}}},
+        {"train": {"networks": ["fusion"], "crop_px": 512}},
+        {"train": {"networks": ["fusion"], "fusion": {"crop_px": None}}, "pairs": {"patch_px": 96}},
+    ],
+)
+def test_settings_of_networks_that_are_not_trained_are_no_matter(tmp_path: Path, settings: dict) -> None:
+    assert plan(tmp_path, TRAIN, **settings).networks
+
+
+def test_where_nothing_is_trained_its_settings_are_no_matter(tmp_path: Path) -> None:
+    rows = ["B\tP2\tE\trefocus\tsimulated\t\tfatty\t"]
+    (tmp_path / "model.ckpt").write_text("")
+    made = plan(tmp_path, *rows, checkpoint=str(tmp_path / "model.ckpt"), pairs={"patch_px": 32})
+    assert made.networks == []
+
+
+def test_another_network_is_looked_at_when_it_is_asked_for(tmp_path: Path) -> None:
+    made = plan(tmp_path, TRAIN, train={"networks": ["tsva"], "fusion": {"crop_px": 512}})
+    assert made.training("tsva")["crop_px"] == 64
+    with pytest.raises(UserError, match=r"key train\.fusion\.crop_px: got 512; wanted at most pairs\.patch_px"):
+        made.training("fusion")
 
 
 def test_disk_of_a_full_field(tmp_path: Path) -> None:
@@ -114,12 +155,12 @@ def test_thousands_of_files_are_told_as_their_folders(tmp_path: Path) -> None:
     for name in ("s1_l1/Seg1_defocus0.jpg", "s1_l1/Seg1_defocus500.jpg", "s1_l2/Seg1_defocus0.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    made = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\ttrain\tstack\ts1_l1\t\t")
+    made = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\trefocus\tstack\ts1_l1\t\t")
     assert made.inputs("A") == [tmp_path / "s1_l1", tmp_path / "s1_l2"]
     assert made.inputs("B") == made.files("B")
     before = made.data("A")
     (tmp_path / "s1_l2/Seg1_defocus0.jpg").write_text("else")
-    again = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\ttrain\tstack\ts1_l1\t\t")
+    again = plan(tmp_path, "A\tP1\tS\ttrain\tjiang2018\ts1_l*\t\t", "B\tP2\tS\trefocus\tstack\ts1_l1\t\t")
     assert again.data("A") != before
 
 
@@ -144,3 +185,16 @@ def test_true_optics_are_those_of_other_microscopes(tmp_path: Path) -> None:
     made = plan(tmp_path, TRAIN, TEST, other)
     told = made.true_optics("dataset1")
     assert set(told) == {"C"} and told["C"]["model"] == "debye"
+
+
+def test_files_that_snakemake_is_told_of(tmp_path: Path) -> None:
+    """Snakemake takes braces for wildcards; files that an operating system hides are none of the user's."""
+    (tmp_path / "a{b}").mkdir()
+    (tmp_path / "a{b}/x.tif").write_text("x")
+    (tmp_path / "a{b}/._x.tif").write_text("hidden")
+    made = plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t")
+    assert [path.name for path in made.files("Z")] == ["x.tif"]
+    assert made.inputs("Z") == [tmp_path]
+    before = made.data("Z")
+    (tmp_path / "a{b}/x.tif").write_text("y")
+    assert plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t").data("Z") != before

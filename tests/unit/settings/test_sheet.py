@@ -66,6 +66,31 @@ def test_patient_in_training_and_test(role: str) -> None:
         parse_sheet(sheet(GOOD, other), "s.tsv")
 
 
+@pytest.mark.parametrize("role", ["train", "dataset1"])
+@pytest.mark.parametrize(
+    ("first", "second"), [("P07", "p07"), ("P-07", "P07"), ("P_07", "P.07"), ("Case-1-a", "CASE1A"), ("7-1", "7_1")]
+)
+def test_patients_equal_but_for_case_or_separators_are_refused(first: str, second: str, role: str) -> None:
+    rows = [
+        GOOD.replace("P1", first),
+        "R\tother\tS\ttrain\tsimulated\t\t\t\t\tfatty",
+        f"B\t{second}\tS\t{role}\tsimulated\t\t\t\t\tfatty",
+    ]
+    with pytest.raises(UserError, match=f"s.tsv, row 4, column patient: got '{second}', and '{first}' in row 2"):
+        parse_sheet(sheet(*rows), "s.tsv")
+
+
+@pytest.mark.parametrize("second", ["P2", "P11", "P1.1", "P-1x"])
+def test_other_patients_are_others(second: str) -> None:
+    assert len(parse_sheet(sheet(GOOD, f"B\t{second}\tS\tdataset1\tsimulated\t\t\t\t\tfatty"), "s.tsv")) == 2
+    first = GOOD.replace("P1", "1-1")  # block 1 of patient 1, and patient 11
+    assert len(parse_sheet(sheet(first, "B\t11\tS\tdataset1\tsimulated\t\t\t\t\tfatty"), "s.tsv")) == 2
+
+
+def test_a_slide_to_refocus_may_spell_its_patient_otherwise() -> None:
+    assert len(parse_sheet(sheet(GOOD, "B\tp-1\tS\trefocus\tstack\tx.tif\t\t\t\t"), "s.tsv")) == 2
+
+
 def test_patient_of_a_training_slide_may_be_refocused() -> None:
     assert len(parse_sheet(sheet(GOOD, "B\tP1\tS\trefocus\tstack\tx.tif\t\t\t\t"), "s.tsv")) == 2
 
@@ -82,3 +107,24 @@ def test_patient_of_a_training_slide_may_be_refocused() -> None:
 def test_bad_header_or_empty(text: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
         parse_sheet(text, "s.tsv")
+
+
+def test_what_spreadsheets_do_to_a_sheet() -> None:
+    """Capitals, tabs at the end, quotes about cells; a quote that is not closed is told in its own row."""
+    head = "Slide\tPATIENT\tsample \trole\tsource\tpath\t\t"
+    (row,) = parse_sheet(head + '\r\nA\tp\tT\ttrain\tstack\t"a ""b"".tif"\t\t\r\n', "s").values()
+    assert (row.slide, row.path) == ("A", 'a "b".tif')
+    with pytest.raises(UserError, match=r"s, row 2, cell 6: got a quote that is not closed"):
+        parse_sheet(head + '\nA\tp\tT\ttrain\tstack\t"a.tif\nB\tp\tT\ttrain\tstack\tb.tif\n', "s")
+    with pytest.raises(UserError, match="row 1: got cells that are not separated by tabs"):
+        parse_sheet(head.replace("\t", ",") + "\n", "s")
+    with pytest.raises(UserError, match="row 1: got two columns slide"):
+        parse_sheet("slide\t" + head + "\n", "s")
+
+
+def test_a_step_may_go_down() -> None:
+    head = "slide\tpatient\tsample\trole\tsource\tpath\tz_step_um\n"
+    (row,) = parse_sheet(head + "A\tp\tT\ttrain\tstack\ta.tif\t-0.5\n", "s").values()
+    assert row.z_step_um == -0.5
+    with pytest.raises(UserError, match="column z_step_um: got '0'; wanted a distance"):
+        parse_sheet(head + "A\tp\tT\ttrain\tstack\ta.tif\t0\n", "s")

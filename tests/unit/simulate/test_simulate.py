@@ -212,18 +212,18 @@ def test_the_papers_model_is_eqs_1_to_3_whatever_else_is_set() -> None:
 
 
 def test_multislice_needs_a_condenser() -> None:
-    slow = SMALL.model_copy(update={"imaging": "multislice"})
-    with pytest.raises(UserError, match=r"simulate\.imaging: got multislice, and optics of slide S's"):
+    slow = SMALL.model_copy(update={"microscopes": {"one": MicroscopeSettings(imaging="multislice")}})
+    with pytest.raises(UserError, match=r"simulate\.microscopes\.one\.imaging: got multislice, and optics without"):
         _simulate(slow)
 
 
 def test_multislice_takes_the_same_slide_as_the_fast_model() -> None:
     """Through thin matter of strong contrast; the fast model is linear in absorption, so that they are alike only."""
     optics = OPTICS.model_copy(update={"condenser_ratio": 0.7})
-    small = SMALL.model_copy(update={"field_px": (64, 64), "draws": 0, "source_points": 16})
+    ways = {way: MicroscopeSettings(imaging=way, source_points=16) for way in ("fast", "multislice")}
+    small = SMALL.model_copy(update={"field_px": (64, 64), "draws": 0, "microscopes": ways})
     one, other = (
-        next(simulate_slide(_row(), small.model_copy(update={"imaging": way}), PAIRS, optics, seed=5))
-        for way in ("fast", "multislice")
+        next(simulate_slide(_row(microscope=way), small, PAIRS, optics, seed=5)) for way in ("fast", "multislice")
     )
     assert one.focus_z_um == other.focus_z_um and one.stack.planes.shape == other.stack.planes.shape
     near = np.abs(one.stack.z_um - one.focus_z_um).argmin()

@@ -21,13 +21,22 @@ def found(structure: ModuleType) -> dict[str, Any]:
 
 
 def test_limits_hold(structure: ModuleType, found: dict[str, Any]) -> None:
-    broken = list(structure.over(found, tomllib.loads(LIMITS.read_text())))
+    broken = list(structure.over_limits(found, tomllib.loads(LIMITS.read_text())))
     assert not broken, "\n".join(broken)
 
 
 def test_every_stage_has_a_limit(found: dict[str, Any]) -> None:
     limits = tomllib.loads(LIMITS.read_text())
     assert {f"behind.{stage}" for stage in found["behind"]} == {name for name in limits if name.startswith("behind.")}
+    assert found["behind"].keys() == limits["rooms"].keys()
+
+
+def test_a_module_that_crept_in_is_named_with_its_way(structure: ModuleType) -> None:
+    rooms = tomllib.loads(LIMITS.read_text())["rooms"]
+    lines = list(structure.strangers(rooms | {"spectrum": ["acquisition"]}))
+    assert lines
+    assert all(line.startswith("rooms.spectrum: tsva.storage.") for line in lines)
+    assert any("tsva.cli.spectrum > tsva.storage." in line for line in lines)
 
 
 def test_counts_are_counts_of_something(found: dict[str, Any]) -> None:

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from tsva.restoration.networks import spectra as bands
-from tsva.restoration.networks.wiener import FREQUENCIES, NODE_STEP_UM, REACH_UM, TwoShotWiener
+from tsva.restoration.fusion import bands
+from tsva.restoration.fusion import lessons as offset_lessons
+from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, REACH_UM, TwoShotWiener
+from tsva.restoration.fusion.microscopes import Microscopes
 from tsva.settings.optics import OpticsSettings
-from tsva.training import offset_lessons
-from tsva.training.microscopes import MICROSCOPES, Microscopes
 
 OPTICS, DELTA_UM = OpticsSettings(), 0.5
 
 
 @pytest.fixture(scope="module")
 def seen() -> Microscopes:
-    return Microscopes(OPTICS, DELTA_UM, 3, np.random.default_rng(1))
+    return Microscopes(OPTICS, DELTA_UM, 3, 24, np.random.default_rng(1))
 
 
 def test_the_nominal_microscope_is_the_filters_own(seen: Microscopes) -> None:
@@ -41,7 +41,7 @@ def test_shots_of_the_nominal_microscope_change_places_with_the_offsets_sign(see
 
 
 def test_every_microscope_is_sharpest_at_its_focus(seen: Microscopes) -> None:
-    assert len(seen.tables) == MICROSCOPES
+    assert len(seen.tables) == 24
     focal_offset_um = np.arange(seen.tables.shape[2]) * NODE_STEP_UM - REACH_UM
     middle = seen.tables[:, :2, :, 1, 3:8].mean(dim=(1, 3)).numpy()  # both shots, green, where Brenner looks
     best = focal_offset_um[middle.argmax(axis=1)]

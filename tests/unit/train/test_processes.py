@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 import tsva.training.fit
 from tsva.errors import UserError
-from tsva.restoration.networks.checkpoint import load
+from tsva.restoration.checkpoint import load
 from tsva.settings.train import TrainSettings
 from tsva.training.loading import Batches
 from tsva.training.patches import PatchStacks
@@ -36,8 +36,6 @@ def noted(self, visit):
     return plain(self, visit)
 
 Visits.__getitem__ = noted
-import tsva.training.microscopes, tsva.training.offset_lessons
-tsva.training.microscopes.MICROSCOPES, tsva.training.offset_lessons.STEPS = 2, 5
 from tsva.cli.main import main
 main()
 """
@@ -122,7 +120,7 @@ def test_two_processes_train_one_network(network: str, tmp_path: Path) -> None:
     write_table(tmp_path / "pairs/train.tsv", patch_table(slides, 4))
     (tmp_path / "train.py").write_text(SCRIPT)
     settings = {"width": 2, "levels": 2, "crop_px": 16, "batch": 4, "steps": 5, "verifications": 2, "state_every_s": 0}
-    settings["fusion"] = {"width": 4, "depth": 1, "crop_px": None, "batch": 4}
+    settings["fusion"] = {"width": 4, "depth": 1, "crop_px": None, "batch": 4, "offset_steps": 5, "microscopes": 2}
     call = [
         sys.executable,
         "train.py",

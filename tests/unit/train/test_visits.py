@@ -134,3 +134,14 @@ def test_verification_spreads_over_patches_and_offsets(most: int) -> None:
     assert max(counts) - min(counts) <= 1
     if most >= 55:
         assert {n for _, n in found} == set(PAIRS.strict_offsets_um)
+
+
+def test_grey_patches_behind_a_memory_map_are_copied(recwarn: pytest.WarningsRecorder) -> None:
+    """torch warns of arrays that can't be written to, once a process."""
+    whole = textured().arrays[0][..., :1].copy()
+    whole.flags.writeable = False
+    patches = PatchStacks((whole,), np.zeros(4, int), np.arange(4), np.zeros(4), PAIRS)
+    view = VerificationPairs(patches, 1)[0][0]
+    assert not np.shares_memory(view.numpy(), whole)
+    np.testing.assert_array_equal(view[0], whole[0, 0, ..., 0])
+    assert not recwarn.list

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from tsva.acquisition.focus import focus_field
-from tsva.acquisition.ingest import assemble, check_positions, check_step
+from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness, gains, matched
+from tsva.acquisition.focus import breathing, focus_field
+from tsva.acquisition.ingest import assemble, check_positions, check_step, cropped
 from tsva.acquisition.pairs import plan
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import Stack
@@ -49,6 +50,12 @@ class Judged:
         That pairs can be cut from.
     left_out : dict of str to int
         Patches that can't, by reason.
+    source : FieldSource
+        Where it comes from.
+    brightness : tuple of PlaneBrightness
+        Of each plane as stored; empty where they couldn't be read.
+    notes : tuple of str
+        What to know though it doesn't make the field unfit.
     """
 
     name: str
@@ -61,6 +68,9 @@ class Judged:
     verdict: str
     patches: int
     left_out: dict[str, int]
+    source: FieldSource
+    brightness: tuple[PlaneBrightness, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
@@ -84,11 +94,12 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     mosaic = source.mosaic_px is not None
     if mosaic and abs(settings.optics.pixel_um / source.pixel_um - 1) > SAME_PIXEL:
         problems.append(f"patches of {source.pixel_um:g} µm per pixel, not optics.pixel_um: they can't be resampled")
+    watch = Watch()
     try:
         check_enlarging(source.where, source.pixel_um, source.pixel_source, settings.optics.pixel_um)
         check_positions(source.z_um, source.plane_names, source.where, regular=False)
         stack = assemble(
-            source.planes(),
+            watch.over(cropped(source.planes, source.where) if settings.ingest.crop_planes else source.planes()),
             source.z_um,
             source.plane_names,
             source.pixel_um,
@@ -96,9 +107,19 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
             common_pixel_um=source.pixel_um if mosaic else settings.optics.pixel_um,
         )
     except UserError as error:
-        return Judged(source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {})
+        return Judged(
+            source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {}, source
+        )
     irregular = _error_of_z(source, settings.pairs)
     problems += [irregular] if irregular else []
+    warning = ""
+    try:
+        warning = check_brightness(watch.planes, source.where, settings.ingest, "train")
+    except UserError as error:
+        problems.append(told(error))
+    if settings.ingest.match_brightness:
+        factors = gains(np.array([plane.means for plane in watch.planes]))
+        stack = replace(stack, planes=np.stack(list(matched(stack.planes, factors))))
     refused = bool(problems)
     planes, focused, patches = focus_field(
         source.name, stack, settings.pairs.patch_px, source.mosaic_px, settings.focus
@@ -106,6 +127,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     verdict = str(focused["verdict"])
     if verdict != "ok":
         problems.append(f"{verdict}: {focused['reason']}")
+    breathes = breathing(focused, settings.focus.max_edge_shift_px) if verdict == "ok" else ""
     used, left_out = _pairs(source.name, row, stack, focused, patches, settings.pairs)
     whole = [reason for reason, whole_field in left_out if whole_field and verdict == "ok"]
     # patches' own numbers differ; what kind of reason it is counts
@@ -126,6 +148,9 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         verdict,
         used,
         dict(reasons),
+        source,
+        tuple(watch.planes),
+        tuple(note for note in (warning, breathes) if note),
     )
 
 

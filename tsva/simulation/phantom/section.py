@@ -19,7 +19,7 @@ SLANT = 0.5
 SLANT_LENGTH_UM = 6.0
 DETAIL_FREQUENCIES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Cycles per µm."""
-DETAIL_UM = (0.05, 0.1, 0.2, 0.2, 0.15, 0.1)
+DETAIL_UM = (1.7, 0.7, 0.58, 0.46, 0.21, 0.1)
 """Amplitude of a layer's fine detail at these frequencies: root of the power spectrum (µm²) of log density. Chosen so
 that the spectrum of digital sections is that of real ones (docs/phantom.md); nothing else was looked at."""
 
@@ -74,7 +74,7 @@ def cut_layers(canvas: Canvas, detail: float) -> list[tuple[np.ndarray, np.ndarr
     nuclear_in, occupied_in = canvas.nuclear_in, canvas.occupied_in
     if count == 1:
         nuclear_in, occupied_in = canvas.nuclear[None], canvas.occupied[None]
-    textures = _textures(canvas, rng, count) if detail else [None] * count
+    textures: list[np.ndarray] | list[None] = _textures(canvas, rng) if detail else [None] * count
     layers = []
     for index, texture in enumerate(textures):
         middle_um = float(faces_um[index] + faces_um[index + 1]) / 2
@@ -101,15 +101,27 @@ def _slanted(drawn: np.ndarray, slopes: list[np.ndarray], height_px: float) -> n
     return ndimage.map_coordinates(drawn, places, order=1, mode="nearest")
 
 
-def _textures(canvas: Canvas, rng: np.random.Generator, count: int) -> list[np.ndarray]:
-    """Log density of fine detail, one (Y, X) float32 field for each layer."""
+def _textures(canvas: Canvas, rng: np.random.Generator) -> list[np.ndarray]:
+    """Log density of fine detail, one (Y, X) float32 field for each layer.
+
+    As in a texture that has no direction of its own, structures of frequency f are shared by layers h apart as
+    exp(-2π f h): coarse ones go through the section, fine ones are each layer's own.
+    """
+    thickness_um = np.float32(canvas.section_um / canvas.layers)
 
     def amplitude(frequency: np.ndarray) -> np.ndarray:
         logarithm = np.interp(np.log2(np.maximum(frequency, 1e-6)), np.log2(DETAIL_FREQUENCIES), np.log2(DETAIL_UM))
         return np.exp2(logarithm).astype(np.float32)
 
-    pairs = [spectral(canvas.shape, canvas.pixel_um, rng, amplitude) for _ in range((count + 1) // 2)]
-    return [field for pair in pairs for field in pair][:count]
+    def common(frequency: np.ndarray) -> np.ndarray:
+        return amplitude(frequency) * np.exp(-np.pi * frequency * thickness_um)
+
+    def own(frequency: np.ndarray) -> np.ndarray:
+        return amplitude(frequency) * np.sqrt(1 - np.exp(-2 * np.pi * frequency * thickness_um))
+
+    shared = spectral(canvas.shape, canvas.pixel_um, rng, common)[0]
+    pairs = [spectral(canvas.shape, canvas.pixel_um, rng, own) for _ in range((canvas.layers + 1) // 2)]
+    return [shared + field for pair in pairs for field in pair][: canvas.layers]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,54 @@
+"""tsva first-look: pictures of a slide and of a method while the run goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tsva.cli.common import settings_option
+from tsva.errors import UserError
+from tsva.report.first_look import difference, mosaic, page, shown_places
+from tsva.settings.pairs import PairsSettings
+from tsva.storage.arrays import read_array
+from tsva.storage.atomic import fresh_file
+from tsva.storage.tables import read_table
+
+QUALITY = 90
+
+
+@click.command()
+@settings_option(pairs=PairsSettings)
+@click.option("--slide", required=True, help="Whose patches are shown.")
+@click.option("--results", type=click.Path(path_type=Path), required=True, help="The folder results/ of the run.")
+@click.option("--method", help="Write this method's picture; without, the page and the shots.")
+@click.option("--dataset", help="Test set of the slide, with --method.")
+@click.option("--methods", default="", help="Methods whose pictures will come, separated by commas.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of index.html and pictures.")
+def command(
+    pairs: PairsSettings, slide: str, results: Path, method: str | None, dataset: str | None, methods: str, out: Path
+) -> None:
+    """Write the page of first pictures, or the picture of one method."""
+    stacks = read_array(results / f"pairs/{slide}/patches.npy")
+    if not len(stacks):
+        raise UserError(f"slide {slide}", got="no patches", wanted="at least one", do="See results/pairs/excluded.tsv.")
+    places = shown_places(pairs.offsets_um)
+    middle, stack = pairs.reach_planes, stacks[len(stacks) // 2]
+    if method is None:
+        rows = []
+        for place in places:
+            parked = middle + round(pairs.offsets_um[place] / pairs.z_step_um)
+            rows.append([stack[parked - pairs.delta_planes], stack[parked + pairs.delta_planes], stack[middle]])
+        with fresh_file(out / "shots.jpg") as path:
+            mosaic(rows).save(path, quality=QUALITY)
+        shown = [pairs.offsets_um[place] for place in places]
+        text = page(slide, shown, pairs.delta_um, [name for name in methods.split(",") if name], "results/report/")
+        with fresh_file(out / "index.html") as path:
+            path.write_text(text, encoding="utf-8")
+        return
+    table = read_table(results / f"pairs/{dataset}.tsv")
+    number = int(table.index[table["slide"] == slide][len(stacks) // 2])
+    restored = read_array(results / f"refocus/{dataset}/{method}/restored.npy")[number]
+    rows = [[restored[place], difference(restored[place], stack[middle])] for place in places]
+    with fresh_file(out / f"{method}.jpg") as path:
+        mosaic(rows).save(path, quality=QUALITY)

@@ -1,0 +1,84 @@
+"""Images that stand in several rows of the slide sheet: what trains a network must not test it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tsva.errors import UserError
+from tsva.pipeline.contents import Contents
+from tsva.readers.names import NamePattern
+from tsva.settings.sheet import SlideRow
+
+LEAST_BYTES = 4096
+"""Smaller files may be equal by chance: an evenly black or white plane takes less."""
+NO_IMAGES = (".txt", ".xml", ".ome", ".json", ".csv", ".tsv", ".ini", ".log", ".db", ".dat", ".md", ".pdf")
+"""Endings of what microscopes write beside images, equal in many folders."""
+
+
+def check_leaks(
+    rows: Mapping[int, SlideRow], files: Mapping[str, Sequence[Path]], sheet: Path, contents: Contents
+) -> None:
+    """Refuse a sheet that names an image twice.
+
+    Parameters
+    ----------
+    rows : mapping of int to SlideRow
+        Rows by their number.
+    files : mapping of str to sequence of Path
+        The user's files behind each slide.
+    sheet : Path
+        The slide sheet; paths of its rows are relative to its folder.
+    contents : Contents
+        Remembers digests.
+
+    Raises
+    ------
+    UserError
+        If two rows that train or test name the same file, directly, by patterns that overlap or by links, or two files
+        of the same content. One image may stand in several rows of one patient, as defocus is simulated on it by
+        several microscopes, and slides to refocus may be those that trained.
+    """
+    by_path: dict[str, tuple[int, Path]] = {}
+    by_content: dict[str, tuple[int, Path]] = {}
+    for number, row in rows.items():
+        if row.role == "refocus":
+            continue
+        for path in _images(row, files[row.slide], sheet.parent, number):
+            real = os.path.realpath(path)
+            first = by_path.setdefault(real, (number, path))
+            same = "the same file"
+            if first[0] == number and _is_compared(path):
+                first = by_content.setdefault(contents.of_file(path), (number, path))
+                same = "a file of the same content"
+            if first[0] != number and not _may_share(row, rows[first[0]]):
+                raise UserError(
+                    f"{sheet}, row {number}, column path",
+                    got=f"{path} of slide {row.slide}, and {same}, {first[1]}, in row {first[0]}"
+                    f" (slide {rows[first[0]].slide})",
+                    wanted="each image in one row alone, so that nothing is tested on what it was trained on",
+                    do="Take one of the rows out, or mend its path or pattern.",
+                )
+
+
+def _images(row: SlideRow, files: Sequence[Path], folder: Path, number: int) -> Iterator[Path]:
+    """The files that a row's pattern takes; all of them without one."""
+    if row.source != "planes" or not (folder / row.path).is_dir():
+        yield from files
+        return
+    pattern = NamePattern(row.pattern, row.z_step_um, f"row {number}")
+    for path in files:
+        if pattern.match(path.relative_to(folder / row.path).as_posix()):
+            yield path
+
+
+def _is_compared(path: Path) -> bool:
+    """Whether equal content is evidence: not of chunks that hold a constant, and not of text beside images."""
+    if path.name.startswith(".") or path.suffix.lower() in NO_IMAGES or ".zarr" in path.as_posix().lower():
+        return False
+    return path.stat().st_size >= LEAST_BYTES
+
+
+def _may_share(row: SlideRow, other: SlideRow) -> bool:
+    return row.source == other.source == "image" and row.patient == other.patient
