@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.dicom import is_dicom
 from tsva.readers.formats import stored_images
 from tsva.readers.jiang2018 import fields_of_jiang2018
 from tsva.readers.listing import (
     PICTURE_ENDINGS,
     STACK_ENDINGS,
     files_at,
+    is_dicom,
     is_hidden,
     is_zarr,
     looks_like_image,
-    places_at,
+    matching,
     shown,
 )
 from tsva.readers.names import NamePattern
@@ -76,26 +76,6 @@ def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = No
     else:
         raise ValueError(f"source {row.source} has no z-stacks of its own")
     return list(_named_apart(found))
-
-
-def matching(path: Path, where: str) -> list[Path]:
-    """Files and folders that a path of the sheet names: itself, or what it matches as a pattern, sorted.
-
-    Raises
-    ------
-    UserError
-        If there are none.
-    """
-    found = places_at(path)
-    if not found:
-        raise UserError(
-            f"{where}, column path",
-            got=f"{path}, where nothing is",
-            wanted="a file, a folder, or a pattern that matches some",
-            do="Mend the path (it starts from the sheet's folder) or put the files there."
-            + (" Part folders by / and not by \\." if "\\" in path.name else ""),
-        )
-    return found
 
 
 def _files(path: Path) -> list[Path]:

@@ -13,13 +13,12 @@ import openslide
 from tifffile import TiffFile
 
 from tsva.errors import UserError
-from tsva.readers.dicom import is_dicom
 from tsva.readers.formats import stored_images
 from tsva.readers.guess import guess_pattern
 from tsva.readers.head import head_of
 from tsva.readers.images import is_tiff, read_image
 from tsva.readers.jiang2018 import LOCATION
-from tsva.readers.listing import PICTURE_ENDINGS, files_below, is_zarr
+from tsva.readers.listing import PICTURE_ENDINGS, files_below, is_dicom, is_zarr
 from tsva.readers.ome_set import first_of_set
 from tsva.readers.tiff import open_tiff
 from tsva.readers.tiff_series import count_planes
