@@ -26,6 +26,7 @@ from tsva.readers.listing import (
 )
 from tsva.readers.names import NamePattern
 from tsva.readers.planes import fields_of_planes
+from tsva.readers.registry import format_of
 from tsva.readers.series import as_stack
 from tsva.readers.source import FieldSource
 from tsva.readers.stacks import fields_of_images
@@ -83,7 +84,7 @@ def _files(path: Path) -> list[Path]:
     if path.is_file() or is_zarr(path) or is_dicom(path):
         return [path]
     entries = [entry for entry in sorted(path.iterdir()) if not is_hidden(entry.name)]
-    found = [entry for entry in entries if entry.suffix.lower() in STACK_ENDINGS or is_zarr(entry)]
+    found = [entry for entry in entries if entry.suffix.lower() in STACK_ENDINGS or _is_stack_format(entry)]
     left = [entry for entry in entries if entry not in found]
     if not found:
         raise UserError(
@@ -105,6 +106,12 @@ def _files(path: Path) -> list[Path]:
         names = [entry.name for entry in left]
         log.info("%s: %d z-stacks taken, %d other files left (%s)", path, len(found), len(left), shown(names))
     return found
+
+
+def _is_stack_format(path: Path) -> bool:
+    """Whether a file's content is of a format for stacks and slides alone, whatever its name."""
+    known = format_of(path)
+    return known is not None and known.name != "TIFF"
 
 
 def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[tuple[Path, list[StoredImage]]]:
