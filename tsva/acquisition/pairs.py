@@ -207,7 +207,7 @@ def alignments(
     Returns
     -------
     reachable : dict of str to DataFrame
-        `scale`, `shift_y_px` and `shift_x_px` of each field's `reachable_planes`.
+        `scale_trend`, `shift_y_px` and `shift_x_px` of each field's `reachable_planes`.
     unusable : dict of str to str
         Fields where a plane could not be aligned, and why they are left out.
     """
@@ -218,8 +218,8 @@ def alignments(
         if field not in middle:
             continue
         near = rows[(rows["plane"] - int(middle[field])).abs() <= settings.reach_planes]
-        reachable[field] = near[["scale", "shift_y_px", "shift_x_px"]]
-        unknown = near[near[["scale", "shift_y_px"]].isna().any(axis=1)]
+        reachable[field] = near[["scale_trend", "shift_y_px", "shift_x_px"]]
+        unknown = near[near[["scale_trend", "shift_y_px"]].isna().any(axis=1)]
         if len(unknown):
             z_um = float(unknown["z_um"].iloc[0])
             unusable[field] = f"the plane at z = {z_um:g} µm can't be aligned with the in-focus plane"

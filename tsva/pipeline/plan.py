@@ -17,10 +17,9 @@ from tsva.pipeline.leaks import check_leaks
 from tsva.readers.listing import files_at
 from tsva.readers.registry import modules_behind
 from tsva.settings.base import Section
-from tsva.settings.methods import BASELINES
+from tsva.settings.methods import BASELINES, METHODS, NETWORK_NAMES, NOTHING, NetworkName
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import Role, SlideRow, parse_sheet
-from tsva.settings.train import NETWORK_NAMES, NetworkName
 
 BRACES = {"{", "}"}
 MADE_HERE = ("simulated", "image")
@@ -36,7 +35,6 @@ STAGES = (
     "spectrum",
     "train",
     "refocus",
-    "baseline",
     "gather",
     "count",
     "advise",
@@ -127,9 +125,9 @@ class Plan:
         chosen = [name for name in self.baselines if name in self.settings.methods.baselines]
         paper = [name for name in self.trainable if name in {*self.networks[:1], *TABLE1_NETWORKS}]
         return {
-            "report": ["y1", *chosen, *trained],
-            "table1": ["y1", *self.baselines, *paper],
-            "all_methods": ["y1", *self.baselines, *self.trainable],
+            "report": [NOTHING, *chosen, *trained],
+            "table1": [NOTHING, *self.baselines, *paper],
+            "all_methods": [NOTHING, *self.baselines, *self.trainable],
         }
 
     @property
@@ -138,10 +136,20 @@ class Plan:
         slides = self.with_role("dataset1")
         return slides[0] if slides and self.settings.report.first_look else ""
 
-    def batches(self, baseline: str) -> int:
-        """Jobs that a baseline's pairs are shared among."""
+    @property
+    def whole(self) -> list[str]:
+        """Methods that a target can ask for and that restore a data set in one job."""
+        return [name for name in [NOTHING, *self.baselines, *self.trainable] if self.batches(name) == 1]
+
+    @property
+    def batched(self) -> list[str]:
+        """Those whose pairs are shared among jobs."""
+        return [name for name in self.baselines if self.batches(name) > 1]
+
+    def batches(self, method: str) -> int:
+        """Jobs that a method's pairs are shared among."""
         methods = self.settings.methods
-        return methods.batches if baseline in methods.slow else 1
+        return methods.batches if method in methods.slow else 1
 
     def true_optics(self, dataset: Role) -> dict[str, Any]:
         """The optics that slides were simulated with, where these are others than the nominal ones."""
@@ -233,6 +241,14 @@ class Plan:
         if stage == "ingest" and row is not None and row.source == "stack":
             modules += modules_behind(self.sheet.parent / row.path)
         return "-".join(map(code_digest, modules))
+
+    def method_code(self, method: str) -> str:
+        """Fingerprint of the code of a method, which stages import by its place."""
+        return code_digest(METHODS[method].place.partition(":")[0])
+
+    def networks_code(self) -> str:
+        """Fingerprints of the code of all networks: a given checkpoint may be of any."""
+        return " ".join(self.method_code(name) for name in NETWORK_NAMES)
 
     @property
     def checkpoint(self) -> str | None:

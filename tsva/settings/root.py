@@ -16,13 +16,13 @@ from tsva.settings.export import ExportSettings
 from tsva.settings.fetch import FetchSettings
 from tsva.settings.focus import FocusSettings
 from tsva.settings.ingest import IngestSettings
-from tsva.settings.methods import MethodsSettings
+from tsva.settings.methods import METHODS, MethodsSettings, NetworkName
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.report import ReportSettings
 from tsva.settings.simulate import SimulateSettings
-from tsva.settings.train import OURS, NetworkName, TrainSettings
+from tsva.settings.train import TrainSettings
 
 
 class Settings(Section):
@@ -66,7 +66,7 @@ class Settings(Section):
         UserError
             Names the key.
         """
-        section = "train.fusion" if network in OURS else "train"
+        section = "train.fusion" if METHODS[network].own_recipe else "train"
         used, patch_px = self.train.for_network(network), self.pairs.patch_px
         if used.crop_px is not None and used.crop_px > patch_px:
             raise UserError(
@@ -76,7 +76,7 @@ class Settings(Section):
                 do=f"Mend either key, or leave {network} out.",
             )
         coarsest_px = (used.crop_px or patch_px) / 2 ** (used.levels - 1)
-        if network not in OURS and used.batch == 1 and coarsest_px <= 1:
+        if not METHODS[network].own_recipe and used.batch == 1 and coarsest_px <= 1:
             raise UserError(
                 f"settings, key {section}.batch",
                 got="1",

@@ -29,7 +29,9 @@ rule train:
         seed=plan.settings.seed,
         results=results_of("table", 1),
         out=folder_of("model"),
-        code=code("train"),
+        code=lambda wildcards: " ".join(
+            [plan.code("train"), plan.method_code(wildcards.network), *wildcards]
+        ),
     shell:
         "tsva --log {log} train --network {wildcards.network} --settings {params.settings:q}"
         " --seed {params.seed} --table {input.table} --results {params.results:q} --threads {threads}"

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness, gains, matched
 from tsva.acquisition.focus import breathing, focus_field
-from tsva.acquisition.ingest import assemble, check_positions, check_step
+from tsva.acquisition.ingest import assemble, check_positions, check_step, cropped
 from tsva.acquisition.pairs import plan
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import Stack
@@ -99,7 +99,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         check_enlarging(source.where, source.pixel_um, source.pixel_source, settings.optics.pixel_um)
         check_positions(source.z_um, source.plane_names, source.where, regular=False)
         stack = assemble(
-            watch.over(source.planes()),
+            watch.over(cropped(source.planes, source.where) if settings.ingest.crop_planes else source.planes()),
             source.z_um,
             source.plane_names,
             source.pixel_um,
@@ -127,6 +127,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     verdict = str(focused["verdict"])
     if verdict != "ok":
         problems.append(f"{verdict}: {focused['reason']}")
+    breathes = breathing(focused, settings.focus.max_edge_shift_px) if verdict == "ok" else ""
     used, left_out = _pairs(source.name, row, stack, focused, patches, settings.pairs)
     whole = [reason for reason, whole_field in left_out if whole_field and verdict == "ok"]
     # patches' own numbers differ; what kind of reason it is counts
@@ -149,7 +150,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         dict(reasons),
         source,
         tuple(watch.planes),
-        tuple(note for note in (warning, breathing(focused, settings.focus.max_edge_shift_px)) if note),
+        tuple(note for note in (warning, breathes) if note),
     )
 
 
