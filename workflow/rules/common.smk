@@ -23,7 +23,11 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
-OFFSETS = ("pairs.delta_um", "pairs.offset_max_um", "pairs.z_step_um")
+OFFSETS = (
+    "acquisition.delta_um",
+    "acquisition.offset_max_um",
+    "acquisition.z_step_um",
+)
 """Keys that are checked against each other, so that a stage gets all of them or none."""
 
 
@@ -233,7 +237,7 @@ def code(stage):
 
     Its cache between working directories tells jobs by parameters and inputs, but not by wildcards.
     """
-    return lambda wildcards: " ".join([plan.code(stage), *wildcards])
+    return lambda wildcards: " ".join([plan.code(stage, getattr(wildcards, "slide", None)), *wildcards])
 
 
 if workflow.is_main_process and cores_given() and not DRY_RUN:

@@ -38,6 +38,7 @@ rule evaluate:
             "evaluate",
             "report.confidence",
             "report.examples",
+            "acquisition",
             "pairs",
             "optics",
             "count",
