@@ -15,6 +15,7 @@ from tsva.pipeline.fingerprint import code_digest
 from tsva.pipeline.frozen import freeze
 from tsva.pipeline.leaks import check_leaks
 from tsva.readers.listing import files_at
+from tsva.readers.registry import modules_behind
 from tsva.settings.base import Section
 from tsva.settings.methods import BASELINES, METHODS, NETWORK_NAMES, NOTHING, NetworkName
 from tsva.settings.root import Settings, parse_settings
@@ -233,9 +234,13 @@ class Plan:
         """Which slide has which role, as JSON."""
         return json.dumps({name: row.role for name, row in self.slides.items()})
 
-    def code(self, stage: str) -> str:
-        """Fingerprint of the code behind a stage."""
-        return code_digest(f"tsva.cli.{stage}")
+    def code(self, stage: str, slide: str | None = None) -> str:
+        """Fingerprint of the code behind a stage; of a slide's ingest also of the readers that its files need."""
+        row = self.slides.get(slide) if slide is not None else None
+        modules = [f"tsva.cli.{stage}"]
+        if stage == "ingest" and row is not None and row.source == "stack":
+            modules += modules_behind(self.sheet.parent / row.path)
+        return "-".join(map(code_digest, modules))
 
     def method_code(self, method: str) -> str:
         """Fingerprint of the code of a method, which stages import by its place."""

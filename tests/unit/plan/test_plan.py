@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tsva.errors import UserError
-from tsva.pipeline.plan import Plan
+from tsva.pipeline import fingerprint
+from tsva.pipeline.plan import STAGES, Plan
 
 HEADER = "slide\tpatient\tsample\trole\tsource\tpath\ttissue\tmicroscope"
 TRAIN = "A\tP1\tS\ttrain\tsimulated\t\tfatty\t"
@@ -198,3 +199,24 @@ def test_files_that_snakemake_is_told_of(tmp_path: Path) -> None:
     before = made.data("Z")
     (tmp_path / "a{b}/x.tif").write_text("y")
     assert plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t").data("Z") != before
+
+
+def test_a_formats_code_is_behind_the_slides_in_it_alone(tmp_path: Path, package: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans/a.czi").write_bytes(b"ZISRAWFILE" + bytes(600))
+    (tmp_path / "b.tif").write_bytes(b"II*\0" + bytes(600))
+    rows = (TRAIN, "C\tP3\tS\ttrain\tstack\tscans\t\t", "T\tP4\tS\ttrain\tstack\tb.tif\t\t")
+    made = plan(tmp_path, *rows)
+
+    def codes() -> dict[str, str]:
+        fingerprint.code_digest.cache_clear()
+        return {name: made.code("ingest", name) for name in "ACT"} | {name: made.code(name) for name in STAGES}
+
+    before = codes()
+    reader = package / "readers/czi.py"
+    reader.write_text(reader.read_text() + "\nEXTRA = 1\n")
+    after = codes()
+    assert {name for name in before if before[name] != after[name]} == {"C"}
+    reader = package / "readers/ndpi.py"
+    reader.write_text(reader.read_text() + "\nEXTRA = 1\n")
+    assert {name for name in before if codes()[name] != after[name]} == {"T"}
