@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from tsva.storage.atomic import fresh_file
 
 MAPS = (1, 2, 4, 9, 16, 25, 49, 100)
 PARTS = {"moving_s": "moving", "settling_s": "settling", "exposing_s": "exposure and readout"}
+MOST_TILES = 500_000
+"""More than a whole slide of 25 by 75 mm has at a magnification of 100."""
 FORMATS = (".svg", ".png", ".pdf")
 
 
@@ -49,6 +52,14 @@ def command(json_file: Path | None, figure: Path | None, **values: Any) -> None:
         raise UserError(
             "--figure", got=str(figure), wanted=f"a name that ends in {', '.join(FORMATS)}", do="Name it so."
         )
+    tiles = math.prod(grid(scan))
+    if tiles > MOST_TILES:
+        raise UserError(
+            "the area, the tile and --overlap",
+            got=f"{tiles} tiles",
+            wanted=f"at most {MOST_TILES}",
+            do="Give a smaller area, a larger tile or less overlap.",
+        )
     times = plan(scan)
     click.echo(table(scan, times))
     if json_file is not None:
@@ -66,7 +77,10 @@ def _checked(values: dict[str, Any]) -> ScanSettings:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "delta_um"
         raise UserError(
-            f"--{name.replace('_', '-')}", got=str(values[name]), wanted=first["msg"], do="Give another number."
+            f"--{name.replace('_', '-')}",
+            got=str(values[name]),
+            wanted=first["msg"].removeprefix("Input should be ").removeprefix("Value error, "),
+            do="Give another number.",
         ) from None
 
 
