@@ -363,7 +363,8 @@ def refocus(
     Raises
     ------
     UserError
-        If pixels, colours or the distance of shots are not those that the network was trained on, or planes are missing.
+        If pixels, colours or the distance of shots are not those that the network was trained on, or planes are
+        missing.
     """
     if isinstance(shots, Stack):
         where = f"stack of {len(shots.z_um)} planes"
