@@ -237,7 +237,9 @@ def code(stage):
 
     Its cache between working directories tells jobs by parameters and inputs, but not by wildcards.
     """
-    return lambda wildcards: " ".join([plan.code(stage, getattr(wildcards, "slide", None)), *wildcards])
+    return lambda wildcards: " ".join(
+        [plan.code(stage, getattr(wildcards, "slide", None)), *wildcards]
+    )
 
 
 if workflow.is_main_process and cores_given() and not DRY_RUN:
