@@ -27,6 +27,9 @@ class Pair:
     focal_offset_within_um : float
         How well it is known: focal_offset_um is off by so much at most. Half a step where the sharpest plane of a
         stack tells it.
+    target_means : (C,) float array or None
+        Mean grey level of each channel of the ground truth, where there is one: for the row that says how much of a
+        gain is brightness (`y1_matched`), and for nothing else.
     """
 
     low: np.ndarray
@@ -35,6 +38,7 @@ class Pair:
     optics: OpticsSettings
     focal_offset_um: float | None = None
     focal_offset_within_um: float = 0.0
+    target_means: np.ndarray | None = None
 
 
 def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSettings) -> list[Pair]:
@@ -60,8 +64,9 @@ def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSetting
     if len(stack) != 2 * settings.reach_planes + 1:
         raise ValueError(f"{len(stack)} planes; offsets reach {2 * settings.reach_planes + 1}")
     pairs = []
+    means = stack[settings.reach_planes].mean(axis=(0, 1))
     for focal_offset_um in settings.offsets_um:
         middle = settings.reach_planes + round(focal_offset_um / settings.z_step_um)
         low, high = stack[middle - settings.delta_planes], stack[middle + settings.delta_planes]
-        pairs.append(Pair(low, high, settings.delta_um, optics, focal_offset_um, settings.z_step_um / 2))
+        pairs.append(Pair(low, high, settings.delta_um, optics, focal_offset_um, settings.z_step_um / 2, means))
     return pairs

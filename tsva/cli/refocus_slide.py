@@ -104,7 +104,7 @@ def shots(stack: Stack, delta_um: float, settings: RefocusSettings, where: str) 
             raise UserError(
                 where,
                 got=f"two planes {apart:g} µm apart",
-                wanted=f"{2 * delta_um:g} µm (twice pairs.delta_um)",
+                wanted=f"{2 * delta_um:g} µm (twice acquisition.delta_um)",
                 do="Take the shots at that distance, or use a network that was trained for yours.",
             )
         return 0, 1

@@ -216,6 +216,8 @@ class Plan:
         for use in uses:
             name, _, key = use.partition(".")
             section: Section = getattr(self.settings, name)
+            if key and key not in type(section).model_fields:
+                raise KeyError(use)
             values.setdefault(name, {}).update(section.model_dump(mode="json", include={key} if key else None))
         return str(freeze({**values, **facts}, self._frozen, stage))
 
@@ -292,7 +294,7 @@ class Plan:
             enlarged = max(1.0, ((row.pixel_um or 0) / self.settings.optics.pixel_um) ** 2)
             return round(sum(path.stat().st_size for path in self.files(slide)) * enlarged)
         simulate = self.settings.simulate
-        planes = round((simulate.z_last_um - simulate.z_first_um) / self.settings.pairs.z_step_um) + 1
+        planes = round((simulate.z_last_um - simulate.z_first_um) / self.settings.acquisition.z_step_um) + 1
         height, width = simulate.field_px
         return (row.fields or simulate.fields[row.role]) * planes * height * width * 3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tsva.settings.methods import METHODS, NETWORK_NAMES, NOTHING
+from tsva.settings.methods import MATCHED, METHODS, NETWORK_NAMES, NOTHING
 
 LEAD = "tsva"
 """The method that the verdict is about, where it was applied."""
@@ -41,7 +41,7 @@ def dataset_name(dataset: str) -> str:
 
 def lead_of(methods: Iterable[str]) -> str | None:
     """The method that the verdict is about: TSVA, else the first network, else the first that does something."""
-    applied = [method for method in methods if method != NOTHING]
+    applied = [method for method in methods if method not in (NOTHING, MATCHED)]
     networks = [method for method in applied if method in NETWORK_NAMES]
     return LEAD if LEAD in applied else next(iter([*networks, *applied]), None)
 

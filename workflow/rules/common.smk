@@ -23,7 +23,11 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
-OFFSETS = ("pairs.delta_um", "pairs.offset_max_um", "pairs.z_step_um")
+OFFSETS = (
+    "acquisition.delta_um",
+    "acquisition.offset_max_um",
+    "acquisition.z_step_um",
+)
 """Keys that are checked against each other, so that a stage gets all of them or none."""
 
 

@@ -45,15 +45,15 @@ def test_files_behind_a_path(tmp_path: Path, path: str) -> None:
 def test_a_stage_is_given_what_it_uses_and_no_more(tmp_path: Path) -> None:
     def file(**settings: dict) -> str:
         return plan(tmp_path, TRAIN, TEST, **settings).settings_file(
-            "focus", "focus", "pairs.delta_um", "pairs.z_step_um", slide={"slide": "A"}
+            "focus", "focus", "acquisition.delta_um", "acquisition.z_step_um", slide={"slide": "A"}
         )
 
     path = file()
     held = json.loads(Path(path).read_text())
-    assert set(held) == {"focus", "pairs", "slide"}
-    assert held["pairs"] == {"delta_um": 0.5, "z_step_um": 0.5}
+    assert set(held) == {"focus", "acquisition", "slide"}
+    assert held["acquisition"] == {"delta_um": 0.5, "z_step_um": 0.5}
     assert file(pairs={"patch_px": 160}, count={"threshold": "li"}) == path
-    assert file(pairs={"delta_um": 1.0}) != path != file(focus={"min_peak_ratio": 1.3})
+    assert file(acquisition={"delta_um": 1.0}) != path != file(focus={"min_peak_ratio": 1.3})
     used = plan(tmp_path, TRAIN, TEST, train={"steps_of": {"unet": 7}}).training("unet")
     assert used["steps"] == 7 and not {"networks", "steps_of", "fusion"} & set(used)
 
@@ -186,6 +186,16 @@ def test_true_optics_are_those_of_other_microscopes(tmp_path: Path) -> None:
     made = plan(tmp_path, TRAIN, TEST, other)
     told = made.true_optics("dataset1")
     assert set(told) == {"C"} and told["C"]["model"] == "debye"
+
+
+def test_keys_that_have_moved_say_where_to(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"key pairs\.delta_um: got a key that has moved; wanted acquisition\.delta_um"):
+        plan(tmp_path, TRAIN, pairs={"delta_um": 0.5})
+
+
+def test_a_misspelt_use_of_settings_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match=r"pairs\.delta_um"):
+        plan(tmp_path, TRAIN).settings_file("focus", "pairs.delta_um")
 
 
 def test_files_that_snakemake_is_told_of(tmp_path: Path) -> None:
