@@ -19,7 +19,8 @@ TINY = {
     "slides": "slides.tsv",
     "optics": {"bandwidth_um": 0.0},
     "simulate": {"field_px": [128, 128], "fields": {"train": 2, "dataset1": 1, "dataset2": 1, "refocus": 1}},
-    "pairs": {"patch_px": 64, "offset_max_um": 1.5},
+    "acquisition": {"offset_max_um": 1.5},
+    "pairs": {"patch_px": 64},
     "train": {
         "networks": ["tsva", "unet"],
         "width": 4,
@@ -38,7 +39,7 @@ TINY = {
         "offsets": 1,
         "field_px": 64,
     },
-    "report": {"bootstrap_draws": 200, "examples": 1, "first_look": False},
+    "report": {"examples": 1, "first_look": False},
 }
 SHEET = """slide\tpatient\tsample\trole\tsource\tpath\tpixel_um\tpattern\ttissue
 A1\tA\tglandular\ttrain\tsimulated\t\t\t\tglandular

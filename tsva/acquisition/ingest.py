@@ -95,8 +95,8 @@ def check_step(z_um: Sequence[float], wanted_um: float, where: str) -> None:
         raise UserError(
             where,
             got=f"planes {step_um:g} µm apart",
-            wanted=f"planes {wanted_um:g} µm apart (pairs.z_step_um)",
-            do="Mend the sheet's columns z_step_um or pattern, or set pairs.z_step_um to the stacks' step.",
+            wanted=f"planes {wanted_um:g} µm apart (acquisition.z_step_um)",
+            do="Mend the sheet's columns z_step_um or pattern, or set acquisition.z_step_um to the stacks' step.",
         )
 
 

@@ -140,8 +140,8 @@ def _why_not(slide: str, taken: dict, verdict: dict | None, settings: PairsSetti
         raise UserError(
             f"slide {slide}, field {taken['field']}",
             got="planes at irregular distances" if pd.isna(step) else f"a z step of {float(step):g} µm",
-            wanted=f"planes every {settings.z_step_um:g} µm (pairs.z_step_um)",
-            do="Set pairs.z_step_um to the stacks' step, or take the slide out of the sheet.",
+            wanted=f"planes every {settings.z_step_um:g} µm (acquisition.z_step_um)",
+            do="Set acquisition.z_step_um to the stacks' step, or take the slide out of the sheet.",
         )
     plane, planes, reach = int(verdict["focus_plane"]), int(taken["planes"]), settings.reach_planes
     below, above = plane, planes - 1 - plane

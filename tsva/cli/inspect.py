@@ -120,11 +120,11 @@ def _stacks(
         cells["role"] = "train"
     elif not missing and all(
         field.stack is not None
-        and has_two_shots(field.z_um, settings.pairs.delta_um, settings.refocus.position_tolerance_um)
+        and has_two_shots(field.z_um, settings.protocol.delta_um, settings.refocus.position_tolerance_um)
         for field in judged
     ):
         light = AMBER
-        notes.append(f"it has planes {2 * settings.pairs.delta_um:g} µm apart, as role refocus needs them")
+        notes.append(f"it has planes {2 * settings.protocol.delta_um:g} µm apart, as role refocus needs them")
     screen.verdict("", light, unfit + notes, is_fit=not unfit)
     if png is not None:
         _draw_stacks(png, judged, settings, facts)
@@ -203,7 +203,7 @@ def _draw_stacks(png: Path, judged: list[Judged], settings: Settings, facts: Fac
         raise UserError(
             str(png), got=f"no {facts.source} that could be read", wanted="one", do="Mend what is told above."
         )
-    draw_stacks(png, drawn, settings.pairs)
+    draw_stacks(png, drawn, settings.protocol)
 
 
 class _Screen:

@@ -15,6 +15,7 @@ from tsva.pipeline.fingerprint import code_digest
 from tsva.pipeline.frozen import freeze
 from tsva.pipeline.leaks import check_leaks
 from tsva.readers.listing import files_at
+from tsva.readers.registry import modules_behind
 from tsva.settings.base import Section
 from tsva.settings.methods import BASELINES, METHODS, NETWORK_NAMES, NOTHING, NetworkName
 from tsva.settings.root import Settings, parse_settings
@@ -37,8 +38,9 @@ STAGES = (
     "gather",
     "count",
     "advise",
-    "report",
+    "evaluate",
 )
+"""Those whose code the summary names: all that numbers depend on."""
 
 
 class Plan:
@@ -215,6 +217,8 @@ class Plan:
         for use in uses:
             name, _, key = use.partition(".")
             section: Section = getattr(self.settings, name)
+            if key and key not in type(section).model_fields:
+                raise KeyError(use)
             values.setdefault(name, {}).update(section.model_dump(mode="json", include={key} if key else None))
         return str(freeze({**values, **facts}, self._frozen, stage))
 
@@ -233,9 +237,13 @@ class Plan:
         """Which slide has which role, as JSON."""
         return json.dumps({name: row.role for name, row in self.slides.items()})
 
-    def code(self, stage: str) -> str:
-        """Fingerprint of the code behind a stage."""
-        return code_digest(f"tsva.cli.{stage}")
+    def code(self, stage: str, slide: str | None = None) -> str:
+        """Fingerprint of the code behind a stage; of a slide's ingest also of the readers that its files need."""
+        row = self.slides.get(slide) if slide is not None else None
+        modules = [f"tsva.cli.{stage}"]
+        if stage == "ingest" and row is not None and row.source == "stack":
+            modules += modules_behind(self.sheet.parent / row.path)
+        return "-".join(map(code_digest, modules))
 
     def method_code(self, method: str) -> str:
         """Fingerprint of the code of a method, which stages import by its place."""
@@ -262,7 +270,7 @@ class Plan:
         return "" if self.awaits_fetch else self._contents.digest([self.sheet], self.sheet.parent)
 
     def facts(self) -> dict[str, Any]:
-        """What the report says of the run itself."""
+        """What the summary says of the run itself."""
         return {
             "slides": str(self.sheet),
             "seed": self.settings.seed,
@@ -283,9 +291,11 @@ class Plan:
             patches = [path.name.startswith("Seg") for path in self.files(slide)]
             return sum(self.PATCH_BYTES if patch else self.FIELD_BYTES for patch in patches)
         if row.source not in MADE_HERE:
-            return sum(path.stat().st_size for path in self.files(slide))
+            # what the sheet calls coarse is enlarged; without its word no file is enlarged by more than that
+            enlarged = max(1.0, ((row.pixel_um or 0) / self.settings.optics.pixel_um) ** 2)
+            return round(sum(path.stat().st_size for path in self.files(slide)) * enlarged)
         simulate = self.settings.simulate
-        planes = round((simulate.z_last_um - simulate.z_first_um) / self.settings.pairs.z_step_um) + 1
+        planes = round((simulate.z_last_um - simulate.z_first_um) / self.settings.acquisition.z_step_um) + 1
         height, width = simulate.field_px
         return (row.fields or simulate.fields[row.role]) * planes * height * width * 3
 

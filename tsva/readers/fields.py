@@ -11,21 +11,22 @@ from pathlib import Path
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.dicom import is_dicom
 from tsva.readers.formats import stored_images
 from tsva.readers.jiang2018 import fields_of_jiang2018
 from tsva.readers.listing import (
     PICTURE_ENDINGS,
     STACK_ENDINGS,
     files_at,
+    is_dicom,
     is_hidden,
     is_zarr,
     looks_like_image,
-    places_at,
+    matching,
     shown,
 )
 from tsva.readers.names import NamePattern
 from tsva.readers.planes import fields_of_planes
+from tsva.readers.registry import format_of
 from tsva.readers.series import as_stack
 from tsva.readers.source import FieldSource
 from tsva.readers.stacks import fields_of_images
@@ -78,32 +79,12 @@ def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = No
     return list(_named_apart(found))
 
 
-def matching(path: Path, where: str) -> list[Path]:
-    """Files and folders that a path of the sheet names: itself, or what it matches as a pattern, sorted.
-
-    Raises
-    ------
-    UserError
-        If there are none.
-    """
-    found = places_at(path)
-    if not found:
-        raise UserError(
-            f"{where}, column path",
-            got=f"{path}, where nothing is",
-            wanted="a file, a folder, or a pattern that matches some",
-            do="Mend the path (it starts from the sheet's folder) or put the files there."
-            + (" Part folders by / and not by \\." if "\\" in path.name else ""),
-        )
-    return found
-
-
 def _files(path: Path) -> list[Path]:
     """The file, or the folder if it is one image, or the z-stack files of a folder."""
     if path.is_file() or is_zarr(path) or is_dicom(path):
         return [path]
     entries = [entry for entry in sorted(path.iterdir()) if not is_hidden(entry.name)]
-    found = [entry for entry in entries if entry.suffix.lower() in STACK_ENDINGS or is_zarr(entry)]
+    found = [entry for entry in entries if entry.suffix.lower() in STACK_ENDINGS or _is_stack_format(entry)]
     left = [entry for entry in entries if entry not in found]
     if not found:
         raise UserError(
@@ -125,6 +106,12 @@ def _files(path: Path) -> list[Path]:
         names = [entry.name for entry in left]
         log.info("%s: %d z-stacks taken, %d other files left (%s)", path, len(found), len(left), shown(names))
     return found
+
+
+def _is_stack_format(path: Path) -> bool:
+    """Whether a file's content is of a format for stacks and slides alone, whatever its name."""
+    known = format_of(path)
+    return known is not None and known.name != "TIFF"
 
 
 def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[tuple[Path, list[StoredImage]]]:

@@ -15,13 +15,13 @@ from tsva.acquisition.resample import MARGIN_PX, SAME_PIXEL, resample
 from tsva.acquisition.sharpness import tissue_fraction
 from tsva.errors import UserError
 from tsva.readers.czi_header import check_czi
-from tsva.readers.fields import matching
 from tsva.readers.head import head_of
 from tsva.readers.images import is_tiff, read_image
+from tsva.readers.listing import matching
 from tsva.readers.pixels import unreadable
-from tsva.readers.regions import ArrayRegions, RegionReader
 from tsva.readers.scale import check_enlarging, choose_pixel_um
 from tsva.readers.slide import SlideRegions
+from tsva.readers.stored import ArrayRegions, RegionReader
 from tsva.readers.tiff import check_tiles, open_tiff, reading
 from tsva.readers.tiff_regions import TiffRegions
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from tifffile import TiffFile
 
 from tsva.errors import UserError
+from tsva.readers.head import head_of
 from tsva.readers.ndpi import ndpi_image
 from tsva.readers.ome import OmeImage, companion_of, files_beside
+from tsva.readers.ome_set import first_of_set
 from tsva.readers.pixels import unreadable
 from tsva.readers.stored import COLOURS, UNKNOWN, PlaneReader, StoredImage, channel_names, colour_order
 from tsva.readers.tiff import ome_images, open_tiff, reading
@@ -26,6 +28,8 @@ def tiff_images(path: Path) -> list[StoredImage]:
     UserError
         If the file is missing or damaged, its header contradicts it, or pages have several sizes and nothing says why.
     """
+    if head_of(path).is_companion:
+        path = first_of_set(path)
     with open_tiff(path) as tif:
         if tif.is_ndpi:
             return [ndpi_image(path, tif)]

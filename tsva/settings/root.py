@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from tsva.errors import UserError
 from tsva.settings.advise import AdviseSettings
-from tsva.settings.base import Section
+from tsva.settings.base import Section, check_moved
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.count import CountSettings
 from tsva.settings.export import ExportSettings
@@ -18,7 +18,7 @@ from tsva.settings.focus import FocusSettings
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.methods import METHODS, MethodsSettings, NetworkName
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.pairs import AcquisitionSettings, PairsSettings, PatchSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.report import ReportSettings
 from tsva.settings.simulate import SimulateSettings
@@ -36,10 +36,11 @@ class Settings(Section):
     """A trained network (model.ckpt) for slides of role refocus; none: the first network trained here."""
     fetch: FetchSettings = FetchSettings()
     optics: OpticsSettings = OpticsSettings()
+    acquisition: AcquisitionSettings = AcquisitionSettings()
     simulate: SimulateSettings = SimulateSettings()
     ingest: IngestSettings = IngestSettings()
     focus: FocusSettings = FocusSettings()
-    pairs: PairsSettings = PairsSettings()
+    pairs: PatchSettings = PatchSettings()
     train: TrainSettings = TrainSettings()
     methods: MethodsSettings = MethodsSettings()
     baselines: BaselineSettings = BaselineSettings()
@@ -48,6 +49,11 @@ class Settings(Section):
     count: CountSettings = CountSettings()
     report: ReportSettings = ReportSettings()
     export: ExportSettings = ExportSettings()
+
+    @property
+    def protocol(self) -> PairsSettings:
+        """Sections acquisition and pairs together."""
+        return PairsSettings(**self.acquisition.model_dump(), **self.pairs.model_dump())
 
     @model_validator(mode="after")
     def _patches_fit_fields(self) -> Self:
@@ -106,6 +112,7 @@ def parse_settings(config: Mapping[str, Any], name: str) -> Settings:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "(across keys)"
         if first["type"] == "extra_forbidden":
+            check_moved(key, name)
             raise UserError(
                 f"{name}, key {key}",
                 got="an unknown key",

@@ -20,9 +20,8 @@ rule train:
     params:
         settings=settings_file(
             "train",
-            *OFFSETS,
+            "acquisition",
             "pairs.patch_px",
-            "pairs.offset_sd_um",
             "optics",
             train=training,
         ),

@@ -139,7 +139,7 @@ def tiny(folder: Path) -> Path:
         (blank, "blank: even its best patch has tissue on"),
         (irregular, "irregular z: planes are 0.3 to 1.2 µm apart"),
         (gap, "1 missing plane between z = -3.5 µm (plane 4) and -2.5 µm (plane 5)"),
-        (other_step, "planes 1 µm apart; wanted planes 0.5 µm apart (pairs.z_step_um)"),
+        (other_step, "planes 1 µm apart; wanted planes 0.5 µm apart (acquisition.z_step_um)"),
         (no_pixel_size, "no pixel size in the file; put it in place of PIXEL_UM (judged here as if it were 0.345 µm)"),
         (no_z, "no z positions in the file; put it in place of Z_STEP_UM (judged here as if it were 0.5 µm)"),
         (tiny, "smaller than one patch of 224×224 pixels"),
@@ -160,7 +160,7 @@ def test_a_row_that_lacks_a_number_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_settings_decide_what_it_is_fit_for(tmp_path: Path) -> None:
-    (tmp_path / "near.yaml").write_text(yaml.safe_dump({"pairs": {"offset_max_um": 1.5}}))
+    (tmp_path / "near.yaml").write_text(yaml.safe_dump({"acquisition": {"offset_max_um": 1.5}}))
     assert "fit for training: yes" in run(small(tmp_path), "--configfile", tmp_path / "near.yaml")
 
 

@@ -13,14 +13,14 @@ import openslide
 from tifffile import TiffFile
 
 from tsva.errors import UserError
-from tsva.readers.dicom import is_dicom
 from tsva.readers.formats import stored_images
 from tsva.readers.guess import guess_pattern
 from tsva.readers.head import head_of
 from tsva.readers.images import is_tiff, read_image
 from tsva.readers.jiang2018 import LOCATION
-from tsva.readers.listing import PICTURE_ENDINGS, files_below, is_zarr
+from tsva.readers.listing import PICTURE_ENDINGS, files_below
 from tsva.readers.ome_set import first_of_set
+from tsva.readers.registry import format_of
 from tsva.readers.tiff import open_tiff
 from tsva.readers.tiff_series import count_planes
 
@@ -94,7 +94,8 @@ def find_facts(path: Path, pattern: str) -> Facts:
 
 def _of_other_format(path: Path) -> Facts | None:
     """Z-stacks that are neither plain TIFF nor pictures; None for anything else, flat slides among it."""
-    if not (is_zarr(path) or is_dicom(path) or head_of(path).is_czi or head_of(path).is_ndpi):
+    known = format_of(path)
+    if known is None or (known.name == "TIFF" and not head_of(path).is_ndpi):
         return None
     images = [image for image in stored_images(path) if image.planes > 1]
     if not images:

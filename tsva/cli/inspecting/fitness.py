@@ -19,7 +19,7 @@ from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.readers.scale import check_enlarging
 from tsva.readers.source import FieldSource
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.protocol import PairsSettings
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow
 
@@ -110,7 +110,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         return Judged(
             source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {}, source
         )
-    irregular = _error_of_z(source, settings.pairs)
+    irregular = _error_of_z(source, settings.protocol)
     problems += [irregular] if irregular else []
     warning = ""
     try:
@@ -122,13 +122,13 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         stack = replace(stack, planes=np.stack(list(matched(stack.planes, factors))))
     refused = bool(problems)
     planes, focused, patches = focus_field(
-        source.name, stack, settings.pairs.patch_px, source.mosaic_px, settings.focus
+        source.name, stack, settings.protocol.patch_px, source.mosaic_px, settings.focus
     )
     verdict = str(focused["verdict"])
     if verdict != "ok":
         problems.append(f"{verdict}: {focused['reason']}")
     breathes = breathing(focused, settings.focus.max_edge_shift_px) if verdict == "ok" else ""
-    used, left_out = _pairs(source.name, row, stack, focused, patches, settings.pairs)
+    used, left_out = _pairs(source.name, row, stack, focused, patches, settings.protocol)
     whole = [reason for reason, whole_field in left_out if whole_field and verdict == "ok"]
     # patches' own numbers differ; what kind of reason it is counts
     kinds = (

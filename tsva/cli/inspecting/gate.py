@@ -13,7 +13,8 @@ from tsva.cli.inspecting.fitness import Judged, judge, told
 from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
 from tsva.pipeline.plan import sheet_text
-from tsva.readers.fields import find_fields, matching
+from tsva.readers.fields import find_fields
+from tsva.readers.listing import matching
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
 

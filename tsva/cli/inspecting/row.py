@@ -86,7 +86,7 @@ def find(
     UserError
         For whatever else is wrong.
     """
-    assumed = {"pixel_um": f"{settings.optics.pixel_um:g}", "z_step_um": f"{settings.pairs.z_step_um:g}"}
+    assumed = {"pixel_um": f"{settings.optics.pixel_um:g}", "z_step_um": f"{settings.protocol.z_step_um:g}"}
     missing: dict[str, tuple[str, str]] = {}
     while True:
         try:
