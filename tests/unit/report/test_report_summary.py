@@ -134,7 +134,7 @@ def test_the_axis_falls_as_the_closed_form_says() -> None:
     optics = OpticsSettings()
     u = 2 * np.pi * optics.na**2 * 0.5 / (optics.refractive_index * optics.wavelengths_um[1])
     focus, away = on_axis(optics, 0.5)
-    assert focus == {"focal_offset_um": 0.0, "intensity": 1.0}
+    assert focus == {"defocus_um": 0.0, "intensity": 1.0}
     assert away["intensity"] == pytest.approx((np.sin(u / 4) / (u / 4)) ** 2, rel=1e-9)
 
 
