@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tsva.errors import UserError
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 
@@ -70,3 +71,56 @@ def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSetting
         low, high = stack[middle - settings.delta_planes], stack[middle + settings.delta_planes]
         pairs.append(Pair(low, high, settings.delta_um, optics, focal_offset_um, settings.z_step_um / 2, means))
     return pairs
+
+
+def shots_about(
+    z_um: np.ndarray, focal_position_um: float, delta_um: float, *, tolerance_um: float, where: str
+) -> tuple[int, int]:
+    """Which planes are the two shots.
+
+    Two planes are the shots themselves; of more, those nearest F - delta_um and F + delta_um.
+
+    Parameters
+    ----------
+    z_um : (Z,) float array
+        Positions of the planes, rising.
+    focal_position_um : float
+        F, on the same scale.
+    delta_um : float
+        Half the distance between the shots.
+    tolerance_um : float
+        How far a plane may lie from where it should.
+    where : str
+        Slide and field, for messages.
+
+    Returns
+    -------
+    low, high : int
+
+    Raises
+    ------
+    UserError
+        If there are fewer than two planes, or none close enough to where a shot should be.
+    """
+    if len(z_um) < 2:
+        raise UserError(where, got="one plane", wanted="two shots or a z-stack", do="Give both shots as planes.")
+    if len(z_um) == 2:
+        apart = float(z_um[1] - z_um[0])
+        if abs(apart - 2 * delta_um) > 2 * tolerance_um:
+            raise UserError(
+                where,
+                got=f"two planes {apart:g} µm apart",
+                wanted=f"{2 * delta_um:g} µm (twice acquisition.delta_um)",
+                do="Take the shots at that distance, or use a network that was trained for yours.",
+            )
+        return 0, 1
+    low, high = (int(np.argmin(np.abs(z_um - z))) for z in (focal_position_um - delta_um, focal_position_um + delta_um))
+    for plane, wanted in ((low, focal_position_um - delta_um), (high, focal_position_um + delta_um)):
+        if abs(z_um[plane] - wanted) > tolerance_um:
+            raise UserError(
+                where,
+                got=f"the nearest plane to {wanted:g} µm at {z_um[plane]:g} µm",
+                wanted=f"one within {tolerance_um:g} µm",
+                do="Give this slide's F (setting refocus.initial_focal_position_um).",
+            )
+    return low, high
