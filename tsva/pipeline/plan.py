@@ -38,8 +38,9 @@ STAGES = (
     "gather",
     "count",
     "advise",
-    "report",
+    "evaluate",
 )
+"""Those whose code the summary names: all that numbers depend on."""
 
 
 class Plan:
@@ -269,7 +270,7 @@ class Plan:
         return "" if self.awaits_fetch else self._contents.digest([self.sheet], self.sheet.parent)
 
     def facts(self) -> dict[str, Any]:
-        """What the report says of the run itself."""
+        """What the summary says of the run itself."""
         return {
             "slides": str(self.sheet),
             "seed": self.settings.seed,
@@ -290,7 +291,9 @@ class Plan:
             patches = [path.name.startswith("Seg") for path in self.files(slide)]
             return sum(self.PATCH_BYTES if patch else self.FIELD_BYTES for patch in patches)
         if row.source not in MADE_HERE:
-            return sum(path.stat().st_size for path in self.files(slide))
+            # what the sheet calls coarse is enlarged; without its word no file is enlarged by more than that
+            enlarged = max(1.0, ((row.pixel_um or 0) / self.settings.optics.pixel_um) ** 2)
+            return round(sum(path.stat().st_size for path in self.files(slide)) * enlarged)
         simulate = self.settings.simulate
         planes = round((simulate.z_last_um - simulate.z_first_um) / self.settings.acquisition.z_step_um) + 1
         height, width = simulate.field_px
