@@ -38,8 +38,9 @@ STAGES = (
     "gather",
     "count",
     "advise",
-    "report",
+    "evaluate",
 )
+"""Those whose code the summary names: all that numbers depend on."""
 
 
 class Plan:
@@ -269,7 +270,7 @@ class Plan:
         return "" if self.awaits_fetch else self._contents.digest([self.sheet], self.sheet.parent)
 
     def facts(self) -> dict[str, Any]:
-        """What the report says of the run itself."""
+        """What the summary says of the run itself."""
         return {
             "slides": str(self.sheet),
             "seed": self.settings.seed,
