@@ -182,11 +182,11 @@ class Plan:
     def inputs(self, slide: str) -> list[Path]:
         """What Snakemake is told of them: the files, or folders where there are thousands; `data` sees changes.
 
-        Snakemake takes braces in paths for wildcards: such a file's nearest folder without any stands for it.
+        Snakemake takes braces in paths for wildcards: such files are left to `data`, and to the checks of the sheet.
         """
         files = self.files(slide)
         named = {path.parent for path in files} if self.slides[slide].source == "jiang2018" else set(files)
-        return sorted({_without_braces(path) for path in named})
+        return sorted(path for path in named if not BRACES & set(str(path)))
 
     def data(self, slide: str) -> str:
         """Digest of names and contents of the user's files behind a slide."""
@@ -357,10 +357,6 @@ def sheet_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(str(path), got=str(error), wanted="readable UTF-8 text", do="Save it as UTF-8.") from None
-
-
-def _without_braces(path: Path) -> Path:
-    return next((place for place in (path, *path.parents) if not BRACES & set(str(place))), Path())
 
 
 @cache
