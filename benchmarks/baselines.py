@@ -15,19 +15,20 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from skimage.restoration import wiener
 
 from tsva.acquisition.pair import Pair
 from tsva.cli.patches import read_patches
-from tsva.restoration.baselines.registry import Told, method_named
-from tsva.restoration.baselines.sharper import y1_of
-from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.one_by_one import Known, baseline
+from tsva.restoration.baselines.plane import Signal
+from tsva.restoration.contract import Method, Restoration
+from tsva.restoration.sharper import y1_of
 from tsva.settings.baselines import BaselineSettings
-from tsva.settings.methods import BaselineName
+from tsva.settings.methods import BASELINES
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.storage.tables import read_table
@@ -38,20 +39,26 @@ TURNS = 5
 BALANCE = 0.01
 
 
+def one(method: Method, pair: Pair) -> Restoration:
+    """A pair alone."""
+    return method([pair])
+
+
 def main() -> None:
     """Time all of them, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, required=True)
     results = parser.parse_args().results
     table = read_table(results / "pairs/dataset1.tsv")
-    patch = next(iter(read_patches(table, results, PAIRS, OPTICS)))
+    patch = next(iter(read_patches(table, results, PAIRS, dict.fromkeys(table["slide"], OPTICS))))
     pairs = [pair for pair in patch.grid if pair.focal_offset_um in PAIRS.strict_offsets_um]
-    told = Told(BaselineSettings(), Signal.of_table(read_table(results / "spectrum/signal.tsv")))
+    known = Known(BaselineSettings(), Signal.of_table(read_table(results / "spectrum/signal.tsv")))
     peer_ms = milliseconds(library_wiener, pairs, TURNS)
     found = {}
-    for name in get_args(BaselineName):
+    for name in BASELINES:
         slow = name in SLOW
-        ms = milliseconds(method_named(name, told), pairs[:1] if slow else pairs, 1 if slow else TURNS)
+        method = baseline(name, known)
+        ms = milliseconds(partial(one, method), pairs[:1] if slow else pairs, 1 if slow else TURNS)
         found[name] = {"ms": round(ms, 2), "patches_a_second": round(1000 / ms, 2), "ratio": round(ms / peer_ms, 2)}
     shape = list(pairs[0].low.shape)
     print(json.dumps({"shape": shape, "pairs": len(pairs), "library_wiener_ms": round(peer_ms, 2), **found}, indent=1))

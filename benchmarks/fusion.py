@@ -20,8 +20,8 @@ from tsva.acquisition.stack import eight_bits
 from tsva.cli.patches import read_patches
 from tsva.evaluation.metrics import psnr_db
 from tsva.readers.stack_file import read_stack
-from tsva.restoration.networks.checkpoint import load
-from tsva.restoration.refocus import with_network
+from tsva.restoration.checkpoint import load
+from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
@@ -46,7 +46,7 @@ def main() -> None:
         for name, checkpoint in checkpoints.items()
     }
     seconds = _seconds(networks)
-    fusion = with_network(networks["fusion"], RefocusSettings())
+    fusion = NetworkMethod(networks["fusion"], RefocusSettings())
     print(
         json.dumps(
             {
@@ -80,7 +80,7 @@ def _lamps(results: Path, fusion) -> dict[str, float]:  # type: ignore[no-untype
     """PSNR lost, of full scale, where shots and target are brighter by a gain and nothing is clipped that wasn't."""
     rows = read_table(results / "pairs/dataset1.tsv").iloc[::6]
     lost: dict[float, list[float]] = {gain: [] for gain in GAINS}
-    for patch in read_patches(rows, results, PAIRS, OPTICS):
+    for patch in read_patches(rows, results, PAIRS, dict.fromkeys(rows["slide"], OPTICS)):
         for pair in (one for one in patch.grid if one.focal_offset_um in (-2.0, 0.0, 1.0)):
             # darker by 1 / 1.2 first, so that the brightest lamp clips nothing
             base = None

@@ -29,7 +29,7 @@ STEP = """
 import sys, time
 {policy}
 import tsva, torch
-from tsva.restoration.networks import build
+from tsva.restoration.pair_network import build
 from tsva.settings.train import TrainSettings
 torch.manual_seed(1)
 network = build("tsva", TrainSettings(), 3)
@@ -46,7 +46,7 @@ print(sorted(seconds[2:])[len(seconds[2:]) // 2])
 """
 RESTORE = """
 import time, torch, tsva
-from tsva.restoration.networks import build
+from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import restore
 from tsva.settings.train import TrainSettings
 network = build("tsva", TrainSettings(), 3).eval()

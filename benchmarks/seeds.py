@@ -21,17 +21,15 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tsva.acquisition.pair import Pair
-from tsva.acquisition.stack import eight_bits
 from tsva.cli.patches import read_patches
 from tsva.evaluation.scoring import run
 from tsva.evaluation.statistics.comparisons import comparison_rows
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
-from tsva.restoration.baselines.spectra import Signal
-from tsva.restoration.baselines.wiener import wiener_two_shot
-from tsva.restoration.networks.checkpoint import load
-from tsva.restoration.refocus import Method, Outcome, as_captured, with_network
-from tsva.settings.baselines import BaselineSettings
+from tsva.restoration.baselines.one_by_one import Known, baseline
+from tsva.restoration.baselines.plane import Signal
+from tsva.restoration.checkpoint import load
+from tsva.restoration.contract import Method
+from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
@@ -89,12 +87,12 @@ def _train(network: str, seed: int, options: argparse.Namespace) -> None:
 def _dataset(dataset: str, options: argparse.Namespace) -> dict[str, Any]:
     table = read_table(options.results / f"pairs/{dataset}.tsv")
     signal = Signal.of_table(read_table(options.results / "spectrum/signal.tsv"))
-    plain = {"y1": as_captured, BOUND: _wiener(signal)}
+    plain = {"y1": baseline("y1", Known()), BOUND: _wiener(signal)}
     scores = {name: _scores(table, options.results, method) for name, method in plain.items()}
     for network in options.networks:
         for seed in options.seeds:
             checkpoint = load(options.trained / f"{network}-{seed}/model.ckpt")
-            method = with_network(checkpoint.restored_network(), RefocusSettings())
+            method = NetworkMethod(checkpoint.restored_network(), RefocusSettings())
             scores[f"{network}-{seed}"] = _scores(table, options.results, method)
     facts: dict[str, Any] = {
         "gain_over_y1_db": {name: _strict(scores, dataset, name, "y1") for name in scores if name != "y1"}
@@ -131,17 +129,12 @@ def _dataset(dataset: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def _wiener(signal: Signal) -> Method:
     """Told the offset."""
-    settings = BaselineSettings()
-
-    def method(pairs: list[Pair]) -> Outcome:
-        return Outcome(np.stack([eight_bits(wiener_two_shot(pair, signal, settings).image) for pair in pairs]))
-
-    return method  # type: ignore[return-value]
+    return baseline(BOUND, Known(signal=signal))
 
 
 def _scores(table: pd.DataFrame, results: Path, method: Method) -> pd.DataFrame:
     strict, found = set(PAIRS.strict_offsets_um), []
-    for patch in read_patches(table, results, PAIRS, OPTICS):
+    for patch in read_patches(table, results, PAIRS, dict.fromkeys(table["slide"], OPTICS)):
         pairs = [pair for pair in patch.grid if pair.focal_offset_um in strict]
         found.append(patch.named(run(method, pairs, {"captured": patch.targets["captured"]})[1], "grid"))
     return pd.concat(found, ignore_index=True)

@@ -26,6 +26,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from statistics import median
 from types import FrameType
@@ -35,7 +36,7 @@ from xml.etree import ElementTree
 import networkx as nx
 import numpy as np
 import tifffile
-from grimp import build_graph
+from grimp import ImportGraph, build_graph
 
 from tsva.acquisition.stack import Stack
 from tsva.cli.main import COMMANDS
@@ -89,6 +90,7 @@ def modules() -> list[Path]:
     return [path for path in sorted(PACKAGE.rglob("*.py")) if not is_marker(path)]
 
 
+@cache
 def is_marker(path: Path) -> bool:
     """Whether a file makes a folder a package and does nothing else."""
     body = ast.parse(path.read_text(encoding="utf-8")).body
@@ -115,9 +117,15 @@ def fmt_skips() -> dict[str, int]:
     return {file: number for file, number in sorted(found.items()) if number}
 
 
+@cache
+def imports() -> ImportGraph:
+    """Who imports whom."""
+    return build_graph("tsva", cache_dir=None)
+
+
 def circles() -> list[list[str]]:
     """Groups of modules that import each other, wherever in a module the import stands."""
-    graph = build_graph("tsva", cache_dir=None)
+    graph = imports()
     edges = [(name, other) for name in graph.modules for other in graph.find_modules_directly_imported_by(name)]
     return sorted(sorted(group) for group in nx.strongly_connected_components(nx.DiGraph(edges)) if len(group) > 1)
 
@@ -134,6 +142,7 @@ def behind() -> dict[str, int]:
     return {stage: len(modules_behind(module)) for stage, module in stages().items()}
 
 
+@cache
 def modules_behind(module: str) -> list[str]:
     """Dotted names of the modules whose code decides a stage's digest."""
     paths = [path for path in files_behind(module) if path.suffix == ".py" and not is_marker(path)]
@@ -143,7 +152,7 @@ def modules_behind(module: str) -> list[str]:
 
 def strangers(allowed: dict[str, list[str]]) -> Iterator[str]:
     """A line for each module behind a stage that lies in no package that the stage may use, with how it got there."""
-    graph = build_graph("tsva", cache_dir=None)
+    graph = imports()
     for stage, module in stages().items():
         if stage not in allowed:
             yield f"rooms.{stage}: the limits list no packages for this stage"

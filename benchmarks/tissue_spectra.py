@@ -11,6 +11,7 @@ window, averaged over a picture's patches that hold tissue, then over pictures.
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,12 +28,14 @@ from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
 from tsva.readers.sharp import open_regions, read_sharp_fields
+from tsva.settings.optics import OpticsSettings
 from tsva.settings.root import Settings, parse_settings
 from tsva.simulation import phantom
 
 EDGES = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)
 """Octaves, cycles a pixel."""
 PATCH_PX = 256
+REACH_UM = 5.0
 TISSUE = 0.03
 """Patches whose grey value varies by less, relative to white, hold no tissue to speak of."""
 
@@ -74,6 +77,12 @@ def real(folder: Path, settings: Settings) -> dict[str, np.ndarray]:
     return found
 
 
+@cache
+def transfer(optics: OpticsSettings) -> OtfTable:
+    """Transfer functions for every field."""
+    return OtfTable(optics, REACH_UM)
+
+
 def digital(settings: Settings, fields: int, stain: str) -> dict[str, np.ndarray]:
     """Spectrum of every kind of tissue."""
     simulate, optics = settings.simulate, settings.optics
@@ -95,7 +104,7 @@ def digital(settings: Settings, fields: int, stain: str) -> dict[str, np.ndarray
                 specimen,
                 np.zeros(frame.fine_shape),
                 np.zeros(1),
-                lambda reach: OtfTable(optics, reach),
+                lambda _: transfer(optics),
                 frame.grid,
                 spacing_um=simulate.layer_spacing_um,
                 travel_per_depth=travel_per_depth(optics),

@@ -38,8 +38,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from tsva.cli.train import _patches
-from tsva.restoration.networks import build
-from tsva.restoration.networks.sharper import sharper_first
+from tsva.restoration.pair_network import build
+from tsva.restoration.sharper import sharper_first
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.fit import fit, multiply_accumulates

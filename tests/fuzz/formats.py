@@ -16,7 +16,7 @@ import tifffile
 
 TESTS = Path(__file__).parents[1]
 GOLDEN = TESTS / "golden"
-sys.path.insert(0, str(TESTS / "unit" / "io"))
+sys.path.insert(0, str(TESTS / "unit" / "readers"))
 from dicom_files import write_dicom  # noqa: E402
 from ndpi_files import Page, write_ndpi  # noqa: E402
 

@@ -179,9 +179,11 @@ def sheet(draw: random.Random) -> str:
 def settings(draw: random.Random) -> str:
     """Settings as JSON with odd values."""
     value: Any = draw.choice((*WORDS, *EXTREMES, None, True, [], {}, -1.5, 1e308))
-    section = draw.choice(("simulate", "pairs", "train", "optics", "ingest", "focus", "count", "report", "refocus", ""))
+    sections = ("simulate", "acquisition", "pairs", "train", "optics", "ingest", "focus", "count", "report", "refocus")
+    section = draw.choice((*sections, ""))
     keys = {
-        "pairs": ("patch_px", "offset_max_um", "delta_um"),
+        "acquisition": ("offset_max_um", "delta_um"),
+        "pairs": ("patch_px",),
         "train": ("width", "levels", "steps", "networks"),
         "optics": ("na", "pixel_um"),
         "simulate": ("field_px", "fields", "z_first_um"),

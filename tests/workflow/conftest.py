@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import compileall
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,15 +18,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
     place = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):
         place = place.parent
-    folder, done = place / "finished", place / "finished.done"
+    folder, outcome = place / "finished", place / "finished.txt"
     with FileLock(place / "finished.lock"):
-        if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            make_project(folder)
-            # now, as nobody may write beside the code while it is copied
-            compileall.compile_dir(folder / "tsva", quiet=2)
-            Workflow(folder).run()
-            done.touch()
+        if not outcome.exists():
+            try:
+                make_project(folder)
+                # now, as nobody may write beside the code while it is copied
+                compileall.compile_dir(folder / "tsva", quiet=2)
+                Workflow(folder).run()
+            except Exception as error:
+                outcome.write_text(f"failed: {error}")
+                raise
+            outcome.write_text("done")
+    said = outcome.read_text()
+    assert said == "done", said
     return folder
 
 

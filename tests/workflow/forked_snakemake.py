@@ -23,7 +23,7 @@ from pathlib import Path
 def _server() -> subprocess.Popen[str]:
     # in a folder without the project, which must come from the copy
     server = subprocess.Popen(
-        [sys.executable, str(Path(__file__))],
+        [sys.executable, "-P", str(Path(__file__))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -70,7 +70,7 @@ def _run(main: Callable[[], object], request: dict) -> None:
     status = 1
     try:
         os.setsid()
-        signal.alarm(600)
+        signal.alarm(1800)
         for number, file in enumerate(request["files"], start=1):
             os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -54,8 +54,12 @@ def test_sheet(bare: Workflow, row: str, says: str) -> None:
     [
         ("train", {"widht": 8}, "key train.widht: got an unknown key"),
         ("optics", {"na": 1.2}, "key optics: got values that don't fit; wanted na is 1.2; wanted less than"),
-        ("pairs", {"delta_um": -0.5}, "key pairs.delta_um: got -0.5; wanted Input should be greater than 0"),
-        ("pairs", {"delta_um": 0.3}, "whole number of z_step_um"),
+        (
+            "acquisition",
+            {"delta_um": -0.5},
+            "key acquisition.delta_um: got -0.5; wanted Input should be greater",
+        ),
+        ("acquisition", {"delta_um": 0.3}, "whole number of z_step_um"),
         ("train", {"networks": ["resnet"]}, "key train.networks"),
     ],
 )

@@ -27,7 +27,7 @@ STAGES = (
     "train",
     "refocus",
     "refocus_slide",
-    "baseline",
+    "refocus_batch",
     "gather",
     "count",
     "advise",
@@ -53,10 +53,12 @@ def stages(run_before: Workflow) -> dict[str, Stage]:
     found = stages_of(run_before)
     # of a simulated slide ingest makes links to what there is
     found["ingest_planes"] = stages_of(run_before, "results/ingest/B1/fields.tsv")["ingest"]
+    # slow methods are no part of the finished run, and their batches are temporary: the gather stage needs them again
+    slow = "results/refocus/dataset1/denoise/scores.tsv"
+    run_before.run(slow, "--notemp")
+    found |= {name: stage for name, stage in stages_of(run_before, slow).items() if name in ("refocus_batch", "gather")}
     assert set(STAGES) <= set(found)
-    # batches are temporary: the gather stage needs them again
-    assert found["baseline"].outputs == found["gather"].inputs
-    assert found["baseline"].run(run_before.folder).returncode == 0
+    assert set(found["refocus_batch"].outputs) <= set(found["gather"].inputs)
     return found
 
 
@@ -163,7 +165,7 @@ TRUNCATED = [
     ("train", "results/pairs/train.tsv"),
     ("refocus", "results/pairs/C1/patches.npy"),
     ("refocus", "results/train/tsva/model.ckpt"),
-    ("baseline", "results/spectrum/signal.tsv"),
+    ("refocus_batch", "results/spectrum/signal.tsv"),
     ("count", "restored.npy"),
     ("count", "scores.tsv"),
     ("report", "results/pairs/A1/patches.npy"),

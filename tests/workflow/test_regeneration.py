@@ -16,10 +16,9 @@ METHODS = ("y1", "tsva", "unet")
 BASELINES = ("mean", "wiener_blind")
 DATASETS = ("dataset1", "dataset2")
 REFOCUS = [f"refocus:{data}:{method}" for data in DATASETS for method in METHODS]
-BASELINE = [f"baseline:{data}:{method}:0" for data in DATASETS for method in BASELINES]
-GATHER = [f"gather:{data}:{method}" for data in DATASETS for method in BASELINES]
+BASELINE = [f"refocus:{data}:{method}" for data in DATASETS for method in BASELINES]
 COUNT = [f"count:{data}:{method}" for data in DATASETS for method in (*METHODS, *BASELINES)]
-TESTS = [*REFOCUS, *BASELINE, *GATHER, *COUNT]
+TESTS = [*REFOCUS, *BASELINE, *COUNT]
 """All that depends on the test patches; what depends on training patches alone comes to baselines by the spectrum."""
 TRAINED = [job for job in [*REFOCUS, *COUNT] if job.endswith(("tsva", "unet"))]
 OF_UNET = [job for job in [*REFOCUS, *COUNT] if job.endswith("unet")]
@@ -31,6 +30,10 @@ ADVISE = "advise"
 TRAIN = ["spectrum", "train:tsva", "train:unet"]
 USE = ["refocus_slide:E1"]
 PAIRED = ["A1", "B1", "C1", "D1"]
+
+
+def of_method(method: str) -> list[str]:
+    return [f"{stage}:{data}:{method}" for stage in ("refocus", "count") for data in DATASETS]
 
 
 def each(stage: str, *slides: str) -> list[str]:
@@ -91,7 +94,7 @@ def test_refocus_slide_alone(workflow: Workflow) -> None:
 SETTINGS = [
     ("report", {"confidence": 0.9}, [REPORT]),
     ("advise", {"offsets": 2}, [ADVISE, REPORT]),
-    ("baselines", {"section_thickness_um": 2.0}, [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("baselines", {"section_thickness_um": 2.0}, [ADVISE, *BASELINE, *COUNT_OF_BASELINES, REPORT]),
     ("count", {"threshold": "default"}, [*COUNT, REPORT]),
     ("train", {"steps": 7}, ["train:tsva", "train:unet", *TRAINED, *USE, REPORT]),
     ("train", {"fusion": {"width": 12, "crop_px": 64}}, [REPORT]),
@@ -119,10 +122,11 @@ def test_setting_runs_the_stages_that_use_it(workflow: Workflow, section: str, v
 CODE = [
     ("tsva/cli/report.py", [REPORT]),
     ("tsva/cli/count.py", [*COUNT, REPORT]),
-    ("tsva/restoration/networks/tsva.py", ["train:tsva", "train:unet", *REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
-    ("tsva/restoration/baselines/wiener.py", [ADVISE, *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
-    ("tsva/cli/gather.py", [*BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
-    ("tsva/acquisition/spectrum.py", [ADVISE, "spectrum", *BASELINE, *GATHER, *COUNT_OF_BASELINES, REPORT]),
+    ("tsva/restoration/networks/u_shaped.py", ["train:tsva", "train:unet", *TRAINED, *USE, REPORT]),
+    ("tsva/restoration/networks/burst.py", [*USE]),
+    ("tsva/restoration/baselines/wiener.py", [ADVISE, *of_method("wiener_blind"), REPORT]),
+    ("tsva/cli/gather.py", [REPORT]),
+    ("tsva/acquisition/spectrum.py", [ADVISE, "spectrum", *BASELINE, *COUNT_OF_BASELINES, REPORT]),
     ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, REPORT]),
 ]
 
@@ -134,7 +138,7 @@ def test_code_runs_its_stage(workflow: Workflow, file: str, wanted: list[str]) -
 
 
 @pytest.mark.parametrize(
-    "file", ["tsva/acquisition/sharpness.py", "tsva/restoration/networks/tsva.py", "tsva/cli/focus.py"]
+    "file", ["tsva/acquisition/sharpness.py", "tsva/restoration/networks/u_shaped.py", "tsva/cli/focus.py"]
 )
 def test_comment_runs_nothing(workflow: Workflow, file: str) -> None:
     append(workflow.folder / file, "\n# a remark\n")

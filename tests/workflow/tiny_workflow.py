@@ -19,7 +19,8 @@ TINY = {
     "slides": "slides.tsv",
     "optics": {"bandwidth_um": 0.0},
     "simulate": {"field_px": [128, 128], "fields": {"train": 2, "dataset1": 1, "dataset2": 1, "refocus": 1}},
-    "pairs": {"patch_px": 64, "offset_max_um": 1.5},
+    "acquisition": {"offset_max_um": 1.5},
+    "pairs": {"patch_px": 64},
     "train": {
         "networks": ["tsva", "unet"],
         "width": 4,

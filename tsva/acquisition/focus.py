@@ -17,7 +17,7 @@ from scipy.signal import find_peaks, peak_prominences
 
 from tsva.acquisition.brightness import gains
 from tsva.acquisition.grid import Place, places
-from tsva.acquisition.registration import Alignment, align
+from tsva.acquisition.registration import Alignment, align, scale_trend
 from tsva.acquisition.sharpness import LAG_PX, TISSUE_FACTOR, differences, grey, mean_square, noise_floor, structure
 from tsva.acquisition.stack import Stack
 from tsva.settings.focus import FocusSettings
@@ -196,8 +196,7 @@ def alignment(planes: np.ndarray, plane: int, place: Place, patch_px: int, mosai
         return align(planes, plane)
     patch = planes[:, place.y_px : place.y_px + patch_px, place.x_px : place.x_px + patch_px]
     found = align(patch, plane)
-    unknown = np.full(len(planes), np.nan)
-    return Alignment(unknown, found.shift_px, unknown)
+    return Alignment(np.full(len(planes), np.nan), found.shift_px)
 
 
 def focus_field(
@@ -222,7 +221,7 @@ def focus_field(
     -------
     planes : DataFrame
         ``field``, ``plane``, ``z_um``, ``brightness`` (mean grey level), ``brenner`` (at the planes' median brightness
-        where it is normalised), ``shift_y_px``, ``shift_x_px``, ``scale``.
+        where it is normalised), ``shift_y_px``, ``shift_x_px``, ``scale``, ``scale_trend``.
     row : dict
         The field's verdict; `focal_offset_um` is left to `summarise`.
     patches : DataFrame
@@ -244,6 +243,7 @@ def focus_field(
     whole_field = judge(measured.field, best, measured.floor, settings)
     sharpest = judged[int(measured.patches[whole_field.plane].argmax())]
     found = alignment(stack.planes, whole_field.plane, sharpest, edge, mosaic_px)
+    trend = scale_trend(found.scale, stack.z_um, whole_field.plane)
     planes = pd.DataFrame(
         {
             "field": field,
@@ -254,6 +254,7 @@ def focus_field(
             "shift_y_px": found.shift_px[:, 0],
             "shift_x_px": found.shift_px[:, 1],
             "scale": found.scale,
+            "scale_trend": trend,
         }
     )
     reason = whole_field.reason
@@ -268,7 +269,7 @@ def focus_field(
         "peak_ratio": whole_field.peak_ratio,
         "tissue_fraction": float(tissue[whole_field.plane].mean()),
         "max_shift_px": float(np.nanmax(np.hypot(*found.shift_px.T))),
-        "max_edge_shift_px": np.nan if mosaic_px is not None else float(np.nanmax(found.edge_px)),
+        "max_edge_shift_px": float(np.abs(trend - 1).max() * max(height, width) / 2),
     }
     patches = pd.DataFrame(
         [_patch_row(field, place, verdict) for place, verdict in zip(grid, verdicts, strict=False)],
@@ -292,7 +293,9 @@ def _patch_row(field: str, place: Place, verdict: Verdict) -> dict[str, object]:
     }
 
 
-def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame, dict[str, object]]:
+def summarise(
+    fields: pd.DataFrame, assumed_sd_um: float, *, shared_z: bool = True
+) -> tuple[pd.DataFrame, dict[str, object]]:
     """The slide's initial focal position F, and how its other fields' focal positions scatter about it.
 
     Parameters
@@ -301,6 +304,8 @@ def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame,
         `verdict` and `focus_z_um` of the slide's fields, in the order in which they were taken.
     assumed_sd_um : float
         Standard deviation that pairs draw their offsets with.
+    shared_z : bool
+        Whether all fields' positions are on one scale, the stage's. If not, there are no focal offsets to tell.
 
     Returns
     -------
@@ -312,7 +317,7 @@ def summarise(fields: pd.DataFrame, assumed_sd_um: float) -> tuple[pd.DataFrame,
     usable = fields["verdict"] == "ok"
     positions = fields.loc[usable, "focus_z_um"].astype(float)
     first = float(positions.iloc[0]) if len(positions) else None
-    offsets = positions.iloc[1:] - first if first is not None else positions
+    offsets = (positions.iloc[1:] if shared_z else positions.iloc[:0]) - (first or 0.0)
     summary: dict[str, object] = {
         "initial_focal_position_um": first,
         "fields": len(fields),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from tsva.acquisition.resample import SAME_PIXEL, resample, resampled_shape
 from tsva.acquisition.stack import Z_TOLERANCE_UM, Stack, is_even
 from tsva.errors import UserError
 
+log = logging.getLogger(__name__)
 LEAST_FIELD_PX = 32
 """The smallest patch that pairs can be cut at."""
 SAME_PLANE_UM = 1e-3
@@ -93,8 +95,8 @@ def check_step(z_um: Sequence[float], wanted_um: float, where: str) -> None:
         raise UserError(
             where,
             got=f"planes {step_um:g} µm apart",
-            wanted=f"planes {wanted_um:g} µm apart (pairs.z_step_um)",
-            do="Mend the sheet's columns z_step_um or pattern, or set pairs.z_step_um to the stacks' step.",
+            wanted=f"planes {wanted_um:g} µm apart (acquisition.z_step_um)",
+            do="Mend the sheet's columns z_step_um or pattern, or set acquisition.z_step_um to the stacks' step.",
         )
 
 
@@ -144,9 +146,34 @@ def checked(
                 where,
                 got=f"{names[number]} of {_size(plane.shape)}",
                 wanted=f"{_size(shape)}, as {names[0]} has",
-                do="Export all planes of a field alike.",
+                do="Export all planes of a field alike, or set ingest.crop_planes to true to cut them about their"
+                " centres.",
             )
         yield plane if keep else resample(plane, size, (0, 0, size[1] * factor, size[0] * factor))
+
+
+def cropped(planes: Callable[[], Iterable[np.ndarray]], where: str) -> Iterator[np.ndarray]:
+    """Planes cut about their centres to the size of the smallest.
+
+    Parameters
+    ----------
+    planes : callable
+        Gives the planes, (Y, X, C) arrays; called twice, so that memory holds one.
+    where : str
+        The file or folder, for the log.
+
+    Yields
+    ------
+    (Y, X, C) array
+    """
+    sizes = np.array([plane.shape[:2] for plane in planes()])
+    height, width = (int(size) for size in sizes.min(axis=0))
+    if np.ptp(sizes, axis=0).any():
+        largest = sizes.max(axis=0)
+        log.warning("%s: planes of up to %d×%d pixels cut about their centres to %d×%d", where, *largest, height, width)
+    for plane in planes():
+        top, left = (plane.shape[0] - height) // 2, (plane.shape[1] - width) // 2
+        yield plane[top : top + height, left : left + width]
 
 
 def resulting_pixel_um(pixel_um: float, common_pixel_um: float) -> float:

@@ -140,8 +140,8 @@ def _why_not(slide: str, taken: dict, verdict: dict | None, settings: PairsSetti
         raise UserError(
             f"slide {slide}, field {taken['field']}",
             got="planes at irregular distances" if pd.isna(step) else f"a z step of {float(step):g} µm",
-            wanted=f"planes every {settings.z_step_um:g} µm (pairs.z_step_um)",
-            do="Set pairs.z_step_um to the stacks' step, or take the slide out of the sheet.",
+            wanted=f"planes every {settings.z_step_um:g} µm (acquisition.z_step_um)",
+            do="Set acquisition.z_step_um to the stacks' step, or take the slide out of the sheet.",
         )
     plane, planes, reach = int(verdict["focus_plane"]), int(taken["planes"]), settings.reach_planes
     below, above = plane, planes - 1 - plane
@@ -207,7 +207,7 @@ def alignments(
     Returns
     -------
     reachable : dict of str to DataFrame
-        `scale`, `shift_y_px` and `shift_x_px` of each field's `reachable_planes`.
+        `scale_trend`, `shift_y_px` and `shift_x_px` of each field's `reachable_planes`.
     unusable : dict of str to str
         Fields where a plane could not be aligned, and why they are left out.
     """
@@ -218,8 +218,8 @@ def alignments(
         if field not in middle:
             continue
         near = rows[(rows["plane"] - int(middle[field])).abs() <= settings.reach_planes]
-        reachable[field] = near[["scale", "shift_y_px", "shift_x_px"]]
-        unknown = near[near[["scale", "shift_y_px"]].isna().any(axis=1)]
+        reachable[field] = near[["scale_trend", "shift_y_px", "shift_x_px"]]
+        unknown = near[near[["scale_trend", "shift_y_px"]].isna().any(axis=1)]
         if len(unknown):
             z_um = float(unknown["z_um"].iloc[0])
             unusable[field] = f"the plane at z = {z_um:g} µm can't be aligned with the in-focus plane"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import affine_transform, gaussian_filter, uniform_filter
+from scipy.stats import theilslopes
 
 from tsva.acquisition.sharpness import grey
 
@@ -44,13 +45,10 @@ class Alignment:
     shift_px : (Z, 2) float array
         y and x in pixels: what to move the plane by for the field's centre to lie on that of the in-focus plane; NaN
         likewise.
-    edge_px : (Z,) float array
-        How far the scale alone moves content at the middle of the field's longer edge.
     """
 
     scale: np.ndarray
     shift_px: np.ndarray
-    edge_px: np.ndarray
 
 
 def align(planes: np.ndarray, focus_plane: int) -> Alignment:
@@ -93,7 +91,35 @@ def align(planes: np.ndarray, focus_plane: int) -> Alignment:
             total_scale, total_shift = total_scale * found[0], found[0] * total_shift + found[1]
             scale[number], shift[number] = total_scale, -total_shift * factor
             before = plane
-    return Alignment(scale, shift, np.abs(scale - 1) * max(height, width) / 2)
+    return Alignment(scale, shift)
+
+
+def scale_trend(scale: np.ndarray, z_um: np.ndarray, focus_plane: int) -> np.ndarray:
+    """Scale as a straight line over z, 1 in the in-focus plane: what a lens does.
+
+    A few isolated objects that blur alike on both sides of focus can look as if they grew; a lens that enlarges on one
+    side reduces on the other. The slope is the median of those between all pairs of planes (Theil 1950, Sen 1968,
+    J. Am. Stat. Assoc. 63, 1379-1389), as far as there are planes on both sides.
+
+    Parameters
+    ----------
+    scale : (Z,) float array
+        As `Alignment` gives it.
+    z_um : (Z,) float array
+    focus_plane : int
+
+    Returns
+    -------
+    (Z,) float array
+        NaN throughout where one side has no plane with a known scale.
+    """
+    known = np.flatnonzero(np.isfinite(scale))
+    reach = min(focus_plane - known[0], known[-1] - focus_plane) if len(known) else 0
+    if reach < 1:
+        return np.full(len(scale), np.nan)
+    near = slice(focus_plane - reach, focus_plane + reach + 1)
+    slope = theilslopes(scale[near], z_um[near])[0]
+    return np.asarray(1 + slope * (z_um - z_um[focus_plane]))
 
 
 def aligned(plane: np.ndarray, scale: float, shift_px: np.ndarray) -> np.ndarray:

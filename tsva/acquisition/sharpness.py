@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 LAG_PX = 2
 """Brenner's difference is between pixels two columns apart."""
+TIE = 1e-6
+"""Gradients that differ by less than this share are equal: greys of 8 bits as float32 are rounded by 6e-8."""
 BLOCK_PX = 16
 """Edge of the blocks that are called tissue or background: about a nucleus at 0.345 µm a pixel."""
 NOISE_QUANTILE = 0.1
@@ -92,6 +95,21 @@ def brenner(planes: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     Brenner et al. (1976), J. Histochem. Cytochem. 24, 100-111.
     """
     return np.array([mean_square(differences(plane)) for plane in planes])
+
+
+def is_sharper(gradient: Any, than: Any) -> Any:
+    """Whether Brenner gradients are larger than others, by more than rounding; equal ones are a tie: it is not so.
+
+    Parameters
+    ----------
+    gradient, than : floats, or arrays or tensors of them
+        Of the same images in any one unit.
+
+    Returns
+    -------
+    bool, or array or tensor of bool
+    """
+    return gradient > than * (1 + TIE)
 
 
 def mean_square(values: np.ndarray) -> float:

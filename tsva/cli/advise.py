@@ -14,7 +14,7 @@ from tsva.acquisition.spectrum import signal_table
 from tsva.cli.common import settings_option
 from tsva.evaluation.advise import METHODS, Bench, in_focus, measure
 from tsva.evaluation.statistics.distance import best, curves
-from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.plane import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings

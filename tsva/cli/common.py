@@ -13,7 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tsva.errors import UserError
-from tsva.settings.base import Section
+from tsva.settings.base import Section, check_moved
 
 JOB_KEYS = ("slide", "microscope", "true_optics", "run")
 """Keys of a job's settings file that are no sections of config/config.yaml."""
@@ -35,14 +35,16 @@ def settings_option(**sections: Any) -> Callable[[Any], Any]:
         From the command, with the file and the key.
     """
     kinds = {name: (getattr(kind, "key", name), kind) for name, kind in sections.items()}
-    keys = [key for key, _ in kinds.values()]
+    keys = [part for key, kind in kinds.values() for part in _parts(kind) or [key]]
 
     def parse(context: click.Context, _: click.Parameter, file: Path | None) -> None:
         values = read_settings_file(file) if file is not None else {}
         where = str(file) if file is not None else "--settings"
         _refuse_unknown(set(values) - set(keys), where)
         for name, (key, kind) in kinds.items():
-            context.params[name] = _checked(kind, values.get(key, {}), f"{where}, key {key}")
+            parts = {part: _checked(of_part, part, values, where) for part, of_part in _parts(kind).items()}
+            whole = {key: {k: v for part in parts.values() for k, v in part.model_dump().items()}} if parts else values
+            context.params[name] = _checked(kind, key, whole, where)
 
     return click.option(
         "--settings",
@@ -95,16 +97,22 @@ def _refuse_unknown(others: set[str], where: str) -> None:
         )
 
 
-def _checked(kind: Any, value: object, where: str) -> Any:
+def _parts(kind: Any) -> dict[str, type[Section]]:
+    return {part.key: part for part in getattr(kind, "parts", ())}
+
+
+def _checked(kind: Any, key: str, values: Mapping[str, Any], where: str) -> Any:
+    value = values.get(key, {})
     try:
         if isinstance(kind, type) and issubclass(kind, Section):
             return kind.model_validate(value)
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
-        missing = first["type"] == "missing"
+        missing, name = first["type"] == "missing", ".".join([key, *map(str, first["loc"])])
+        check_moved(name, where)
         raise UserError(
-            ".".join([where, *map(str, first["loc"])]),
+            f"{where}, key {name}",
             got="nothing" if missing else repr(first["input"]),
             wanted="a value" if missing else first["msg"].removeprefix("Value error, "),
             do="Mend the settings.",

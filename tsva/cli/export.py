@@ -41,18 +41,15 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
         ) from None
     import torch
 
+    from tsva.restoration.checkpoint import load
     from tsva.restoration.export.bioimage import InvalidPackageError, write_package
     from tsva.restoration.export.card import write_card
     from tsva.restoration.export.onnx import (
         NotExportableError,
         UnequalError,
         check_parity,
-        exportable,
-        fixed_px,
-        outputs_of,
         write_onnx,
     )
-    from tsva.restoration.networks.checkpoint import load, with_all_outputs
 
     torch.set_num_threads(threads)
     checkpoint, summary = load(path), _summary(report)
@@ -63,16 +60,15 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
     try:
         with fresh_folder(out) as folder:
             network = checkpoint.restored_network()
-            written = exportable(network)
+            written = network.for_export().eval()
             write_onnx(written, checkpoint.channels, folder / "model.onnx", facts)
-            told = with_all_outputs(network)
-            parities = check_parity(told, checkpoint.channels, folder / "model.onnx", checkpoint.seed, written)
+            complete = network.with_all_outputs()
+            parities = check_parity(complete, checkpoint.channels, folder / "model.onnx", checkpoint.seed, written)
             for parity in parities:
                 _tell(parity)
-            halo_px = int(network.halo_px)  # type: ignore[arg-type]
-            card = write_card(checkpoint, parities, halo_px, summary, fixed_px(written), outputs_of(written))
+            card = write_card(checkpoint, parities, network.halo_px, summary, written.image_px, written.outputs)
             (folder / "README.md").write_text(card, encoding="utf-8")
-            write_package(folder, checkpoint, told, written, settings)
+            write_package(folder, checkpoint, complete, written, settings)
     except NotExportableError as error:
         raise UserError(
             str(path),

@@ -63,7 +63,9 @@ def command(settings: FocusSettings, pairs: PairsSettings, ingest: Path, out: Pa
         warning = breathing(row, settings.max_edge_shift_px)
         if warning and row["verdict"] == "ok":
             log.warning("%s, field %s: %s", ingest.name, field["field"], warning)
-    fields, summary = summarise(pd.DataFrame(rows), pairs.offset_sd_um)
+    # positions that each count from a first plane of its own don't lie on one scale
+    shared = all(str(field.get("z_absolute", True)) == "True" for field in taken)
+    fields, summary = summarise(pd.DataFrame(rows), pairs.offset_sd_um, shared_z=shared)
     with fresh_folder(out) as folder:
         write_table(folder / "planes.tsv", pd.concat(planes))
         write_table(folder / "fields.tsv", fields[FIELD_COLUMNS])

@@ -15,7 +15,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.acquisition.brightness import Watch, check_brightness, gains, matched, spread
-from tsva.acquisition.ingest import check_positions, check_step, checked, resulting_pixel_um
+from tsva.acquisition.ingest import check_positions, check_step, checked, cropped, resulting_pixel_um
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import regular_step_um
 from tsva.cli.common import settings_option
@@ -47,6 +47,10 @@ COLUMNS = [
     "reason",
     "source_pixel_um",
     "mosaic_px",
+    "pixel_source",
+    "z_source",
+    "z_absolute",
+    "notes",
     "brightness_spread",
     "brightness_matched",
     "digest",
@@ -113,7 +117,7 @@ def _take_in(
     for source in tqdm(sources, desc=f"ingest {slide.slide}", disable=None):
         file = f"stacks/{source.name}.ome.tif"
         watch = Watch()
-        pixel_um, shape = write_field(source, folder / file, optics.pixel_um, watch)
+        pixel_um, shape = write_field(source, folder / file, optics.pixel_um, watch, crop=settings.crop_planes)
         warning = check_brightness(watch.planes, source.where, settings, slide.role)
         if warning:
             log.warning("%s: %s", source.where, warning)
@@ -127,9 +131,20 @@ def _take_in(
             "source_pixel_um": source.pixel_um if resampled else None,
             "mosaic_px": source.mosaic_px,
             "brightness_matched": int(settings.match_brightness),
+            **told_by(source),
         }
         taken.append((row, _planes(source.name, source.z_um, watch)))
     return taken
+
+
+def told_by(source: FieldSource) -> dict[str, object]:
+    """Who says what of a field, for the table and the report."""
+    return {
+        "pixel_source": source.pixel_source,
+        "z_source": source.z_source,
+        "z_absolute": source.z_absolute,
+        "notes": "; ".join(source.notes),
+    }
 
 
 def _match(path: Path, watch: Watch, where: str) -> None:
@@ -143,11 +158,12 @@ def _match(path: Path, watch: Watch, where: str) -> None:
 
 
 def write_field(
-    source: FieldSource, path: Path, common_pixel_um: float, watch: Watch
+    source: FieldSource, path: Path, common_pixel_um: float, watch: Watch, *, crop: bool = False
 ) -> tuple[float, tuple[int, int, int]]:
     """Read, check, measure and write a field plane by plane; gives the pixel size and a plane's shape as written."""
+    stored = cropped(source.planes, source.where) if crop else source.planes()
     planes = checked(
-        watch.over(source.planes()), source.plane_names, source.pixel_um, source.where, common_pixel_um=common_pixel_um
+        watch.over(stored), source.plane_names, source.pixel_um, source.where, common_pixel_um=common_pixel_um
     )
     pixel_um = resulting_pixel_um(source.pixel_um, common_pixel_um)
     return pixel_um, write_planes(path, planes, np.array(source.z_um), pixel_um)
@@ -193,7 +209,7 @@ def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings,
         watch = Watch()
         deque(watch.over(stack.planes), maxlen=0)
         row = _row(slide, field, own, stack.planes.shape[1:], stack.z_um, stack.pixel_um, watch)
-        taken.append(({**row, "brightness_matched": 0}, _planes(field, stack.z_um.tolist(), watch)))
+        taken.append(({**row, "brightness_matched": 0, "z_absolute": True}, _planes(field, stack.z_um.tolist(), watch)))
         _link(file, folder / own)
     return taken
 

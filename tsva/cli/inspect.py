@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -15,11 +17,15 @@ from tsva.cli.config import load_settings, quiet_log
 from tsva.cli.inspecting.chart import BLOCKS, chart
 from tsva.cli.inspecting.facts import Facts, find_facts
 from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge
+from tsva.cli.inspecting.gate import AMBER, GREEN, RED, as_facts, look_at_sheet, worst
 from tsva.cli.inspecting.row import UNKNOWN, cells_for, find, sheet
 from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
 from tsva.settings.root import Settings
 
+COLOURS = {GREEN: "green", AMBER: "yellow", RED: "red"}
+UNFIT = 3
+"""The command's status where something is not fit as it is."""
 ASCII = str.maketrans({"µ": "u", "×": "x", "±": "+-", "…": "...", "–": "-"})
 CHARTS = 3
 
@@ -35,6 +41,7 @@ CHARTS = 3
 @click.option("--sheet-folder", type=click.Path(path_type=Path), default=Path(), help="Where the slide sheet lies.")
 @click.option("--fields", type=click.IntRange(1), default=4, help="Fields that are read and judged.")
 @click.option("--png", type=click.Path(path_type=Path), help="Draw curves and pictures into this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object and nothing else.")
 @click.option("--row", "row_only", is_flag=True, help="Print the slide sheet's header and row and nothing else.")
 def command(
     path: Path,
@@ -45,23 +52,39 @@ def command(
     sheet_folder: Path,
     fields: int,
     png: Path | None,
+    as_json: bool,
     row_only: bool,
 ) -> None:
-    """Tell what PATH is: planes, z, pixel size, sharpness, whether it is fit for training, and its sheet row."""
+    """Tell what PATH is: planes, z, pixel size, sharpness, whether it is fit for training, and its sheet row.
+
+    PATH may be a slide sheet (.tsv): all of its slides are looked at. Status 3 says that something is not fit as it is.
+    """
     settings = load_settings(configfile)
-    facts = find_facts(path, pattern)
-    cells = cells_for(path, facts, sheet_folder, pixel_um, z_step_um)
-    screen = _Screen(quiet=row_only)
-    screen.say(click.style(str(path), bold=True))
-    screen.table({**facts.told, **({"pattern": facts.pattern} if facts.pattern else {})})
-    with quiet_log():
-        if facts.source == "image":
-            _image(path, pixel_um, cells, settings, screen, fields, png)
-        else:
-            _stacks(facts, cells, sheet_folder, settings, screen, fields, png)
-    screen.say("\nRow for the slide sheet (patient and sample are to be filled in):")
-    screen.quiet = False
-    screen.say(sheet(cells))
+    screen = _Screen(quiet=row_only or as_json)
+    if path.is_file() and path.suffix.lower() == ".tsv":
+        with quiet_log():
+            slides = look_at_sheet(path, settings, fields)
+        for told in slides:
+            screen.verdict(f"{told['slide']} ({told['fields']} fields)", told["light"], told["reasons"])
+        found: dict[str, Any] = {"path": str(path), "slides": slides, "light": worst(slides)}
+    else:
+        facts = find_facts(path, pattern)
+        cells = cells_for(path, facts, sheet_folder, pixel_um, z_step_um)
+        screen.say(click.style(str(path), bold=True))
+        screen.table({**facts.told, **({"pattern": facts.pattern} if facts.pattern else {})})
+        with quiet_log():
+            if facts.source == "image":
+                found = _image(path, pixel_um, cells, settings, screen, fields, png)
+            else:
+                found = _stacks(facts, cells, sheet_folder, settings, screen, fields, png)
+        screen.say("\nRow for the slide sheet (patient and sample are to be filled in):")
+        screen.quiet = as_json
+        screen.say(sheet(cells))
+        found = {"path": str(path), "facts": facts.told, **found, "row": cells}
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    if found["light"] == RED:
+        sys.exit(UNFIT)
 
 
 def _stacks(
@@ -72,40 +95,51 @@ def _stacks(
     screen: _Screen,
     most: int,
     png: Path | None,
-) -> None:
+) -> dict[str, object]:
     row, sources, missing = find(cells, sheet_folder, settings)
     first = sources[0]
-    known = "not in the file" if "pixel_um" in missing else f"{first.pixel_um:.4g} µm"
+    known = "not in the file" if "pixel_um" in missing else f"{first.pixel_um:.4g} µm ({first.pixel_source})"
     if abs(first.pixel_um / settings.optics.pixel_um - 1) > SAME_PIXEL:
         known += f", resampled to {settings.optics.pixel_um:g}"
-    screen.table({"pixel size": known, "fields": str(len(sources))})
+    screen.table({"pixel size": known, "z by": first.z_source, "fields": str(len(sources))})
     judged = [judge(source, row, settings) for source in sources[:most]]
     for number, field in enumerate(judged):
         _field(field, screen, draw=number < CHARTS)
     if len(sources) > most:
         screen.say(f"\n{len(sources) - most} further fields were not read (--fields).")
     usable = [field for field in judged if not field.problems]
-    unfit = [_lacking(column, number) for column, number in missing.items()]
+    unfit = [_lacking(column, *said) for column, said in missing.items()]
     for field in judged:
         # one that the run would only leave out matters if there is no other
         unfit += [f"{field.name}: {problem}" for problem in field.problems if field.refused or not usable]
-    _verdict(
-        unfit,
-        [f"{field.name} is left out: {field.problems[0]}" for field in judged if field.problems and usable]
-        + [f"{field.name}: {note}" for field in judged for note in field.notes],
-        screen,
-    )
+    notes = [f"{field.name} is left out: {field.problems[0]}" for field in judged if field.problems and usable]
+    notes += dict.fromkeys(note for field in judged for note in field.source.notes)
+    notes += [f"{field.name}: {note}" for field in judged for note in field.notes]
+    light = RED if unfit else AMBER if notes else GREEN
     if not unfit:
         cells["role"] = "train"
-    elif all(has_two_shots(f.z_um, settings.pairs.delta_um, settings.refocus.position_tolerance_um) for f in judged):
-        screen.say(f"It has planes {2 * settings.pairs.delta_um:g} µm apart, as role refocus needs them.")
+    elif not missing and all(
+        field.stack is not None
+        and has_two_shots(field.z_um, settings.protocol.delta_um, settings.refocus.position_tolerance_um)
+        for field in judged
+    ):
+        light = AMBER
+        notes.append(f"it has planes {2 * settings.protocol.delta_um:g} µm apart, as role refocus needs them")
+    screen.verdict("", light, unfit + notes, is_fit=not unfit)
     if png is not None:
         _draw_stacks(png, judged, settings, facts)
+    return {
+        "light": light,
+        "fit_for_training": not unfit,
+        "reasons": unfit + notes,
+        "fields": list(map(as_facts, judged)),
+    }
 
 
-def _lacking(column: str, assumed: str) -> str:
+def _lacking(column: str, assumed: str, said: str) -> str:
     what = "pixel size" if column == "pixel_um" else "z positions"
-    return f"no {what} in the file; put it in place of {UNKNOWN[column]} (judged here as if it were {assumed} µm)"
+    got = said if said.startswith("pixels of") or "apart" in said else f"no {what} in the file"
+    return f"{got}; put it in place of {UNKNOWN[column]} (judged here as if it were {assumed} µm)"
 
 
 def _field(field: Judged, screen: _Screen, *, draw: bool) -> None:
@@ -144,18 +178,21 @@ def _image(
     screen: _Screen,
     most: int,
     png: Path | None,
-) -> None:
+) -> dict[str, object]:
     found = look(path, pixel_um, settings, most)
     size = f"{found.pixel_um:.4g} µm" if found.pixel_um else "not in the file"
     screen.table({"pixel size": size, "planes": "1: sharp, defocus would be simulated on it"})
     if pixel_um is None and found.pixel_um is None:
         cells["pixel_um"] = UNKNOWN["pixel_um"]
     cells["role"] = "train"
-    _verdict(list(found.problems), list(found.notes), screen)
+    light = RED if found.problems else AMBER if found.notes else GREEN
+    reasons = [*found.problems, *found.notes]
+    screen.verdict("", light, reasons, is_fit=not found.problems)
     if png is not None and found.fields:
         from tsva.cli.inspecting.picture import draw_fields  # matplotlib takes a second to import
 
         draw_fields(png, found.fields)
+    return {"light": light, "fit_for_training": not found.problems, "reasons": reasons, "pixel_um": found.pixel_um}
 
 
 def _draw_stacks(png: Path, judged: list[Judged], settings: Settings, facts: Facts) -> None:
@@ -166,14 +203,7 @@ def _draw_stacks(png: Path, judged: list[Judged], settings: Settings, facts: Fac
         raise UserError(
             str(png), got=f"no {facts.source} that could be read", wanted="one", do="Mend what is told above."
         )
-    draw_stacks(png, drawn, settings.pairs)
-
-
-def _verdict(problems: list[str], notes: list[str], screen: _Screen) -> None:
-    word = click.style("no", fg="red") if problems else click.style("yes", fg="green")
-    screen.say(f"\nfit for training: {word}")
-    for line in problems + notes:
-        screen.say(f"  - {line}")
+    draw_stacks(png, drawn, settings.protocol)
 
 
 class _Screen:
@@ -200,6 +230,15 @@ class _Screen:
         """Print words and what they are."""
         for key, value in cells.items():
             self.say(f"  {key:<12}{value}")
+
+    def verdict(self, what: str, light: str, reasons: list[str], *, is_fit: bool | None = None) -> None:
+        """Print whether something is fit, and why not."""
+        word = click.style(light, fg=COLOURS[light])
+        if is_fit is not None:
+            what = f"\nfit for training: {'yes' if is_fit else 'no'}"
+        self.say(f"{what} ({word})" if is_fit is not None else f"{word} {' ' * (len(GREEN) - len(light))}{what}")
+        for reason in reasons:
+            self.say(f"  - {reason}")
 
     def draw(self, field: Judged) -> None:
         """Draw a field's sharpness."""

@@ -26,7 +26,6 @@ COMMANDS = {
     "spectrum": "tsva.cli.spectrum",
     "train": "tsva.cli.train",
     "refocus": "tsva.cli.refocus",
-    "baseline": "tsva.cli.baseline",
     "gather": "tsva.cli.gather",
     "refocus-slide": "tsva.cli.refocus_slide",
     "count": "tsva.cli.count",

@@ -67,7 +67,8 @@ def command(
             planes = reachable_planes(stack, int(rows["focus_plane"].iloc[0]), settings)
             if str(field) in moves:
                 move = moves[str(field)]
-                planes = all_aligned(planes, move["scale"].to_numpy(), move[["shift_y_px", "shift_x_px"]].to_numpy())
+                shift_px = move[["shift_y_px", "shift_x_px"]].to_numpy()
+                planes = all_aligned(planes, move["scale_trend"].to_numpy(), shift_px)
             array.write(rows.index, cut(planes, rows, settings.patch_px))
         truth = pd.DataFrame() if simulated is None else read_table(simulated / "fields.tsv")
         used = _cut_truth(used, truth, simulated or Path(), folder, settings.patch_px)

@@ -82,7 +82,7 @@ def read_patches_table(table: Path) -> pd.DataFrame:
 
 
 def read_patches(
-    rows: pd.DataFrame, results: Path, pairs: PairsSettings, optics: Mapping[str, OpticsSettings] | OpticsSettings
+    rows: pd.DataFrame, results: Path, pairs: PairsSettings, optics: Mapping[str, OpticsSettings]
 ) -> Iterator[Patch]:
     """A data set's patches, one at a time, behind memory maps.
 
@@ -93,17 +93,17 @@ def read_patches(
     results : Path
         Folder that the table's paths start from.
     pairs : PairsSettings
-    optics : OpticsSettings, or mapping of str to OpticsSettings
-        What methods are told; by slide where slides differ.
+    optics : mapping of str to OpticsSettings
+        What methods are given, by slide.
     """
     arrays = {name: read_array(results / name) for name in sorted(set(rows["array"]))}
     offsets = cache(read_table)  # a slide's, not a patch's
     for number, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
         stack = np.asarray(arrays[row["array"]][row["index"]])
-        told = optics if isinstance(optics, OpticsSettings) else optics[row["slide"]]
+        given = optics[row["slide"]]
         array = results / row["array"]
-        continuous = _continuous(array, row, pairs, told, offsets)
-        yield Patch(number, row, grid_pairs(stack, pairs, told), continuous, _targets(array, row, stack, pairs))
+        continuous = _continuous(array, row, pairs, given, offsets)
+        yield Patch(number, row, grid_pairs(stack, pairs, given), continuous, _targets(array, row, stack, pairs))
 
 
 def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:

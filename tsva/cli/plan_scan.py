@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-import matplotlib as mpl
-from matplotlib.figure import Figure
 from pydantic import ValidationError
 
 from tsva.errors import UserError
@@ -19,6 +18,8 @@ from tsva.storage.atomic import fresh_file
 
 MAPS = (1, 2, 4, 9, 16, 25, 49, 100)
 PARTS = {"moving_s": "moving", "settling_s": "settling", "exposing_s": "exposure and readout"}
+MOST_TILES = 500_000
+"""More than a whole slide of 25 by 75 mm has at a magnification of 100."""
 FORMATS = (".svg", ".png", ".pdf")
 
 
@@ -51,6 +52,14 @@ def command(json_file: Path | None, figure: Path | None, **values: Any) -> None:
         raise UserError(
             "--figure", got=str(figure), wanted=f"a name that ends in {', '.join(FORMATS)}", do="Name it so."
         )
+    tiles = math.prod(grid(scan))
+    if tiles > MOST_TILES:
+        raise UserError(
+            "the area, the tile and --overlap",
+            got=f"{tiles} tiles",
+            wanted=f"at most {MOST_TILES}",
+            do="Give a smaller area, a larger tile or less overlap.",
+        )
     times = plan(scan)
     click.echo(table(scan, times))
     if json_file is not None:
@@ -68,7 +77,10 @@ def _checked(values: dict[str, Any]) -> ScanSettings:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "delta_um"
         raise UserError(
-            f"--{name.replace('_', '-')}", got=str(values[name]), wanted=first["msg"], do="Give another number."
+            f"--{name.replace('_', '-')}",
+            got=str(values[name]),
+            wanted=first["msg"].removeprefix("Input should be ").removeprefix("Value error, "),
+            do="Give another number.",
         ) from None
 
 
@@ -108,6 +120,9 @@ def numbers(scan: ScanSettings, times: list[ScanTime]) -> dict[str, Any]:
 
 def draw(scan: ScanSettings, times: list[ScanTime], path: Path, kind: str) -> None:
     """Bars of the scanner's minutes by what they go to; beside them, a focus map's minutes by its density."""
+    import matplotlib as mpl  # numbers alone don't wait for it
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     bars, curve = figure.subplots(1, 2, width_ratios=(3, 2))
     names = [time.scheme for time in times]

@@ -1,4 +1,4 @@
-"""tsva refocus: a method on a test data set, at every offset, scored."""
+"""tsva refocus: a method of any kind on a test data set, scored."""
 
 from __future__ import annotations
 
@@ -7,76 +7,135 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from tsva.acquisition.sample import sample_pairs
 from tsva.cli.common import settings_option
-from tsva.cli.patches import read_patches, read_patches_table
+from tsva.cli.patches import SCORES, read_patches, read_patches_table
 from tsva.errors import UserError
+from tsva.settings.baselines import BaselineSettings
+from tsva.settings.methods import METHODS, MethodsSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
+from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.rows import Rows
-from tsva.storage.tables import write_table
+from tsva.storage.tables import SCORES_ORDER, read_table, write_table
 
 if TYPE_CHECKING:
-    from tsva.restoration.networks.checkpoint import Checkpoint
-    from tsva.restoration.refocus import Method
+    from tsva.restoration.contract import Method
 
 log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option("--method", required=True, help="y1 (the sharper shot, untouched), or the network in the checkpoint.")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="model.ckpt of the train stage; y1 needs none.")
-@settings_option(settings=RefocusSettings, pairs=PairsSettings, optics=OpticsSettings)
+@click.option("--method", "name", type=click.Choice(list(METHODS)), required=True)
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="model.ckpt of the train stage, for a network.")
+@click.option("--signal", type=click.Path(path_type=Path), help="spectrum/signal.tsv, for methods without training.")
+@settings_option(
+    settings=RefocusSettings,
+    baselines=BaselineSettings,
+    methods=MethodsSettings,
+    pairs=PairsSettings,
+    optics=OpticsSettings,
+    true_optics=dict[str, OpticsSettings],
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of a slow method's sample.")
+@click.option("--batch", type=click.IntRange(min=0), default=0, show_default=True, help="Which of the batches this is.")
+@click.option("--batches", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--table", type=click.Path(path_type=Path), required=True, help="pairs/<dataset>.tsv")
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="Folder that its paths start from.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for restored.npy and scores.tsv.")
 def command(
-    method: str,
+    name: str,
     checkpoint: Path | None,
+    signal: Path | None,
     settings: RefocusSettings,
+    baselines: BaselineSettings,
+    methods: MethodsSettings,
     pairs: PairsSettings,
     optics: OpticsSettings,
+    true_optics: dict[str, OpticsSettings],
+    seed: int,
+    batch: int,
+    batches: int,
     table: Path,
     results: Path,
     threads: int,
     out: Path,
 ) -> None:
-    """Restore every test patch at all offsets of the grid and at its continuous ones, and score it."""
-    import torch
+    """Restore the patches of a test data set at all offsets of the grid and at their continuous ones, and score them.
 
+    A slow method restores a sample, at the grid's offsets. With --batches, a part of the pairs is restored, and
+    tsva gather puts the parts together; pairs that are not restored are holes in restored.npy.
+    """
     from tsva.evaluation.scoring import run
 
-    torch.set_num_threads(threads)
-    rows = read_patches_table(table)
-    restore = _method(method, checkpoint, settings, pairs, rows, table)
-    tables: list[pd.DataFrame] = []
+    rows, entry = read_patches_table(table), METHODS[name]
+    method = (
+        _network(name, checkpoint, settings, pairs, rows, table, threads)
+        if entry.trained
+        else _baseline(name, baselines, signal)
+    )
+    wanted = np.ones((len(rows), len(pairs.offsets_um)), dtype=bool)
+    if name in methods.slow:
+        wanted = sample_pairs(rows["slide"].tolist(), len(pairs.offsets_um), methods.sample_per_offset, seed)
+    # every batch has pairs of all slides and offsets, so that batches take about the same time
+    wanted &= (np.cumsum(wanted.ravel()) % batches == batch).reshape(wanted.shape)
+    nominal = dict.fromkeys(rows["slide"], optics)
+    known = (
+        nominal | {slide: true_optics[slide] for slide in nominal.keys() & true_optics}
+        if entry.true_optics
+        else nominal
+    )
+    some = rows.iloc[np.flatnonzero(wanted.any(axis=1))]
+    tables = [pd.DataFrame(columns=SCORES)]
     with fresh_folder(out) as folder:
-        array: Rows | None = None
-        for patch in tqdm(read_patches(rows, results, pairs, optics), f"refocus {method}", len(rows), disable=None):
-            restored, scores = run(restore, patch.grid, patch.targets)
-            array = array or Rows(folder / "restored.npy", (len(rows), *restored.shape))
-            array.write([patch.number], restored[None])
+        shape = read_array(results / rows["array"].iloc[0]).shape[2:]
+        restored = Rows(folder / "restored.npy", (*wanted.shape, *shape), axes=2)
+        for patch in tqdm(read_patches(some, results, pairs, known), f"refocus {name}", len(some), disable=None):
+            chosen = np.flatnonzero(wanted[patch.number])
+            chosen_pairs = [patch.grid[place] for place in chosen]
+            images, scores = run(method, chosen_pairs, patch.targets, shifted=entry.scored_shifted)
+            restored.write(patch.number * wanted.shape[1] + chosen, images)
             tables.append(patch.named(scores, "grid"))
-            if patch.continuous:
-                tables.append(patch.named(run(restore, patch.continuous, patch.targets)[1], "continuous"))
-        scores = pd.concat(tables, ignore_index=True)
-        write_table(folder / "scores.tsv", scores)
-    log.info("%s: %d patches, %.3f s a pair", method, len(rows), scores["seconds"].mean())
+            if patch.continuous and name not in methods.slow and batch == patch.number % batches:
+                scores = run(method, patch.continuous, patch.targets, shifted=entry.scored_shifted)[1]
+                tables.append(patch.named(scores, "continuous"))
+        if batches > 1:
+            np.save(folder / "wanted.npy", wanted)
+        scores = pd.concat(tables[1:] or tables, ignore_index=True)
+        write_table(folder / "scores.tsv", scores.sort_values(SCORES_ORDER, kind="stable"))
+    failed = (scores.loc[scores["target"] == "captured", "failure"] != "").sum()
+    log.info("%s: %d pairs, %d failed, %.3f s a pair", name, wanted.sum(), failed, scores["seconds"].mean())
 
 
-def _method(
-    name: str, path: Path | None, settings: RefocusSettings, pairs: PairsSettings, rows: pd.DataFrame, table: Path
+def _baseline(name: str, settings: BaselineSettings, signal: Path | None) -> Method:
+    from tsva.restoration.baselines.one_by_one import Known, baseline
+    from tsva.restoration.baselines.plane import Signal
+
+    return baseline(name, Known(settings, Signal.of_table(read_table(signal)) if signal else None))
+
+
+def _network(
+    name: str,
+    path: Path | None,
+    settings: RefocusSettings,
+    pairs: PairsSettings,
+    rows: pd.DataFrame,
+    table: Path,
+    threads: int,
 ) -> Method:
-    from tsva.restoration.networks.checkpoint import load
-    from tsva.restoration.refocus import as_captured, with_network
+    import torch
 
-    if name == "y1":
-        return as_captured
+    from tsva.restoration.checkpoint import load
+    from tsva.restoration.refocus import NetworkMethod
+
+    torch.set_num_threads(threads)
     if path is None:
         raise UserError("--checkpoint", got="nothing", wanted=f"the trained network {name}", do="Give its model.ckpt.")
     checkpoint = load(path)
@@ -85,30 +144,5 @@ def _method(
             str(path), got=f"the network {checkpoint.network}", wanted=name, do="Give the checkpoint of this method."
         )
     for pixel_um, channels in set(zip(rows["pixel_um"], rows["channels"], strict=True)):
-        check_fits(checkpoint, path, str(table), float(pixel_um), int(channels), pairs.delta_um)
-    return with_network(checkpoint.restored_network(), settings)
-
-
-def check_fits(checkpoint: Checkpoint, path: Path, where: str, pixel_um: float, channels: int, delta_um: float) -> None:
-    """Refuse images that a network was not trained for: it knows blur in pixels, colours, and one distance of shots.
-
-    Raises
-    ------
-    UserError
-        Names what differs.
-    """
-    kinds = {1: "grey (1 channel)", 3: "colour (3 channels)"}
-    differences = []
-    if checkpoint.channels != channels:
-        differences.append((kinds[channels], kinds[checkpoint.channels]))
-    if abs(checkpoint.pixel_um / pixel_um - 1) > 0.02:
-        differences.append((f"pixels of {pixel_um:g} µm", f"pixels of {checkpoint.pixel_um:g} µm"))
-    if abs(checkpoint.delta_um - delta_um) > 1e-6:
-        differences.append((f"shots at ∓{delta_um:g} µm", f"shots at ∓{checkpoint.delta_um:g} µm"))
-    for got, wanted in differences:
-        raise UserError(
-            where,
-            got=got,
-            wanted=f"{wanted}, as {path} was trained on",
-            do="Give a checkpoint that was trained on such images.",
-        )
+        checkpoint.check_fits(path, str(table), float(pixel_um), int(channels), pairs.delta_um)
+    return NetworkMethod(checkpoint.restored_network(), settings)

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import Stack
 from tsva.cli.common import settings_option
-from tsva.cli.refocus import check_fits
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack, write_stack
 from tsva.settings.optics import OpticsSettings
@@ -43,12 +42,12 @@ def command(
     """Restore each field of a slide from the two shots about F."""
     import torch
 
-    from tsva.restoration.networks.checkpoint import load
-    from tsva.restoration.refocus import with_network
+    from tsva.restoration.checkpoint import load
+    from tsva.restoration.refocus import NetworkMethod
 
     torch.set_num_threads(threads)
     held = load(checkpoint)
-    method = with_network(held.restored_network(), settings)
+    method = NetworkMethod(held.restored_network(), settings)
     fields = read_table(ingest / "fields.tsv")
     done: list[dict[str, object]] = []
     with fresh_folder(out) as folder:
@@ -60,7 +59,7 @@ def command(
                 continue
             stack = read_stack(ingest / str(row["file"]))
             where = f"slide {ingest.name}, field {name}"
-            check_fits(held, checkpoint, where, stack.pixel_um, stack.planes.shape[3], pairs.delta_um)
+            held.check_fits(checkpoint, where, stack.pixel_um, stack.planes.shape[3], pairs.delta_um)
             low, high = shots(stack, pairs.delta_um, settings, where)
             restored = method([Pair(stack.planes[low], stack.planes[high], pairs.delta_um, optics)]).images
             middle_um = float(stack.z_um[low] + stack.z_um[high]) / 2
@@ -105,7 +104,7 @@ def shots(stack: Stack, delta_um: float, settings: RefocusSettings, where: str) 
             raise UserError(
                 where,
                 got=f"two planes {apart:g} µm apart",
-                wanted=f"{2 * delta_um:g} µm (twice pairs.delta_um)",
+                wanted=f"{2 * delta_um:g} µm (twice acquisition.delta_um)",
                 do="Take the shots at that distance, or use a network that was trained for yours.",
             )
         return 0, 1

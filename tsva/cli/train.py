@@ -15,9 +15,10 @@ import pandas as pd
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.pipeline.fingerprint import code_digest
+from tsva.settings.methods import METHODS, NETWORK_NAMES
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
-from tsva.settings.train import NETWORK_NAMES, TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_file, fresh_folder
 from tsva.storage.tables import read_table
@@ -167,7 +168,7 @@ def _keeping(
         "optics": optics.model_dump(mode="json"),
         "seed": seed,
         "data": data,
-        "code": code_digest(__name__),
+        "code": [code_digest(__name__), code_digest(METHODS[network].place.partition(":")[0])],
         "torch": torch.__version__,
     }
     fits = hashlib.sha256(json.dumps(what, sort_keys=True).encode("utf-8")).hexdigest()
@@ -175,7 +176,7 @@ def _keeping(
 
 
 def _write(out: Path, card: dict[str, Any], fitted: Fitted, summary: dict[str, Any]) -> None:
-    from tsva.restoration.networks.checkpoint import Checkpoint, save
+    from tsva.restoration.checkpoint import Checkpoint, save
 
     with fresh_folder(out) as folder:
         save(Checkpoint(**card), folder / "model.ckpt")
@@ -185,7 +186,7 @@ def _write(out: Path, card: dict[str, Any], fitted: Fitted, summary: dict[str, A
 
 def _give_up(out: Path, card: dict[str, Any], fitted: Fitted) -> None:
     """Keep the last good checkpoint beside the folder, and say so."""
-    from tsva.restoration.networks.checkpoint import Checkpoint, save
+    from tsva.restoration.checkpoint import Checkpoint, save
 
     kept = out.with_name(f"{out.name}.last_good.ckpt")
     with fresh_file(kept) as path:

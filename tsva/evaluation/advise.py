@@ -17,9 +17,10 @@ from tsva.optics.camera import expose, illumination
 from tsva.optics.frame import frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
-from tsva.restoration.baselines.sharper import y1_of
-from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.one_by_one import Known
+from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
+from tsva.restoration.sharper import y1_of
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
@@ -126,14 +127,14 @@ def _scores(
     focal_offset_um: float,
     target: np.ndarray,
 ) -> dict[str, float]:
-    pair = Pair(low, high, delta_um, bench.optics, focal_offset_um)
+    pair, known = Pair(low, high, delta_um, bench.optics, focal_offset_um), Known(bench.baselines, signal)
     images = {
         "sharper_shot": y1_of(pair),
-        "wiener_one_shot": wiener_one_shot(pair, signal, bench.baselines).image,
+        "wiener_one_shot": wiener_one_shot(pair, known).image,
     }
     if delta_um:
-        images["wiener_two_shot"] = wiener_two_shot(pair, signal, bench.baselines).image
-        images["wiener_blind"] = wiener_blind(pair, signal, bench.baselines).image
+        images["wiener_two_shot"] = wiener_two_shot(pair, known).image
+        images["wiener_blind"] = wiener_blind(pair, known).image
     return {name: float(psnr_db(eight_bits(image)[None], target[None])[0]) for name, image in images.items()}
 
 

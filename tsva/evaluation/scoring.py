@@ -4,60 +4,66 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tsva.acquisition.pair import Pair
-from tsva.evaluation.metrics import psnr_db, ssim
-
-if TYPE_CHECKING:  # methods without training need no torch, which takes seconds to load
-    from tsva.restoration.refocus import Method
+from tsva.evaluation.metrics import best_shift_psnr_db, psnr_db, ssim
+from tsva.restoration.contract import Method, Restoration
 
 FACTS = ("estimated_focal_offset_um", "estimated_focal_offset_sd_um", "predicted_rmse", "psnr_shifted_db", "failure")
 """What a method may say of a pair beside its image; empty where it says nothing."""
 
 
 def score_table(
-    restored: np.ndarray,
+    restoration: Restoration,
     targets: Mapping[str, np.ndarray],
     focal_offset_um: Sequence[float | None],
     seconds: float,
-    facts: Mapping[str, Sequence[float | str | None]] | None = None,
+    *,
+    shifted: bool = False,
 ) -> pd.DataFrame:
     """Score what a method made of one patch's pairs.
 
     Parameters
     ----------
-    restored : (N, Y, X, C) uint8 array
+    restoration : Restoration
+        Of N pairs.
     targets : mapping of str to (Y, X, C) uint8 array
         By name (captured, clean): what every pair should have become.
     focal_offset_um : sequence of N floats
         Offsets of the pairs.
     seconds : float
         Of restoring one pair.
-    facts : mapping of str to sequence of N values, optional
-        What the method says of each pair, by names of `FACTS`.
+    shifted : bool
+        Whether the PSNR at the best whole-pixel shift against the captured target is wanted, too.
 
     Returns
     -------
     DataFrame
         A row a target and pair: `focal_offset_um`, `pair` (place among the pairs), `target`, `psnr_db` (NaN if
-        identical), `ssim`,
-        `identical` (0 or 1), `seconds`, and `FACTS`.
+        identical), `ssim`, `identical` (0 or 1), `seconds`, and `FACTS`.
     """
-    nothing = {name: ["" if name == "failure" else None] * len(restored) for name in FACTS}
-    said = {**nothing, **(facts or {})}
+    images = restoration.images
+    shifted_db = [best_shift_psnr_db(image, targets["captured"]) for image in images] if shifted else None
+    facts = {
+        "estimated_focal_offset_um": restoration.focal_offset_um,
+        "estimated_focal_offset_sd_um": restoration.focal_offset_sd_um,
+        "predicted_rmse": restoration.expected_rmse,
+        "psnr_shifted_db": shifted_db,
+        "failure": restoration.failures,
+    }
+    said = {name: [None] * len(images) if values is None else list(values) for name, values in facts.items()}
     tables = []
-    similarities = ssim(restored, np.stack(list(targets.values())))
+    similarities = ssim(images, np.stack(list(targets.values())))
     for (name, target), similarity in zip(targets.items(), similarities, strict=True):
-        psnr = psnr_db(restored, np.broadcast_to(target, restored.shape))
+        psnr = psnr_db(images, np.broadcast_to(target, images.shape))
         tables.append(
             pd.DataFrame(
                 {
                     "focal_offset_um": list(focal_offset_um),
-                    "pair": range(len(restored)),
+                    "pair": range(len(images)),
                     "target": name,
                     "psnr_db": psnr,
                     "ssim": similarity,
@@ -70,7 +76,9 @@ def score_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def run(method: Method, pairs: Sequence[Pair], targets: dict[str, np.ndarray]) -> tuple[np.ndarray, pd.DataFrame]:
+def run(
+    method: Method, pairs: Sequence[Pair], targets: Mapping[str, np.ndarray], *, shifted: bool = False
+) -> tuple[np.ndarray, pd.DataFrame]:
     """Restore pairs of one patch and score them.
 
     Parameters
@@ -78,8 +86,10 @@ def run(method: Method, pairs: Sequence[Pair], targets: dict[str, np.ndarray]) -
     method : Method
     pairs : sequence of Pair
         Of the same patch, with their offsets.
-    targets : dict of str to (Y, X, C) uint8 array
+    targets : mapping of str to (Y, X, C) uint8 array
         By name (captured, clean): what every pair should have become.
+    shifted : bool
+        As of `score_table`.
 
     Returns
     -------
@@ -88,7 +98,7 @@ def run(method: Method, pairs: Sequence[Pair], targets: dict[str, np.ndarray]) -
         Of `score_table`.
     """
     began = time.perf_counter()
-    outcome = method(pairs)
+    restoration = method(pairs)
     seconds = (time.perf_counter() - began) / len(pairs)
-    scores = score_table(outcome.images, targets, [pair.focal_offset_um for pair in pairs], seconds, outcome.facts)
-    return outcome.images, scores
+    offsets_um = [pair.focal_offset_um for pair in pairs]
+    return restoration.images, score_table(restoration, targets, offsets_um, seconds, shifted=shifted)

@@ -15,11 +15,11 @@ from tsva.pipeline.fingerprint import code_digest
 from tsva.pipeline.frozen import freeze
 from tsva.pipeline.leaks import check_leaks
 from tsva.readers.listing import files_at
+from tsva.readers.registry import modules_behind
 from tsva.settings.base import Section
-from tsva.settings.methods import BASELINES
+from tsva.settings.methods import BASELINES, METHODS, NETWORK_NAMES, NOTHING, NetworkName
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import Role, SlideRow, parse_sheet
-from tsva.settings.train import NETWORK_NAMES, NetworkName
 
 BRACES = {"{", "}"}
 MADE_HERE = ("simulated", "image")
@@ -35,7 +35,6 @@ STAGES = (
     "spectrum",
     "train",
     "refocus",
-    "baseline",
     "gather",
     "count",
     "advise",
@@ -78,7 +77,7 @@ class Plan:
                 wanted="a slide sheet (docs/formats.md)",
                 do="Mend the path; it is relative to the working directory.",
             )
-        rows = {} if self.awaits_fetch else parse_sheet(_text(self.sheet), str(self.sheet))
+        rows = {} if self.awaits_fetch else parse_sheet(sheet_text(self.sheet), str(self.sheet))
         for number, row in rows.items():
             self._check_row(number, row)
         self.slides: dict[str, SlideRow] = {row.slide: row for row in rows.values()}
@@ -126,9 +125,9 @@ class Plan:
         chosen = [name for name in self.baselines if name in self.settings.methods.baselines]
         paper = [name for name in self.trainable if name in {*self.networks[:1], *TABLE1_NETWORKS}]
         return {
-            "report": ["y1", *chosen, *trained],
-            "table1": ["y1", *self.baselines, *paper],
-            "all_methods": ["y1", *self.baselines, *self.trainable],
+            "report": [NOTHING, *chosen, *trained],
+            "table1": [NOTHING, *self.baselines, *paper],
+            "all_methods": [NOTHING, *self.baselines, *self.trainable],
         }
 
     @property
@@ -137,10 +136,20 @@ class Plan:
         slides = self.with_role("dataset1")
         return slides[0] if slides and self.settings.report.first_look else ""
 
-    def batches(self, baseline: str) -> int:
-        """Jobs that a baseline's pairs are shared among."""
+    @property
+    def whole(self) -> list[str]:
+        """Methods that a target can ask for and that restore a data set in one job."""
+        return [name for name in [NOTHING, *self.baselines, *self.trainable] if self.batches(name) == 1]
+
+    @property
+    def batched(self) -> list[str]:
+        """Those whose pairs are shared among jobs."""
+        return [name for name in self.baselines if self.batches(name) > 1]
+
+    def batches(self, method: str) -> int:
+        """Jobs that a method's pairs are shared among."""
         methods = self.settings.methods
-        return methods.batches if baseline in methods.slow else 1
+        return methods.batches if method in methods.slow else 1
 
     def true_optics(self, dataset: Role) -> dict[str, Any]:
         """The optics that slides were simulated with, where these are others than the nominal ones."""
@@ -207,6 +216,8 @@ class Plan:
         for use in uses:
             name, _, key = use.partition(".")
             section: Section = getattr(self.settings, name)
+            if key and key not in type(section).model_fields:
+                raise KeyError(use)
             values.setdefault(name, {}).update(section.model_dump(mode="json", include={key} if key else None))
         return str(freeze({**values, **facts}, self._frozen, stage))
 
@@ -225,9 +236,21 @@ class Plan:
         """Which slide has which role, as JSON."""
         return json.dumps({name: row.role for name, row in self.slides.items()})
 
-    def code(self, stage: str) -> str:
-        """Fingerprint of the code behind a stage."""
-        return code_digest(f"tsva.cli.{stage}")
+    def code(self, stage: str, slide: str | None = None) -> str:
+        """Fingerprint of the code behind a stage; of a slide's ingest also of the readers that its files need."""
+        row = self.slides.get(slide) if slide is not None else None
+        modules = [f"tsva.cli.{stage}"]
+        if stage == "ingest" and row is not None and row.source == "stack":
+            modules += modules_behind(self.sheet.parent / row.path)
+        return "-".join(map(code_digest, modules))
+
+    def method_code(self, method: str) -> str:
+        """Fingerprint of the code of a method, which stages import by its place."""
+        return code_digest(METHODS[method].place.partition(":")[0])
+
+    def networks_code(self) -> str:
+        """Fingerprints of the code of all networks: a given checkpoint may be of any."""
+        return " ".join(self.method_code(name) for name in NETWORK_NAMES)
 
     @property
     def checkpoint(self) -> str | None:
@@ -269,7 +292,7 @@ class Plan:
         if row.source not in MADE_HERE:
             return sum(path.stat().st_size for path in self.files(slide))
         simulate = self.settings.simulate
-        planes = round((simulate.z_last_um - simulate.z_first_um) / self.settings.pairs.z_step_um) + 1
+        planes = round((simulate.z_last_um - simulate.z_first_um) / self.settings.acquisition.z_step_um) + 1
         height, width = simulate.field_px
         return (row.fields or simulate.fields[row.role]) * planes * height * width * 3
 
@@ -319,7 +342,14 @@ class Plan:
             )
 
 
-def _text(path: Path) -> str:
+def sheet_text(path: Path) -> str:
+    """The text of a slide sheet.
+
+    Raises
+    ------
+    UserError
+        If it can't be read.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -18,14 +18,7 @@ from tsva.readers.scale import Word, heights, pixel_size
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.readers.tiff import check_decoded, reading
 
-MAGIC = b"ZISRAWFILE"
 UM_PER_M = 1e6
-
-
-def is_czi(path: Path) -> bool:
-    """Whether a file is one."""
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
 
 
 def czi_images(path: Path) -> list[StoredImage]:

@@ -13,22 +13,16 @@ from tsva.errors import UserError
 from tsva.readers.dicom_frames import Frames, open_frames
 from tsva.readers.dicom_header import read_header, reading_dicom
 from tsva.readers.dicom_planes import UM_PER_MM, Plane, check_alone, measures, planes_of
+from tsva.readers.listing import is_dicom
 from tsva.readers.pixels import unreadable
 from tsva.readers.scale import Word, heights, pixel_size
 from tsva.readers.stored import MOST_PIECES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.readers.tiff import check_decoded
 
-MAGIC = b"DICM"
-AFTER = 128
 
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM, or a folder holds one."""
-    if path.is_dir():
-        return any(is_dicom(file) for file in sorted(path.iterdir()) if file.is_file())
-    with path.open("rb") as file:
-        file.seek(AFTER)
-        return file.read(len(MAGIC)) == MAGIC
+def dicom_images(path: Path) -> list[StoredImage]:
+    """The slide in a DICOM file or folder: see `dicom_image`."""
+    return [dicom_image(path)]
 
 
 def dicom_image(path: Path) -> StoredImage:

@@ -11,24 +11,26 @@ from pathlib import Path
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.dicom import is_dicom
+from tsva.readers.formats import stored_images
 from tsva.readers.jiang2018 import fields_of_jiang2018
 from tsva.readers.listing import (
     PICTURE_ENDINGS,
     STACK_ENDINGS,
     files_at,
+    is_dicom,
     is_hidden,
     is_zarr,
     looks_like_image,
-    places_at,
+    matching,
     shown,
 )
 from tsva.readers.names import NamePattern
-from tsva.readers.ome_set import files_of_set
 from tsva.readers.planes import fields_of_planes
+from tsva.readers.registry import format_of
 from tsva.readers.series import as_stack
 from tsva.readers.source import FieldSource
-from tsva.readers.stacks import fields_of_stack
+from tsva.readers.stacks import fields_of_images
+from tsva.readers.stored import StoredImage
 from tsva.settings.sheet import SlideRow
 
 log = logging.getLogger(__name__)
@@ -69,32 +71,12 @@ def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = No
         files = [file for place in places for file in _files(place)]
         found = [
             field
-            for file in _without_parts(files, set(files_at(sheet_folder / row.path)), where)
-            for field in fields_of_stack(file, row.pixel_um, row.z_step_um, row.bits, max_field_px)
+            for images in _without_parts(files, set(files_at(sheet_folder / row.path)), where)
+            for field in fields_of_images(*images, row.pixel_um, row.z_step_um, row.bits, max_field_px)
         ]
     else:
         raise ValueError(f"source {row.source} has no z-stacks of its own")
     return list(_named_apart(found))
-
-
-def matching(path: Path, where: str) -> list[Path]:
-    """Files and folders that a path of the sheet names: itself, or what it matches as a pattern, sorted.
-
-    Raises
-    ------
-    UserError
-        If there are none.
-    """
-    found = places_at(path)
-    if not found:
-        raise UserError(
-            f"{where}, column path",
-            got=f"{path}, where nothing is",
-            wanted="a file, a folder, or a pattern that matches some",
-            do="Mend the path (it starts from the sheet's folder) or put the files there."
-            + (" Part folders by / and not by \\." if "\\" in path.name else ""),
-        )
-    return found
 
 
 def _files(path: Path) -> list[Path]:
@@ -102,7 +84,7 @@ def _files(path: Path) -> list[Path]:
     if path.is_file() or is_zarr(path) or is_dicom(path):
         return [path]
     entries = [entry for entry in sorted(path.iterdir()) if not is_hidden(entry.name)]
-    found = [entry for entry in entries if entry.suffix.lower() in STACK_ENDINGS or is_zarr(entry)]
+    found = [entry for entry in entries if entry.suffix.lower() in STACK_ENDINGS or _is_stack_format(entry)]
     left = [entry for entry in entries if entry not in found]
     if not found:
         raise UserError(
@@ -126,13 +108,20 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[Path]:
-    """The files, of an OME-TIFF set only the first one, as it leads to the others."""
+def _is_stack_format(path: Path) -> bool:
+    """Whether a file's content is of a format for stacks and slides alone, whatever its name."""
+    known = format_of(path)
+    return known is not None and known.name != "TIFF"
+
+
+def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[tuple[Path, list[StoredImage]]]:
+    """The files and the images in them, of an image in several files only the first one, as it leads to the others."""
     parts: set[Path] = set()
     for file in files:
         if file in parts:
             continue
-        members = {file.parent / name for name in files_of_set(file)}
+        images = stored_images(file)
+        members = {member for image in images for member in image.files}
         if others := sorted(member.name for member in members - watched if member.is_file()):
             raise UserError(
                 f"{where}, column path",
@@ -140,7 +129,7 @@ def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterato
                 wanted="all of them, as only files that the sheet names are watched for changes",
                 do="Write their folder, or a pattern that matches them all.",
             )
-        yield file
+        yield file, images
         parts |= members
 
 

@@ -1,19 +1,14 @@
-"""Which reader takes a file or folder, told by its content."""
+"""Images of a file or folder of any format."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 from tsva.errors import UserError
-from tsva.readers.czi import czi_images, is_czi
-from tsva.readers.dicom import dicom_image, is_dicom
-from tsva.readers.listing import is_zarr
-from tsva.readers.ome import is_companion
-from tsva.readers.ome_set import first_of_set
+from tsva.readers.head import head_of
+from tsva.readers.registry import FORMATS, format_of
 from tsva.readers.stored import StoredImage
-from tsva.readers.tiff import MAGIC
-from tsva.readers.tiff_stacks import tiff_images
-from tsva.readers.zarr_images import zarr_images
 
 OTHERS = {
     b"\xda\xce\xbe\x0a": "Nikon ND2",
@@ -46,33 +41,16 @@ def stored_images(path: Path) -> list[StoredImage]:
     where = str(path)
     if not path.exists():
         raise UserError(where, got="no such file", wanted="an image", do="Mend the path.")
-    if is_zarr(path):
-        return zarr_images(path)
-    if is_dicom(path):
-        return [dicom_image(path)]
-    if path.is_file() and is_czi(path):
-        return czi_images(path)
-    if is_companion(path):
-        return tiff_images(first_of_set(path))
-    start = b"" if path.is_dir() else _start(path)
-    for magic, name in OTHERS.items():
-        if start.startswith(magic):
-            raise UserError(
-                where,
-                got=f"a file of {name}",
-                wanted="OME-TIFF, OME-Zarr, NDPI, DICOM or CZI",
-                do="Convert it (bfconvert of Bio-Formats, or bioformats2raw).",
-            )
-    if path.is_file() and not start.startswith(MAGIC):
-        raise UserError(
-            where,
-            got="an empty file" if not start else "a file of no kind known here",
-            wanted="TIFF, OME-Zarr, NDPI, DICOM or CZI",
-            do="Convert it to OME-TIFF, or copy it again.",
-        )
-    return tiff_images(path)
-
-
-def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(16)
+    known = format_of(path)
+    if known is not None:
+        images: list[StoredImage] = getattr(importlib.import_module(known.module), known.images)(path)
+        return images
+    start = head_of(path).start
+    name = next((name for magic, name in OTHERS.items() if start.startswith(magic)), None)
+    empty = "a folder that is no image" if path.is_dir() else "an empty file"
+    raise UserError(
+        where,
+        got=f"a file of {name}" if name else "a file of no kind known here" if start else empty,
+        wanted=", ".join(one.name for one in FORMATS),
+        do="Convert it to OME-TIFF (bfconvert of Bio-Formats, or bioformats2raw), or copy it again.",
+    )

@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from tsva.errors import UserError
+from tsva.readers.head import PICTURES, head_of
 from tsva.readers.raster import read_raster
 from tsva.readers.scale import PixelSize
-from tsva.readers.tiff import MAGIC, ome_images, open_tiff, read_page
+from tsva.readers.tiff import ome_images, open_tiff, read_page
 from tsva.readers.tiff_header import pixel_of_tiff
 
 
 def is_tiff(path: Path) -> bool:
     """Whether a file begins as TIFF or BigTIFF does."""
-    return path.is_file() and _start(path).startswith(MAGIC)
+    return head_of(path).is_tiff
 
 
 def read_image(path: Path, depths: tuple[int, ...] = (8,)) -> np.ndarray:
@@ -41,11 +42,11 @@ def read_image(path: Path, depths: tuple[int, ...] = (8,)) -> np.ndarray:
     where = str(path)
     if not path.is_file():
         raise UserError(where, got="no such file", wanted="an image", do="Mend the path.")
-    start = _start(path)
-    if start.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+    head = head_of(path)
+    if head.start.startswith(PICTURES):
         return read_raster(path, depths)
-    if not start.startswith(MAGIC):
-        got = "an empty file" if not start else "a file that is neither"
+    if not head.is_tiff:
+        got = "an empty file" if not head.start else "a file that is neither"
         raise UserError(where, got=got, wanted="a TIFF, PNG or JPEG image", do="Convert it, or take it out.")
     with open_tiff(path) as tif:
         if len(tif.pages) > 1:
@@ -66,8 +67,3 @@ def pixel_of_image(path: Path) -> PixelSize:
     with open_tiff(path) as tif:
         told = ome_images(tif, where)
         return pixel_of_tiff(where, tif, tif.pages.first, told[0] if told else None)
-
-
-def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(8)

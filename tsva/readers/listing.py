@@ -9,6 +9,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tsva.errors import UserError
+from tsva.readers.head import PICTURES, head_of
+
 STACK_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk", ".ndpi", ".czi", ".dcm")
 """Of z-stacks in a folder; a file that the sheet names may be called anything."""
 PICTURE_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".png", ".jpg", ".jpeg", ".bmp")
@@ -16,7 +19,6 @@ PICTURE_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".png", ".jpg", ".jp
 ZARR_MARKS = ("zarr.json", ".zgroup")
 ZARR_HIDDEN = (".zgroup", ".zarray", ".zattrs", ".zmetadata")
 """Files of Zarr whose names begin with a dot, which otherwise means that an operating system put them there."""
-IMAGE_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"\xff\xd8\xff", b"ZISRAWFILE")
 SHOWN = 3
 """Names in a message."""
 
@@ -51,6 +53,26 @@ def places_at(path: Path) -> list[Path]:
     return sorted(place for place in path.parent.glob(path.name) if not is_hidden(place.name))
 
 
+def matching(path: Path, where: str) -> list[Path]:
+    """Files and folders that a path of the sheet names: itself, or what it matches as a pattern, sorted.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    found = places_at(path)
+    if not found:
+        raise UserError(
+            f"{where}, column path",
+            got=f"{path}, where nothing is",
+            wanted="a file, a folder, or a pattern that matches some",
+            do="Mend the path (it starts from the sheet's folder) or put the files there."
+            + (" Part folders by / and not by \\." if "\\" in path.name else ""),
+        )
+    return found
+
+
 def files_at(path: Path) -> list[Path]:
     """All files that a path of the sheet stands for, sorted: their content decides what is run again."""
     found: set[Path] = set()
@@ -66,10 +88,17 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / mark).is_file() for mark in ZARR_MARKS)
 
 
+def is_dicom(path: Path) -> bool:
+    """Whether a file is DICOM, or a folder holds one."""
+    if path.is_dir():
+        return any(head_of(file).is_dicom for file in sorted(path.iterdir()) if file.is_file())
+    return head_of(path).is_dicom
+
+
 def looks_like_image(path: Path) -> bool:
     """Whether a file begins as an image does, whatever its name."""
-    with path.open("rb") as file:
-        return file.read(16).startswith(IMAGE_STARTS)
+    head = head_of(path)
+    return head.is_tiff or head.is_czi or head.is_dicom or head.start.startswith(PICTURES)
 
 
 def shown(names: list[str]) -> str:

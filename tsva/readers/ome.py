@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.etree.ElementTree import fromstring as parse_xml
 
 from tsva.errors import UserError
 from tsva.readers.stored import UNKNOWN, Objective
@@ -19,7 +20,6 @@ MOST_PLANES = 1_000_000
 
 MOST_TEXT = 2**28
 """Bytes of a header in a file of its own."""
-ROOT = re.compile(rb"<(\w+:)?OME[\s>]")
 OF_A_FILE = re.compile(r"<((?:\w+:)?UUID)\b[^>]*?(?:/>|>.*?</\1\s*>)", re.DOTALL)
 """Which file of a set some planes are in."""
 WHITE = -1
@@ -139,15 +139,6 @@ def companion_of(path: Path, xml: str) -> Path | None:
     return companion
 
 
-def is_companion(path: Path) -> bool:
-    """Whether a file is an OME header without an image, as sets of files have them."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return start.startswith(b"<") and ROOT.search(start) is not None
-
-
 def text_of_companion(path: Path) -> str:
     """The header in a file of its own.
 
@@ -163,7 +154,7 @@ def text_of_companion(path: Path) -> str:
 
 def _root(xml: str) -> ElementTree.Element:
     try:
-        return ElementTree.fromstring(xml)
+        return parse_xml(xml)
     except ElementTree.ParseError as error:
         raise ValueError(f"its OME header is damaged: {error}") from None
 

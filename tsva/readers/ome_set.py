@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tsva.errors import UserError
+from tsva.readers.head import head_of
 from tsva.readers.images import is_tiff
-from tsva.readers.ome import companion_of, files_beside, is_companion, read_ome, text_of_companion
+from tsva.readers.ome import companion_of, files_beside, read_ome, text_of_companion
 from tsva.readers.tiff import ome_images, open_tiff, reading
 
 
@@ -19,7 +20,7 @@ def files_of_set(path: Path) -> set[str]:
         If the file is damaged.
     """
     where = str(path)
-    if is_companion(path):
+    if head_of(path).is_companion:
         return {path.name, *_images_of(path)}
     if not is_tiff(path):
         return set()

@@ -218,6 +218,15 @@ def heights(
     return replace(_stepped(planes, step_um, order), source=source[1], order=order)
 
 
+def _agrees(of_file: Heights, step_um: float) -> bool:
+    """Whether a file's own positions of the stage say no other step and no other direction than the sheet."""
+    if of_file.um is None or not of_file.absolute or len(of_file.um) < 2:
+        return False
+    steps = np.diff(of_file.um)
+    falls = bool(steps[0] < 0)
+    return (falls or step_um > 0) and bool(np.all(np.abs(np.abs(steps) - abs(step_um)) <= SAME_STEP * abs(step_um)))
+
+
 def _telling(positions: tuple[float, ...] | None) -> tuple[float, ...] | None:
     """Positions, if they are numbers, and not all the same one."""
     if positions is None or len(positions) < 2 or not np.isfinite(positions).all() or np.ptp(positions) == 0:
@@ -234,7 +243,8 @@ def _stepped(planes: int, step_um: float, order: tuple[float, ...] | None) -> He
         first = int(np.argmin(places))
         places = places - places[0] if first in (0, planes - 1) else places
         notes = ("the order of planes is by their positions, the distance by the step",)
-    return Heights(tuple(float(place * step_um) for place in places), notes=notes)
+    # zero is added so that there is no minus before it
+    return Heights(tuple(float(place * step_um) + 0.0 for place in places), notes=notes)
 
 
 def choose_heights(where: str, planes: int, of_sheet_um: float | None, of_file: Heights, doubt: str = "") -> Heights:
@@ -247,7 +257,9 @@ def choose_heights(where: str, planes: int, of_sheet_um: float | None, of_file: 
     UserError
         If neither says it, or positions are no numbers.
     """
-    if of_sheet_um is not None:
+    if of_sheet_um is not None and _agrees(of_file, of_sheet_um):
+        found = of_file
+    elif of_sheet_um is not None:
         found = replace(_stepped(planes, of_sheet_um, of_file.order), source="the sheet's z_step_um")
         rises = of_file.order is not None and of_file.order[-1] > of_file.order[0]
         if of_sheet_um < 0 and rises:

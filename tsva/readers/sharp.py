@@ -14,10 +14,10 @@ import openslide
 from tsva.acquisition.resample import MARGIN_PX, SAME_PIXEL, resample
 from tsva.acquisition.sharpness import tissue_fraction
 from tsva.errors import UserError
-from tsva.readers.czi import is_czi
 from tsva.readers.czi_header import check_czi
-from tsva.readers.fields import matching
+from tsva.readers.head import head_of
 from tsva.readers.images import is_tiff, read_image
+from tsva.readers.listing import matching
 from tsva.readers.pixels import unreadable
 from tsva.readers.regions import ArrayRegions, RegionReader
 from tsva.readers.scale import check_enlarging, choose_pixel_um
@@ -46,7 +46,7 @@ def open_regions(path: Path) -> Iterator[RegionReader]:
     if path.is_file() and openslide.OpenSlide.detect_format(path) not in (None, "generic-tiff"):
         if is_tiff(path):
             check_tiles(path)
-        elif is_czi(path):
+        elif head_of(path).is_czi:
             with reading(where):
                 check_czi(path)  # OpenSlide, too, ends the process over some that don't hang together
         try:

@@ -50,7 +50,18 @@ def fields_of_stack(
     UserError
         If the file is missing, damaged or no z-stack, or nobody knows its pixel size or where its planes lie.
     """
-    images = stored_images(path)
+    return fields_of_images(path, stored_images(path), pixel_um, z_step_um, bits, max_field_px)
+
+
+def fields_of_images(
+    path: Path,
+    images: list[StoredImage],
+    pixel_um: float | None,
+    z_step_um: float | None,
+    bits: int | None,
+    max_field_px: int | None,
+) -> list[FieldSource]:
+    """Fields of the images of a file: see `fields_of_stack`."""
     stacked = [image for image in images if image.planes > 1]
     if not stacked:
         raise UserError(

@@ -12,12 +12,12 @@ import numpy as np
 from tifffile import PHOTOMETRIC, TIFF, FileHandle, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
+from tsva.readers.head import head_of
 from tsva.readers.ome import OmeImage, companion_of, files_beside, of_renamed_file, read_ome, text_of_companion
 from tsva.readers.pixels import as_grey_or_rgb, from_ycbcr, unreadable, wrong_colours, wrong_depth
 from tsva.readers.scale import Word
 from tsva.readers.units import INCH_UM
 
-MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 DAMAGED = (
     ValueError,
     RuntimeError,
@@ -36,7 +36,6 @@ MOST_PIXELS = 2**27
 """That a strip, tile or page that is decoded at once may have: more than any camera, less than memory."""
 SIZES = ("imagelength", "imagewidth", "imagedepth", "samplesperpixel", "rowsperstrip", "tilelength", "tilewidth")
 """Attributes of a page that tifffile takes from tags; a damaged tag may hold several numbers."""
-NDPI_TAG = 65420
 JPEG = (6, 7)
 """Compressions whose decoder turns YCbCr into RGB."""
 JPEG_2000_YCBCR = 33003
@@ -58,11 +57,11 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
         raise UserError(where, got="no such file", wanted="a TIFF file", do="Mend the path.")
     with ExitStack() as stack:
         with reading(where):
-            tif = stack.enter_context(TiffFile(path, is_ndpi=is_ndpi(path)))
+            tif = stack.enter_context(TiffFile(path, is_ndpi=head_of(path).is_ndpi))
             header = _header_instead(path, tif)
             if header is not None:
                 tif = stack.enter_context(TiffFile(path, omexml=header))
-            _check_whole(tif)
+            _check_whole(tif, where)
         yield tif
 
 
@@ -75,17 +74,6 @@ def _header_instead(path: Path, tif: TiffFile) -> str | None:
     if companion is not None:
         return text_of_companion(companion)
     return of_renamed_file(own, read_ome(own, str(path)), path.name)
-
-
-def is_ndpi(path: Path) -> bool:
-    """Whether a file is Hamamatsu's kind of TIFF, with offsets of its own, by the first page's tags."""
-    with path.open("rb") as file:
-        start = file.read(8)
-        if not start.startswith(MAGIC[0]) or len(start) < 8:
-            return False
-        file.seek(struct.unpack("<I", start[4:])[0])
-        tags = file.read(int.from_bytes(file.read(2), "little") * 12)
-    return any(code == NDPI_TAG for (code,) in struct.iter_unpack("<H10x", tags[: len(tags) // 12 * 12]))
 
 
 @contextmanager
@@ -103,7 +91,7 @@ def reading(where: str) -> Iterator[None]:
         raise unreadable(where, error) from None
 
 
-def _check_whole(tif: TiffFile) -> None:
+def _check_whole(tif: TiffFile, where: str) -> None:
     """Raise ValueError if the chain of pages breaks off or pixels lie beyond the end of the file."""
     size = tif.filehandle.size
     count = len(tif.pages)
@@ -124,7 +112,7 @@ def _check_whole(tif: TiffFile) -> None:
         _check_tags(tif, tif.pages.first.offset, size)
     if tif.is_ome and tif.ome_metadata:
         # before tifffile makes tables as large as it says, and opens the files that it names
-        files_beside(read_ome(tif.ome_metadata, tif.filename))
+        files_beside(read_ome(tif.ome_metadata, where))
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
 
@@ -242,7 +230,7 @@ def check_tiles(path: Path) -> None:
     UserError
         Names the file. Damage of other kinds is left to OpenSlide, but for NDPI, whose tiles follow from all its tags.
     """
-    if is_ndpi(path):
+    if head_of(path).is_ndpi:
         with open_tiff(path) as tif, reading(str(path)):
             for i in range(len(tif.pages)):
                 check_decoded(*segment_shape(tif.pages.get(i, validate=False).aspage()), str(path))

@@ -9,8 +9,10 @@ from pathlib import Path
 from tifffile import TiffFile
 
 from tsva.errors import UserError
+from tsva.readers.head import head_of
 from tsva.readers.ndpi import ndpi_image
-from tsva.readers.ome import OmeImage
+from tsva.readers.ome import OmeImage, companion_of, files_beside
+from tsva.readers.ome_set import first_of_set
 from tsva.readers.pixels import unreadable
 from tsva.readers.stored import COLOURS, UNKNOWN, PlaneReader, StoredImage, channel_names, colour_order
 from tsva.readers.tiff import ome_images, open_tiff, reading
@@ -26,6 +28,8 @@ def tiff_images(path: Path) -> list[StoredImage]:
     UserError
         If the file is missing or damaged, its header contradicts it, or pages have several sizes and nothing says why.
     """
+    if head_of(path).is_companion:
+        path = first_of_set(path)
     with open_tiff(path) as tif:
         if tif.is_ndpi:
             return [ndpi_image(path, tif)]
@@ -90,8 +94,17 @@ def _image(path: Path, tif: TiffFile, index: int, told: OmeImage | None) -> Stor
         pixel=pixel_of_tiff(where, tif, key, told),
         objective=told.objective if told is not None else UNKNOWN,
         open=lambda: _open(path, index, colours),
-        files=tuple(path.parent / name for name in told.files) if told is not None and len(told.files) > 1 else (),
+        files=_members(path, tif, told),
     )
+
+
+def _members(path: Path, tif: TiffFile, told: OmeImage | None) -> tuple[Path, ...]:
+    """All files of an image's set, with that of its header."""
+    names = files_beside([told]) if told is not None else set()
+    with reading(str(path)):
+        companion = companion_of(path, tif.pages.first.description) if names else None
+    members = {path.parent / name for name in names} | ({companion} if companion else set())
+    return tuple(sorted(members)) if len(members) > 1 else ()
 
 
 def _check_slices(labels: tuple[str, ...], planes: int, where: str) -> None:

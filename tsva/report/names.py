@@ -4,33 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tsva.settings.train import NETWORK_NAMES
+from tsva.settings.methods import METHODS, NETWORK_NAMES, NOTHING
 
-NOTHING = "y1"
-"""The method that does nothing: the sharper shot as captured."""
 LEAD = "tsva"
 """The method that the verdict is about, where it was applied."""
 OURS = "fusion"
 """Our own network, which every method is set against too."""
-METHODS = {
-    "y1": "Y1 as captured",
-    "mean": "Mean of both shots",
-    "denoise": "Denoising alone",
-    "focus_stack": "Focus stacking",
-    "richardson_lucy": "Richardson–Lucy (told ΔD)",
-    "wiener_one_shot": "Wiener, one shot (told ΔD)",
-    "wiener_two_shot": "Wiener, two shots (told ΔD)",
-    "wiener_true_optics": "Wiener, two shots (told ΔD and the true optics)",
-    "wiener_blind": "Wiener, two shots (ΔD estimated)",
-    "dark_channel": "Dark channel",
-    "graph": "Graph deblurring",
-    "unet": "U-Net",
-    "unet_residual": "U-Net (residual)",
-    "burst": "Burst U-Net",
-    "tsva": "TSVA",
-    "fusion": "Fusion",
-    "fusion_one_shot": "Fusion, one shot",
-}
 DRAWN = (NOTHING, "wiener_two_shot", "unet", "unet_residual", "burst", "tsva", "fusion")
 """Methods that figures and example pictures show; the tables show all."""
 DATASETS = {"dataset1": "Dataset 1", "dataset2": "Dataset 2"}
@@ -46,7 +25,7 @@ SOURCES = {
 
 def method_name(method: str) -> str:
     """Name of a method for headings and sentences; one that is not known keeps its own."""
-    return METHODS.get(method, method)
+    return METHODS[method].title if method in METHODS else method
 
 
 def drawn(methods: Iterable[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any]) -> str:
         HTML with styles and pictures inside; names from the data are escaped.
     """
     return (
-        _environment()
+        _environment(matched=summary["focus"]["brightness"]["matched"])
         .get_template("index.html.jinja")
         .render(
             summary=summary,
@@ -88,7 +88,7 @@ def _markup(text: str | None) -> Markup | None:
     return None if text is None else Markup(text)
 
 
-def _environment() -> Environment:
+def _environment(matched: Sequence[str]) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -107,4 +107,5 @@ def _environment() -> Environment:
         "pretty": lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1),
     }
     environment.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": DELTA_METHODS}
+    environment.globals["matched"] = matched
     return environment

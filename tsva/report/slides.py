@@ -26,7 +26,7 @@ def focus(slides: Sequence[Slide], pairs: PairsSettings) -> dict[str, Any]:
     -------
     dict
         `slides` (a row a slide), `verdicts` (fields by verdict), `offsets` (all slides together, with the histogram
-        that Fig. 5 draws) and `assumed_sd_um`.
+        that Fig. 5 draws), `assumed_sd_um` and `brightness` (of planes).
     """
     judged = [slide for slide in slides if slide.fields is not None]
     return {
@@ -34,7 +34,24 @@ def focus(slides: Sequence[Slide], pairs: PairsSettings) -> dict[str, Any]:
         "slides": [_slide_row(slide) for slide in judged],
         "verdicts": _verdicts(judged),
         "offsets": _offsets(judged, pairs),
+        "brightness": _brightness(slides),
     }
+
+
+def _brightness(slides: Sequence[Slide]) -> dict[str, Any]:
+    """Slides whose planes were brought to one brightness, and the field whose planes differ most."""
+    found = [
+        {"slide": slide.name, "field": row["field"], "brightness_spread": float(row["brightness_spread"])}
+        for slide in slides
+        for row in _table(slide.ingest).to_dict("records")
+        if not pd.isna(row.get("brightness_spread"))
+    ]
+    matched = [
+        slide.name
+        for slide in slides
+        if any(row.get("brightness_matched") == 1 for row in _table(slide.ingest).to_dict("records"))
+    ]
+    return {"matched": matched, "widest": max(found, key=lambda row: row["brightness_spread"], default=None)}
 
 
 def _slide_row(slide: Slide) -> dict[str, Any]:

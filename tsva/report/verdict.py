@@ -9,8 +9,8 @@ from tsva.report.bounds import untrained
 from tsva.report.caveats import handed_over, not_learned
 from tsva.report.duels import Row, average, columns, outcome
 from tsva.report.names import NOTHING, dataset_name, lead_of, listed, method_name, offsets, plain, signed
+from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.pairs import PairsSettings
-from tsva.settings.train import NETWORK_NAMES
 
 
 def verdicts(

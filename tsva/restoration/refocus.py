@@ -1,104 +1,60 @@
-"""Restore images from pairs of shots: patches in batches, images of any size in tiles."""
+"""Networks as methods: patches in batches, images of any size in tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
-from tsva.restoration.networks.decision import decide, part_of
-from tsva.restoration.networks.fusion import Fusion
-from tsva.restoration.networks.sharper import high_is_sharper
+from tsva.restoration.contract import Restoration, joined
+from tsva.restoration.pair_network import Decision, PairNetwork
 from tsva.settings.refocus import RefocusSettings
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a method made of some pairs.
-
-    Attributes
-    ----------
-    images : (N, Y, X, C) uint8 array
-    facts : mapping of str to sequence of N values
-        What it says of each pair beside that, by names of `tsva.evaluation.scoring.FACTS`.
-    """
-
-    images: np.ndarray
-    facts: Mapping[str, Sequence[float | str | None]] = field(default_factory=dict)
-
-
-Method = Callable[[Sequence[Pair]], Outcome]
-"""Pairs of one size, in."""
-
-
-def as_captured(pairs: Sequence[Pair]) -> Outcome:
-    """The sharper shot of each pair by Brenner, untouched: the "y1" row.
+class NetworkMethod:
+    """A network as a method (`tsva.restoration.contract.Method`).
 
     Parameters
     ----------
-    pairs : sequence of Pair
-        All of one size.
-
-    Returns
-    -------
-    Outcome
-    """
-    swap = [bool(high_is_sharper(*_tensors([pair]))) for pair in pairs]
-    return Outcome(np.stack([pair.high if swapped else pair.low for pair, swapped in zip(pairs, swap, strict=True)]))
-
-
-def with_network(network: nn.Module, settings: RefocusSettings) -> Method:
-    """A network as a method.
-
-    Parameters
-    ----------
-    network : nn.Module
-        In evaluation mode; see `tsva.restoration.networks.build`.
+    network : PairNetwork
+        In evaluation mode.
     settings : RefocusSettings
         Batch and tile size, which change no result.
     """
 
-    def method(pairs: Sequence[Pair]) -> Outcome:
-        done = [
-            _outcome(network, pairs[start : start + settings.batch], settings.tile_px)
-            for start in range(0, len(pairs), settings.batch)
-        ]
-        facts = {name: [value for some in done for value in some.facts[name]] for name in done[0].facts}
-        return Outcome(np.concatenate([some.images for some in done]), facts)
+    def __init__(self, network: PairNetwork[Any], settings: RefocusSettings) -> None:
+        self._network, self._settings = network, settings
 
-    return method
+    def __call__(self, pairs: Sequence[Pair]) -> Restoration:
+        """Restore pairs of one size."""
+        batch = self._settings.batch
+        return joined([self._batch(pairs[start : start + batch]) for start in range(0, len(pairs), batch)])
 
-
-@torch.inference_mode()
-def _outcome(network: nn.Module, pairs: Sequence[Pair], tile_px: int) -> Outcome:
-    """One batch."""
-    low, high = _tensors(pairs)
-    decision = decide(network, low, high)
-    facts: dict[str, Sequence[float]] = {}
-    if isinstance(network, Fusion) and max(low.shape[-2:]) <= tile_px:
-        restored, sd = network.with_spread(low, high, decision)
-        focal_offset_um, sd_um = (
-            each.flatten(1).mean(1) if each.ndim > 1 else each for each in (decision.focal_offset_um, decision.sd_um)
+    @torch.inference_mode()
+    def _batch(self, pairs: Sequence[Pair]) -> Restoration:
+        low, high = _tensors(pairs)
+        decision = self._network.decide(low, high)
+        restored, sd = restore(self._network, low, high, tile_px=self._settings.tile_px, decision=decision)
+        offset = self._network.focal_offset(decision)
+        focal_offset_um, focal_offset_sd_um = (_doubles(each) for each in offset) if offset else (None, None)
+        return Restoration(
+            eight_bits(restored.numpy().transpose(0, 2, 3, 1)),
+            None if sd is None else sd[:, 0].numpy(),
+            None if sd is None else _doubles(sd.square().mean(dim=(1, 2, 3)).sqrt()),
+            focal_offset_um,
+            focal_offset_sd_um,
         )
-        rmse = sd.square().mean(dim=(1, 2, 3)).sqrt()
-        facts = {
-            "estimated_focal_offset_um": focal_offset_um.tolist(),
-            "estimated_focal_offset_sd_um": sd_um.tolist(),
-            "predicted_rmse": rmse.tolist(),
-        }
-    else:
-        restored = restore(network, low, high, tile_px=tile_px, decision=decision)
-    return Outcome(eight_bits(restored.numpy().transpose(0, 2, 3, 1)), facts)
 
 
 @torch.inference_mode()
-def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int, decision: Any = None) -> Tensor:
+def restore(
+    network: PairNetwork[Any], low: Tensor, high: Tensor, *, tile_px: int, decision: Decision | None = None
+) -> tuple[Tensor, Tensor | None]:
     """Send images through a network, in tiles where they are larger than one.
 
     Each tile is a core and a halo as wide as the network can see, so that the cores side by side are what the whole
@@ -106,33 +62,36 @@ def restore(network: nn.Module, low: Tensor, high: Tensor, *, tile_px: int, deci
 
     Parameters
     ----------
-    network : nn.Module
-        With ``multiple`` and ``halo_px``.
+    network : PairNetwork
     low, high : (B, C, Y, X) float tensors
         In [0, 1].
     tile_px : int
         Edge of the cores, rounded up to the network's ``multiple``.
-    decision : optional
-        Of `tsva.restoration.networks.decision.decide`, where it is known already.
+    decision : Decision, optional
+        Of the network's ``decide``, where it is known already.
 
     Returns
     -------
-    (B, C, Y, X) float tensor
+    restored : (B, C, Y, X) float tensor
+        Not clipped.
+    expected_error : (B, 1, Y, X) float tensor or None
+        As of `PairNetwork.with_error`.
     """
-    multiple, halo = int(network.multiple), int(network.halo_px)  # type: ignore[arg-type]
-    core = -(-tile_px // multiple) * multiple
+    core = -(-tile_px // network.multiple) * network.multiple
     height, width = low.shape[-2:]
-    decision = decide(network, low, high) if decision is None else decision
+    decision = network.decide(low, high) if decision is None else decision
     if max(height, width) <= core:
-        whole: Tensor = network(low, high, decision)
-        return whole
-    restored = torch.empty_like(low)
-    for y, outer_y, inner_y in _cores(height, core, halo):
-        for x, outer_x, inner_x in _cores(width, core, halo):
+        return network.with_error(low, high, decision)
+    restored, sd = torch.empty_like(low), None
+    for y, outer_y, inner_y in _cores(height, core, network.halo_px):
+        for x, outer_x, inner_x in _cores(width, core, network.halo_px):
             shots = low[..., outer_y, outer_x], high[..., outer_y, outer_x]
-            tile = network(*shots, part_of(decision, outer_y, outer_x))
+            tile, tile_sd = network.with_error(*shots, decision.tile(outer_y, outer_x))
             restored[..., y, x] = tile[..., inner_y, inner_x]
-    return restored
+            if tile_sd is not None:
+                sd = torch.empty_like(low[:, :1]) if sd is None else sd
+                sd[..., y, x] = tile_sd[..., inner_y, inner_x]
+    return restored, sd
 
 
 def _cores(length: int, core: int, halo: int) -> Iterator[tuple[slice, slice, slice]]:
@@ -148,3 +107,7 @@ def _tensors(pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
     shots = (np.stack([getattr(pair, shot) for pair in pairs]) for shot in ("low", "high"))
     low, high = (torch.from_numpy(shot).permute(0, 3, 1, 2).float() / 255 for shot in shots)
     return low, high
+
+
+def _doubles(values: Tensor) -> np.ndarray:
+    return np.asarray(values.double().numpy())

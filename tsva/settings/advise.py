@@ -13,7 +13,7 @@ Tissue = Literal["glandular", "epithelial", "stromal", "fatty", "lymphoid", "mus
 
 
 class AdviseSettings(Section, key="advise"):
-    """What the stage advise simulates. Optics and focal spread are those of sections optics and pairs."""
+    """What the stage advise simulates. Optics and focal spread are those of sections optics and acquisition."""
 
     deltas_um: tuple[Distance, ...] = Field((0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), min_length=3)
     """Distances of either shot from F that are compared, rising."""

@@ -24,3 +24,5 @@ class IngestSettings(Section, key="ingest"):
     Simulated stacks have a steady lamp and stay as they are."""
     stretched_planes: Literal["refuse", "accept"] = "refuse"
     """Planes that were stretched each to its own range of grey levels, in slides to train or test with."""
+    crop_planes: bool = False
+    """Cut planes of one field that differ in size about their centres, to that of the smallest; false refuses them."""

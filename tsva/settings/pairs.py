@@ -1,35 +1,25 @@
-"""Patches, absolute focal offsets and splits."""
+"""The acquisition protocol, patches and splits."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
 
 
-class PairsSettings(Section, key="pairs"):
-    """How z-stacks become pairs of shots (paper, section IV.B)."""
+class AcquisitionSettings(Section, key="acquisition"):
+    """Where a scanner takes the two shots, and how far it misses the focus (paper, section IV.B)."""
 
-    patch_px: int = Field(224, ge=32, le=2048, multiple_of=16)
-    """Edge of a square patch."""
     delta_um: float = Field(0.5, gt=0, le=10)
     """The two shots are taken at F - delta_um and F + delta_um."""
     offset_sd_um: float = Field(1.0, gt=0, le=10)
-    """Standard deviation of the offset n of F from the true focus."""
+    """Standard deviation of the focal offset, of F from the true focus."""
     offset_max_um: float = Field(3.0, gt=0, le=20)
-    """Offsets run from minus to plus this, on the stack's grid."""
+    """Focal offsets run from minus to plus this, on the stack's grid."""
     z_step_um: float = Field(0.5, gt=0, le=10)
     """Distance between the planes of every stack that pairs are cut from."""
-    verification_fraction: float = Field(0.15, gt=0, lt=0.9)
-    """Share of the training data that chooses the best model and is not trained on."""
-    split_by: Literal["patient", "patch"] = "patient"
-    """The paper splits patches at random, which puts pieces of one slide on both sides."""
-
-    align_planes: bool = False
-    """Move and scale each plane onto its field's in-focus plane by what the focus stage measured, before patches are
-    cut: corrects focus breathing and drift. Planes that lie within a quarter of a pixel stay as they are."""
 
     @model_validator(mode="after")
     def _whole_steps(self) -> Self:
@@ -61,3 +51,24 @@ class PairsSettings(Section, key="pairs"):
     def strict_offsets_um(self) -> tuple[float, ...]:
         """Offsets at which neither shot is the in-focus plane itself."""
         return tuple(n for n in self.offsets_um if abs(abs(n) - self.delta_um) > 1e-6)
+
+
+class PatchSettings(Section, key="pairs"):
+    """Patches that pairs are cut from, and their split."""
+
+    patch_px: int = Field(224, ge=32, le=2048, multiple_of=16)
+    """Edge of a square patch."""
+    align_planes: bool = False
+    """Move and scale each plane onto its field's in-focus plane by what the focus stage measured, before patches are
+    cut: corrects focus breathing and drift. Planes that lie within a quarter of a pixel stay as they are."""
+    verification_fraction: float = Field(0.15, gt=0, lt=0.9)
+    """Share of the training data that chooses the best model and is not trained on."""
+    split_by: Literal["patient", "patch"] = "patient"
+    """The paper splits patches at random, which puts pieces of one slide on both sides."""
+
+
+class PairsSettings(PatchSettings, AcquisitionSettings):
+    """Sections acquisition and pairs together: how z-stacks become pairs of shots."""
+
+    parts: ClassVar[tuple[type[Section], ...]] = (AcquisitionSettings, PatchSettings)
+    """The sections that a settings file has in its place."""

@@ -9,20 +9,20 @@ from pydantic import Field, ValidationError, model_validator
 
 from tsva.errors import UserError
 from tsva.settings.advise import AdviseSettings
-from tsva.settings.base import Section
+from tsva.settings.base import Section, check_moved
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.count import CountSettings
 from tsva.settings.export import ExportSettings
 from tsva.settings.fetch import FetchSettings
 from tsva.settings.focus import FocusSettings
 from tsva.settings.ingest import IngestSettings
-from tsva.settings.methods import MethodsSettings
+from tsva.settings.methods import METHODS, MethodsSettings, NetworkName
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.pairs import AcquisitionSettings, PairsSettings, PatchSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.report import ReportSettings
 from tsva.settings.simulate import SimulateSettings
-from tsva.settings.train import OURS, NetworkName, TrainSettings
+from tsva.settings.train import TrainSettings
 
 
 class Settings(Section):
@@ -36,10 +36,11 @@ class Settings(Section):
     """A trained network (model.ckpt) for slides of role refocus; none: the first network trained here."""
     fetch: FetchSettings = FetchSettings()
     optics: OpticsSettings = OpticsSettings()
+    acquisition: AcquisitionSettings = AcquisitionSettings()
     simulate: SimulateSettings = SimulateSettings()
     ingest: IngestSettings = IngestSettings()
     focus: FocusSettings = FocusSettings()
-    pairs: PairsSettings = PairsSettings()
+    pairs: PatchSettings = PatchSettings()
     train: TrainSettings = TrainSettings()
     methods: MethodsSettings = MethodsSettings()
     baselines: BaselineSettings = BaselineSettings()
@@ -48,6 +49,11 @@ class Settings(Section):
     count: CountSettings = CountSettings()
     report: ReportSettings = ReportSettings()
     export: ExportSettings = ExportSettings()
+
+    @property
+    def protocol(self) -> PairsSettings:
+        """Sections acquisition and pairs together."""
+        return PairsSettings(**self.acquisition.model_dump(), **self.pairs.model_dump())
 
     @model_validator(mode="after")
     def _patches_fit_fields(self) -> Self:
@@ -66,7 +72,7 @@ class Settings(Section):
         UserError
             Names the key.
         """
-        section = "train.fusion" if network in OURS else "train"
+        section = "train.fusion" if METHODS[network].own_recipe else "train"
         used, patch_px = self.train.for_network(network), self.pairs.patch_px
         if used.crop_px is not None and used.crop_px > patch_px:
             raise UserError(
@@ -76,7 +82,7 @@ class Settings(Section):
                 do=f"Mend either key, or leave {network} out.",
             )
         coarsest_px = (used.crop_px or patch_px) / 2 ** (used.levels - 1)
-        if network not in OURS and used.batch == 1 and coarsest_px <= 1:
+        if not METHODS[network].own_recipe and used.batch == 1 and coarsest_px <= 1:
             raise UserError(
                 f"settings, key {section}.batch",
                 got="1",
@@ -106,6 +112,7 @@ def parse_settings(config: Mapping[str, Any], name: str) -> Settings:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "(across keys)"
         if first["type"] == "extra_forbidden":
+            check_moved(key, name)
             raise UserError(
                 f"{name}, key {key}",
                 got="an unknown key",

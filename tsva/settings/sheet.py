@@ -121,6 +121,8 @@ def parse_sheet(text: str, name: str) -> dict[int, SlideRow]:
     wrong = [text for text in missing if text.split()[-1] not in header]
     wrong += [f"an unknown column {key!r}" for key in header if key not in known]
     wrong += [f"two columns {key}" for key in header if header.count(key) > 1]
+    if len(header) == 1 and re.search("[,;]", header[0]):
+        wrong.insert(0, "cells that are not separated by tabs")
     if wrong:
         raise UserError(
             f"{name}, row 1",

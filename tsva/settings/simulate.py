@@ -62,7 +62,7 @@ class SimulateSettings(Section, key="simulate"):
     field_px: tuple[Annotated[int, Field(ge=64, le=4096)], Annotated[int, Field(ge=64, le=4096)]] = (448, 448)
     """Height and width of a field, camera pixels."""
     z_first_um: float = Field(default=-6.5, ge=-50, lt=0)
-    """Lowest plane of a stack; the planes are pairs.z_step_um apart."""
+    """Lowest plane of a stack; the planes are acquisition.z_step_um apart."""
     z_last_um: float = Field(default=6.5, gt=0, le=50)
     """Highest plane of a stack."""
     clean_within_um: float = Field(default=1.5, ge=0, le=20)

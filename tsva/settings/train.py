@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tsva.settings.base import Section
-
-NetworkName = Literal["unet", "unet_residual", "burst", "tsva", "fusion", "fusion_one_shot"]
-NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
-"""All of them, in the order of the tables."""
-OURS: tuple[NetworkName, ...] = ("fusion", "fusion_one_shot")
-"""Those that section `fusion` speaks of."""
-
+from tsva.settings.methods import METHODS, NetworkName
 
 SHAPE = ("width", "levels", "crop_px", "batch")
 """Keys that section `fusion` has its own of, or that its networks have no use for."""
@@ -95,13 +89,13 @@ class TrainSettings(Section, key="train"):
 
         From these the same settings `for_network` follow as from all of them.
         """
-        of_others = {"networks", "steps_of", *(SHAPE if name in OURS else ("fusion",))}
+        of_others = {"networks", "steps_of", *(SHAPE if METHODS[name].own_recipe else ("fusion",))}
         return self.for_network(name).model_dump(mode="json", exclude=of_others)
 
     def for_network(self, name: NetworkName) -> Self:
         """These settings with what differs for a network put in place."""
         steps = self.steps and self.steps_of.get(name, self.steps)
-        crops = self.fusion.model_dump(include={"crop_px", "batch"}) if name in OURS else {}
+        crops = self.fusion.model_dump(include={"crop_px", "batch"}) if METHODS[name].own_recipe else {}
         return self.model_copy(update={"steps": steps, **crops})
 
     @model_validator(mode="after")

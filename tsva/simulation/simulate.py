@@ -186,7 +186,7 @@ def plane_positions_um(settings: SimulateSettings, pairs: PairsSettings) -> np.n
         raise UserError(
             "settings, key simulate.z_last_um",
             got=f"{settings.z_last_um}, which is {steps:g} steps from z_first_um ({settings.z_first_um})",
-            wanted=f"a whole number of pairs.z_step_um ({pairs.z_step_um})",
+            wanted=f"a whole number of acquisition.z_step_um ({pairs.z_step_um})",
             do="Mend one of the three.",
         )
     reach_um = pairs.offset_max_um + pairs.delta_um
@@ -194,7 +194,7 @@ def plane_positions_um(settings: SimulateSettings, pairs: PairsSettings) -> np.n
         raise UserError(
             "settings, keys simulate.z_first_um and z_last_um",
             got=f"{settings.z_first_um} to {settings.z_last_um}",
-            wanted=f"at least ∓{reach_um:g} (pairs.offset_max_um + delta_um), and the topography's spread beyond",
+            wanted=f"at least ∓{reach_um:g} (acquisition.offset_max_um + delta_um), and the topography's spread beyond",
             do="Widen the stack or narrow the offsets.",
         )
     return settings.z_first_um + pairs.z_step_um * np.arange(round(steps) + 1)

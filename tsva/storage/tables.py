@@ -35,6 +35,9 @@ TEXT_COLUMNS = (
 )
 """Columns that stay text whatever their cells look like: field 007 is not 7, and no reason at all is no number."""
 
+SCORES_ORDER = ["patch", "protocol", "focal_offset_um", "target"]
+"""Columns that the rows of scores.tsv are sorted by."""
+
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table that `write_table` wrote.

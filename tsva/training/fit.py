@@ -9,29 +9,29 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.environments import LightningEnvironment
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from tsva.restoration.networks import OF_OPTICS, build
-from tsva.restoration.networks.fusion import Fusion
+from tsva.restoration.pair_network import PairNetwork, build, network_class
+from tsva.settings.methods import NetworkName
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.train import NetworkName, TrainSettings
-from tsva.training.calibration import calibrate
+from tsva.settings.train import TrainSettings
 from tsva.training.loading import Loading, sensible_workers
 from tsva.training.module import DivergedError, Fitting
-from tsva.training.offset_lessons import teach_offsets
 from tsva.training.patches import PatchStacks
 from tsva.training.state import Keeper, Keeping
 from tsva.training.visits import VerificationPairs, Visits
 
 log = logging.getLogger(__name__)
+CALIBRATION_PAIRS = 100
+"""At most so many verification pairs are restored for what is fitted to them in the end."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def fit(
     Parameters
     ----------
     network : str
-        One of `tsva.settings.train.NETWORK_NAMES`.
+        One of `tsva.settings.methods.NETWORK_NAMES`.
     training, verification : PatchStacks
         What is trained on, and what chooses the best step.
     settings : TrainSettings
@@ -135,8 +135,8 @@ def fit(
     with torch.random.fork_rng(), _quiet():
         torch.manual_seed(seed)
         built = build(network, settings, training.channels, optics, training.pairs.delta_um)
-        if isinstance(built, Fusion) and not state:
-            teach_offsets(built, training, settings, seed)
+        if not state:
+            built.prepare(training, settings, seed)
         compiled = torch.cuda.is_available() if settings.compile is None else settings.compile
         module = Fitting(
             built, settings, training.pairs, steps=visits.steps, patches=len(training), seed=seed, compiled=compiled
@@ -155,7 +155,7 @@ def fit(
     if module.best is None:
         assert diverged_at is not None
         raise DivergedError(diverged_at)
-    weights = _calibrated(built, module.best["weights"], verification)
+    weights = _calibrated(built, module.best["weights"], VerificationPairs(verification, CALIBRATION_PAIRS))
     return Fitted(
         weights=weights,
         best_step=module.best["step"],
@@ -168,26 +168,22 @@ def fit(
     )
 
 
-def _calibrated(built: nn.Module, weights: dict[str, Tensor], verification: PatchStacks) -> dict[str, Tensor]:
-    """The weights of a network that tells how far off it may be, with what verification says of that."""
-    if not isinstance(built, Fusion):
-        return weights
+def _calibrated(built: PairNetwork[Any], weights: dict[str, Tensor], pairs: VerificationPairs) -> dict[str, Tensor]:
+    """The weights with what a network fits to verification pairs in the end."""
     built.cpu().load_state_dict(weights)
-    calibrate(built, verification)
+    built.calibrate(pairs)
     return {name: value.detach().clone() for name, value in built.state_dict().items()}
 
 
 def multiply_accumulates(network: NetworkName, settings: TrainSettings, channels: int, edge_px: int = 224) -> int:
     """Multiply-accumulates for a pair of square shots: convolutions (U-shaped networks: nothing is computed), and what
     a network says of its Fourier transforms."""
-    # Fusion's tables are computed, and exist on no device but a real one
-    device = "cpu" if network in OF_OPTICS else "meta"
+    device = "meta" if network_class(network).runs_on_meta else "cpu"
     with torch.device(device), torch.no_grad(), FlopCounterMode(display=False) as counter:
         shots = torch.zeros(1, channels, edge_px, edge_px)
         built = build(network, settings, channels)
         built.eval()(shots, shots)
-    extra = built.extra_arithmetic(edge_px, edge_px) if isinstance(built, Fusion) else 0
-    return int(counter.get_total_flops()) // 2 + extra
+    return int(counter.get_total_flops()) // 2 + built.extra_arithmetic(edge_px, edge_px)
 
 
 def visible_devices() -> int:

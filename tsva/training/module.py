@@ -13,13 +13,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tsva.acquisition.offsets import bin_weights
 from tsva.acquisition.seeds import rng
-from tsva.restoration.networks.fusion import Fusion
-from tsva.restoration.networks.sharper import sharper_first
+from tsva.restoration.pair_network import PairNetwork
+from tsva.restoration.sharper import sharper_first
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.jitter import jittered
 from tsva.training.muon import Muon
-from tsva.training.offset_lessons import doubted, told
 
 ROUNDING_MSE = 1 / 12 / 255**2
 """Mean squared error of rounding to 8 bits: no image of ours can be nearer to the truth."""
@@ -38,8 +37,7 @@ class Fitting(lightning.LightningModule):
 
     Parameters
     ----------
-    network : nn.Module
-        ``forward(low, high)``.
+    network : PairNetwork
     settings : TrainSettings
     pairs : PairsSettings
         Weights of the offsets in the verification score.
@@ -62,7 +60,7 @@ class Fitting(lightning.LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: PairNetwork[Any],
         settings: TrainSettings,
         pairs: PairsSettings,
         *,
@@ -103,21 +101,15 @@ class Fitting(lightning.LightningModule):
     def training_step(self, batch: tuple[Tensor, ...]) -> Tensor:
         low, high, target = (to_network(shots) for shots in batch[:3])
         low, high, target = jittered(low, high, target, self._settings)
-        loss = self._loss(low, high, target, batch[3])
+        loss = self.network.training_loss(low, high, target, batch[3], self._image_loss, self._forward)
         if not self._all_agree(bool(torch.isfinite(loss))):
             raise DivergedError(self.step)
         self._losses.append(float(loss.detach()))
         return loss
 
-    def _loss(self, low: Tensor, high: Tensor, target: Tensor, focal_offset_um: Tensor) -> Tensor:
-        if isinstance(self.network, Fusion):
-            restored, sd = self.network.with_spread(low, high, told(self.network, low, high, focal_offset_um))
-            doubt = doubted(restored, target, sd)
-        else:
-            restored, doubt = self._forward(low, high).float(), None
+    def _image_loss(self, restored: Tensor, target: Tensor) -> Tensor:
         errors = (restored - target).square().mean(dim=(1, 2, 3))
-        loss = errors.mean() if self._settings.loss == "mse" else (errors + ROUNDING_MSE).log().mean()
-        return loss if doubt is None else loss + doubt
+        return errors.mean() if self._settings.loss == "mse" else (errors + ROUNDING_MSE).log().mean()
 
     def on_train_batch_end(self, *_: object) -> None:
         if self.averaged:

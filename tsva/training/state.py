@@ -12,7 +12,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from tsva.restoration.networks.checkpoint import read_sound
+from tsva.restoration.checkpoint import read_sound
 from tsva.training.module import Fitting
 
 log = logging.getLogger(__name__)

@@ -23,15 +23,19 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
-OFFSETS = ("pairs.delta_um", "pairs.offset_max_um", "pairs.z_step_um")
+OFFSETS = (
+    "acquisition.delta_um",
+    "acquisition.offset_max_um",
+    "acquisition.z_step_um",
+)
 """Keys that are checked against each other, so that a stage gets all of them or none."""
 
 
 wildcard_constraints:
     slide="|".join(map(re.escape, plan.slides)) or "none",
     dataset="dataset1|dataset2",
-    network="|".join(["y1", *plan.trainable]),
-    baseline="|".join(plan.baselines) or "none",
+    network="|".join(plan.trainable) or "none",
+    method="|".join([*plan.whole, *plan.batched]),
     batch=r"\d+",
     report="|".join(plan.reports),
 
@@ -114,11 +118,47 @@ def given_checkpoint(wildcards):
 
 
 def checkpoint_input(wildcards):
-    """The checkpoint of a trained method; doing nothing needs none."""
+    """The checkpoint of a network; methods without training need none."""
     return (
-        []
-        if wildcards.network == "y1"
-        else [f"results/train/{wildcards.network}/model.ckpt"]
+        [f"results/train/{wildcards.method}/model.ckpt"]
+        if wildcards.method in plan.trainable
+        else []
+    )
+
+
+def signal_input(wildcards):
+    """The mean spectrum of training slides, for methods without training."""
+    return ["results/spectrum/signal.tsv"] if wildcards.method in plan.baselines else []
+
+
+def cores_of_method(wildcards):
+    """Networks share the cores; other methods take one."""
+    if wildcards.method not in plan.trainable:
+        return 1
+    return share_of_cores(len(plan.networks) * len(plan.datasets))
+
+
+def given_to_method(wildcards, input):
+    """The options that name a method's inputs beside the pairs."""
+    files = {name: input.get(name) for name in ("checkpoint", "signal")}
+    return " ".join(f"--{name} {file}" for name, file in files.items() if file)
+
+
+def settings_of_method(wildcards):
+    """The settings file of a method: a parameter of baselines runs no network anew."""
+    uses, facts = ["refocus"], {}
+    if wildcards.method in plan.baselines:
+        uses = ["baselines", "methods.slow", "methods.sample_per_offset"]
+        facts = {"true_optics": plan.true_optics(wildcards.dataset)}
+    return plan.settings_file(
+        "refocus", *uses, *OFFSETS, "pairs.patch_px", "optics", **facts
+    )
+
+
+def code_of_method(wildcards):
+    """As `code` of the stage that applies methods, with the fingerprint of the method's own code."""
+    return " ".join(
+        [plan.code("refocus"), plan.method_code(wildcards.method), *wildcards]
     )
 
 
@@ -183,7 +223,7 @@ def code(stage):
 
     Its cache between working directories tells jobs by parameters and inputs, but not by wildcards.
     """
-    return lambda wildcards: " ".join([plan.code(stage), *wildcards])
+    return lambda wildcards: " ".join([plan.code(stage, getattr(wildcards, "slide", None)), *wildcards])
 
 
 if workflow.is_main_process and cores_given() and not DRY_RUN:

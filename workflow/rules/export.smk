@@ -20,6 +20,7 @@ rule export:
             f"--report {input.report}" if input.report else ""
         ),
         out=folder_of("onnx"),
+        network=lambda wildcards: plan.method_code(wildcards.network),
         code=code("export"),
     shell:
         "tsva --log {log} export --checkpoint {input.checkpoint} {params.report} --settings {params.settings:q}"

@@ -15,9 +15,7 @@ rule focus:
         mem_mb=more(2000),
         runtime=more(60),
     params:
-        settings=settings_file(
-            "focus", "focus", *OFFSETS, "pairs.patch_px", "pairs.offset_sd_um"
-        ),
+        settings=settings_file("focus", "focus", "acquisition", "pairs.patch_px"),
         ingest=folder_of("table"),
         out=folder_of("fields"),
         code=code("focus"),

@@ -24,9 +24,8 @@ rule pairs:
         simulated=simulated_option,
         settings=settings_file(
             "pairs",
-            *OFFSETS,
+            "acquisition",
             "pairs.patch_px",
-            "pairs.offset_sd_um",
             "pairs.align_planes",
             slide=slide_row,
         ),

@@ -1,34 +1,79 @@
+# A method of any kind on a test data set.
 rule refocus:
     input:
         table="results/pairs/{dataset}.tsv",
         arrays=arrays_of_dataset,
         checkpoint=checkpoint_input,
+        signal=signal_input,
     output:
-        restored="results/refocus/{dataset}/{network}/restored.npy",
-        scores="results/refocus/{dataset}/{network}/scores.tsv",
+        restored="results/refocus/{dataset}/{method}/restored.npy",
+        scores="results/refocus/{dataset}/{method}/scores.tsv",
     log:
-        "logs/refocus/{dataset}_{network}.log",
+        "logs/refocus/{dataset}_{method}.log",
+    wildcard_constraints:
+        method="|".join(plan.whole),
     priority: 1  # before what counts its images
     conda:
         ENV
-    threads: share_of_cores(len(plan.networks) * len(plan.datasets))
+    threads: cores_of_method
     resources:
         mem_mb=more(4000),
         runtime=more(240),
     params:
-        settings=settings_file(
-            "refocus", "refocus", *OFFSETS, "pairs.patch_px", "optics"
-        ),
-        checkpoint=lambda wildcards, input: (
-            f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
-        ),
+        settings=settings_of_method,
+        seed=plan.settings.seed,
+        given=given_to_method,
+        part="",
         results=results_of("table", 1),
         out=folder_of("scores"),
-        code=code("refocus"),
+        code=code_of_method,
     shell:
-        "tsva --log {log} refocus --method {wildcards.network} {params.checkpoint} --settings {params.settings:q}"
-        " --table {input.table} --results {params.results:q}"
+        "tsva --log {log} refocus --method {wildcards.method} {params.given} --settings {params.settings:q}"
+        " --seed {params.seed} {params.part} --table {input.table} --results {params.results:q}"
         " --threads {threads} --out {params.out:q}"
+
+
+# The same on a part of the pairs, for slow methods.
+use rule refocus as refocus_batch with:
+    output:
+        temp(directory("results/refocus_batch/{dataset}/{method}/{batch}")),
+    log:
+        "logs/refocus/{dataset}_{method}_{batch}.log",
+    wildcard_constraints:
+        method="|".join(plan.batched) or "none",
+    params:
+        settings=settings_of_method,
+        seed=plan.settings.seed,
+        given=given_to_method,
+        part=lambda wildcards: f"--batch {wildcards.batch} --batches {plan.batches(wildcards.method)}",
+        results=results_of("table", 1),
+        out=lambda wildcards, input, output: output[0],
+        code=code_of_method,
+
+
+rule gather:
+    input:
+        lambda wildcards: expand(
+            "results/refocus_batch/{{dataset}}/{{method}}/{batch}",
+            batch=range(plan.batches(wildcards.method)),
+        ),
+    output:
+        restored="results/refocus/{dataset}/{method}/restored.npy",
+        scores="results/refocus/{dataset}/{method}/scores.tsv",
+    log:
+        "logs/gather/{dataset}_{method}.log",
+    wildcard_constraints:
+        method="|".join(plan.batched) or "none",
+    conda:
+        ENV
+    resources:
+        mem_mb=more(2000),
+        runtime=more(60),
+    params:
+        out=folder_of("scores"),
+        code=code("gather"),
+    shell:
+        "tsva --log {log} gather {input} --out {params.out:q}"
 
 
 rule refocus_slide:
@@ -52,6 +97,7 @@ rule refocus_slide:
         weights=plan.checkpoint_digest(),
         ingest=folder_of("stacks"),
         out=folder_of("images"),
+        networks=plan.networks_code(),
         code=code("refocus_slide"),
     shell:
         "tsva --log {log} refocus-slide --checkpoint {input.checkpoint:q} --ingest {params.ingest:q}"

@@ -45,7 +45,14 @@ rule report:
         runtime=more(60),
     params:
         settings=settings_file(
-            "report", "report", "pairs", "optics", "count", "train", run=plan.facts()
+            "report",
+            "report",
+            "acquisition",
+            "pairs",
+            "optics",
+            "count",
+            "train",
+            run=plan.facts(),
         ),
         seed=plan.settings.seed,
         sheet=plan.sheet,

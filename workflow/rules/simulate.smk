@@ -15,8 +15,7 @@ rule simulate:
         settings=settings_file(
             "simulate",
             "simulate",
-            *OFFSETS,
-            "pairs.offset_sd_um",
+            "acquisition",
             "optics",
             slide=slide_row,
         ),

@@ -20,16 +20,17 @@ rule train:
     params:
         settings=settings_file(
             "train",
-            *OFFSETS,
+            "acquisition",
             "pairs.patch_px",
-            "pairs.offset_sd_um",
             "optics",
             train=training,
         ),
         seed=plan.settings.seed,
         results=results_of("table", 1),
         out=folder_of("model"),
-        code=code("train"),
+        code=lambda wildcards: " ".join(
+            [plan.code("train"), plan.method_code(wildcards.network), *wildcards]
+        ),
     shell:
         "tsva --log {log} train --network {wildcards.network} --settings {params.settings:q}"
         " --seed {params.seed} --table {input.table} --results {params.results:q} --threads {threads}"

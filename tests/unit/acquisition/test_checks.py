@@ -72,7 +72,7 @@ def test_two_shots_are_a_stack() -> None:
 
 def test_the_step_has_to_be_the_pairs() -> None:
     check_step([0.15, 0.65, 1.15], 0.5, "stack")
-    with pytest.raises(UserError, match=r"got planes 0\.25 µm apart; wanted planes 0\.5 µm apart \(pairs\.z_step_um\)"):
+    with pytest.raises(UserError, match=r"0\.25 µm apart; wanted planes 0\.5 µm apart \(acquisition\.z_step_um\)"):
         check_step([0, 0.25, 0.5], 0.5, "stack")
 
 

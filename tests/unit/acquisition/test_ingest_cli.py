@@ -237,3 +237,49 @@ def test_the_users_files_stay_as_they_are(tmp_path: Path, folder: Path) -> None:
     before = state()
     _run(tmp_path, ROW)
     assert state() == before
+
+
+def test_planes_of_several_sizes_are_cut_by_request(
+    tmp_path: Path, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number, z in enumerate((-1, -0.5, 0, 0.5, 1)):
+        grown = np.pad(PLANES[number], ((2 * number,) * 2, (number,) * 2, (0, 0)))
+        Image.fromarray(grown).save(folder / f"002_z{z}.png")
+    out = _run(tmp_path, ROW, ingest={"crop_planes": True})
+    assert np.array_equal(read_stack(out / "stacks/002.ome.tif").planes, PLANES)
+    assert "planes of up to 80×88 pixels cut about their centres to 64×80" in caplog.text
+
+
+def test_brightness_is_written_warned_of_and_matched(
+    tmp_path: Path, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    steady = np.tile(PLANES[0, ..., :1] // 4 + 100, (1, 1, 3))
+    gains = np.array([1.0, 0.94, 1.03, 1.0, 0.97])
+    for field in ("001", "002"):
+        for gain, z in zip(gains, (-1, -0.5, 0, 0.5, 1), strict=True):
+            Image.fromarray(np.rint(steady * gain).astype(np.uint8)).save(folder / f"{field}_z{z}.png")
+    plain = _run(tmp_path, ROW)
+    planes, fields = read_table(plain / "planes.tsv"), read_table(plain / "fields.tsv")
+    assert planes["brightness_1"].to_numpy() == pytest.approx(np.tile(gains, 2) * steady.mean(), rel=0.002)
+    assert fields["brightness_spread"].to_numpy() == pytest.approx([0.09, 0.09], abs=0.002)
+    assert fields["brightness_matched"].tolist() == [0, 0]
+    assert fields["digest"].nunique() == 1
+    assert caplog.text.count("brightness differs by 9.") == 2
+    matched = _run(tmp_path, ROW, ingest={"match_brightness": True})
+    means = read_stack(matched / "stacks/001.ome.tif").planes.mean(axis=(1, 2, 3))
+    assert np.ptp(means) / means.mean() < 0.004
+    assert read_table(matched / "fields.tsv")["brightness_matched"].tolist() == [1, 1]
+    assert not list((matched / "stacks").glob("matched-*"))
+
+
+def test_stretched_planes_are_refused_to_train_with(tmp_path: Path, folder: Path) -> None:
+    wave = 128 + 100 * np.sin(np.arange(80) / 9) + 20 * RNG.random((64, 80))
+    for number, z in enumerate((-1, -0.5, 0, 0.5, 1)):
+        plane = wave ** (1 + 0.1 * number)
+        stretched = np.rint((plane - plane.min()) / np.ptp(plane) * 255).astype(np.uint8)
+        for field in ("001", "002"):
+            Image.fromarray(stretched).save(folder / f"{field}_z{z}.png")
+    with pytest.raises(UserError, match="planes stretched each to its own range"):
+        _run(tmp_path, ROW)
+    assert not (tmp_path / "results/S").exists()
+    _run(tmp_path, {**ROW, "role": "refocus"})

@@ -242,13 +242,14 @@ def test_planes_are_aligned_by_request(tmp_path: Path) -> None:
     plain = read_array(pairs(tmp_path, "A") / "patches.npy")
     table = pd.DataFrame(
         [
-            {"field": field, "plane": plane, "z_um": z, "shift_y_px": 0.0, "shift_x_px": 0.0, "scale": 1.0}
+            {"field": field, "plane": plane, "z_um": z, "shift_y_px": 0.0, "shift_x_px": 0.0, "scale_trend": 1.0}
             for field in ("f1", "007")
             for plane, z in enumerate(Z_UM)
         ]
     )
     table.loc[(table["field"] == "f1") & (table["plane"] == FOCUS + 2), ["shift_y_px", "shift_x_px"]] = [3.0, -2.0]
-    table.loc[(table["field"] == "007") & (table["plane"] == FOCUS - 1), ["shift_y_px", "shift_x_px", "scale"]] = np.nan
+    unlike = (table["field"] == "007") & (table["plane"] == FOCUS - 1)
+    table.loc[unlike, ["shift_y_px", "shift_x_px"]] = np.nan
     write_table(tmp_path / "focus/A/planes.tsv", table)
     out = pairs(tmp_path, "A", align_planes=True)
     used, excluded = read_table(out / "patches.tsv"), read_table(out / "excluded.tsv")

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tsva.acquisition.spectrum import COLUMNS, signal_table
 from tsva.cli.spectrum import command
 from tsva.errors import UserError
-from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.plane import Signal
 from tsva.storage.tables import read_table, write_table
 
 PIXEL_UM = 0.345

@@ -17,7 +17,7 @@ from tsva.cli.advise import command
 from tsva.evaluation.advise import METHODS, Bench, in_focus, measure
 from tsva.evaluation.statistics.distance import best, curves
 from tsva.report.delta import delta_figure
-from tsva.restoration.baselines.spectra import Signal
+from tsva.restoration.baselines.plane import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings

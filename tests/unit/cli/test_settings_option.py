@@ -62,7 +62,14 @@ def test_the_default_settings_file_will_do() -> None:
         ('{"fokus": {}}', r"settings\.json, key fokus: got an unknown key"),
         ('{"focus": {"min_peak": 1}}', r"settings\.json, key focus\.min_peak: got 1"),
         ('{"focus": {"min_peak_ratio": 0.5}}', r"key focus\.min_peak_ratio: got 0\.5; wanted Input should be greater"),
-        ('{"pairs": {"delta_um": 0.7}}', r"key pairs: got .*wanted delta_um is 0\.7; wanted a whole number"),
+        (
+            '{"acquisition": {"delta_um": 0.7}}',
+            r"key acquisition: got .*wanted delta_um is 0\.7; wanted a whole",
+        ),
+        (
+            '{"pairs": {"delta_um": 0.5}}',
+            r"key pairs\.delta_um: got .* moved; wanted acquisition\.delta_um",
+        ),
         ('{"focus": [1]}', r"key focus: got \[1\]"),
         ('{"facts": 3}', r"key facts: got 3"),
         ("[1]", r"settings\.json: got list; wanted keys and values"),
@@ -84,7 +91,7 @@ def test_what_has_no_default_is_asked_for(tmp_path: Path) -> None:
 
 def test_the_help_says_which_sections_are_used() -> None:
     text = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
-    assert "Used of it: focus, pairs, facts." in text and "docs/settings.md" in text
+    assert "Used of it: focus, acquisition, pairs, facts." in text and "docs/settings.md" in text
 
 
 def test_sections_are_named_as_in_the_settings() -> None:

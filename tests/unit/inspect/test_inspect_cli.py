@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from tsva.acquisition.stack import Stack
-from tsva.cli.inspect import command
+from tsva.cli.inspect import UNFIT, command
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.stack_file import write_stack
@@ -40,8 +41,10 @@ GOOD = planes(GRID)
 
 def run(*arguments: object, **environment: str) -> str:
     result: Result = CliRunner(env=environment).invoke(command, list(map(str, arguments)))
-    if result.exception is not None:
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
+    assert result.exit_code in (0, UNFIT)
+    assert "fit for training: no" not in result.output or result.exit_code == UNFIT or "(amber)" in result.output
     return result.output
 
 
@@ -136,7 +139,7 @@ def tiny(folder: Path) -> Path:
         (blank, "blank: even its best patch has tissue on"),
         (irregular, "irregular z: planes are 0.3 to 1.2 µm apart"),
         (gap, "1 missing plane between z = -3.5 µm (plane 4) and -2.5 µm (plane 5)"),
-        (other_step, "planes 1 µm apart; wanted planes 0.5 µm apart (pairs.z_step_um)"),
+        (other_step, "planes 1 µm apart; wanted planes 0.5 µm apart (acquisition.z_step_um)"),
         (no_pixel_size, "no pixel size in the file; put it in place of PIXEL_UM (judged here as if it were 0.345 µm)"),
         (no_z, "no z positions in the file; put it in place of Z_STEP_UM (judged here as if it were 0.5 µm)"),
         (tiny, "smaller than one patch of 224×224 pixels"),
@@ -157,7 +160,7 @@ def test_a_row_that_lacks_a_number_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_settings_decide_what_it_is_fit_for(tmp_path: Path) -> None:
-    (tmp_path / "near.yaml").write_text(yaml.safe_dump({"pairs": {"offset_max_um": 1.5}}))
+    (tmp_path / "near.yaml").write_text(yaml.safe_dump({"acquisition": {"offset_max_um": 1.5}}))
     assert "fit for training: yes" in run(small(tmp_path), "--configfile", tmp_path / "near.yaml")
 
 
@@ -299,3 +302,56 @@ def test_real_files(shared: Path, tmp_path: Path) -> None:
     text = run(shared / "data/he/OS-1-detail.ome.tif")
     assert "OME-TIFF, 1 page, jpeg" in text and "pixel size  0.2271 µm" in text and "fit for training: yes" in text
     assert "no pixel size in the file" in run(shared / "data/he/low-nuclei.png")
+
+
+def test_facts_as_json(stack: Path) -> None:
+    found = json.loads(run(stack, "--json"))
+    assert (found["light"], found["fit_for_training"], found["reasons"]) == ("green", True, [])
+    (field,) = found["fields"]
+    assert (field["z_um"], field["z_source"], field["z_absolute"]) == (GRID.tolist(), "PositionZ", True)
+    assert (field["pixel_um"], field["pixel_source"], field["focus_z_um"]) == (0.345, "OME PhysicalSize", 0)
+
+
+def test_a_stack_stored_from_the_top_is_told(tmp_path: Path) -> None:
+    falling = {"axes": "ZYX", "PhysicalSizeX": 0.345, "PhysicalSizeY": 0.345}
+    falling |= {"Plane": {"PositionZ": GRID[::-1].tolist(), "PositionZUnit": ["µm"] * len(GRID)}}
+    tifffile.imwrite(tmp_path / "A.ome.tif", GOOD[::-1, ..., 0], metadata=falling)
+    text = run(tmp_path / "A.ome.tif")
+    assert "fit for training: yes (amber)" in text
+    assert "planes are stored from the highest to the lowest, and read the other way round" in text
+
+
+def test_what_is_said_fits_what_is_there(tmp_path: Path) -> None:
+    """Nothing is said of the planes of a file that is refused."""
+    z_um = np.concatenate((GRID[:10], GRID[10:] + 0.7))
+    write_stack(tmp_path / "s.ome.tif", Stack(GOOD, z_um, 6.9))
+    text = run(tmp_path / "s.ome.tif")
+    assert "fit for training: no (red)" in text
+    assert "20 times the size of optics.pixel_um" in text
+    assert "as role refocus needs them" not in text
+
+
+def test_pixels_that_are_not_square_are_told(tmp_path: Path) -> None:
+    told = {"axes": "ZYX", "PhysicalSizeX": 0.345, "PhysicalSizeY": 0.69, "PhysicalSizeZ": 0.5}
+    tifffile.imwrite(tmp_path / "s.ome.tif", GOOD[..., 0], metadata=told)
+    assert "pixels of 0.345 by 0.69 µm (OME PhysicalSize), not square; put it in place of" in run(
+        tmp_path / "s.ome.tif"
+    )
+
+
+def test_a_whole_sheet(stack: Path, tmp_path: Path) -> None:
+    lines = [
+        "Slide\tpatient\tsample\trole\tsource\tpath\t\t",
+        "A\tp\tT\ttrain\tstack\tA1.ome.tif\t\t",
+        "B\tq\tT\ttrain\tstack\tgone.tif\t\t",
+    ]
+    (tmp_path / "slides.tsv").write_text("\n".join(lines[:2]) + "\n")
+    assert run(tmp_path / "slides.tsv") == "green A (1 fields)\n"
+    (tmp_path / "slides.tsv").write_text("\r\n".join(lines) + "\r\n")
+    text = run(tmp_path / "slides.tsv")
+    assert "green A (1 fields)\nred   B (0 fields)\n" in text
+    assert "gone.tif, where nothing is" in text
+    result = CliRunner().invoke(command, [str(tmp_path / "slides.tsv"), "--json"])
+    assert result.exit_code == UNFIT
+    assert [slide["light"] for slide in json.loads(result.output)["slides"]] == ["green", "red"]
+    assert stack.is_file()

@@ -40,7 +40,7 @@ def test_code_of_an_imported_module_changes_it(package: Path) -> None:
 
 def test_code_imported_inside_a_function_changes_it(package: Path) -> None:
     before, after = edited(
-        package / "restoration/networks/tsva.py", lambda text: text + "\nEXTRA = 1\n", "tsva.cli.train"
+        package / "restoration/pair_network.py", lambda text: text + "\nEXTRA = 1\n", "tsva.cli.train"
     )
     assert before != after
 

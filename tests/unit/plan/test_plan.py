@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tsva.errors import UserError
-from tsva.pipeline.plan import Plan
+from tsva.pipeline import fingerprint
+from tsva.pipeline.plan import STAGES, Plan
 
 HEADER = "slide\tpatient\tsample\trole\tsource\tpath\ttissue\tmicroscope"
 TRAIN = "A\tP1\tS\ttrain\tsimulated\t\tfatty\t"
@@ -44,15 +45,15 @@ def test_files_behind_a_path(tmp_path: Path, path: str) -> None:
 def test_a_stage_is_given_what_it_uses_and_no_more(tmp_path: Path) -> None:
     def file(**settings: dict) -> str:
         return plan(tmp_path, TRAIN, TEST, **settings).settings_file(
-            "focus", "focus", "pairs.delta_um", "pairs.z_step_um", slide={"slide": "A"}
+            "focus", "focus", "acquisition.delta_um", "acquisition.z_step_um", slide={"slide": "A"}
         )
 
     path = file()
     held = json.loads(Path(path).read_text())
-    assert set(held) == {"focus", "pairs", "slide"}
-    assert held["pairs"] == {"delta_um": 0.5, "z_step_um": 0.5}
+    assert set(held) == {"focus", "acquisition", "slide"}
+    assert held["acquisition"] == {"delta_um": 0.5, "z_step_um": 0.5}
     assert file(pairs={"patch_px": 160}, count={"threshold": "li"}) == path
-    assert file(pairs={"delta_um": 1.0}) != path != file(focus={"min_peak_ratio": 1.3})
+    assert file(acquisition={"delta_um": 1.0}) != path != file(focus={"min_peak_ratio": 1.3})
     used = plan(tmp_path, TRAIN, TEST, train={"steps_of": {"unet": 7}}).training("unet")
     assert used["steps"] == 7 and not {"networks", "steps_of", "fusion"} & set(used)
 
@@ -185,3 +186,47 @@ def test_true_optics_are_those_of_other_microscopes(tmp_path: Path) -> None:
     made = plan(tmp_path, TRAIN, TEST, other)
     told = made.true_optics("dataset1")
     assert set(told) == {"C"} and told["C"]["model"] == "debye"
+
+
+def test_keys_that_have_moved_say_where_to(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"key pairs\.delta_um: got a key that has moved; wanted acquisition\.delta_um"):
+        plan(tmp_path, TRAIN, pairs={"delta_um": 0.5})
+
+
+def test_a_misspelt_use_of_settings_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match=r"pairs\.delta_um"):
+        plan(tmp_path, TRAIN).settings_file("focus", "pairs.delta_um")
+
+
+def test_files_that_snakemake_is_told_of(tmp_path: Path) -> None:
+    """Snakemake takes braces for wildcards; files that an operating system hides are none of the user's."""
+    (tmp_path / "a{b}").mkdir()
+    (tmp_path / "a{b}/x.tif").write_text("x")
+    (tmp_path / "a{b}/._x.tif").write_text("hidden")
+    made = plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t")
+    assert [path.name for path in made.files("Z")] == ["x.tif"]
+    assert made.inputs("Z") == [tmp_path]
+    before = made.data("Z")
+    (tmp_path / "a{b}/x.tif").write_text("y")
+    assert plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t").data("Z") != before
+
+
+def test_a_formats_code_is_behind_the_slides_in_it_alone(tmp_path: Path, package: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans/a.czi").write_bytes(b"ZISRAWFILE" + bytes(600))
+    (tmp_path / "b.tif").write_bytes(b"II*\0" + bytes(600))
+    rows = (TRAIN, "C\tP3\tS\ttrain\tstack\tscans\t\t", "T\tP4\tS\ttrain\tstack\tb.tif\t\t")
+    made = plan(tmp_path, *rows)
+
+    def codes() -> dict[str, str]:
+        fingerprint.code_digest.cache_clear()
+        return {name: made.code("ingest", name) for name in "ACT"} | {name: made.code(name) for name in STAGES}
+
+    before = codes()
+    reader = package / "readers/czi.py"
+    reader.write_text(reader.read_text() + "\nEXTRA = 1\n")
+    after = codes()
+    assert {name for name in before if before[name] != after[name]} == {"C"}
+    reader = package / "readers/ndpi.py"
+    reader.write_text(reader.read_text() + "\nEXTRA = 1\n")
+    assert {name for name in before if codes()[name] != after[name]} == {"T"}

@@ -135,7 +135,7 @@ def test_the_order_of_the_file_and_the_step_of_whoever_says_it(
         return
     field = only(path, None, sheet)
     assert np.diff(field.z_um) == pytest.approx(STEP_UM)
-    assert field.z_absolute == (unit_um(unit) is not None and sheet is None)
+    assert field.z_absolute == (unit_um(unit) is not None)
     if field.z_absolute:
         assert field.z_um[SHARP] == pytest.approx(start + STEP_UM * SHARP)
     assert np.array_equal(np.stack(list(field.planes()))[..., 0], GREY)

@@ -17,8 +17,8 @@ from scipy.ndimage import gaussian_filter
 from settings_file import settings_option
 
 from tsva.cli.report import command
+from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.pairs import PairsSettings
-from tsva.settings.train import NETWORK_NAMES
 from tsva.storage.tables import write_table
 
 PAIRS = PairsSettings(patch_px=32)
@@ -180,6 +180,7 @@ def _slide(results: Path, world: World, dataset: str, number: int, rng: np.rando
         (results / stage / name).mkdir(parents=True)
     names = [f"f{index}" for index in range(FIELDS)]
     taken = pd.DataFrame({"slide": name, "field": names, "reason": ""})
+    taken["brightness_spread"], taken["brightness_matched"] = np.linspace(0.001, 0.003, FIELDS), 0
     write_table(results / "ingest" / name / "fields.tsv", taken)
     offsets = [np.nan, *rng.normal(0, 0.8, FIELDS - 1)]
     verdicts = ["ok", "ok", "blank"] if number == 0 and dataset == "dataset1" else ["ok"] * FIELDS

@@ -21,6 +21,7 @@ from tsva.errors import UserError
 from tsva.report import paper, slides
 from tsva.report.inputs import DataSet, Slide
 from tsva.report.optics import on_axis
+from tsva.report.page import _environment
 from tsva.report.tables import tidy
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
@@ -173,6 +174,23 @@ def test_the_largest_shift_is_of_a_usable_field() -> None:
     found = slides.shift([Slide("s", fields=focus_table([np.nan, 0.1, 0.2], ["ok", "ok", "blank"])), Slide("t")])
     assert found == {"fields": 2, "largest": {"slide": "s", "field": "f1", "max_shift_px": 1.0}, "median_px": 0.5}
     assert slides.shift([])["largest"] is None
+
+
+def test_brightness_names_the_widest_field_and_the_matched_slides() -> None:
+    steady = pd.DataFrame(
+        {"field": ["f0", "f1"], "brightness_spread": [0.001, np.nan], "brightness_matched": [0, None]}
+    )
+    lamp = pd.DataFrame({"field": ["f0", "f1"], "brightness_spread": [0.02, 0.12], "brightness_matched": [1, 1]})
+    found = slides.focus([Slide("s", ingest=steady), Slide("t", ingest=lamp), Slide("u")], PAIRS)["brightness"]
+    assert found == {"matched": ["t"], "widest": {"slide": "t", "field": "f1", "brightness_spread": 0.12}}
+    assert slides.focus([], PAIRS)["brightness"] == {"matched": [], "widest": None}
+
+
+def test_every_table_says_that_brightness_was_matched() -> None:
+    text = '{% import "macros.jinja" as m %}{% call m.scroll("label") %}<table></table>{% endcall %}'
+    page = _environment(matched=["A", "B"]).from_string(text).render()
+    assert "Brightness of planes matched before anything else in A and B (ingest.match_brightness)." in page
+    assert "matched" not in _environment(matched=[]).from_string(text).render()
 
 
 def test_what_was_left_out_is_told_once() -> None:

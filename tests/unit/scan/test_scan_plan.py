@@ -183,11 +183,13 @@ def test_the_command_prints_writes_and_draws(tmp_path: Path) -> None:
 def test_a_wrong_number_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--overlap: got 1.0") as told:
         CliRunner().invoke(cli, ["plan-scan", "--overlap", "1"], catch_exceptions=False)
-    assert "less than" in told.value.wanted
+    assert told.value.wanted == "less than 0.9"
     with pytest.raises(UserError, match=r"--delta-um: got 9.0"):
         CliRunner().invoke(cli, ["plan-scan", "--delta-um", "9"], catch_exceptions=False)
     with pytest.raises(UserError, match=r"--figure: .*\.gif"):
         CliRunner().invoke(cli, ["plan-scan", "--figure", str(tmp_path / "x.gif")], catch_exceptions=False)
+    with pytest.raises(UserError, match=r"got \d{6,} tiles; wanted at most 500000"):
+        CliRunner().invoke(cli, ["plan-scan", "--tile-width-px", "1", "--tile-height-px", "1"], catch_exceptions=False)
     assert not list(tmp_path.iterdir())
 
 

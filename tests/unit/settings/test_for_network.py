@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tsva.settings.train import NETWORK_NAMES, OURS, NetworkName, TrainSettings
+from tsva.settings.methods import METHODS, NETWORK_NAMES, NetworkName
+from tsva.settings.train import TrainSettings
+
+OURS = tuple(name for name in NETWORK_NAMES if METHODS[name].own_recipe)
 
 OTHERS = {
     "fusion": {"crop_px": 96, "batch": 3, "width": 16, "depth": 2},
@@ -37,7 +40,9 @@ def test_what_a_network_uses_makes_the_same_training(name: NetworkName) -> None:
     whole = TrainSettings.model_validate({"width": 8, "levels": 2, "crop_px": 32, "batch": 5, **OTHERS})
     used = TrainSettings.model_validate(whole.used_by(name)).for_network(name)
     wanted = whole.for_network(name)
-    keys = {"steps", "epochs", "crop_px", "batch", "loss"} | ({"fusion"} if name in OURS else {"width", "levels"})
+    keys = {"steps", "epochs", "crop_px", "batch", "loss"} | (
+        {"fusion"} if METHODS[name].own_recipe else {"width", "levels"}
+    )
     assert {key: getattr(used, key) for key in keys} == {key: getattr(wanted, key) for key in keys}
 
 

@@ -107,3 +107,24 @@ def test_patient_of_a_training_slide_may_be_refocused() -> None:
 def test_bad_header_or_empty(text: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
         parse_sheet(text, "s.tsv")
+
+
+def test_what_spreadsheets_do_to_a_sheet() -> None:
+    """Capitals, tabs at the end, quotes about cells; a quote that is not closed is told in its own row."""
+    head = "Slide\tPATIENT\tsample \trole\tsource\tpath\t\t"
+    (row,) = parse_sheet(head + '\r\nA\tp\tT\ttrain\tstack\t"a ""b"".tif"\t\t\r\n', "s").values()
+    assert (row.slide, row.path) == ("A", 'a "b".tif')
+    with pytest.raises(UserError, match=r"s, row 2, cell 6: got a quote that is not closed"):
+        parse_sheet(head + '\nA\tp\tT\ttrain\tstack\t"a.tif\nB\tp\tT\ttrain\tstack\tb.tif\n', "s")
+    with pytest.raises(UserError, match="row 1: got cells that are not separated by tabs"):
+        parse_sheet(head.replace("\t", ",") + "\n", "s")
+    with pytest.raises(UserError, match="row 1: got two columns slide"):
+        parse_sheet("slide\t" + head + "\n", "s")
+
+
+def test_a_step_may_go_down() -> None:
+    head = "slide\tpatient\tsample\trole\tsource\tpath\tz_step_um\n"
+    (row,) = parse_sheet(head + "A\tp\tT\ttrain\tstack\ta.tif\t-0.5\n", "s").values()
+    assert row.z_step_um == -0.5
+    with pytest.raises(UserError, match="column z_step_um: got '0'; wanted a distance"):
+        parse_sheet(head + "A\tp\tT\ttrain\tstack\ta.tif\t0\n", "s")

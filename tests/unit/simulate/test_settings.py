@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from tsva.settings.optics import OpticsSettings
+from tsva.settings.root import parse_settings
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings
 
 
@@ -16,6 +20,21 @@ def test_roles_that_are_left_out_keep_their_defaults() -> None:
         "dataset2": 1,
         "refocus": 2,
     }
+
+
+def test_ready_physics_has_every_effect_in_every_laboratory() -> None:
+    path = Path(__file__).parents[3] / "config" / "physics.yaml"
+    settings = parse_settings(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+    assert settings.simulate.section_layers > 1 and settings.simulate.fine_detail == 1
+    for microscope in settings.simulate.microscopes.values():
+        optics = microscope.optics or settings.optics
+        assert optics.condenser is not None and optics.mountant_index is not None
+
+
+def test_the_papers_settings_are_eqs_1_to_3() -> None:
+    path = Path(__file__).parents[3] / "config" / "paper.yaml"
+    settings = parse_settings(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+    assert settings.optics.model == "paper" and settings.simulate.section_layers == 1
 
 
 def test_survives_json() -> None:

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from tsva.restoration.networks import build
-from tsva.restoration.networks.fusion import Fusion
+from tsva.restoration.fusion.network import Fusion
+from tsva.restoration.pair_network import build
 from tsva.settings.train import FusionSettings, TrainSettings
-from tsva.training.calibration import PAIRS, calibrate
-from tsva.training.fit import fit
+from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.patches import PatchStacks
 from tsva.training.visits import VerificationPairs
 
@@ -29,16 +28,16 @@ def ratios(network: Fusion, pairs: VerificationPairs) -> np.ndarray:
     with torch.inference_mode():
         for number in range(len(pairs)):
             low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            restored, sd = network.with_spread(low, high, network.decide(low, high))
+            restored, sd = network.with_error(low, high, network.decide(low, high))
             found.append(float(((restored - target).square().mean() / sd.square().mean()).sqrt()))
     return np.array(found)
 
 
 def test_expected_errors_are_as_large_as_those_that_occur(network: Fusion, verification: PatchStacks) -> None:
-    pairs = VerificationPairs(verification, PAIRS)
+    pairs = VerificationPairs(verification, CALIBRATION_PAIRS)
     before = ratios(network, pairs)
     assert abs(np.log(before).mean()) > 0.1, "nothing to mend"
-    calibrate(network, verification)
+    network.calibrate(VerificationPairs(verification, CALIBRATION_PAIRS))
     np.testing.assert_allclose(np.log(ratios(network, pairs)).mean(), 0, atol=1e-5)
 
 
@@ -49,7 +48,9 @@ def test_a_training_ends_with_it(training: PatchStacks, verification: PatchStack
     network = build("fusion", settings, 3).eval()
     network.load_state_dict(fitted.weights)
     assert isinstance(network, Fusion)
-    np.testing.assert_allclose(np.log(ratios(network, VerificationPairs(verification, PAIRS))).mean(), 0, atol=1e-5)
+    np.testing.assert_allclose(
+        np.log(ratios(network, VerificationPairs(verification, CALIBRATION_PAIRS))).mean(), 0, atol=1e-5
+    )
     assert float(network.taught_um) == training.pairs.offset_max_um
 
 
@@ -57,9 +58,9 @@ def test_calibrating_twice_is_calibrating_once_and_images_stay(network: Fusion, 
     low, high, _ = (torch.from_numpy(view.copy()).permute(2, 0, 1)[None] / 255 for view in verification.views(0, 1.0))
     with torch.inference_mode():
         before = network(low, high)
-    calibrate(network, verification)
+    network.calibrate(VerificationPairs(verification, CALIBRATION_PAIRS))
     once = float(network.calibration)
-    calibrate(network, verification)
+    network.calibrate(VerificationPairs(verification, CALIBRATION_PAIRS))
     assert float(network.calibration) == pytest.approx(once, rel=1e-5)
     with torch.inference_mode():
         assert torch.equal(network(low, high), before)

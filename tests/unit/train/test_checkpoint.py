@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tsva.errors import UserError
-from tsva.restoration.networks import build
-from tsva.restoration.networks.checkpoint import Checkpoint, load, save
+from tsva.restoration.checkpoint import Checkpoint, load, save
+from tsva.restoration.pair_network import build
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 

@@ -15,7 +15,7 @@ from small_problem import patch_table, stacks
 import tsva.training.fit
 from tsva.cli.train import command
 from tsva.errors import UserError
-from tsva.restoration.networks.checkpoint import load
+from tsva.restoration.checkpoint import load
 from tsva.storage.tables import write_table
 from tsva.training.module import DivergedError
 

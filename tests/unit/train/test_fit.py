@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import tsva.training.fit
-from tsva.restoration.networks import build
+from tsva.restoration.pair_network import build
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.fit import Fitted, fit

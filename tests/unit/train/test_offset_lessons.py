@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from tsva.restoration.networks import spectra as bands
-from tsva.restoration.networks.wiener import FREQUENCIES, NODE_STEP_UM, REACH_UM, TwoShotWiener
+from tsva.restoration.fusion import bands
+from tsva.restoration.fusion import lessons as offset_lessons
+from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, REACH_UM, TwoShotWiener
+from tsva.restoration.fusion.microscopes import Microscopes
 from tsva.settings.optics import OpticsSettings
-from tsva.training import offset_lessons
-from tsva.training.microscopes import Microscopes
 
 OPTICS, DELTA_UM = OpticsSettings(), 0.5
 

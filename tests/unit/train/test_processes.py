@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 import tsva.training.fit
 from tsva.errors import UserError
-from tsva.restoration.networks.checkpoint import load
+from tsva.restoration.checkpoint import load
 from tsva.settings.train import TrainSettings
 from tsva.training.loading import Batches
 from tsva.training.patches import PatchStacks

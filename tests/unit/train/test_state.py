@@ -17,7 +17,7 @@ from settings_file import settings_option
 from small_problem import patch_table, stacks
 
 from tsva.cli.train import command
-from tsva.restoration.networks.checkpoint import load
+from tsva.restoration.checkpoint import load
 from tsva.settings.train import TrainSettings
 from tsva.storage.tables import write_table
 from tsva.training.fit import Fitted, fit

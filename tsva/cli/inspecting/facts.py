@@ -13,19 +13,17 @@ import openslide
 from tifffile import TiffFile
 
 from tsva.errors import UserError
-from tsva.readers.czi import is_czi
-from tsva.readers.dicom import is_dicom
 from tsva.readers.formats import stored_images
 from tsva.readers.guess import guess_pattern
+from tsva.readers.head import head_of
 from tsva.readers.images import is_tiff, read_image
 from tsva.readers.jiang2018 import LOCATION
-from tsva.readers.listing import is_zarr
-from tsva.readers.ome import is_companion
+from tsva.readers.listing import PICTURE_ENDINGS, files_below
 from tsva.readers.ome_set import first_of_set
-from tsva.readers.tiff import is_ndpi, open_tiff
+from tsva.readers.registry import format_of
+from tsva.readers.tiff import open_tiff
 from tsva.readers.tiff_series import count_planes
 
-PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 Kind = Literal["stack", "planes", "image", "jiang2018"]
 
 
@@ -77,14 +75,14 @@ def find_facts(path: Path, pattern: str) -> Facts:
             wanted="a pattern with the folder of the planes",
             do="Name the folder, or leave out --pattern.",
         )
-    if is_companion(path):
+    if head_of(path).is_companion:
         path = first_of_set(path)
     vendor = openslide.OpenSlide.detect_format(path)
     if vendor not in (None, "generic-tiff"):
         return Facts("image", "", {"format": f"whole slide ({vendor})", **_of_slide(path)})
     if is_tiff(path):
         return _of_tiff(path)
-    if path.suffix.lower() in PICTURES:
+    if path.suffix.lower() in PICTURE_ENDINGS:
         pixels = read_image(path)
         told = {
             "format": path.suffix[1:].upper().replace("JPG", "JPEG"),
@@ -96,7 +94,8 @@ def find_facts(path: Path, pattern: str) -> Facts:
 
 def _of_other_format(path: Path) -> Facts | None:
     """Z-stacks that are neither plain TIFF nor pictures; None for anything else, flat slides among it."""
-    if not (is_zarr(path) or is_dicom(path) or (path.is_file() and (is_czi(path) or is_ndpi(path)))):
+    known = format_of(path)
+    if known is None or (known.name == "TIFF" and not head_of(path).is_ndpi):
         return None
     images = [image for image in stored_images(path) if image.planes > 1]
     if not images:
@@ -114,7 +113,7 @@ def _of_other_format(path: Path) -> Facts | None:
 def _of_folder(path: Path, pattern: str) -> Facts:
     if not pattern and any(LOCATION.fullmatch(place.name) for place in (path, *path.rglob("s*_l*"))):
         return Facts("jiang2018", "", {"format": "layout of Jiang et al. 2018"})
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURES)
+    files = [file for file in files_below(path) if file.suffix.lower() in PICTURE_ENDINGS]
     if not files:
         raise UserError(
             str(path), got="a folder without TIFF, PNG or JPEG files", wanted="planes or z-stacks", do="Mend the path."

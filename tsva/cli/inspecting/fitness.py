@@ -12,14 +12,14 @@ from pydantic import ValidationError
 
 from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness, gains, matched
 from tsva.acquisition.focus import breathing, focus_field
-from tsva.acquisition.ingest import assemble, check_positions, check_step
+from tsva.acquisition.ingest import assemble, check_positions, check_step, cropped
 from tsva.acquisition.pairs import plan
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.readers.scale import check_enlarging
 from tsva.readers.source import FieldSource
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.protocol import PairsSettings
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow
 
@@ -50,6 +50,8 @@ class Judged:
         That pairs can be cut from.
     left_out : dict of str to int
         Patches that can't, by reason.
+    source : FieldSource
+        Where it comes from.
     brightness : tuple of PlaneBrightness
         Of each plane as stored; empty where they couldn't be read.
     notes : tuple of str
@@ -66,6 +68,7 @@ class Judged:
     verdict: str
     patches: int
     left_out: dict[str, int]
+    source: FieldSource
     brightness: tuple[PlaneBrightness, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -96,7 +99,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         check_enlarging(source.where, source.pixel_um, source.pixel_source, settings.optics.pixel_um)
         check_positions(source.z_um, source.plane_names, source.where, regular=False)
         stack = assemble(
-            watch.over(source.planes()),
+            watch.over(cropped(source.planes, source.where) if settings.ingest.crop_planes else source.planes()),
             source.z_um,
             source.plane_names,
             source.pixel_um,
@@ -104,8 +107,10 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
             common_pixel_um=source.pixel_um if mosaic else settings.optics.pixel_um,
         )
     except UserError as error:
-        return Judged(source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {})
-    irregular = _error_of_z(source, settings.pairs)
+        return Judged(
+            source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {}, source
+        )
+    irregular = _error_of_z(source, settings.protocol)
     problems += [irregular] if irregular else []
     warning = ""
     try:
@@ -117,12 +122,13 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         stack = replace(stack, planes=np.stack(list(matched(stack.planes, factors))))
     refused = bool(problems)
     planes, focused, patches = focus_field(
-        source.name, stack, settings.pairs.patch_px, source.mosaic_px, settings.focus
+        source.name, stack, settings.protocol.patch_px, source.mosaic_px, settings.focus
     )
     verdict = str(focused["verdict"])
     if verdict != "ok":
         problems.append(f"{verdict}: {focused['reason']}")
-    used, left_out = _pairs(source.name, row, stack, focused, patches, settings.pairs)
+    breathes = breathing(focused, settings.focus.max_edge_shift_px) if verdict == "ok" else ""
+    used, left_out = _pairs(source.name, row, stack, focused, patches, settings.protocol)
     whole = [reason for reason, whole_field in left_out if whole_field and verdict == "ok"]
     # patches' own numbers differ; what kind of reason it is counts
     kinds = (
@@ -142,8 +148,9 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         verdict,
         used,
         dict(reasons),
+        source,
         tuple(watch.planes),
-        tuple(note for note in (warning, breathing(focused, settings.focus.max_edge_shift_px)) if note),
+        tuple(note for note in (warning, breathes) if note),
     )
 
 

@@ -60,7 +60,7 @@ def sheet(cells: dict[str, str]) -> str:
 
 def find(
     cells: dict[str, str], sheet_folder: Path, settings: Settings
-) -> tuple[SlideRow, list[FieldSource], dict[str, str]]:
+) -> tuple[SlideRow, list[FieldSource], dict[str, tuple[str, str]]]:
     """Fields that a row names, even where the sheet lacks a number.
 
     Parameters
@@ -78,19 +78,20 @@ def find(
         With the assumed numbers.
     fields : list of FieldSource
         At least one.
-    missing : dict of str to str
-        Columns that have to be filled in, and the number assumed.
+    missing : dict of str to (str, str)
+        Columns that have to be filled in: the number assumed, and what the file says instead.
 
     Raises
     ------
     UserError
         For whatever else is wrong.
     """
-    assumed = {"pixel_um": f"{settings.optics.pixel_um:g}", "z_step_um": f"{settings.pairs.z_step_um:g}"}
-    missing: dict[str, str] = {}
+    assumed = {"pixel_um": f"{settings.optics.pixel_um:g}", "z_step_um": f"{settings.protocol.z_step_um:g}"}
+    missing: dict[str, tuple[str, str]] = {}
     while True:
         try:
-            row = next(iter(parse_sheet(sheet({**cells, **missing}), "this row").values()))
+            filled = {column: number for column, (number, _) in missing.items()}
+            row = next(iter(parse_sheet(sheet({**cells, **filled}), "this row").values()))
             fields = find_fields(row, sheet_folder)
         except UserError as error:
             asked = [
@@ -100,7 +101,7 @@ def find(
             ]
             if not asked:
                 raise
-            missing[asked[0]] = assumed[asked[0]]
+            missing[asked[0]] = (assumed[asked[0]], error.got)
             continue
         cells.update({column: UNKNOWN[column] for column in missing})
         return row, fields, missing

@@ -10,11 +10,9 @@ from scipy.signal import fftconvolve
 
 from tsva.acquisition.pair import Pair
 from tsva.optics.psf import pixel_psf
-from tsva.restoration.baselines.noise import noise_variance
-from tsva.restoration.baselines.restored import Restored
-from tsva.restoration.baselines.sharper import floats, high_is_y1, y1_of
-from tsva.restoration.baselines.spectra import colours, padded_shape, radius_per_um, transformed
-from tsva.settings.baselines import BaselineSettings
+from tsva.restoration.baselines.one_by_one import Known, Restored
+from tsva.restoration.baselines.plane import colours, noise_variance, padded_shape, radius_per_um, transformed
+from tsva.restoration.sharper import floats, high_is_y1, y1_of
 from tsva.settings.optics import OpticsSettings
 
 ENERGY_SD_PX = 4.0
@@ -25,12 +23,17 @@ PSF_PX = 41
 """Edge of the point spread function; at 3.5 µm of defocus a point's image is 12 pixels wide."""
 
 
-def mean(pair: Pair) -> Restored:
+def sharper_shot(pair: Pair, known: Known) -> Restored:  # noqa: ARG001
+    """Y1 as captured: nothing is done."""
+    return Restored(y1_of(pair))
+
+
+def mean(pair: Pair, known: Known) -> Restored:  # noqa: ARG001
     """Mean of both shots: less noise, more blur."""
     return Restored((floats(pair.low) + floats(pair.high)) / 2)
 
 
-def denoise(pair: Pair, settings: BaselineSettings) -> Restored:
+def denoise(pair: Pair, known: Known) -> Restored:
     """Non-local means on the sharper shot: what denoising without any deblurring is worth.
 
     References
@@ -48,7 +51,7 @@ def denoise(pair: Pair, settings: BaselineSettings) -> Restored:
         y1,
         patch_size=5,
         patch_distance=6,
-        h=settings.denoise_strength * sigma,
+        h=known.settings.denoise_strength * sigma,
         sigma=sigma,
         fast_mode=True,
         channel_axis=2,
@@ -56,7 +59,7 @@ def denoise(pair: Pair, settings: BaselineSettings) -> Restored:
     return Restored(np.clip(cleaned, 0, 1))
 
 
-def focus_stack(pair: Pair) -> Restored:
+def focus_stack(pair: Pair, known: Known) -> Restored:  # noqa: ARG001
     """Extended depth of field: everywhere the shot with more detail, as focus-stacking programs do.
 
     Notes
@@ -77,7 +80,7 @@ def focus_stack(pair: Pair) -> Restored:
     return Restored((weights[..., None] * shots).sum(axis=0))
 
 
-def richardson_lucy(pair: Pair, settings: BaselineSettings) -> Restored:
+def richardson_lucy(pair: Pair, known: Known) -> Restored:
     """Richardson-Lucy deconvolution of the sharper shot with its true point spread function; an oracle.
 
     The result is the specimen, which is then seen through the in-focus point spread function, as the target is.
@@ -97,7 +100,7 @@ def richardson_lucy(pair: Pair, settings: BaselineSettings) -> Restored:
     blurred, focus = _psfs(pair.optics, round(pair.focal_offset_um + side * pair.delta_um, 2))
     restored = []
     for channel, colour in enumerate(colours(y1.shape[2])):
-        specimen = deconvolve(padded[..., channel], blurred[colour], settings.richardson_lucy_iterations)
+        specimen = deconvolve(padded[..., channel], blurred[colour], known.settings.richardson_lucy_iterations)
         seen = fftconvolve(specimen, focus[colour], mode="same")
         restored.append(seen[margin:-margin, margin:-margin])
     return Restored(np.clip(np.stack(restored, axis=2), 0, 1))

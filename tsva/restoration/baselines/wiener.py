@@ -8,23 +8,23 @@ from functools import lru_cache
 import numpy as np
 
 from tsva.acquisition.pair import Pair
-from tsva.restoration.baselines.microscopes import Microscope, microscopes
-from tsva.restoration.baselines.noise import noise_variance, of_channels
-from tsva.restoration.baselines.offset import find_offset, offsets_um
-from tsva.restoration.baselines.restored import Restored
-from tsva.restoration.baselines.section import LEAST_FOCUS, Powers, powers
-from tsva.restoration.baselines.sharper import floats, high_is_y1
-from tsva.restoration.baselines.spectra import (
+from tsva.restoration.baselines.offset_search import Microscope, find_offset, microscopes, offsets_um
+from tsva.restoration.baselines.one_by_one import Known, Restored
+from tsva.restoration.baselines.plane import (
     Signal,
     frequencies_of,
     image_of,
     in_rings,
+    noise_variance,
+    of_channels,
     over_plane,
     padded_shape,
     power_of,
     radius_per_um,
     transformed,
 )
+from tsva.restoration.layered_section import LEAST_FOCUS, Powers, powers
+from tsva.restoration.sharper import floats, high_is_y1
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
 
@@ -38,17 +38,15 @@ PLACES = (-0.8, -0.4, 0.0, 0.4, 0.8)
 """Middles of five equal parts of what an offset is known to lie within."""
 
 
-def wiener_one_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> Restored:
+def wiener_one_shot(pair: Pair, known: Known) -> Restored:
     """Least mean squared error from the sharper shot alone, told the true offset.
 
     Parameters
     ----------
     pair : Pair
         With `focal_offset_um`; an oracle.
-    signal : Signal
-        Mean spectrum of training slides in focus.
-    settings : BaselineSettings
-        How deep the section is.
+    known : Known
+        The signal's mean spectrum, and the settings: How deep the section is.
 
     Returns
     -------
@@ -60,20 +58,18 @@ def wiener_one_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> R
     """
     side = 1 if high_is_y1(pair) else -1
     shot = pair.high if side == 1 else pair.low
-    return Restored(_restored([shot], _told(pair, [side], settings), pair, signal))
+    return Restored(_restored([shot], _told(pair, [side], known.settings), pair, known.spectrum()))
 
 
-def wiener_two_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> Restored:
+def wiener_two_shot(pair: Pair, known: Known) -> Restored:
     """Least mean squared error from both shots, told the true offset.
 
     Parameters
     ----------
     pair : Pair
         With `focal_offset_um`; an oracle.
-    signal : Signal
-        Mean spectrum of training slides in focus.
-    settings : BaselineSettings
-        How deep the section is.
+    known : Known
+        The signal's mean spectrum, and the settings: How deep the section is.
 
     Returns
     -------
@@ -82,25 +78,23 @@ def wiener_two_shot(pair: Pair, signal: Signal, settings: BaselineSettings) -> R
     Notes
     -----
     The filters are C A⁻¹ per colour and frequency, with A_ij = S Σ K H_i H_j + N [i = j] and C_i = S Σ K H_0 H_i over
-    the section's layers (see `section`). With a flat section that is X̂ = H₀ Σ Hᵢ* Yᵢ / (Σ Hᵢ² + N/S). N is read from
+    the section's layers. With a flat section that is X̂ = H₀ Σ Hᵢ* Yᵢ / (Σ Hᵢ² + N/S). N is read from
     each patch's finest structures, S is the training slides' mean spectrum scaled to the patch. Images are continued by
     reflection. An offset that is known to within `pair.focal_offset_within_um` may be anywhere there: A and C are
     means over that.
     """
-    return Restored(_restored([pair.low, pair.high], _told(pair, [-1, 1], settings), pair, signal))
+    return Restored(_restored([pair.low, pair.high], _told(pair, [-1, 1], known.settings), pair, known.spectrum()))
 
 
-def wiener_blind(pair: Pair, signal: Signal, settings: BaselineSettings) -> Restored:
+def wiener_blind(pair: Pair, known: Known) -> Restored:
     """Two-shot restoration with the offset that the shots' own spectra say; told nothing of the truth.
 
     Parameters
     ----------
     pair : Pair
         Its `focal_offset_um` is not looked at.
-    signal : Signal
-        Mean spectrum of training slides in focus.
-    settings : BaselineSettings
-        How far offsets are looked for.
+    known : Known
+        The signal's mean spectrum, and the settings: How far offsets are looked for.
 
     Returns
     -------
@@ -112,6 +106,7 @@ def wiener_blind(pair: Pair, signal: Signal, settings: BaselineSettings) -> Rest
     -----
     The filters are those of `wiener_two_shot`, with A and C averaged over all offsets and microscopes by their chance.
     """
+    signal, settings = known.spectrum(), known.settings
     found = find_offset(pair, signal, settings)
     image = _restored([pair.low, pair.high], _found(pair, found.chances, settings), pair, signal)
     failure = "the offset found is the largest looked for" if found.at_end else ""

@@ -1,1 +1,0 @@
-"""Trained networks for other programs: ONNX, and a package as the BioImage Model Zoo has them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from bioimageio.spec import ValidationContext, load_description, save_bioimageio
 from bioimageio.spec.common import RelativeFilePath
 from bioimageio.spec.model import v0_5 as zoo
 from pydantic import ValidationError
-from torch import nn
 
-from tsva.restoration.export.onnx import OPSET, fixed_px, outputs_of, random_pair, returned, smallest_edge
-from tsva.restoration.networks.checkpoint import Checkpoint
+from tsva.restoration.checkpoint import Checkpoint
+from tsva.restoration.export.onnx import OPSET, random_pair, returned, smallest_edge
+from tsva.restoration.pair_network import TwoShotModule
 from tsva.settings.export import ExportSettings
 
 CHANNELS = {"expected_error": ["expected_error"], "offset_um": ["estimate", "standard_deviation"]}
@@ -37,7 +36,7 @@ class InvalidPackageError(Exception):
 
 
 def write_package(
-    folder: Path, checkpoint: Checkpoint, network: nn.Module, written: nn.Module, settings: ExportSettings
+    folder: Path, checkpoint: Checkpoint, network: TwoShotModule, written: TwoShotModule, settings: ExportSettings
 ) -> None:
     """Write `rdf.yaml`, weights and test tensors beside `model.onnx` and `README.md`, which have to be there.
 
@@ -45,9 +44,9 @@ def write_package(
     ----------
     folder : Path
     checkpoint : Checkpoint
-    network : nn.Module
+    network : TwoShotModule
         The one whose weights they are, with all outputs, in evaluation mode.
-    written : nn.Module
+    written : TwoShotModule
         The same as ONNX has it.
     settings : ExportSettings
 
@@ -95,21 +94,20 @@ def _told(errors: Sequence[Any]) -> str:
     return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors)
 
 
-def _write_test_tensors(folder: Path, network: nn.Module, channels: int) -> None:
+def _write_test_tensors(folder: Path, network: TwoShotModule, channels: int) -> None:
     """A pair of 8-bit images and what the network makes of it."""
     edge = 4 * smallest_edge(network)
-    fixed = fixed_px(network)
+    fixed = network.image_px
     size = (fixed, fixed) if fixed else (edge, edge + 1)
     shots = random_pair((1, channels, *size), torch.Generator().manual_seed(0))
     low, high = ((shot * 255).round() for shot in shots)
     restored, *more = returned(network, low / 255, high / 255)
-    names = ("low", "high", *outputs_of(network))
+    names = ("low", "high", *network.outputs)
     for name, tensor in zip(names, (low, high, restored.clamp(0, 1), *more), strict=True):
         np.save(folder / f"test_{name}.npy", tensor.numpy())
 
 
-def _description(checkpoint: Checkpoint, network: nn.Module, settings: ExportSettings) -> zoo.ModelDescr:
-    kind = {key: value for key, value in asdict(checkpoint).items() if key != "weights"}
+def _description(checkpoint: Checkpoint, network: TwoShotModule, settings: ExportSettings) -> zoo.ModelDescr:
     torch_version = zoo.Version(torch.__version__.split("+")[0])
     return zoo.ModelDescr(
         name=f"Two-shot virtual autofocusing ({checkpoint.network})",
@@ -120,15 +118,15 @@ def _description(checkpoint: Checkpoint, network: nn.Module, settings: ExportSet
         documentation=zoo.FileDescr(source=_file("README.md")),
         config=zoo.Config(bioimageio=zoo.BioimageioConfig(reproducibility_tolerance=[TOLERANCE])),
         inputs=[_input("low", "−", checkpoint, network), _input("high", "+", checkpoint, network)],
-        outputs=[_output(name, checkpoint, network) for name in outputs_of(network)],
+        outputs=[_output(name, checkpoint, network) for name in network.outputs],
         weights=zoo.WeightsDescr(
             pytorch_state_dict=zoo.PytorchStateDictWeightsDescr(
                 source=_file("weights.pt"),
                 pytorch_version=torch_version,
                 architecture=zoo.ArchitectureFromLibraryDescr(
-                    import_from="tsva.restoration.networks.checkpoint",
+                    import_from="tsva.restoration.checkpoint",
                     callable=zoo.Identifier("fresh_network"),
-                    kwargs=kind,
+                    kwargs=checkpoint.plain(),
                 ),
             ),
             onnx=zoo.OnnxWeightsDescr(source=_file("model.onnx"), opset_version=OPSET, parent="pytorch_state_dict"),
@@ -136,10 +134,10 @@ def _description(checkpoint: Checkpoint, network: nn.Module, settings: ExportSet
     )
 
 
-def _input(name: str, sign: str, checkpoint: Checkpoint, network: nn.Module) -> zoo.InputTensorDescr:
+def _input(name: str, sign: str, checkpoint: Checkpoint, network: TwoShotModule) -> zoo.InputTensorDescr:
     """8-bit images; `high` is as large as `low`."""
     free = zoo.ParameterizedSize(min=smallest_edge(network), step=1)
-    size = {axis: fixed_px(network) or (free if name == "low" else _as_low(axis)) for axis in ("y", "x")}
+    size = {axis: network.image_px or (free if name == "low" else _as_low(axis)) for axis in ("y", "x")}
     scale = zoo.ScaleLinearDescr(id="scale_linear", kwargs=zoo.ScaleLinearKwargs(gain=1 / 255))
     return zoo.InputTensorDescr(
         id=zoo.TensorId(name),
@@ -159,7 +157,7 @@ def _input(name: str, sign: str, checkpoint: Checkpoint, network: nn.Module) -> 
     )
 
 
-def _output(name: str, checkpoint: Checkpoint, network: nn.Module) -> zoo.OutputTensorDescr:
+def _output(name: str, checkpoint: Checkpoint, network: TwoShotModule) -> zoo.OutputTensorDescr:
     """The restored image is clipped; other outputs come as they are."""
     channels = _named_channels(CHANNELS[name]) if name in CHANNELS else _channels(checkpoint)
     axes = (
@@ -168,7 +166,7 @@ def _output(name: str, checkpoint: Checkpoint, network: nn.Module) -> zoo.Output
         else [
             zoo.SpaceOutputAxis(
                 id=zoo.AxisId(axis),
-                size=fixed_px(network) or _as_low(axis),
+                size=network.image_px or _as_low(axis),
                 unit="micrometer",
                 scale=checkpoint.pixel_um,
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tsva.restoration.checkpoint import Checkpoint
 from tsva.restoration.export.onnx import Parity
-from tsva.restoration.networks.checkpoint import Checkpoint
 
 WHAT = {
     "tsva": "contracting paths with shared weights for both shots, output added to the sharper shot",

@@ -16,6 +16,8 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from tsva.restoration.pair_network import TwoShotModule
+
 OPSET = 18
 """What ONNX Runtime has read since 1.14 (2023) and today's exporter writes without conversion."""
 MOST = 4.0
@@ -58,43 +60,25 @@ class Parity:
     tolerance: float
 
 
-def exportable(network: nn.Module) -> nn.Module:
-    """What of a network is written: itself, or what its method ``for_export()`` gives."""
-    other = getattr(network, "for_export", None)
-    return (other() if other else network).eval()
-
-
-def outputs_of(network: nn.Module) -> tuple[str, ...]:
-    """Names of what an exported network returns; the restored image comes first."""
-    names: tuple[str, ...] = getattr(network, "outputs", ("restored",))
-    return names
-
-
-def returned(network: nn.Module, low: Tensor, high: Tensor) -> tuple[Tensor, ...]:
+def returned(network: TwoShotModule, low: Tensor, high: Tensor) -> tuple[Tensor, ...]:
     """What it returns, one or several."""
     with torch.no_grad():
         found = network(low, high)
     return found if isinstance(found, tuple) else (found,)
 
 
-def smallest_edge(network: nn.Module) -> int:
+def smallest_edge(network: TwoShotModule) -> int:
     """Pixels that an exported network wants at least: its coarsest cell, and Brenner's three columns."""
-    return fixed_px(network) or max(int(network.multiple), 4)  # type: ignore[arg-type]
+    return network.image_px or max(network.multiple, 4)
 
 
-def fixed_px(network: nn.Module) -> int | None:
-    """Edge of the only images that an exported network takes; None if it takes all."""
-    edge: int | None = getattr(network, "image_px", None)
-    return edge
-
-
-def write_onnx(network: nn.Module, channels: int, path: Path, facts: dict[str, str]) -> None:
+def write_onnx(network: TwoShotModule, channels: int, path: Path, facts: dict[str, str]) -> None:
     """Write a network with inputs `low` and `high`, (batch, channels, height, width) each, and its outputs.
 
     Parameters
     ----------
     network : nn.Module
-        In evaluation mode, on the CPU; see `exportable`.
+        In evaluation mode, on the CPU; see `PairNetwork.for_export`.
     channels : int
         Of an image: 1 or 3.
     path : Path
@@ -107,7 +91,7 @@ def write_onnx(network: nn.Module, channels: int, path: Path, facts: dict[str, s
     NotExportableError
         If torch can't write it.
     """
-    edge, fixed = smallest_edge(network), fixed_px(network)
+    edge, fixed = smallest_edge(network), network.image_px
     dim = torch.export.Dim
     free = {0: dim("batch", min=1, max=2**16)}
     if not fixed:
@@ -122,7 +106,7 @@ def write_onnx(network: nn.Module, channels: int, path: Path, facts: dict[str, s
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=["low", "high"],
-                output_names=list(outputs_of(network)),
+                output_names=list(network.outputs),
                 dynamic_shapes={"low": free, "high": free},
                 verbose=False,
             )
@@ -136,7 +120,7 @@ def write_onnx(network: nn.Module, channels: int, path: Path, facts: dict[str, s
 
 
 def check_parity(
-    network: nn.Module, channels: int, path: Path, seed: int, written: nn.Module | None = None
+    network: TwoShotModule, channels: int, path: Path, seed: int, written: TwoShotModule | None = None
 ) -> list[Parity]:
     """Send random pairs of several sizes through both.
 
@@ -165,7 +149,7 @@ def check_parity(
     for batch, height, width in _sizes(written or network):
         low, high = random_pair((batch, channels, height, width), random)
         named = zip(
-            outputs_of(network),
+            network.outputs,
             returned(network, low, high),
             returned(exact, low.double(), high.double()),
             session.run(None, {"low": low.numpy(), "high": high.numpy()}),
@@ -187,10 +171,10 @@ def _parity(
     return Parity(shape, output, float(np.abs(theirs - ours).max()), float(np.abs(theirs - truth).max()), tolerance)
 
 
-def _sizes(network: nn.Module) -> list[tuple[int, int, int]]:
+def _sizes(network: TwoShotModule) -> list[tuple[int, int, int]]:
     """(batch, height, width)"""
     edge = smallest_edge(network)
-    if fixed_px(network):
+    if network.image_px:
         return [(batch, edge, edge) for batch in (1, 2, 3)]
     return [(1, edge, edge), (2, 3 * edge, 2 * edge), (3, 5 * edge + 1, 4 * edge + 3), (1, 224, 224)]
 

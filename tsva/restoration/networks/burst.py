@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tsva.restoration.networks.parts import UpConvolution, halo_px, reflected_to_multiple, unit
+from tsva.restoration.pair_network import SharperShot, SharperShotNetwork
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.train import TrainSettings
 
 UNITS = 2
 """3×3 convolutions a level, U-Net's two."""
 
 
-class BurstUNet(nn.Module):
+class BurstUNet(SharperShotNetwork):
     """A U-Net whose weights both shots share, and whose shots exchange what is largest among them.
 
     After the units of each level, on the way down and on the way up, every shot's features are joined by their maximum
@@ -50,15 +55,20 @@ class BurstUNet(nn.Module):
         self.multiple = 2 ** (levels - 1)
         self.halo_px = halo_px(levels, UNITS, after=1)
 
-    def forward(self, low: Tensor, high: Tensor, swap: Tensor | None = None) -> Tensor:  # noqa: ARG002
+    @classmethod
+    def fresh(cls, settings: TrainSettings, channels: int, optics: OpticsSettings, delta_um: float) -> Self:  # noqa: ARG003
+        """Of the settings' width and levels."""
+        return cls(channels, settings.width, settings.levels)
+
+    def forward(self, low: Tensor, high: Tensor, decision: SharperShot | None = None) -> Tensor:  # noqa: ARG002
         """Restore.
 
         Parameters
         ----------
         low, high : (B, C, Y, X) float tensors
             Two shots in any order, in [0, 1], of any size.
-        swap : (B,) bool tensor, optional
-            Which shot is the sharper; of no consequence here.
+        decision : SharperShot, optional
+            Of no consequence here.
 
         Returns
         -------

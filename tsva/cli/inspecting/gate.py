@@ -1,0 +1,114 @@
+"""What inspect says as facts: of a field, and of each slide of a whole sheet, with a light."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsva.acquisition.stack import regular_step_um
+from tsva.cli.inspecting.fitness import Judged, judge, told
+from tsva.cli.inspecting.sharp import look
+from tsva.errors import UserError
+from tsva.pipeline.plan import sheet_text
+from tsva.readers.fields import find_fields
+from tsva.readers.listing import matching
+from tsva.settings.root import Settings
+from tsva.settings.sheet import SlideRow, parse_sheet
+
+GREEN, AMBER, RED = "green", "amber", "red"
+"""Fit; fit with something to know, or for refocusing alone; not fit as it is."""
+
+
+def as_facts(field: Judged) -> dict[str, object]:
+    """All that is known of a field, as JSON holds it."""
+    source = field.source
+    step_um = regular_step_um(np.array(field.z_um))
+    return {
+        "field": field.name,
+        "from": source.where,
+        "planes": len(field.z_um),
+        "z_um": list(field.z_um),
+        "z_step_um": step_um,
+        "z_source": source.z_source,
+        "z_absolute": source.z_absolute,
+        "pixel_um": source.pixel_um,
+        "pixel_source": source.pixel_source,
+        "bits": source.bits,
+        "channels": list(source.channels),
+        "notes": list(source.notes),
+        "verdict": field.verdict,
+        "focus_z_um": None if field.focus_plane is None else field.z_um[field.focus_plane],
+        "brightness": [list(plane.means) for plane in field.brightness],
+        "warnings": list(field.notes),
+        "brenner": list(field.brenner),
+        "patches": field.patches,
+        "problems": list(field.problems),
+    }
+
+
+def look_at_sheet(path: Path, settings: Settings, most: int) -> list[dict[str, Any]]:
+    """Look at all slides of a sheet that name files.
+
+    Parameters
+    ----------
+    path : Path
+        The sheet.
+    settings : Settings
+        What slides have to be fit for.
+    most : int
+        Fields of a slide that are read.
+
+    Returns
+    -------
+    list of dict
+        A slide each: its name, how many fields, its light, the reasons, and facts of the fields that were read.
+
+    Raises
+    ------
+    UserError
+        If the sheet itself is wrong.
+    """
+    rows = parse_sheet(sheet_text(path), str(path)).values()
+    return [_slide(row, path.parent, settings, most) for row in rows if row.path]
+
+
+def _slide(row: SlideRow, folder: Path, settings: Settings, most: int) -> dict[str, Any]:
+    try:
+        if row.source == "image":
+            return _sharp(row, folder, settings, most)
+        sources = find_fields(row, folder, settings.ingest.max_field_px)
+    except UserError as error:
+        return {"slide": row.slide, "fields": 0, "light": RED, "reasons": [f"{error.where}: {told(error)}"]}
+    judged = [judge(source, row, settings) for source in sources[:most]]
+    refused = [f"{field.name}: {problem}" for field in judged if field.refused for problem in field.problems]
+    usable = [field for field in judged if not field.problems]
+    others = [f"{field.name}: {field.problems[0]}" for field in judged if field.problems and not field.refused]
+    notes = list(dict.fromkeys(note for field in judged for note in field.source.notes))
+    notes += [f"{field.name}: {note}" for field in judged for note in field.notes]
+    light = RED if refused or not usable else AMBER if others or notes else GREEN
+    return {
+        "slide": row.slide,
+        "fields": len(sources),
+        "light": light,
+        "reasons": refused + others + notes,
+        "read": [as_facts(field) for field in judged],
+    }
+
+
+def _sharp(row: SlideRow, folder: Path, settings: Settings, most: int) -> dict[str, Any]:
+    problems, notes = [], []
+    for file in matching(folder / row.path, f"slide {row.slide}"):
+        found = look(file, row.pixel_um, settings, most)
+        problems += [f"{file.name}: {problem}" for problem in found.problems]
+        notes += [f"{file.name}: {note}" for note in found.notes]
+    light = RED if problems else AMBER if notes else GREEN
+    return {"slide": row.slide, "fields": row.fields or 0, "light": light, "reasons": problems + notes}
+
+
+def worst(slides: Iterable[Mapping[str, object]]) -> str:
+    """The light of them all."""
+    lights = {slide["light"] for slide in slides}
+    return next((light for light in (RED, AMBER) if light in lights), GREEN)

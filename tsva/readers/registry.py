@@ -1,0 +1,47 @@
+"""Which reader takes a file or folder, told by its content: a new format is a module and a line here.
+
+Readers are named and loaded only when a file needs one, so that a format's code is behind the slides in it and behind
+nothing else (see `tsva.pipeline.plan.Plan.code`). Planning asks here too, so that no library is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from tsva.readers.head import Head, head_of
+from tsva.readers.listing import is_dicom, is_hidden, is_zarr, places_at
+
+
+class Format(NamedTuple):
+    """A format: its name, its reader's module and function (of a path, giving stored images), and what tells it."""
+
+    name: str
+    module: str
+    images: str
+    takes: Callable[[Path, Head], bool]
+
+
+FORMATS = (
+    Format("OME-Zarr", "tsva.readers.zarr_images", "zarr_images", lambda path, _: is_zarr(path)),
+    Format("DICOM", "tsva.readers.dicom", "dicom_images", lambda path, _: is_dicom(path)),
+    Format("CZI", "tsva.readers.czi", "czi_images", lambda _, head: head.is_czi),
+    Format("TIFF", "tsva.readers.tiff_stacks", "tiff_images", lambda _, head: head.is_tiff or head.is_companion),
+)
+
+
+def format_of(path: Path) -> Format | None:
+    """The first format that takes a file or folder; None for all others."""
+    head = head_of(path)
+    return next((known for known in FORMATS if known.takes(path, head)), None)
+
+
+def modules_behind(path: Path) -> list[str]:
+    """Modules of the readers of the files that a path of the sheet stands for, sorted."""
+    found = set()
+    for place in places_at(path):
+        whole = format_of(place)
+        inside = [] if whole is not None or not place.is_dir() else sorted(place.iterdir())
+        found |= {whole} | {format_of(entry) for entry in inside if not is_hidden(entry.name)}
+    return sorted({known.module for known in found if known is not None})

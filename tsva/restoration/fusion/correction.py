@@ -1,0 +1,82 @@
+"""The residual network that corrects Fusion's linear estimate: its blocks, what steers them, and maps of regions."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tsva.restoration.fusion import bands
+from tsva.restoration.networks.parts import reflected_to_multiple, zero_started
+
+CELL = 2
+"""The network works on cells of 2×2 pixels."""
+TENTS_UM = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5)
+CONDITIONS = len(TENTS_UM) + 1
+
+
+class Block(nn.Module):
+    """x + convolution(SiLU(x steered by the conditions))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.steer = nn.Conv2d(CONDITIONS, 2 * width, 1)
+        zero_started(self.steer)
+        self.convolution = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
+        scale, shift = self.steer(conditions).chunk(2, dim=1)
+        mended: Tensor = x + self.convolution(functional.silu(torch.addcmul(shift, x, 1 + scale)))
+        return mended
+
+
+def _tents(value: Tensor, knots: Tensor) -> Tensor:
+    """(B, len(knots), Y, X): shares of `value`, (B, 1, Y, X), in the hat functions of the knots."""
+    value = value.clamp(max=float(np.nextafter(TENTS_UM[-1], 0)))
+    gaps = knots.diff()
+    rising = (value - torch.cat([knots[:1] - 1, knots[:-1]])[None, :, None, None]) / torch.cat([gaps[:1], gaps])[
+        None, :, None, None
+    ]
+    falling = (torch.cat([knots[1:], knots[-1:] + 1])[None, :, None, None] - value) / torch.cat([gaps, gaps[-1:]])[
+        None, :, None, None
+    ]
+    return torch.minimum(rising, falling).clamp(0, 1)
+
+
+def conditions(focal_offset_um: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+    """(B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL): size of the offset in tents, and the noise.
+
+    Parameters
+    ----------
+    focal_offset_um : (B,) or (B, 1, Y, X) float tensor
+    noise : (B, C) float tensor
+        Variance of the shots' noise.
+    level : (B, 1, 1, 1) float tensor
+        Mean of the image.
+    """
+    focal_offset_um = focal_offset_um.abs()
+    if focal_offset_um.ndim == 1:
+        focal_offset_um = focal_offset_um.reshape(-1, 1, 1, 1)
+    else:
+        focal_offset_um = functional.avg_pool2d(reflected_to_multiple(focal_offset_um, CELL), CELL)
+    knots = torch.tensor(TENTS_UM, device=focal_offset_um.device)
+    relative = (noise.mean(1).reshape(-1, 1, 1, 1) / level.square()).log() / 2 + 5
+    return torch.cat([_tents(focal_offset_um, knots), relative.expand(-1, 1, *focal_offset_um.shape[-2:])], dim=1)
+
+
+def per_pixel(grid: Tensor, like: Tensor) -> Tensor:
+    """Values of regions, (B, 1, Ry, Rx), per pixel: linear between the regions' middles, constant beyond."""
+    for axis, size in ((-2, like.shape[-2]), (-1, like.shape[-1])):
+        starts = bands.window_starts(size)
+        count = grid.shape[axis]
+        along = len(starts) - count
+        middles = np.array([(starts[i] + starts[i + along] + bands.WINDOW_PX) / 2 for i in range(count)])
+        place = torch.from_numpy(np.interp(np.arange(size) + 0.5, middles, np.arange(count))).to(grid)
+        below = place.floor().clamp(max=max(count - 2, 0)).long()
+        shape = [1, 1, 1, 1]
+        shape[axis] = size
+        share = (place - below).reshape(shape)
+        above = (below + 1).clamp(max=count - 1)
+        grid = torch.lerp(grid.index_select(axis, below), grid.index_select(axis, above), share)
+    return grid

@@ -1,0 +1,147 @@
+"""Other microscopes than the nominal one, as the shots' spectra see them: what offsets are taught with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.interpolate import CubicSpline
+from torch import Tensor
+
+from tsva.optics.otf import radial_otf
+from tsva.optics.pupil import pupil_of, spectrum
+from tsva.restoration.fusion import bands
+from tsva.restoration.fusion.filters import LAYERS, LAYERS_REACH, NODE_STEP_UM, NODES, REACH_UM, SLOPE
+from tsva.restoration.layered_section import Layers, layered_powers
+from tsva.settings.optics import OpticsSettings
+
+SPHERICAL_SD_UM = 0.02
+"""Of the primary spherical aberration (root mean square path difference): a cover glass some 20 µm off."""
+DEPTH_SD_UM = (0.4, 1.5)
+"""Range of the spread in depth of a section's matter."""
+BAND_SAMPLES = 3
+Z_STEP_UM = 0.2
+LEAST_POWER = 1e-4
+"""Of the structures' own power: what is less is nothing, and its logarithm no infinity."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A section with the same structures at all frequencies and depths, through a microscope.
+
+    Attributes
+    ----------
+    low, high : (N, C, BANDS) float tensors
+        Power in each band.
+    coherence : (N, C, BANDS) float tensor
+        Of the two shots, -1 to 1.
+    """
+
+    low: Tensor
+    high: Tensor
+    coherence: Tensor
+
+
+class Microscopes:
+    """What layered sections look like through the nominal microscope and through others.
+
+    They are of either optical model, so that an offset of 1 µm may blur as 1.2 µm do under the other, with spherical
+    aberration of either sign and sections of any usual thickness. Their focus is where a captured plane is sharpest.
+
+    Parameters
+    ----------
+    optics : OpticsSettings
+        The nominal one.
+    delta_um : float
+        Half the distance between the shots.
+    channels : int
+        3, or 1 (green).
+    count : int
+        Microscopes; the first is the nominal one.
+    random : numpy Generator
+        Draws the others.
+    """
+
+    def __init__(
+        self, optics: OpticsSettings, delta_um: float, channels: int, count: int, random: np.random.Generator
+    ) -> None:
+        other = optics.model_copy(update={"model": "born_wolf" if optics.model == "debye" else "debye"})
+        drawn = [(optics, 0.0, 1.0)] + [
+            (other if number % 2 else optics, SPHERICAL_SD_UM * random.standard_normal(), random.uniform(*DEPTH_SD_UM))
+            for number in range(1, count)
+        ]
+        # (microscope, 3, node, C, BANDS), offsets from -REACH_UM to REACH_UM every NODE_STEP_UM
+        self.tables = torch.from_numpy(np.stack([_seen(*one, delta_um, channels) for one in drawn])).float()
+
+    def nominal(self, focal_offset_um: Tensor) -> Seen:
+        """At offsets, (N,)."""
+        return self._at(torch.zeros(len(focal_offset_um), dtype=torch.long), focal_offset_um)
+
+    def drawn(self, focal_offset_um: Tensor, random: torch.Generator) -> Seen:
+        """Each through a microscope that lies somewhere between the nominal and another one."""
+        nominal = self.nominal(focal_offset_um)
+        other = self._at(torch.randint(len(self.tables), (len(focal_offset_um),), generator=random), focal_offset_um)
+        share = torch.rand(len(focal_offset_um), 1, 1, generator=random)
+        return Seen(
+            torch.lerp(nominal.low.log(), other.low.log(), share).exp(),
+            torch.lerp(nominal.high.log(), other.high.log(), share).exp(),
+            torch.lerp(nominal.coherence, other.coherence, share),
+        )
+
+    def _at(self, which: Tensor, focal_offset_um: Tensor) -> Seen:
+        place = (focal_offset_um + REACH_UM) / NODE_STEP_UM
+        below = place.floor().clamp(0, self.tables.shape[2] - 2).long()
+        share = (place - below)[:, None, None]
+        low, high, common = (
+            torch.lerp(self.tables[which, kind, below], self.tables[which, kind, below + 1], share) for kind in range(3)
+        )
+        low, high = low.clamp(min=LEAST_POWER), high.clamp(min=LEAST_POWER)
+        return Seen(low, high, (common / (low * high).sqrt()).clamp(-1, 1))
+
+
+def _seen(
+    optics: OpticsSettings, spherical_um: float, depth_sd_um: float, delta_um: float, channels: int
+) -> np.ndarray:
+    """(3, nodes, C, BANDS)"""
+    focal_offset_um = np.arange(-(NODES - 1), NODES) * NODE_STEP_UM
+    layers = Layers.gaussian(depth_sd_um, LAYERS, LAYERS_REACH)
+    edges = np.array(bands.EDGES) / bands.WINDOW_PX
+    share = (np.arange(BAND_SAMPLES) + 0.5) / BAND_SAMPLES
+    frequency = np.sqrt(edges[:-1, None] ** 2 * (1 - share) + edges[1:, None] ** 2 * share).ravel()
+    reach_um = REACH_UM + delta_um + layers.depth_um[-1] + 1
+    z_um = np.arange(-np.ceil(reach_um / Z_STEP_UM), np.ceil(reach_um / Z_STEP_UM) + 1) * Z_STEP_UM
+    splines = [
+        CubicSpline(z_um, _transfer(optics, spherical_um, channel, frequency, z_um), axis=1)
+        for channel in (range(3) if channels == 3 else (1,))
+    ]
+    focus_um = _sharpest_um(splines[len(splines) // 2], frequency, layers)
+    z_of_shots_um = focus_um + np.stack([focal_offset_um - delta_um, focal_offset_um + delta_um])
+
+    def transfer(z_um: np.ndarray) -> np.ndarray:
+        return np.moveaxis(np.stack([spline(z_um) for spline in splines]), (0, 1), (-2, -1))
+
+    shots = layered_powers(transfer, layers, z_of_shots_um).shots
+    found = np.stack([shots[0, 0], shots[1, 1], shots[0, 1]])  # (3, n, C, F)
+    return np.asarray(found.reshape(*found.shape[:-1], bands.BANDS, BAND_SAMPLES).mean(axis=-1))
+
+
+def _transfer(
+    optics: OpticsSettings, spherical_um: float, channel: int, frequency: np.ndarray, z_um: np.ndarray
+) -> np.ndarray:
+    """(F, Z) transfer function of a colour at frequencies in periods a pixel, the pixel's own in it."""
+    pupil = pupil_of(optics, spherical_um)
+    summed = np.zeros((len(frequency), len(z_um)))
+    for wavelength, weight in zip(*spectrum(optics, channel), strict=True):
+        summed += weight * radial_otf(
+            pupil, wavelength, frequency / optics.pixel_um / pupil.cutoff(wavelength), z_um, optics.condenser
+        )
+    return summed * np.sinc(frequency)[:, None]
+
+
+def _sharpest_um(spline: CubicSpline, frequency: np.ndarray, layers: Layers) -> float:
+    """Where the Brenner gradient of a section peaks: power times sin² of the frequency, one way or another."""
+    z_um = np.linspace(-1.5, 1.5, 61)
+    power = (spline(z_um[:, None] - layers.depth_um) ** 2) @ layers.coupling.diagonal()
+    area = frequency ** (2 - SLOPE) * np.sin(2 * np.pi * np.minimum(frequency, 0.25)) ** 2
+    return float(z_um[np.argmax(area @ power)])

@@ -1,0 +1,292 @@
+"""Fusion, our own network: a Wiener restoration that finds its own offset, and a small network that mends it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tsva.restoration.fusion import bands, correction, filters, offset
+from tsva.restoration.fusion.bands import BandSpectra
+from tsva.restoration.fusion.correction import CELL, Block, conditions, per_pixel
+from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
+from tsva.restoration.fusion.offset import OffsetEstimator
+from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
+from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.train import TrainSettings
+
+REGION_WINDOWS = 5
+"""Offsets are estimated on regions of so many windows each way: 224 pixels."""
+SIGNAL_BANDS = (1, 8)
+"""First and stop of the bands that the signal's power is read from."""
+LEAST_NOISE, LEAST_SIGNAL, LEAST_TRANSFER = 1e-7, 0.05, 0.02
+"""Variance of the noise; power of the signal as a share of the noise's; transfer of power."""
+LEAST_SPREAD, MOST_SPREAD = -13.0, -4.6
+"""Logarithm of the expected squared error: 0.15 to 10 % of the level."""
+ERROR_GAIN = 8.0
+"""Differences between shots and estimate are a small part of the level."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What Fusion estimates once for each image.
+
+    Attributes
+    ----------
+    focal_offset_um, sd_um : (B,) or (B, 1, Y, X) float tensors
+        Signed offset of F from the true focus, and its standard deviation; per pixel where an image is so large that
+        topography matters.
+    mean : (B, C) float tensor
+        Mean of both shots, by colour.
+    noise : (B, C) float tensor
+        Variance of the shots' noise.
+    signal : (B, C) float tensor
+        Power of the specimen at frequency 1 a pixel, which falls as f^-SLOPE.
+    """
+
+    focal_offset_um: Tensor
+    sd_um: Tensor
+    mean: Tensor
+    noise: Tensor
+    signal: Tensor
+
+    def tile(self, y: slice, x: slice) -> Estimate:
+        """The same for a part of the images."""
+        if self.focal_offset_um.ndim == 1:
+            return self
+        return replace(self, focal_offset_um=self.focal_offset_um[..., y, x], sd_um=self.sd_um[..., y, x])
+
+
+class Fusion(PairNetwork[Estimate]):
+    """Two-shot Wiener restoration at the offset that the shots' spectra tell, mended by a small network.
+
+    1. Spectra of both shots tell offset (odd under exchange of the shots), noise and contrast.
+    2. The shots are sorted by the sign of the offset into the nearer and the farther one: from here on their order of
+       capture is forgotten.
+    3. `TwoShotWiener` gives the linear estimate.
+    4. A residual network on cells of 2×2 pixels, steered by offset and noise, corrects it. It starts at zero.
+
+    Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
+
+    Parameters
+    ----------
+    channels : int
+        Of an image: 1 or 3.
+    width : int
+        Channels of the mending network.
+    depth : int
+        Its blocks.
+    optics : OpticsSettings
+    delta_um : float
+        Half the distance between the shots.
+    """
+
+    runs_on_meta = False
+    calibration: Tensor
+    taught_um: Tensor
+
+    def __init__(self, channels: int, width: int, depth: int, optics: OpticsSettings, delta_um: float) -> None:
+        super().__init__()
+        self.channels = channels
+        self.spectra = BandSpectra()
+        self.offset = OffsetEstimator(channels)
+        self.wiener = TwoShotWiener(optics, delta_um, channels)
+        cells = channels * CELL * CELL
+        self.head = nn.Conv2d(3 * cells, width, 1)
+        self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
+        self.last = zero_started(nn.Conv2d(width, cells, 3, padding=1))
+        self.spread = nn.Conv2d(width, CELL * CELL, 1)
+        nn.init.zeros_(self.spread.weight)
+        assert self.spread.bias is not None
+        nn.init.constant_(self.spread.bias, -8.0)
+        self.register_buffer("calibration", torch.tensor(1.0))  # true over expected errors, on verification pairs
+        self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
+        self.multiple = CELL
+        self.halo_px = -(-(RADIUS_PX + 1 + CELL * (depth + 1)) // CELL) * CELL
+
+    @classmethod
+    def fresh(cls, settings: TrainSettings, channels: int, optics: OpticsSettings, delta_um: float) -> Self:
+        """Of width and depth that the settings' section ``fusion`` has."""
+        return cls(channels, settings.fusion.width, settings.fusion.depth, optics, delta_um)
+
+    def decide(self, low: Tensor, high: Tensor) -> Estimate:
+        """Offset, noise and levels of whole images, (B, C, Y, X) in [0, 1]."""
+        with single_precision(low.device):
+            return self._decided(low, high)
+
+    def _decided(self, low: Tensor, high: Tensor) -> Estimate:
+        found = self.spectra(low, high)
+        windows = found.shape[-2:]
+        regions = functional.avg_pool2d(found, [min(REGION_WINDOWS, n) for n in windows], stride=1)
+        grid = regions.shape[-2:]
+        flat = regions.movedim(1, -1).flatten(0, 2)
+        focal_offset_um, sd_um = self.offset(flat)
+        # beyond what real pairs have taught, the estimate is the layered model's word alone
+        beyond_um = (focal_offset_um.abs() - self.taught_um).clamp(min=0)
+        sd_um = (sd_um.square() + beyond_um.square()).sqrt()  # ONNX knows no hypot
+        noise, signal = self._noise_and_signal(flat, focal_offset_um)
+        images = (low.shape[0], grid[0] * grid[1])
+        noise, signal = (each.log().reshape(*images, -1).mean(1).exp() for each in (noise, signal))
+        mean = (low.mean(dim=(-2, -1)) + high.mean(dim=(-2, -1))) / 2
+        focal_offset_um, sd_um = (each.reshape(low.shape[0], 1, *grid) for each in (focal_offset_um, sd_um))
+        if grid[0] * grid[1] == 1:
+            return Estimate(focal_offset_um.flatten(), sd_um.flatten(), mean, noise, signal)
+        precision = sd_um.square().reciprocal()
+        smooth = functional.avg_pool2d(precision, 3, 1, 1)
+        focal_offset_um = functional.avg_pool2d(precision * focal_offset_um, 3, 1, 1) / smooth
+        return Estimate(per_pixel(focal_offset_um, low), per_pixel(sd_um, low), mean, noise, signal)
+
+    def _noise_and_signal(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C) each."""
+        one, two, _ = spectra.reshape(spectra.shape[0], self.channels, 3, bands.BANDS).unbind(2)
+        noise = torch.minimum(one, two)[..., -1].clamp(min=LEAST_NOISE)
+        place = (focal_offset_um.detach().abs() / NODE_STEP_UM).clamp(max=NODES - 1)
+        below = place.floor().clamp(max=NODES - 2).long()
+        share = (place - below)[:, None, None]
+        frequency = torch.tensor(bands.FREQUENCIES[slice(*SIGNAL_BANDS)], device=spectra.device)
+        columns = (frequency / 0.5**0.5 * (FREQUENCIES - 1)).round().long()
+        transfer = (self.wiener.tables[0] + self.wiener.tables[1])[..., columns]  # (node, C, bands)
+        transfer = torch.lerp(transfer[below], transfer[below + 1], share)
+        power = (one + two)[..., slice(*SIGNAL_BANDS)] - 2 * noise[..., None]
+        power = torch.maximum(power, LEAST_SIGNAL * noise[..., None])
+        signal = (power / transfer.clamp(min=LEAST_TRANSFER)).log() + SLOPE * frequency.log()
+        return noise, signal.mean(-1).exp()
+
+    def forward(self, low: Tensor, high: Tensor, decision: Estimate | None = None) -> Tensor:
+        """Restore.
+
+        Parameters
+        ----------
+        low, high : (B, C, Y, X) float tensors
+            Shots at F - delta and F + delta, in [0, 1], of any size.
+        decision : Estimate, optional
+            Of the whole images; by default of these very images.
+
+        Returns
+        -------
+        (B, C, Y, X) float tensor
+            Not clipped.
+        """
+        decision = self.decide(low, high) if decision is None else decision
+        return self.with_error(low, high, decision)[0]
+
+    def with_error(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor]:
+        """Restore, and estimate the error of each pixel.
+
+        Returns
+        -------
+        restored : (B, C, Y, X) float tensor
+        sd : (B, 1, Y, X) float tensor
+            Expected root mean square error of a pixel's colours against a captured in-focus image.
+        """
+        focal_offset_um = decision.focal_offset_um
+        near, far = self.sorted_shots(low, high, focal_offset_um)
+        mean = decision.mean[..., None, None]
+        level = mean.mean(dim=1, keepdim=True)
+        ratio = decision.noise / decision.signal
+        with single_precision(low.device):
+            linear = self.wiener(near - mean, far - mean, focal_offset_um, ratio) + mean
+        gain = ERROR_GAIN / level
+        inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
+        height, width = low.shape[-2:]
+        inputs = functional.pixel_unshuffle(reflected_to_multiple(inputs, CELL), CELL)
+        steering = conditions(decision.focal_offset_um, decision.noise, level)
+        x = self.head(inputs.contiguous(memory_format=torch.channels_last))
+        for block in self.blocks:
+            x = block(x, steering)
+        x = functional.silu(x)
+        residual, spread = (
+            functional.pixel_shuffle(cells.to(linear.dtype), CELL)[..., :height, :width]
+            for cells in (self.last(x), self.spread(x.detach()))
+        )
+        # an exponential knows no bounds, and an image unlike all training images would find that out
+        sd = self.calibration * level * (spread.clamp(LEAST_SPREAD, MOST_SPREAD) / 2).exp()
+        return torch.addcmul(linear, residual, level / ERROR_GAIN), sd
+
+    def sorted_shots(self, low: Tensor, high: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
+        """The shots as the nearer to focus and the farther one, by the sign of the offset of each image or pixel."""
+        flipped = focal_offset_um.reshape(-1, 1, 1, 1) < 0 if focal_offset_um.ndim == 1 else focal_offset_um < 0
+        return torch.where(flipped, high, low), torch.where(flipped, low, high)
+
+    def focal_offset(self, decision: Estimate) -> tuple[Tensor, Tensor]:
+        """Offset and standard deviation, (B,) each; the means of an image whose offset varies."""
+        found = decision.focal_offset_um, decision.sd_um
+        focal_offset_um, sd_um = (each.flatten(1).mean(1) if each.ndim > 1 else each for each in found)
+        return focal_offset_um, sd_um
+
+    def prepare(self, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
+        """Fit the offset estimator; see `tsva.restoration.fusion.lessons`."""
+        from tsva.restoration.fusion.lessons import teach_offsets
+
+        teach_offsets(self, patches, settings, seed)
+
+    def training_loss(
+        self,
+        low: Tensor,
+        high: Tensor,
+        target: Tensor,
+        focal_offset_um: Tensor,
+        image_loss: Callable[[Tensor, Tensor], Tensor],
+        forward: Callable[[Tensor, Tensor], Tensor],  # noqa: ARG002
+    ) -> Tensor:
+        """The images' loss at the true offsets with an estimate's scatter, and the likelihood of the expected error."""
+        from tsva.restoration.fusion.lessons import error_likelihood, scattered
+
+        with torch.no_grad():
+            decision = scattered(self.decide(low, high), focal_offset_um)
+        restored, sd = self.with_error(low, high, decision)
+        return image_loss(restored, target) + error_likelihood(restored, target, sd)
+
+    @torch.inference_mode()
+    def calibrate(self, pairs: Pairs) -> None:
+        """Scale the expected errors to those that occur; what is restored doesn't change.
+
+        One factor for all: the geometric mean, over pairs, of the ratio of both root mean squares. Training knows
+        offsets with a scatter of its own; here they are estimated.
+        """
+        self.eval()
+        ratios = []
+        for number in range(len(pairs)):
+            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
+            restored, sd = self.with_error(low, high, self.decide(low, high))
+            ratios.append((restored - target).square().mean() / sd.square().mean())
+        # a target that is met exactly (a blank one) says nothing of errors
+        found = torch.stack([ratio for ratio in ratios if ratio > 0] or [torch.ones(())])
+        self.calibration.mul_(found.log().mean().div(2).exp())
+
+    def with_all_outputs(self) -> TwoShotModule:
+        """The same as a module that returns image, expected error and offset."""
+        from tsva.restoration.fusion.matrices import AllOutputs
+
+        return AllOutputs(self)
+
+    def for_export(self) -> TwoShotModule:
+        """`with_all_outputs` without Fourier transforms, for images of one size (its attribute `image_px`)."""
+        from tsva.restoration.fusion.matrices import AllOutputs, with_matrices
+
+        return AllOutputs(with_matrices(self))
+
+    def lesson(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
+        """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
+        return spectra, focal_offset_um
+
+    def physics(self) -> dict[str, ModuleType]:
+        """Modules whose constants the output depends on, beside the weights."""
+        return {
+            "filters": filters,
+            "bands": bands,
+            "offset": offset,
+            "correction": correction,
+            "network": sys.modules[__name__],
+        }
+
+    def extra_arithmetic(self, height: int, width: int) -> int:
+        """Multiply-accumulates of Fourier transforms and products of spectra, which FlopCounter doesn't see."""
+        return bands.arithmetic(height, width, self.channels) + self.wiener.arithmetic(height, width)

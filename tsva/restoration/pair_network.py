@@ -1,0 +1,205 @@
+"""Networks that restore pairs of shots: what all of them offer to refocusing, training, checkpoints and export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tsva.restoration.sharper import high_is_sharper
+from tsva.settings.methods import METHODS, NetworkName
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.train import TrainSettings
+
+
+class Decision(Protocol):
+    """What a network decides once for a batch of whole images; a tile gets its part of what varies over the image."""
+
+    def tile(self, y: slice, x: slice) -> Self:
+        """The same decision for a part of the images."""
+        ...
+
+
+AnyDecision = TypeVar("AnyDecision", bound=Decision)
+
+
+@dataclass(frozen=True)
+class SharperShot:
+    """Which shot is Y1.
+
+    Attributes
+    ----------
+    high : (B,) bool tensor
+        Whether the second shot is.
+    """
+
+    high: Tensor
+
+    def tile(self, y: slice, x: slice) -> SharperShot:  # noqa: ARG002
+        """The same: it holds for the whole image."""
+        return self
+
+
+class TrainingPatches(Protocol):
+    """Patches that a network is prepared with: `tsva.training.patches.PatchStacks`."""
+
+    @property
+    def pairs(self) -> PairsSettings:
+        """Which planes are the shots."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def views(self, patch: int, focal_offset_um: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Low shot, high shot and in-focus image, (Y, X, C) uint8 each."""
+        ...
+
+
+class Pairs(Protocol):
+    """Low shot, high shot and in-focus image, (C, Y, X) uint8 tensors, and the focal offset in µm, by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, pair: int, /) -> tuple[Tensor, Tensor, Tensor, float]: ...
+
+
+class TwoShotModule(nn.Module):
+    """A module that takes (low, high), in [0, 1], (B, C, Y, X) each: a network, or what is exported of it.
+
+    Attributes
+    ----------
+    multiple, halo_px : int
+        Cell that tiles are aligned to, and how far a pixel of the output sees.
+    outputs : tuple of str
+        Names of what ``forward(low, high)`` returns; the restored image comes first.
+    image_px : int or None
+        Edge of the only images that it takes; None: it takes all.
+    """
+
+    multiple: int
+    halo_px: int
+    outputs: tuple[str, ...] = ("restored",)
+    image_px: int | None = None
+
+
+class PairNetwork(TwoShotModule, Generic[AnyDecision]):
+    """A network that restores the in-focus image of a pair.
+
+    A subclass has ``forward(low, high, decision=None)``, `fresh` and `decide`; the other methods are for networks that
+    estimate more than the image or that are trained in another way.
+    """
+
+    runs_on_meta: ClassVar[bool] = True
+    """Whether it can be built and run without memory; not so where buffers are computed by NumPy."""
+
+    @classmethod
+    def fresh(cls, settings: TrainSettings, channels: int, optics: OpticsSettings, delta_um: float) -> Self:
+        """The network of this size with random weights, for images of 1 or 3 channels."""
+        raise NotImplementedError
+
+    def decide(self, low: Tensor, high: Tensor) -> AnyDecision:
+        """What the network has to know of whole images, (B, C, Y, X), before it sees their tiles."""
+        raise NotImplementedError
+
+    def with_error(self, low: Tensor, high: Tensor, decision: AnyDecision) -> tuple[Tensor, Tensor | None]:
+        """Restored images, (B, C, Y, X), and the expected error of their pixels, (B, 1, Y, X), if it is estimated."""
+        return self(low, high, decision), None
+
+    def focal_offset(self, decision: AnyDecision) -> tuple[Tensor, Tensor] | None:  # noqa: ARG002
+        """Focal offset and its standard deviation in µm, (B,) each, if they are estimated."""
+        return None
+
+    def prepare(self, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
+        """Fit, in place, what is fitted before the training steps; nothing for most networks."""
+
+    def training_loss(
+        self,
+        low: Tensor,
+        high: Tensor,
+        target: Tensor,
+        focal_offset_um: Tensor,  # noqa: ARG002
+        image_loss: Callable[[Tensor, Tensor], Tensor],
+        forward: Callable[[Tensor, Tensor], Tensor],
+    ) -> Tensor:
+        """Loss of a batch.
+
+        Parameters
+        ----------
+        low, high, target : (B, C, Y, X) float tensors
+            In [0, 1].
+        focal_offset_um : (B,) float tensor
+            True focal offsets.
+        image_loss : callable
+            Of restored images and targets.
+        forward : callable
+            This network, compiled where the settings want that.
+        """
+        return image_loss(forward(low, high).float(), target)
+
+    def calibrate(self, pairs: Pairs) -> None:
+        """Fit, in place, what is fitted to verification pairs after the training steps; nothing for most networks."""
+
+    def extra_arithmetic(self, height: int, width: int) -> int:  # noqa: ARG002
+        """Multiply-accumulates of a pair that torch's FlopCounter does not see."""
+        return 0
+
+    def physics(self) -> dict[str, ModuleType]:
+        """Modules whose constants the output depends on beside the weights, by the name they have in checkpoints."""
+        return {}
+
+    def with_all_outputs(self) -> TwoShotModule:
+        """The same as a module that returns everything that the network estimates."""
+        return self
+
+    def for_export(self) -> TwoShotModule:
+        """`with_all_outputs` in operations that exchange formats have."""
+        return self.with_all_outputs()
+
+
+def network_class(name: NetworkName) -> type[PairNetwork[Any]]:
+    """The class that `tsva.settings.methods.METHODS` names."""
+    module, _, attribute = METHODS[name].place.partition(":")
+    found: type[PairNetwork[Any]] = getattr(import_module(module), attribute)
+    return found
+
+
+def build(
+    name: NetworkName,
+    settings: TrainSettings,
+    channels: int,
+    optics: OpticsSettings | None = None,
+    delta_um: float = 0.5,
+) -> PairNetwork[Any]:
+    """A network with fresh weights (from torch's global generator).
+
+    Parameters
+    ----------
+    name : str
+        One of `tsva.settings.methods.NETWORK_NAMES`.
+    settings : TrainSettings
+        Of which width and levels are used; of Fusion, its own section.
+    channels : int
+        Of an image: 1 or 3.
+    optics : OpticsSettings, optional
+        Nominal optics (default: the settings' own), which Fusion is built for.
+    delta_um : float
+        Half the distance between the shots, likewise.
+    """
+    network = network_class(name).fresh(settings, channels, optics or OpticsSettings(), delta_um)
+    # Half the time of channels first on a CPU.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+class SharperShotNetwork(PairNetwork[SharperShot]):
+    """A network that needs to know which shot is Y1, if anything."""
+
+    def decide(self, low: Tensor, high: Tensor) -> SharperShot:
+        """By Brenner's gradient of the whole images."""
+        return SharperShot(high_is_sharper(low, high))
