@@ -53,11 +53,11 @@ METHODS = {
     "mean": MethodEntry("Mean of both shots", f"{_BASELINES}.classics:mean"),
     "denoise": MethodEntry("Denoising alone", f"{_BASELINES}.classics:denoise", slow=True),
     "focus_stack": MethodEntry("Focus stacking", f"{_BASELINES}.classics:focus_stack"),
-    "richardson_lucy": MethodEntry("Richardson–Lucy (told ΔD)", f"{_BASELINES}.classics:richardson_lucy", slow=True),
-    "wiener_one_shot": MethodEntry("Wiener, one shot (told ΔD)", f"{_BASELINES}.wiener:wiener_one_shot"),
-    "wiener_two_shot": MethodEntry("Wiener, two shots (told ΔD)", f"{_BASELINES}.wiener:wiener_two_shot"),
+    "richardson_lucy": MethodEntry("Richardson–Lucy (known ΔD)", f"{_BASELINES}.classics:richardson_lucy", slow=True),
+    "wiener_one_shot": MethodEntry("Wiener, one shot (known ΔD)", f"{_BASELINES}.wiener:wiener_one_shot"),
+    "wiener_two_shot": MethodEntry("Wiener, two shots (known ΔD)", f"{_BASELINES}.wiener:wiener_two_shot"),
     "wiener_true_optics": MethodEntry(
-        "Wiener, two shots (told ΔD and the true optics)", f"{_BASELINES}.wiener:wiener_two_shot", true_optics=True
+        "Wiener, two shots (known ΔD and true optics)", f"{_BASELINES}.wiener:wiener_two_shot", true_optics=True
     ),
     "wiener_blind": MethodEntry("Wiener, two shots (ΔD estimated)", f"{_BASELINES}.wiener:wiener_blind"),
     "dark_channel": MethodEntry(
