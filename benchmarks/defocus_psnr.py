@@ -64,7 +64,7 @@ def scores(field: SimulatedField) -> dict[str, dict[float, list[float]]]:
 def paper() -> dict[str, dict[str, dict[str, float]]]:
     """Table III: data set, network, offset."""
     table: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    text = (files("tsva.report") / "data/table3_psnr_by_offset.csv").read_text(encoding="utf-8")
+    text = (files("tsva.evaluation") / "data/table3_psnr_by_offset.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
         if row["focal_offset_um"] != "Average":
             table[row["dataset"].lower()][row["method"]][f"{float(row['focal_offset_um']):+.1f}"] = float(

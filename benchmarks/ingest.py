@@ -27,7 +27,7 @@ import numpy as np
 import tifffile
 
 from tsva.cli.ingest import write_field
-from tsva.readers.ahead import read_ahead
+from tsva.readers.stack_file import read_ahead
 from tsva.readers.stacks import fields_of_stack
 
 SHAPE = (1024, 1224, 3)

@@ -31,11 +31,12 @@ STAGES = (
     "gather",
     "count",
     "advise",
+    "evaluate",
     "report",
 )
 SMALL = ("focus", "split", "spectrum", "count", "advise")
 """Their outputs are tables of a page or two."""
-QUICK = ("simulate", "pairs", "gather", "refocus_slide", "report")
+QUICK = ("simulate", "pairs", "gather", "refocus_slide", "evaluate")
 """Those of the ordinary test run, one for each way of writing; all of them with TSVA_ENDURANCE=1."""
 CHOSEN = STAGES if os.environ.get("TSVA_ENDURANCE") else QUICK
 
@@ -168,8 +169,9 @@ TRUNCATED = [
     ("refocus_batch", "results/spectrum/signal.tsv"),
     ("count", "restored.npy"),
     ("count", "scores.tsv"),
-    ("report", "results/pairs/A1/patches.npy"),
-    ("report", "results/train/tsva/summary.json"),
+    ("evaluate", "results/pairs/A1/patches.npy"),
+    ("evaluate", "results/train/tsva/summary.json"),
+    ("report", "results/evaluate/report/summary.json"),
 ]
 SOME_TRUNCATED = TRUNCATED if os.environ.get("TSVA_ENDURANCE") else TRUNCATED[1:2] + TRUNCATED[8:9] + TRUNCATED[14:]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -24,7 +25,9 @@ TRAINED = [job for job in [*REFOCUS, *COUNT] if job.endswith(("tsva", "unet"))]
 OF_UNET = [job for job in [*REFOCUS, *COUNT] if job.endswith("unet")]
 COUNT_OF_NETWORKS = [job for job in COUNT if job.endswith(METHODS)]
 COUNT_OF_BASELINES = [job for job in COUNT if job.endswith(BASELINES)]
-REPORT = "report:report"
+PAGE = "report:report"
+EVALUATE = ["evaluate:report", PAGE]
+"""Numbers and what shows them."""
 ADVISE = "advise"
 """Digital tissue of its own, restored by Wiener."""
 TRAIN = ["spectrum", "train:tsva", "train:unet"]
@@ -78,7 +81,7 @@ def test_edited_plane_runs_its_slide_and_what_depends_on_it(workflow: Workflow) 
         *TRAIN,
         *TESTS,
         *USE,
-        REPORT,
+        *EVALUATE,
     ]
     assert sorted(workflow.planned()) == sorted(wanted)
 
@@ -92,19 +95,19 @@ def test_refocus_slide_alone(workflow: Workflow) -> None:
 
 
 SETTINGS = [
-    ("report", {"confidence": 0.9}, [REPORT]),
-    ("advise", {"offsets": 2}, [ADVISE, REPORT]),
-    ("baselines", {"section_thickness_um": 2.0}, [ADVISE, *BASELINE, *COUNT_OF_BASELINES, REPORT]),
-    ("count", {"threshold": "default"}, [*COUNT, REPORT]),
-    ("train", {"steps": 7}, ["train:tsva", "train:unet", *TRAINED, *USE, REPORT]),
-    ("train", {"fusion": {"width": 12, "crop_px": 64}}, [REPORT]),
-    ("train", {"steps_of": {"unet": 5}}, ["train:unet", *OF_UNET, REPORT]),
-    ("refocus", {"batch": 3}, [*REFOCUS, *COUNT_OF_NETWORKS, *USE, REPORT]),
-    ("pairs", {"verification_fraction": 0.4}, ["split", *TRAIN, *TESTS, REPORT, *USE]),
+    ("report", {"confidence": 0.9}, EVALUATE),
+    ("advise", {"offsets": 2}, [ADVISE, *EVALUATE]),
+    ("baselines", {"section_thickness_um": 2.0}, [ADVISE, *BASELINE, *COUNT_OF_BASELINES, *EVALUATE]),
+    ("count", {"threshold": "default"}, [*COUNT, *EVALUATE]),
+    ("train", {"steps": 7}, ["train:tsva", "train:unet", *TRAINED, *USE, *EVALUATE]),
+    ("train", {"fusion": {"width": 12, "crop_px": 64}}, EVALUATE),
+    ("train", {"steps_of": {"unet": 5}}, ["train:unet", *OF_UNET, *EVALUATE]),
+    ("refocus", {"batch": 3}, [*REFOCUS, *COUNT_OF_NETWORKS, *USE, *EVALUATE]),
+    ("pairs", {"verification_fraction": 0.4}, ["split", *TRAIN, *TESTS, *EVALUATE, *USE]),
     (
         "focus",
         {"min_tissue_fraction": 0.06},
-        [*each("focus", *PAIRED), *each("pairs", *PAIRED), "split", *TRAIN, *TESTS, *USE, REPORT],
+        [*each("focus", *PAIRED), *each("pairs", *PAIRED), "split", *TRAIN, *TESTS, *USE, *EVALUATE],
     ),
 ]
 
@@ -120,14 +123,17 @@ def test_setting_runs_the_stages_that_use_it(workflow: Workflow, section: str, v
 
 
 CODE = [
-    ("tsva/cli/report.py", [REPORT]),
-    ("tsva/cli/count.py", [*COUNT, REPORT]),
-    ("tsva/restoration/networks/u_shaped.py", ["train:tsva", "train:unet", *TRAINED, *USE, REPORT]),
+    ("tsva/cli/evaluate.py", EVALUATE),
+    ("tsva/cli/report.py", [PAGE]),
+    ("tsva/report/figures.py", [PAGE]),
+    ("tsva/evaluation/statistics/intervals.py", EVALUATE),
+    ("tsva/cli/count.py", [*COUNT, *EVALUATE]),
+    ("tsva/restoration/networks/u_shaped.py", ["train:tsva", "train:unet", *TRAINED, *USE, *EVALUATE]),
     ("tsva/restoration/networks/burst.py", [*USE]),
-    ("tsva/restoration/baselines/wiener.py", [ADVISE, *of_method("wiener_blind"), REPORT]),
-    ("tsva/cli/gather.py", [REPORT]),
-    ("tsva/acquisition/spectrum.py", [ADVISE, "spectrum", *BASELINE, *COUNT_OF_BASELINES, REPORT]),
-    ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, REPORT]),
+    ("tsva/restoration/baselines/wiener.py", [ADVISE, *of_method("wiener_blind"), *EVALUATE]),
+    ("tsva/cli/gather.py", EVALUATE),
+    ("tsva/acquisition/spectrum.py", [ADVISE, "spectrum", *BASELINE, *COUNT_OF_BASELINES, *EVALUATE]),
+    ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, *EVALUATE]),
 ]
 
 
@@ -175,3 +181,13 @@ def test_run_after_a_change_settles(workflow: Workflow) -> None:
     workflow.edit_settings("count", threshold="default")
     workflow.run()
     assert not workflow.planned()
+
+
+def test_jobs_share_the_cores_and_name_what_they_read(workflow: Workflow) -> None:
+    """Ten counts and three simulated slides: each job has its share of 40 cores for processes of its own."""
+    text = workflow.run("--dry-run", "--forceall", "--printshellcmds", "--cores", "40").stdout
+    for stage, share in (("count", 4), ("simulate", 13)):
+        found = re.findall(rf"tsva --log \S+ {stage} .*?--threads (\d+)", text)
+        assert found and set(found) == {str(share)}
+    counted = [block for block in text.split("\n\n") if "rule count:" in block and "dataset1" in block]
+    assert counted and all("results/simulate/C1/truth" in block for block in counted)

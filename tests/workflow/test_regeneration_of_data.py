@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Callable
 
 import pytest
-from test_regeneration import ADVISE, PAIRED, REPORT, TESTS, TRAIN, USE, append
+from test_regeneration import ADVISE, EVALUATE, PAGE, PAIRED, TESTS, TRAIN, USE, append
 from tiny_workflow import Workflow
 
 pytestmark = pytest.mark.workflow
-AFTER_PAIRS = ["split", *TRAIN, *TESTS, *USE, REPORT]
+AFTER_PAIRS = ["split", *TRAIN, *TESTS, *USE, *EVALUATE]
 """A changed table of patches may change everything that is made of any patches."""
 
 
@@ -77,11 +77,11 @@ CHANGES: list[tuple[Callable[[Workflow], None], str, list[str]]] = [
     (
         settings("train", networks=["tsva", "unet", "unet_residual"]),
         "network added",
-        ["train:unet_residual", *of_network("unet_residual"), REPORT],
+        ["train:unet_residual", *of_network("unet_residual"), *EVALUATE],
     ),
-    (settings("train", networks=["tsva"]), "network removed", [REPORT]),
-    (settings("methods", baselines=["mean"]), "method removed", [REPORT]),
-    (data_file_of_the_report, "template of the report", [REPORT]),
+    (settings("train", networks=["tsva"]), "network removed", EVALUATE),
+    (settings("methods", baselines=["mean"]), "method removed", EVALUATE),
+    (data_file_of_the_report, "template of the report", [PAGE]),
 ]
 
 
@@ -103,7 +103,7 @@ def test_seed_runs_all_that_is_drawn(workflow: Workflow) -> None:
 def test_removed_slide_runs_no_other_slide(workflow: Workflow) -> None:
     lines = (workflow.folder / "slides.tsv").read_text().splitlines()
     (workflow.folder / "slides.tsv").write_text("\n".join([line for line in lines if line[:2] != "D1"] + [""]))
-    wanted = ["split", *TRAIN, *(job for job in TESTS if "dataset2" not in job), *USE, REPORT]
+    wanted = ["split", *TRAIN, *(job for job in TESTS if "dataset2" not in job), *USE, *EVALUATE]
     assert sorted(workflow.planned()) == sorted(wanted)
     workflow.run()
     assert not workflow.planned()

@@ -12,6 +12,7 @@ from tsva.storage.tables import read_table
 pytestmark = [pytest.mark.workflow, pytest.mark.long]
 ALL = [
     "y1",
+    "y1_matched",
     "mean",
     "denoise",
     "focus_stack",

@@ -39,7 +39,7 @@ TINY = {
         "offsets": 1,
         "field_px": 64,
     },
-    "report": {"bootstrap_draws": 200, "examples": 1, "first_look": False},
+    "report": {"examples": 1, "first_look": False},
 }
 SHEET = """slide\tpatient\tsample\trole\tsource\tpath\tpixel_um\tpattern\ttissue
 A1\tA\tglandular\ttrain\tsimulated\t\t\t\tglandular

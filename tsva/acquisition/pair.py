@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tsva.errors import UserError
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 
@@ -27,6 +28,9 @@ class Pair:
     focal_offset_within_um : float
         How well it is known: focal_offset_um is off by so much at most. Half a step where the sharpest plane of a
         stack tells it.
+    target_means : (C,) float array or None
+        Mean grey level of each channel of the ground truth, where there is one: for the row that says how much of a
+        gain is brightness (`y1_matched`), and for nothing else.
     """
 
     low: np.ndarray
@@ -35,6 +39,7 @@ class Pair:
     optics: OpticsSettings
     focal_offset_um: float | None = None
     focal_offset_within_um: float = 0.0
+    target_means: np.ndarray | None = None
 
 
 def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSettings) -> list[Pair]:
@@ -60,8 +65,62 @@ def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSetting
     if len(stack) != 2 * settings.reach_planes + 1:
         raise ValueError(f"{len(stack)} planes; offsets reach {2 * settings.reach_planes + 1}")
     pairs = []
+    means = stack[settings.reach_planes].mean(axis=(0, 1))
     for focal_offset_um in settings.offsets_um:
         middle = settings.reach_planes + round(focal_offset_um / settings.z_step_um)
         low, high = stack[middle - settings.delta_planes], stack[middle + settings.delta_planes]
-        pairs.append(Pair(low, high, settings.delta_um, optics, focal_offset_um, settings.z_step_um / 2))
+        pairs.append(Pair(low, high, settings.delta_um, optics, focal_offset_um, settings.z_step_um / 2, means))
     return pairs
+
+
+def shots_about(
+    z_um: np.ndarray, focal_position_um: float, delta_um: float, *, tolerance_um: float, where: str
+) -> tuple[int, int]:
+    """Which planes are the two shots.
+
+    Two planes are the shots themselves; of more, those nearest F - delta_um and F + delta_um.
+
+    Parameters
+    ----------
+    z_um : (Z,) float array
+        Positions of the planes, rising.
+    focal_position_um : float
+        F, on the same scale.
+    delta_um : float
+        Half the distance between the shots.
+    tolerance_um : float
+        How far a plane may lie from where it should.
+    where : str
+        Slide and field, for messages.
+
+    Returns
+    -------
+    low, high : int
+
+    Raises
+    ------
+    UserError
+        If there are fewer than two planes, or none close enough to where a shot should be.
+    """
+    if len(z_um) < 2:
+        raise UserError(where, got="one plane", wanted="two shots or a z-stack", do="Give both shots as planes.")
+    if len(z_um) == 2:
+        apart = float(z_um[1] - z_um[0])
+        if abs(apart - 2 * delta_um) > 2 * tolerance_um:
+            raise UserError(
+                where,
+                got=f"two planes {apart:g} µm apart",
+                wanted=f"{2 * delta_um:g} µm (twice acquisition.delta_um)",
+                do="Take the shots at that distance, or use a network that was trained for yours.",
+            )
+        return 0, 1
+    low, high = (int(np.argmin(np.abs(z_um - z))) for z in (focal_position_um - delta_um, focal_position_um + delta_um))
+    for plane, wanted in ((low, focal_position_um - delta_um), (high, focal_position_um + delta_um)):
+        if abs(z_um[plane] - wanted) > tolerance_um:
+            raise UserError(
+                where,
+                got=f"the nearest plane to {wanted:g} µm at {z_um[plane]:g} µm",
+                wanted=f"one within {tolerance_um:g} µm",
+                do="Give this slide's F (setting refocus.initial_focal_position_um).",
+            )
+    return low, high

@@ -12,8 +12,7 @@ from tqdm import tqdm
 
 from tsva.acquisition.spectrum import signal_table
 from tsva.cli.common import settings_option
-from tsva.evaluation.advise import METHODS, Bench, in_focus, measure
-from tsva.evaluation.statistics.distance import best, curves
+from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
 from tsva.restoration.baselines.plane import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
@@ -50,7 +49,7 @@ def command(
     signal = Signal.of_table(signal_table(in_focus(bench), optics.pixel_um))
     numbers = tqdm(range(settings.specimens), "advise", disable=None)
     table = pd.concat([measure(bench, signal, number) for number in numbers], ignore_index=True)
-    found = curves(table, METHODS, seed=seed)
+    found = curves(table, METHODS)
     peaks = {method: best(table, method, seed=seed) for method in METHODS}
     summary = {
         "na": optics.na,

@@ -8,14 +8,16 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 from tqdm import tqdm
 
 from tsva.cli.common import settings_option
+from tsva.errors import UserError
+from tsva.evaluation.counting.nuclei import TrueNuclei, nuclei_near
 from tsva.evaluation.counting.table import count_patch, count_table
-from tsva.evaluation.counting.truth import TrueNuclei, nuclei_near
 from tsva.settings.count import CountSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_file
@@ -87,18 +89,39 @@ def _count_chunk(
     """Count some patches; each process maps the arrays for itself."""
     images = read_array(restored)
     arrays = {name: read_array(results / name) for name in patches["array"].unique()}
+    known = {slide: _nuclei_files(results, slide) for slide in patches.loc[patches["has_clean"] == 1, "slide"].unique()}
     found = []
     for patch, row in zip(patches.index.tolist(), patches.to_dict("records"), strict=True):
         array = arrays[row["array"]]
         target = array[int(row["index"]), array.shape[1] // 2]
-        truth = _true_nuclei(row, array.shape[2], results)
+        file = known.get(row["slide"], {}).get(row["field"])
+        truth = None if file is None else _true_nuclei(file, row, array.shape[2])
         found.append(count_patch(images[patch][places[patch]], target, settings, float(row["pixel_um"]), truth))
     return found
 
 
-def _true_nuclei(row: dict, patch_px: int, results: Path) -> TrueNuclei | None:
-    """True nuclei of a patch; None where the tissue isn't a digital one."""
-    path = results / "simulate" / str(row["slide"]) / "truth" / f"{row['field']}_nuclei.tsv"
-    if not path.exists():
-        return None
-    return nuclei_near(read_table(path), int(row["y_px"]), int(row["x_px"]), patch_px, float(row["pixel_um"]))
+def _nuclei_files(results: Path, slide: str) -> dict[str, Path]:
+    """Tables of true nuclei by field of a simulated slide; sharp images of real slides have none."""
+    folder = results / "simulate" / slide
+    if not (folder / "fields.tsv").is_file():
+        raise UserError(
+            str(folder / "fields.tsv"),
+            got="no such file",
+            wanted=f"the table of the simulate stage, as slide {slide} is a simulated one (has_clean is 1)",
+            do=f"Run that stage again: snakemake {folder / 'fields.tsv'}.",
+        )
+    fields = read_table(folder / "fields.tsv")
+    named = fields[fields["nuclei_file"] != ""]
+    return {field: folder / file for field, file in zip(named["field"], named["nuclei_file"], strict=True)}
+
+
+def _true_nuclei(file: Path, row: dict[Any, Any], patch_px: int) -> TrueNuclei:
+    """True nuclei of a patch."""
+    if not file.is_file():
+        raise UserError(
+            str(file),
+            got="no such file",
+            wanted=f"the true nuclei of slide {row['slide']}, field {row['field']}, as its fields.tsv names them",
+            do="Run the simulate stage of this slide again.",
+        )
+    return nuclei_near(read_table(file), int(row["y_px"]), int(row["x_px"]), patch_px, float(row["pixel_um"]))

@@ -29,6 +29,7 @@ COMMANDS = {
     "gather": "tsva.cli.gather",
     "refocus-slide": "tsva.cli.refocus_slide",
     "count": "tsva.cli.count",
+    "evaluate": "tsva.cli.evaluate",
     "report": "tsva.cli.report",
     "first-look": "tsva.cli.first_look",
     "inspect": "tsva.cli.inspect",

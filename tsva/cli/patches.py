@@ -102,7 +102,7 @@ def read_patches(
         stack = np.asarray(arrays[row["array"]][row["index"]])
         given = optics[row["slide"]]
         array = results / row["array"]
-        continuous = _continuous(array, row, pairs, given, offsets)
+        continuous = _continuous(array, row, stack, pairs, given, offsets)
         yield Patch(number, row, grid_pairs(stack, pairs, given), continuous, _targets(array, row, stack, pairs))
 
 
@@ -114,7 +114,12 @@ def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings)
 
 
 def _continuous(
-    array: Path, row: Mapping, pairs: PairsSettings, optics: OpticsSettings, read: Callable[[Path], pd.DataFrame]
+    array: Path,
+    row: Mapping,
+    stack: np.ndarray,
+    pairs: PairsSettings,
+    optics: OpticsSettings,
+    read: Callable[[Path], pd.DataFrame],
 ) -> list[Pair]:
     if not row["draws"]:
         return []
@@ -122,4 +127,5 @@ def _continuous(
     focal_offset_um = offsets[offsets["index"] == row["index"]].sort_values("draw")["focal_offset_um"]
     shots = np.asarray(read_array(array.with_name("continuous.npy"))[row["index"]][: row["draws"]])
     both = zip(shots, focal_offset_um, strict=True)
-    return [Pair(low, high, pairs.delta_um, optics, float(n), pairs.z_step_um / 2) for (low, high), n in both]
+    means = stack[pairs.reach_planes].mean(axis=(0, 1))
+    return [Pair(low, high, pairs.delta_um, optics, float(n), pairs.z_step_um / 2, means) for (low, high), n in both]

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, shots_about
 from tsva.acquisition.stack import Stack
 from tsva.cli.common import settings_option
-from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack, write_stack
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
@@ -60,7 +59,13 @@ def command(
             stack = read_stack(ingest / str(row["file"]))
             where = f"slide {ingest.name}, field {name}"
             held.check_fits(checkpoint, where, stack.pixel_um, stack.planes.shape[3], pairs.delta_um)
-            low, high = shots(stack, pairs.delta_um, settings, where)
+            low, high = shots_about(
+                stack.z_um,
+                settings.initial_focal_position_um,
+                pairs.delta_um,
+                tolerance_um=settings.position_tolerance_um,
+                where=where,
+            )
             restored = method([Pair(stack.planes[low], stack.planes[high], pairs.delta_um, optics)]).images
             middle_um = float(stack.z_um[low] + stack.z_um[high]) / 2
             write_stack(folder / file, Stack(restored, np.array([middle_um]), stack.pixel_um))
@@ -69,52 +74,3 @@ def command(
         columns = ["field", "file", "low_z_um", "high_z_um", "reason"]
         write_table(folder / "fields.tsv", pd.DataFrame(done, columns=columns))
     log.info("%s: %d of %d fields restored", ingest.name, sum(not row["reason"] for row in done), len(done))
-
-
-def shots(stack: Stack, delta_um: float, settings: RefocusSettings, where: str) -> tuple[int, int]:
-    """Which planes of a stack are the two shots.
-
-    Two planes are the shots themselves; of more, those nearest F ∓ delta.
-
-    Parameters
-    ----------
-    stack : Stack
-    delta_um : float
-    settings : RefocusSettings
-        F and the tolerance.
-    where : str
-        Slide and field, for messages.
-
-    Returns
-    -------
-    low, high : int
-
-    Raises
-    ------
-    UserError
-        If there are fewer than two planes, or none close enough to where a shot should be.
-    """
-    z_um, focal = stack.z_um, settings.initial_focal_position_um
-    tolerance = settings.position_tolerance_um
-    if len(z_um) < 2:
-        raise UserError(where, got="one plane", wanted="two shots or a z-stack", do="Give both shots as planes.")
-    if len(z_um) == 2:
-        apart = float(z_um[1] - z_um[0])
-        if abs(apart - 2 * delta_um) > 2 * tolerance:
-            raise UserError(
-                where,
-                got=f"two planes {apart:g} µm apart",
-                wanted=f"{2 * delta_um:g} µm (twice acquisition.delta_um)",
-                do="Take the shots at that distance, or use a network that was trained for yours.",
-            )
-        return 0, 1
-    low, high = (int(np.argmin(np.abs(z_um - wanted))) for wanted in (focal - delta_um, focal + delta_um))
-    for plane, wanted in ((low, focal - delta_um), (high, focal + delta_um)):
-        if abs(z_um[plane] - wanted) > tolerance:
-            raise UserError(
-                where,
-                got=f"the nearest plane to {wanted:g} µm at {z_um[plane]:g} µm",
-                wanted=f"one within {tolerance:g} µm",
-                do="Set refocus.initial_focal_position_um to this slide's F.",
-            )
-    return low, high

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
+from scipy.stats import sem
+from scipy.stats import t as student_t
 
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.seeds import rng
@@ -28,13 +31,26 @@ from tsva.settings.simulate import MicroscopeSettings
 from tsva.simulation import phantom
 
 LAYER_SPACING_UM = 0.5
+DRAWS = 2000
+INTERVAL = (0.025, 0.975)
+CURVE_COLUMNS = (
+    "delta_um",
+    "method",
+    "psnr_db",
+    "low_db",
+    "high_db",
+    "gain_over_one_shot_db",
+    "gain_low_db",
+    "gain_high_db",
+)
+"""`delta_um` 0 is one shot at F; gains are over its Wiener restoration, paired by specimen."""
 METHODS = ("sharper_shot", "wiener_one_shot", "wiener_two_shot", "wiener_blind")
-"""Columns of PSNR: the sharper shot as captured; Wiener restoration of it, and of both, told n; both, n estimated."""
+"""Columns of PSNR: the sharper shot as captured; Wiener restoration of it, and of both, n known; both, n estimated."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A simulated microscope and what its methods are told.
+    """A simulated microscope and what its methods know.
 
     Attributes
     ----------
@@ -71,7 +87,7 @@ class Bench:
 def in_focus(bench: Bench) -> Iterator[np.ndarray]:
     """One captured in-focus image of each kind, (1, Y, X, 3) uint8: other specimens than `measure` restores.
 
-    Their mean spectrum is what restoration is told of the signal.
+    Their mean spectrum is what restoration knows of the signal.
     """
     for number, kind in enumerate(dict.fromkeys(bench.settings.tissues)):
         captured, _ = _images(bench, kind, np.zeros(1), ("signal", number))
@@ -168,3 +184,76 @@ def _images(bench: Bench, kind: str, z_um: np.ndarray, key: tuple[str, int]) -> 
         else:
             captured[plane, ..., channel] = expose(light, lamp[..., channel], bench.microscope, noise)
     return captured, clean
+
+
+def curves(table: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
+    """Mean over offsets and specimens by δ, with 95 % intervals (Student's t) over specimens.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `specimen`, `delta_um` and a column of decibels for each method; offsets of equal probability.
+    methods : tuple of str
+        Columns to average.
+
+    Returns
+    -------
+    DataFrame
+        `CURVE_COLUMNS`, methods in the order given, δ rising.
+    """
+    alone = _by_specimen(table, "wiener_one_shot")[0.0].to_numpy()
+    rows = []
+    for method in methods:
+        for delta_um, values in _by_specimen(table, method).items():
+            gain = values.to_numpy() - alone
+            rows.append((delta_um, method, *_mean_interval(values.to_numpy()), *_mean_interval(gain)))
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+
+
+def best(table: pd.DataFrame, method: str, *, seed: int) -> dict[str, Any]:
+    """δ of a method's highest mean, between the distances measured by a parabola.
+
+    Returns
+    -------
+    dict
+        `delta_um`, `low_um`, `high_um` (95 %, bootstrap over specimens), and `at_end`: the highest mean is at the
+        smallest or largest distance measured, and a better one may lie beyond.
+    """
+    values = _by_specimen(table, method).drop(columns=0.0, errors="ignore")
+    delta_um, curve = values.columns.to_numpy(float), values.to_numpy()
+    peaks = [_peak(delta_um, curve[some].mean(axis=0)) for some in _resamples(table, seed)]
+    low, high = np.quantile(peaks, INTERVAL)
+    highest = int(np.argmax(curve.mean(axis=0)))
+    return {
+        "delta_um": _peak(delta_um, curve.mean(axis=0)),
+        "low_um": float(low),
+        "high_um": float(high),
+        "at_end": highest in (0, len(delta_um) - 1),
+    }
+
+
+def _mean_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean and its 95 % limits by Student's t."""
+    mean, error = float(values.mean()), float(sem(values))
+    reach = float(student_t.ppf(INTERVAL[1], len(values) - 1)) * error
+    return mean, mean - reach, mean + reach
+
+
+def _by_specimen(table: pd.DataFrame, method: str) -> pd.DataFrame:
+    """(specimen, δ) means over offsets; distances without the method are left out."""
+    return table.pivot_table(index="specimen", columns="delta_um", values=method, aggfunc="mean").dropna(axis=1)
+
+
+def _resamples(table: pd.DataFrame, seed: int) -> np.ndarray:
+    """(draw, specimen) places of specimens drawn with replacement: the same for all curves."""
+    count = table["specimen"].nunique()
+    return rng(seed, "advise", "bootstrap").integers(count, size=(DRAWS, count))
+
+
+def _peak(delta_um: np.ndarray, curve: np.ndarray) -> float:
+    """Vertex of the parabola through the highest value and its neighbours; an end stays itself."""
+    place = int(np.argmax(curve))
+    if place in (0, len(curve) - 1):
+        return float(delta_um[place])
+    square, slope, _ = np.polyfit(delta_um[place - 1 : place + 2] - delta_um[place], curve[place - 1 : place + 2], 2)
+    return float(delta_um[place] - slope / (2 * square)) if square < 0 else float(delta_um[place])

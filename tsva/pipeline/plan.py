@@ -38,8 +38,9 @@ STAGES = (
     "gather",
     "count",
     "advise",
-    "report",
+    "evaluate",
 )
+"""Those whose code the summary names: all that numbers depend on."""
 
 
 class Plan:
@@ -181,11 +182,11 @@ class Plan:
     def inputs(self, slide: str) -> list[Path]:
         """What Snakemake is told of them: the files, or folders where there are thousands; `data` sees changes.
 
-        Snakemake takes braces in paths for wildcards: such a file's nearest folder without any stands for it.
+        Snakemake takes braces in paths for wildcards: such files are left to `data`, and to the checks of the sheet.
         """
         files = self.files(slide)
         named = {path.parent for path in files} if self.slides[slide].source == "jiang2018" else set(files)
-        return sorted({_without_braces(path) for path in named})
+        return sorted(path for path in named if not BRACES & set(str(path)))
 
     def data(self, slide: str) -> str:
         """Digest of names and contents of the user's files behind a slide."""
@@ -269,7 +270,7 @@ class Plan:
         return "" if self.awaits_fetch else self._contents.digest([self.sheet], self.sheet.parent)
 
     def facts(self) -> dict[str, Any]:
-        """What the report says of the run itself."""
+        """What the summary says of the run itself."""
         return {
             "slides": str(self.sheet),
             "seed": self.settings.seed,
@@ -290,7 +291,9 @@ class Plan:
             patches = [path.name.startswith("Seg") for path in self.files(slide)]
             return sum(self.PATCH_BYTES if patch else self.FIELD_BYTES for patch in patches)
         if row.source not in MADE_HERE:
-            return sum(path.stat().st_size for path in self.files(slide))
+            # what the sheet calls coarse is enlarged; without its word no file is enlarged by more than that
+            enlarged = max(1.0, ((row.pixel_um or 0) / self.settings.optics.pixel_um) ** 2)
+            return round(sum(path.stat().st_size for path in self.files(slide)) * enlarged)
         simulate = self.settings.simulate
         planes = round((simulate.z_last_um - simulate.z_first_um) / self.settings.acquisition.z_step_um) + 1
         height, width = simulate.field_px
@@ -354,10 +357,6 @@ def sheet_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(str(path), got=str(error), wanted="readable UTF-8 text", do="Save it as UTF-8.") from None
-
-
-def _without_braces(path: Path) -> Path:
-    return next((place for place in (path, *path.parents) if not BRACES & set(str(place))), Path())
 
 
 @cache

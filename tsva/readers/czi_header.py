@@ -1,4 +1,4 @@
-"""Whether a CZI file hangs together, before its library reads it: libCZI ends the process over some that don't.
+"""Whether a CZI file is consistent, before its library reads it: libCZI ends the process over some that are not.
 
 Layout by Zeiss' "CZI (Zeiss image file) format", DS_ZISRAW-FileFormat 1.2.2: segments with a head of 32 bytes, a
 directory of all sub-blocks, and in each sub-block a copy of its entry.

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.dicom_frames import Frames, open_frames
-from tsva.readers.dicom_header import read_header, reading_dicom
+from tsva.readers.dicom_frames import Frames, open_frames, read_header, reading_dicom
 from tsva.readers.dicom_planes import UM_PER_MM, Plane, check_alone, measures, planes_of
 from tsva.readers.listing import is_dicom
 from tsva.readers.pixels import unreadable

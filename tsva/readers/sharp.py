@@ -19,9 +19,9 @@ from tsva.readers.head import head_of
 from tsva.readers.images import is_tiff, read_image
 from tsva.readers.listing import matching
 from tsva.readers.pixels import unreadable
-from tsva.readers.regions import ArrayRegions, RegionReader
 from tsva.readers.scale import check_enlarging, choose_pixel_um
 from tsva.readers.slide import SlideRegions
+from tsva.readers.stored import ArrayRegions, RegionReader
 from tsva.readers.tiff import check_tiles, open_tiff, reading
 from tsva.readers.tiff_regions import TiffRegions
 

@@ -8,9 +8,8 @@ import numpy as np
 import openslide
 
 from tsva.readers.pixels import unreadable
-from tsva.readers.regions import Level
 from tsva.readers.scale import Word, pixel_size
-from tsva.readers.stored import Objective
+from tsva.readers.stored import Level, Objective
 
 APERTURES = ("leica.aperture", "dicom.OpticalPathSequence[0].ObjectiveLensNumericalAperture")
 """Properties that hold a numerical aperture; other scanners don't tell it."""

@@ -5,17 +5,40 @@ from __future__ import annotations
 import hashlib
 import uuid
 import zlib
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import tifffile
 
 from tsva.acquisition.stack import Stack, regular_step_um
 from tsva.errors import UserError
-from tsva.readers.ahead import read_ahead
 from tsva.readers.tiff import ome_images, open_tiff, reading
+
+Item = TypeVar("Item")
+
+
+def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Items as they come, each made by a thread of its own while the caller is busy with the one before.
+
+    Codecs and files let other threads run, so that two cores, or one and a slow disk, work at the same time.
+    One item waits at most, so that memory holds one more. What making an item raises is raised in its place.
+    """
+    source = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as thread:
+        coming = thread.submit(_next, source)
+        while got := coming.result():
+            coming = thread.submit(_next, source)
+            yield got[0]
+
+
+def _next(source: Iterator[Item]) -> tuple[Item, ...]:
+    """The next item alone, or nothing at the end (which a future can't raise as iterators do)."""
+    return tuple(islice(source, 1))
+
 
 UM_PER_CM = 10_000.0
 NAMELESS = str(uuid.UUID(int=0))

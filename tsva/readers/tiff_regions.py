@@ -8,8 +8,7 @@ import numpy as np
 from tifffile import PLANARCONFIG, FileHandle, TiffFile, TiffFrame, TiffPage
 
 from tsva.errors import UserError
-from tsva.readers.regions import Level
-from tsva.readers.stored import Objective
+from tsva.readers.stored import Level, Objective
 from tsva.readers.tiff import (
     as_shown,
     check_decoded,

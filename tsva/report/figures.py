@@ -1,23 +1,53 @@
-"""The plots, drawn from the summary alone: what they show stands in summary.json."""
+"""The plots, drawn from the summary alone: what they show stands in summary.json.
+
+A function under `figure` can be called in every template by its name: a further figure is a function here, and a line
+in a template.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ParamSpec
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tsva.report.duels import Row, average, columns
-from tsva.report.names import NOTHING, dataset_name, drawn, lead_of, method_name, offset
+from tsva.evaluation.names import NOTHING, dataset_name, drawn, lead_of, listed, method_name, offset
+from tsva.evaluation.rows import Row, average, columns
 from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, svg
 
 Summary = Mapping[str, Any]
 WIDE, NARROW = (9.6, 3.7), (5.4, 3.8)
+AVERAGES = (("cont.\nmean", "continuous"), ("strict\nmean", "strict"))
+DELTA_METHODS = {
+    "sharper_shot": "sharper shot as captured",
+    "wiener_one_shot": "Wiener on it (known n)",
+    "wiener_two_shot": "Wiener, two shots (known n)",
+    "wiener_blind": "Wiener, two shots (n estimated)",
+}
+FIGURES: dict[str, Callable[..., Markup | None]] = {}
+"""Every figure by its name."""
+Arguments = ParamSpec("Arguments")
 
 
+def figure(draw: Callable[Arguments, str | None]) -> Callable[Arguments, Markup | None]:
+    """Make a figure known to the templates; its element of our own making is not escaped again."""
+
+    def drawn_figure(*arguments: Arguments.args, **named: Arguments.kwargs) -> Markup | None:
+        text = draw(*arguments, **named)
+        return None if text is None else Markup(text)
+
+    drawn_figure.__doc__ = draw.__doc__
+    FIGURES[draw.__name__] = drawn_figure
+    return drawn_figure
+
+
+@figure
 def psnr_by_offset(summary: Summary, dataset: str, target: str) -> str:
     """PSNR of every method by ΔD, with the interval over slides as a band."""
     rows = [
@@ -75,6 +105,7 @@ def _names(methods: Iterable[str]) -> str:
     return ", ".join(method_name(method) for method in methods)
 
 
+@figure
 def differences(summary: Summary, dataset: str) -> str | None:
     """Paired differences by ΔD and on average: methods less Y1, and the lead method less the others; None without."""
     rows = [
@@ -94,14 +125,14 @@ def differences(summary: Summary, dataset: str) -> str | None:
         panels.append((f"{method_name(lead)} less {others}", [(lead, rival) for rival in rivals]))
 
     def draw(figure: Figure) -> None:
-        for axes, (title, duels) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            for place, (method, baseline) in enumerate(duels):
+        for axes, (title, compared) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            for place, (method, baseline) in enumerate(compared):
                 shown = method if baseline == NOTHING else baseline
-                side = (place - (len(duels) - 1) / 2) * min(0.24, 0.8 / len(duels))
+                side = (place - (len(compared) - 1) / 2) * min(0.24, 0.8 / len(compared))
                 _whiskers(axes, rows, method, baseline, side, method_name(shown), _style(shown, methods))
             axes.axhline(0, color=INK, lw=1)
             axes.set(xlabel="ΔD (µm)", ylabel="difference (dB)", title=title)
-            if len(duels) > 1:
+            if len(compared) > 1:
                 axes.legend(loc="best", ncols=2)
             axes.margins(y=0.12)
 
@@ -125,9 +156,72 @@ def _whiskers(
     axes.set_xticks(x - side, [label for label, _ in shown], fontsize=8)
 
 
-AVERAGES = (("strict\nmean", "strict"), ("cont.\nmean", "continuous"))
+@figure
+def psnr_by_delta(advice: Mapping[str, Any]) -> str:
+    """Mean PSNR by δ, one shot at F beside it, the best δ's interval as a band.
+
+    Parameters
+    ----------
+    advice : mapping
+        That part of the summary. The band is the interval of Wiener restoration with estimated n; the distance that
+        was scanned with is marked.
+    """
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        interval = advice["best"]["wiener_blind"]
+        axes.axvspan(
+            interval["low_um"], interval["high_um"], color=BAND, lw=0, zorder=0, label="best δ for n estimated, 95 %"
+        )
+        axes.axvline(advice["scanned_with_um"], color=INK, lw=0.8, ls=":", label="distance scanned with")
+        colours, markers = (MUTED, *SERIES), ("x", *MARKERS)
+        for (method, name), colour, marker in zip(DELTA_METHODS.items(), colours, markers, strict=False):
+            rows = [row for row in advice["curves"] if row["method"] == method]
+            alone, pairs = ([row for row in rows if (row["delta_um"] > 0) == two] for two in (False, True))
+            style: dict[str, Any] = {"color": colour, "marker": marker}
+            axes.plot(_values(pairs, "delta_um"), _values(pairs, "psnr_db"), label=name, **style)
+            axes.plot(_values(alone, "delta_um"), _values(alone, "psnr_db"), ls="none", **style)
+        axes.set(xlabel="δ, half the distance of the shots (µm); at 0: one shot at F", ylabel="PSNR (dB)")
+        axes.legend(loc="lower left")
+
+    label = f"Line plot of PSNR by half the distance of the shots: {', '.join(DELTA_METHODS.values())}."
+    return svg(draw, "advise-delta", label, (7.2, 4.2))
 
 
+@figure
+def point_spread(optics: Mapping[str, Any], planes: Sequence[np.ndarray]) -> str:
+    """The axial curve of the point spread function with positions marked on it, and the lateral planes there.
+
+    Parameters
+    ----------
+    optics : mapping
+        That part of the summary.
+    planes : sequence of (Y, X, 3) uint8 arrays
+        Pictures of the lateral planes, in the order of `on_axis`.
+    """
+    marked, half_um = optics["on_axis"], optics["half_width_um"]
+
+    def draw(figure: Figure) -> None:
+        curve, *panes = figure.subplots(1, 1 + len(marked), width_ratios=(1.5, *[1] * len(marked)))
+        curve.plot(optics["axial"]["defocus_um"], optics["axial"]["intensity"], color=MUTED)
+        for mark, colour, marker in zip(marked, SERIES, MARKERS, strict=False):
+            z, height = mark["defocus_um"], mark["intensity"]
+            name = f"ΔD = {z:g} µm: {height:.2f}"
+            curve.plot([z, z], [0, height], color=colour, marker=marker, markevery=[1], label=name)
+        curve.set(xlabel="ΔD (µm)", ylabel="intensity on the axis", title="Along the axis", ylim=(0, 1.35))
+        curve.legend(loc="upper left")
+        for axes, mark, plane in zip(panes, marked, planes, strict=True):
+            axes.imshow(plane, extent=(-half_um, half_um) * 2)
+            axes.set(xlabel="µm", title=f"Across, ΔD = {mark['defocus_um']:g} µm")
+            axes.grid(visible=False)
+        scale = ScalarMappable(Normalize(0, 1), "cividis")
+        figure.colorbar(scale, ax=panes, shrink=0.7, label="√ intensity")
+
+    places = listed(f"{mark['defocus_um']:g}" for mark in marked)
+    return svg(draw, "point-spread", f"Point spread function: along the axis, and across it at ΔD = {places} µm.", WIDE)
+
+
+@figure
 def focal_positions(summary: Summary) -> str | None:
     """Fig. 5's question: do focal positions scatter as assumed, and were the offsets drawn so? None without fields."""
     found = summary["focus"]["offsets"]
@@ -160,6 +254,7 @@ def _bars(axes: Axes, rows: Sequence[Row], x: str, y: str, expected: str, step: 
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
+@figure
 def training(summary: Summary) -> str | None:
     """Verification PSNR and training loss by step, a line a network; None without training."""
     networks = [network for network in summary["training"] if network["log"].get("step")]

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
-from tsva.report import figures, names
-from tsva.report.delta import NAMES as DELTA_METHODS
-from tsva.report.layout import count_table, dataset_tables
-from tsva.report.nuclei import nuclei_table
-from tsva.report.table1 import table1
+from tsva.evaluation import names
+from tsva.report import figures
+from tsva.report.tables import count_table, dataset_tables, nuclei_table, table1
 
 TEMPLATES = Path(__file__).parent / "templates"
 LISTED = 200
 """Left-out fields and patches named one by one; summary.json names them all."""
 
 
-def render(summary: Mapping[str, Any], pictures: Mapping[str, Any]) -> str:
+def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], read: Callable[[str], bytes]) -> str:
     """Write the page.
 
     Parameters
     ----------
-    summary : mapping
-        As :func:`tsva.report.tables.summarise` returns: every number of the page comes from it.
-    pictures : mapping
-        `examples` (by data set: what :func:`tsva.report.examples.pictures` returns), `stacks` and `fields` (what
-        :func:`tsva.report.contact.pictures` and :func:`tsva.report.focal_surface.pictures` return), `segmentations` (by
-        data set: the rows of :func:`tsva.report.segmentation.pictures`) and `optics` and `advice` (the
-        point spread function, and restoration against the distance of the shots, as SVG elements, or None).
+    summary, pictures : mapping
+        As :func:`tsva.evaluation.summary.evaluate` returns: every number of the page comes from the summary.
+    read : callable
+        Content of a picture by the name of its file.
 
     Returns
     -------
@@ -40,15 +39,12 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any]) -> str:
         HTML with styles and pictures inside; names from the data are escaped.
     """
     return (
-        _environment(matched=summary["focus"]["brightness"]["matched"])
+        _environment(read, matched=summary["focus"]["brightness"]["matched"])
         .get_template("index.html.jinja")
         .render(
             summary=summary,
+            pictures=pictures,
             datasets=[_dataset(summary, dataset, pictures) for dataset in summary["datasets"]],
-            focal_positions=_markup(figures.focal_positions(summary)),
-            training=_markup(figures.training(summary)),
-            optics=_markup(pictures["optics"]),
-            advice=_markup(pictures["advice"]),
             stacks=list(zip(summary["stacks_shown"], pictures["stacks"], strict=True)),
             fields=list(zip(summary["fields_shown"], pictures["fields"]["fields"], strict=True)),
             heights=pictures["fields"],
@@ -75,20 +71,10 @@ def _dataset(summary: Mapping[str, Any], dataset: Mapping[str, Any], pictures: M
         "nuclei": nuclei_table(summary, dataset),
         "segmentation": next((row for row in summary["segmentations_shown"] if row["dataset"] == name), None),
         "segmentation_rows": pictures["segmentations"].get(name),
-        "curves": [
-            Markup(figures.psnr_by_offset(summary, name, target))
-            for target in (["captured", "clean"] if dataset["has_clean"] else ["captured"])
-        ],
-        "differences": _markup(figures.differences(summary, name)),
     }
 
 
-def _markup(text: str | None) -> Markup | None:
-    """An element of our own making, which is not to be escaped again."""
-    return None if text is None else Markup(text)
-
-
-def _environment(matched: Sequence[str]) -> Environment:
+def _environment(read: Callable[[str], bytes], matched: Sequence[str]) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -104,8 +90,17 @@ def _environment(matched: Sequence[str]) -> Environment:
         "method": names.method_name,
         "dataset": names.dataset_name,
         "listed": names.listed,
+        "percent": names.percent,
         "pretty": lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1),
+        "embedded": lambda name: _embedded(name, read(name)),
+        "pixels": lambda name: np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB")),
     }
-    environment.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": DELTA_METHODS}
+    environment.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": figures.DELTA_METHODS}
+    environment.globals |= {"figures": figures.FIGURES, "worse_db": names.WORSE_DB}
     environment.globals["matched"] = matched
     return environment
+
+
+def _embedded(name: str, content: bytes) -> str:
+    """A picture's file as a data URI."""
+    return f"data:image/{name.rsplit('.', 1)[1]};base64," + base64.b64encode(content).decode("ascii")

@@ -8,11 +8,10 @@ from tsva.settings.base import Section
 
 
 class ReportSettings(Section, key="report"):
-    """Statistics and pictures."""
+    """Statistics and pictures of the stage evaluate."""
 
-    bootstrap_draws: int = Field(default=2000, ge=100, le=100_000)
-    """Resamples of the slides behind every interval."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Probability with which an interval over slides is to hold the true mean."""
     examples: int = Field(default=4, ge=0, le=40)
     """Example patches shown per data set."""
     first_look: bool = True

@@ -75,6 +75,14 @@ def arrays_of_dataset(wildcards):
     )
 
 
+def truth_of(slides):
+    """What the simulate stage wrote of these slides, where it made them: the table of fields and the truth."""
+    return expand(
+        ["results/simulate/{slide}/fields.tsv", "results/simulate/{slide}/truth"],
+        slide=[slide for slide in slides if plan.is_made_here(slide)],
+    )
+
+
 def simulated_table(wildcards):
     """The simulate stage's table, for slides whose stacks it makes."""
     return (
@@ -135,7 +143,7 @@ def cores_of_method(wildcards):
     """Networks share the cores; other methods take one."""
     if wildcards.method not in plan.trainable:
         return 1
-    return share_of_cores(len(plan.networks) * len(plan.datasets))
+    return share_of_cores(len(plan.networks) * len(plan.datasets), gpu=True)
 
 
 def given_to_method(wildcards, input):
@@ -162,9 +170,14 @@ def code_of_method(wildcards):
     )
 
 
-def more(amount):
-    """Memory or minutes that double with every attempt, where a profile lets a killed job be submitted anew."""
-    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+def more(amount, each_core=0):
+    """Memory or minutes that double with every attempt, where a profile lets a killed job be submitted anew.
+
+    `each_core`: what every process of the job takes beside that.
+    """
+    return lambda wildcards, attempt, threads: (amount + each_core * threads) * 2 ** (
+        attempt - 1
+    )
 
 
 def cores_given():
@@ -180,12 +193,13 @@ def all_cores():
     return cores_given() or 4
 
 
-def share_of_cores(jobs):
+def share_of_cores(jobs, gpu=False):
     """Cores of each of so many jobs side by side, so that none lies idle beside a job that takes one.
 
     A GPU takes one job at a time, and a job of a cluster has its cores to itself.
     """
-    if not cores_given() or not workflow.is_main_process or shutil.which("nvidia-smi"):
+    alone = gpu and shutil.which("nvidia-smi")
+    if not cores_given() or not workflow.is_main_process or alone:
         return all_cores()
     return max(1, cores_given() // max(1, jobs))
 
@@ -223,7 +237,9 @@ def code(stage):
 
     Its cache between working directories tells jobs by parameters and inputs, but not by wildcards.
     """
-    return lambda wildcards: " ".join([plan.code(stage, getattr(wildcards, "slide", None)), *wildcards])
+    return lambda wildcards: " ".join(
+        [plan.code(stage, getattr(wildcards, "slide", None)), *wildcards]
+    )
 
 
 if workflow.is_main_process and cores_given() and not DRY_RUN:

@@ -6,14 +6,16 @@ rule count:
         ),
         restored="results/refocus/{dataset}/{method}/restored.npy",
         scores="results/refocus/{dataset}/{method}/scores.tsv",
+        truth=lambda wildcards: truth_of(plan.with_role(wildcards.dataset)),
     output:
         "results/count/{dataset}/{method}.tsv",
     log:
         "logs/count/{dataset}_{method}.log",
     conda:
         ENV
+    threads: share_of_cores(len(plan.reports["report"]) * len(plan.datasets))
     resources:
-        mem_mb=more(2000),
+        mem_mb=more(1000, each_core=1000),
         runtime=more(60),
     params:
         settings=settings_file("count", "count"),

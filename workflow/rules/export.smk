@@ -2,7 +2,7 @@
 rule export:
     input:
         checkpoint="results/train/{network}/model.ckpt",
-        report=["results/report/summary.json"] if plan.datasets else [],
+        report=["results/evaluate/report/summary.json"] if plan.datasets else [],
     output:
         onnx="results/export/{network}/model.onnx",
         package="results/export/{network}/rdf.yaml",

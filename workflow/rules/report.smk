@@ -1,30 +1,8 @@
+# Rendering alone: a changed template runs this and nothing else.
 rule report:
     input:
-        tables=expand(
-            "results/pairs/{table}.tsv", table=["train", "excluded", *plan.datasets]
-        ),
-        ingest=expand("results/ingest/{slide}/fields.tsv", slide=plan.paired),
-        focus=expand("results/focus/{slide}/summary.json", slide=plan.paired),
-        patches=expand("results/pairs/{slide}/patches.npy", slide=plan.paired),
-        simulated=expand(
-            ["results/simulate/{slide}/fields.tsv", "results/simulate/{slide}/truth"],
-            slide=[slide for slide in plan.paired if plan.is_made_here(slide)],
-        ),
-        advice="results/advise/summary.json",
-        training=lambda wildcards: expand(
-            "results/train/{network}/summary.json",
-            network=[m for m in plan.reports[wildcards.report] if m in plan.trainable],
-        ),
-        scores=lambda wildcards: expand(
-            "results/refocus/{dataset}/{method}/scores.tsv",
-            dataset=plan.datasets,
-            method=plan.reports[wildcards.report],
-        ),
-        counts=lambda wildcards: expand(
-            "results/count/{dataset}/{method}.tsv",
-            dataset=plan.datasets,
-            method=plan.reports[wildcards.report],
-        ),
+        summary="results/evaluate/{report}/summary.json",
+        images="results/evaluate/{report}/images",
     output:
         page=report(
             "results/{report}/index.html",
@@ -41,32 +19,14 @@ rule report:
     conda:
         ENV
     resources:
-        mem_mb=more(4000),
-        runtime=more(60),
+        mem_mb=more(2000),
+        runtime=more(20),
     params:
-        settings=settings_file(
-            "report",
-            "report",
-            "acquisition",
-            "pairs",
-            "optics",
-            "count",
-            "train",
-            run=plan.facts(),
-        ),
-        seed=plan.settings.seed,
-        sheet=plan.sheet,
-        sheet_content=plan.sheet_digest(),
-        choice=lambda wildcards: " ".join(
-            [f"--dataset {dataset}" for dataset in plan.datasets]
-            + [f"--method {method}" for method in plan.reports[wildcards.report]]
-        ),
-        results=results_of("page", 1),
+        evaluation=folder_of("summary"),
         out=folder_of("page"),
         code=code("report"),
     shell:
-        "tsva --log {log} report --settings {params.settings:q} --seed {params.seed} --results {params.results:q} {params.choice}"
-        " --sheet {params.sheet:q} --out {params.out:q}"
+        "tsva --log {log} report --evaluation {params.evaluation:q} --out {params.out:q}"
 
 
 # The paper's Table I with the bounds that it left out, and the network that restores slides.

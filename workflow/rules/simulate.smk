@@ -7,8 +7,9 @@ rule simulate:
         "logs/simulate/{slide}.log",
     conda:
         ENV
+    threads: share_of_cores(sum(map(plan.is_made_here, plan.slides)))
     resources:
-        mem_mb=more(2000),
+        mem_mb=more(1000, each_core=1000),
         runtime=more(60),
     params:
         data=lambda wildcards: plan.data(wildcards.slide),

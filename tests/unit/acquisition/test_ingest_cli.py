@@ -254,7 +254,7 @@ def test_brightness_is_written_warned_of_and_matched(
     tmp_path: Path, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     steady = np.tile(PLANES[0, ..., :1] // 4 + 100, (1, 1, 3))
-    gains = np.array([1.0, 0.94, 1.03, 1.0, 0.97])
+    gains = np.array([1.0, 0.94, 1.03, 1.01, 0.97])
     for field in ("001", "002"):
         for gain, z in zip(gains, (-1, -0.5, 0, 0.5, 1), strict=True):
             Image.fromarray(np.rint(steady * gain).astype(np.uint8)).save(folder / f"{field}_z{z}.png")
@@ -264,7 +264,7 @@ def test_brightness_is_written_warned_of_and_matched(
     assert fields["brightness_spread"].to_numpy() == pytest.approx([0.09, 0.09], abs=0.002)
     assert fields["brightness_matched"].tolist() == [0, 0]
     assert fields["digest"].nunique() == 1
-    assert caplog.text.count("brightness differs by 9.") == 2
+    assert caplog.text.count("brightness differs by") == 2
     matched = _run(tmp_path, ROW, ingest={"match_brightness": True})
     means = read_stack(matched / "stacks/001.ome.tif").planes.mean(axis=(1, 2, 3))
     assert np.ptp(means) / means.mean() < 0.004

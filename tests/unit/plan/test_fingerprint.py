@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tsva.pipeline import fingerprint
 
 PACKAGES_WITH_IMPORTS = {
-    "evaluation/statistics/__init__.py",
     "restoration/baselines/dark_channel/__init__.py",
     "restoration/baselines/graph/__init__.py",
     "restoration/networks/__init__.py",
@@ -50,12 +51,26 @@ def test_another_stage_changes_nothing(package: Path) -> None:
     assert before == after
 
 
-def test_template_changes_the_report_alone(package: Path) -> None:
+@pytest.mark.parametrize("stage", ["focus", "evaluate", "export"])
+def test_template_changes_the_report_alone(package: Path, stage: str) -> None:
     template = next(path for path in (package / "report" / "templates").iterdir() if path.is_file())
-    focus = fingerprint.code_digest("tsva.cli.focus")
+    other = fingerprint.code_digest(f"tsva.cli.{stage}")
     before, after = edited(template, lambda text: text + "<!-- more -->", "tsva.cli.report")
     assert before != after
-    assert fingerprint.code_digest("tsva.cli.focus") == focus
+    assert fingerprint.code_digest(f"tsva.cli.{stage}") == other
+
+
+def test_report_imports_no_statistics() -> None:
+    behind = {path.relative_to(fingerprint.ROOT).as_posix() for path in fingerprint.files_behind("tsva.cli.report")}
+    of_evaluation = {name for name in behind if name.startswith("evaluation/") and name.endswith(".py")}
+    assert of_evaluation == {"evaluation/__init__.py", "evaluation/names.py", "evaluation/rows.py"}
+    others = ("restoration/", "training/", "simulation/", "readers/", "optics/", "acquisition/", "pipeline/")
+    assert not [name for name in behind if name.startswith(others)]
+
+
+def test_evaluation_imports_no_rendering() -> None:
+    behind = {path.relative_to(fingerprint.ROOT).as_posix() for path in fingerprint.files_behind("tsva.cli.evaluate")}
+    assert "evaluation/statistics/intervals.py" in behind and not [n for n in behind if n.startswith("report/")]
 
 
 def test_packages_import_nothing_of_this_one() -> None:

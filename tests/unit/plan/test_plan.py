@@ -205,7 +205,7 @@ def test_files_that_snakemake_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "a{b}/._x.tif").write_text("hidden")
     made = plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t")
     assert [path.name for path in made.files("Z")] == ["x.tif"]
-    assert made.inputs("Z") == [tmp_path]
+    assert made.inputs("Z") == []
     before = made.data("Z")
     (tmp_path / "a{b}/x.tif").write_text("y")
     assert plan(tmp_path, TRAIN, "Z\tP3\tS\ttrain\tstack\ta{b}\t\t").data("Z") != before
@@ -230,3 +230,12 @@ def test_a_formats_code_is_behind_the_slides_in_it_alone(tmp_path: Path, package
     reader = package / "readers/ndpi.py"
     reader.write_text(reader.read_text() + "\nEXTRA = 1\n")
     assert {name for name in before if codes()[name] != after[name]} == {"T"}
+
+
+def test_the_disk_that_enlarged_stacks_take(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + bytes(996))
+    header = HEADER + "\tpixel_um"
+    (tmp_path / "slides.tsv").write_text(f"{header}\n{TRAIN}\t\nZ\tP3\tS\ttrain\tstack\ta.tif\t\t\t0.69\n")
+    made = Plan({"slides": str(tmp_path / "slides.tsv"), "simulate": {"fields": {"train": 1}}}, tmp_path / "state")
+    without = plan(tmp_path, TRAIN, simulate={"fields": {"train": 1}}).disk_bytes()
+    assert made.disk_bytes() - without == 2 * 4 * 1000

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tsva.readers.ahead import read_ahead
+from tsva.readers.stack_file import read_ahead
 
 
 def test_items_come_in_order() -> None:

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
 from settings_file import settings_option
 
-from tsva.cli.report import command
+from tsva.cli.evaluate import command as evaluate
+from tsva.cli.report import command as render
 from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.pairs import PairsSettings
 from tsva.storage.tables import write_table
@@ -61,7 +62,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """What the command wrote."""
+    """What the commands wrote."""
 
     page: str
     summary: dict[str, Any]
@@ -134,9 +135,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Report]:
 
 
 def run(results: Path, world: World, *more: str) -> Report:
-    """Call the command on a results folder."""
+    """Call both commands on a results folder."""
     arguments = settings_option(
-        report={"bootstrap_draws": 100, "examples": 3},
+        report={"examples": 3},
         pairs=PAIRS.model_dump(mode="json"),
         train={"recipe": "miniature"},
         run={"tsva_version": "0.0"},
@@ -144,7 +145,10 @@ def run(results: Path, world: World, *more: str) -> Report:
     arguments += ["--seed", "1", "--results", str(results)]
     arguments += [word for name in world.datasets for word in ("--dataset", name)]
     arguments += [word for name in ("y1", *world.remaining) for word in ("--method", name)]
-    CliRunner().invoke(command, [*arguments, *more, "--out", str(results / "report")], catch_exceptions=False)
+    evaluation = str(results / "evaluate" / "report")
+    CliRunner().invoke(evaluate, [*arguments, *more, "--out", evaluation], catch_exceptions=False)
+    pages = ["--evaluation", evaluation, "--out", str(results / "report")]
+    CliRunner().invoke(render, pages, catch_exceptions=False)
     page = (results / "report" / "index.html").read_text(encoding="utf-8")
     summary = json.loads((results / "report" / "summary.json").read_text(encoding="utf-8"), parse_constant=_refuse)
     return Report(page, summary, results)

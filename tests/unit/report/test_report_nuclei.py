@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from test_report_page import numbers, only, printed
 
-from tsva.report.nuclei import in_words, nuclei_table
+from tsva.evaluation.remarks import nuclei_in_words
+from tsva.report.tables import nuclei_table
 from tsva.settings.pairs import PairsSettings
 
 PAIRS = PairsSettings()
@@ -100,7 +101,7 @@ def row(method: str, delta: float | None, difference: float | None, reach: float
 def said(differences: Mapping[float, float], mean: float, reach: float | None = 0.1) -> str:
     rows = [row("y1", None, None), row("tsva", None, mean, reach)]
     rows += [row("tsva", delta, difference, reach) for delta, difference in differences.items()]
-    (sentence,) = in_words(rows, {"dataset": "dataset1", "methods": ["y1", "tsva"]}, PAIRS)
+    (sentence,) = nuclei_in_words(rows, {"dataset": "dataset1", "methods": ["y1", "tsva"]}, PAIRS)
     return sentence
 
 
@@ -123,10 +124,10 @@ def test_worse_everywhere_is_said_so() -> None:
 
 
 def test_without_a_method_or_counts_nothing_is_said() -> None:
-    assert in_words([row("y1", None, None)], {"dataset": "dataset1", "methods": ["y1"]}, PAIRS) == []
-    assert in_words([], {"dataset": "dataset1", "methods": ["y1", "tsva"]}, PAIRS) == []
+    assert nuclei_in_words([row("y1", None, None)], {"dataset": "dataset1", "methods": ["y1"]}, PAIRS) == []
+    assert nuclei_in_words([], {"dataset": "dataset1", "methods": ["y1", "tsva"]}, PAIRS) == []
     uncompared = [row("y1", None, None), row("tsva", None, None)]
-    assert in_words(uncompared, {"dataset": "dataset1", "methods": ["y1", "tsva"]}, PAIRS) == []
+    assert nuclei_in_words(uncompared, {"dataset": "dataset1", "methods": ["y1", "tsva"]}, PAIRS) == []
 
 
 def test_marks_are_for_what_is_not_closer() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tsva.report.names import offset
+from tsva.evaluation.names import offset
 
 NUMBER = re.compile(r"(?<![\w.])[+−]?\d+(?:\.\d+)?(?![\w.])")
 
@@ -73,7 +73,35 @@ def test_averages_print_the_summary(report: Callable[..., Any]) -> None:
             else:
                 against = only(made.summary["comparisons"], baseline="y1", **key)
                 wanted += printed(against["difference_db"], against["low_db"], against["high_db"], plus=True)
+                wanted += in_percent(against["share_worse"]) + printed(against["mean_loss_db"])
+            wanted += [str(row["patches"]), str(row["slides"])]
             assert numbers(" ".join(cells[1:])) == wanted
+
+
+def in_percent(share: float) -> list[str]:
+    """A share as the page prints it: none and all are exact."""
+    return [f"{100 * share:.0f}" if share in (0, 1) else str(min(max(round(100 * share), 1), 99))]
+
+
+def test_pairs_made_worse_print_the_summary(report: Callable[..., Any]) -> None:
+    made = report(remaining={"tsva": 1.2, "unet": 0.7})
+    shares = set()
+    for dataset in ("dataset1", "dataset2"):
+        rows = [(found, cells) for found, cells in made.table("worse", dataset).rows if "method" in found]
+        assert len(rows) == 2 * 4  # two methods; offsets between the planes and of the grid, two targets
+        for found, cells in rows:
+            key = {"dataset": dataset, "baseline": "y1", "method": found["method"], "target": found["target"]}
+            folded = "folded" if found["protocol"] == "strict" else "folded_continuous"
+            known = [row for row in made.summary["comparisons"] if key.items() <= row.items() and row["sample"] is None]
+            columns = {row["focal_offset_um"]: row for row in known if row["protocol"] == folded}
+            average = only(known, protocol=found["protocol"], focal_offset_um=None)
+            for size_um, cell in zip([0, 0.5, 1, 1.5, 2, 2.5, 3, None], cells[1:-1], strict=True):
+                row = average if size_um is None else columns.get(size_um)
+                wanted = [] if row is None else in_percent(row["share_worse"]) + printed(row["mean_loss_db"])
+                assert numbers(cell) == wanted
+                shares |= {row["share_worse"]} if row else set()
+            assert cells[-1] == str(average["pairs"])
+    assert {0, 1} <= shares  # the one always worse, the other never in some column
 
 
 def test_samples_print_the_summary(report: Callable[..., Any]) -> None:
@@ -141,7 +169,8 @@ def test_the_other_tables_print_the_summary(report: Callable[..., Any]) -> None:
 
 def test_no_table_goes_unchecked(report: Callable[..., Any]) -> None:
     found = Counter(table.kind for table in report().tables)
-    twice = dict.fromkeys(("table3", "averages", "samples", "counts", "agreement", "nuclei", "detections", "table1"), 2)
+    of_dataset = ("table3", "averages", "worse", "samples", "counts", "agreement", "nuclei", "detections", "table1")
+    twice = dict.fromkeys(of_dataset, 2)
     assert found == twice | dict.fromkeys(("contact", "verdicts", "slides", "training", "reasons", "left-out"), 1)
     assert all(table.caption for table in report().tables)
 
@@ -269,3 +298,14 @@ def test_a_sheet_says_which_slides_and_where_they_are_from(report: Callable[...,
     without = report(datasets=("dataset1",), remaining={}, slides=1)
     assert without.table("slides").of(part="tbody")[0][:3] == ["dataset1_slide0", "Sample1", "dataset1"]
     assert without.summary["datasets"][0]["sources"] == []
+
+
+def test_segmentations_print_the_summary(report: Callable[..., Any]) -> None:
+    made = report()
+    assert [row["dataset"] for row in made.summary["segmentations_shown"]] == ["dataset1", "dataset2"]
+    for row in made.summary["segmentations_shown"]:
+        section = made.page.split(f'id="{row["dataset"]}-segmentation"')[1].split("</section>")[0]
+        for key in ("count_restored", "count_truth"):
+            assert f"outlines: {row[key]} counted" in section
+        example = [row["patch"], row["focal_offset_um"]]
+        assert example in [[found["patch"], found["focal_offset_um"]] for found in made.summary["examples"]]

@@ -16,13 +16,13 @@ from click.testing import CliRunner
 from settings_file import settings_option
 
 from tsva.acquisition.offsets import bin_weights
-from tsva.cli.report import command
+from tsva.cli.evaluate import command
 from tsva.errors import UserError
-from tsva.report import paper, slides
-from tsva.report.inputs import DataSet, Slide
-from tsva.report.optics import on_axis
+from tsva.evaluation import paper, slides
+from tsva.evaluation.inputs import DataSet, Slide
+from tsva.evaluation.point_spread import point_spread
+from tsva.evaluation.summary import tidy
 from tsva.report.page import _environment
-from tsva.report.tables import tidy
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 
@@ -133,8 +133,8 @@ def test_the_axis_falls_as_the_closed_form_says() -> None:
     """Eq. 1 on the axis is sinc² of a quarter of Born & Wolf's u = 2 π NA² z / (n λ)."""
     optics = OpticsSettings()
     u = 2 * np.pi * optics.na**2 * 0.5 / (optics.refractive_index * optics.wavelengths_um[1])
-    focus, away = on_axis(optics, 0.5)
-    assert focus == {"focal_offset_um": 0.0, "intensity": 1.0}
+    focus, away = point_spread(optics, 0.5)["on_axis"]
+    assert focus == {"defocus_um": 0.0, "intensity": 1.0}
     assert away["intensity"] == pytest.approx((np.sin(u / 4) / (u / 4)) ** 2, rel=1e-9)
 
 
@@ -186,14 +186,18 @@ def test_brightness_names_the_widest_field_and_the_matched_slides() -> None:
     assert slides.focus([], PAIRS)["brightness"] == {"matched": [], "widest": None}
 
 
+def _nothing(name: str) -> bytes:
+    raise AssertionError(f"{name} is not to be read")
+
+
 def test_every_table_says_that_brightness_was_matched() -> None:
     text = '{% import "macros.jinja" as m %}{% call m.scroll("label") %}<table></table>{% endcall %}'
-    page = _environment(matched=["A", "B"]).from_string(text).render()
+    page = _environment(_nothing, matched=["A", "B"]).from_string(text).render()
     assert "Brightness of planes matched before anything else in A and B (ingest.match_brightness)." in page
-    assert "matched" not in _environment(matched=[]).from_string(text).render()
+    assert "matched" not in _environment(_nothing, matched=[]).from_string(text).render()
 
 
-def test_what_was_left_out_is_told_once() -> None:
+def test_what_was_left_out_is_listed_once() -> None:
     ingest = pd.DataFrame({"field": ["f0", "f1"], "reason": ["", "truncated"]})
     columns = ["field", "row", "column", "reason"]
     rows = [("f1", pd.NA, pd.NA, "truncated"), ("f0", 1, 2, "blank"), ("f0", 1, 3, "blank")]
@@ -217,8 +221,8 @@ def test_what_was_left_out_is_told_once() -> None:
 
 def test_reasons_are_merged_where_figures_alone_differ() -> None:
     assert slides.merged(["tissue on 3.0%, less than 5%"] * 2) == "tissue on 3.0%, less than 5%"
-    told = ["tissue on 3.0%, less than 5%", "tissue on 10.5%, less than 5%", "tissue on -4%, less than 5%"]
-    assert slides.merged(told) == "tissue on -4 to 10.5%, less than 5%"
+    given = ["tissue on 3.0%, less than 5%", "tissue on 10.5%, less than 5%", "tissue on -4%, less than 5%"]
+    assert slides.merged(given) == "tissue on -4 to 10.5%, less than 5%"
     assert slides.merged(["blank"]) == "blank"
 
 
@@ -231,7 +235,7 @@ def test_reasons_are_merged_where_figures_alone_differ() -> None:
         (settings_option(train="{"), "key train"),
     ],
 )
-def test_mistakes_are_told_where_they_are(tmp_path: Path, arguments: list[str], where: str) -> None:
+def test_mistakes_are_reported_where_they_are(tmp_path: Path, arguments: list[str], where: str) -> None:
     common = ["--seed", "1", "--results", str(tmp_path), "--out", str(tmp_path / "report")]
     with pytest.raises(UserError) as caught:
         CliRunner().invoke(command, [*common, *arguments], catch_exceptions=False)

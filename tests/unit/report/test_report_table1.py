@@ -42,8 +42,8 @@ def test_cells_are_the_folded_scores_and_differences(made: Any) -> None:
         row = only(scores, method=found["method"], **key)
         assert cells[4].split()[0] == f"{row['psnr_db']:.2f}" and f"± {row['psnr_sd_db']:.2f}" in cells[4]
         for lead, cell in zip(("tsva", "fusion"), cells[5:7], strict=True):
-            duel = only(comparisons, method=lead, baseline=found["method"], **key)
-            assert cell.split()[:1] == printed(duel["difference_db"], plus=True)
+            paired = only(comparisons, method=lead, baseline=found["method"], **key)
+            assert cell.split()[:1] == printed(paired["difference_db"], plus=True)
 
 
 def test_a_sample_prints_its_size_and_both_psnrs(made: Any) -> None:
@@ -69,10 +69,10 @@ def test_what_is_worse_than_nothing_is_marked_and_named(made: Any) -> None:
     (verdict,) = made.summary["verdict"]
     assert "Graph deblurring is no better than doing nothing." in verdict["sentences"]
     (best,) = (words for words in verdict["sentences"] if words.startswith("Of the methods without training"))
-    assert "Wiener, two shots (told ΔD) comes first: +" in best
+    assert "Wiener, two shots (known ΔD) comes first: +" in best
 
 
-def test_failures_are_told_with_their_reason(made: Any) -> None:
+def test_failures_are_shown_with_their_reason(made: Any) -> None:
     row = only(made.summary["methods"], method="graph")
     assert row["pairs"] == 3 * 13 and row["failed"] == 3
     assert row["failures"] == [{"reason": "the kernel <collapsed>", "number": 3}]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.report.duels import outcome
-from tsva.report.layout import Rows
-from tsva.report.names import lead_of, listed, method_name, offset, offsets, plain, signed
-from tsva.report.verdict import verdicts
+from tsva.evaluation.names import lead_of, listed, method_name, offset, offsets, plain, signed
+from tsva.evaluation.rows import outcome
+from tsva.evaluation.verdict import verdicts
+from tsva.report.tables import Rows
 from tsva.settings.pairs import PairsSettings
 
 PAIRS = PairsSettings()
@@ -34,7 +34,7 @@ def compared(
 
 
 def say(*comparisons: dict[str, Any]) -> tuple[str, str]:
-    (found,) = verdicts(DATASETS, [], comparisons, [], PAIRS, 0.95)
+    (found,) = verdicts(DATASETS, [], comparisons, [], [], PAIRS, 0.95)
     return found["headline"], " ".join(found["sentences"])
 
 
@@ -47,7 +47,7 @@ HEADLINES = [
     (-0.5, None, f"TSVA loses 0.50 dB against {AGAINST_Y1} (one slide, so there is no interval"),
     (None, None, f"TSVA cannot be compared with {AGAINST_Y1}."),
 ]
-DUELS = [
+RIVALS = [
     (0.4, 0.1, "TSVA wins against U-Net: 0.40 dB ahead in the strict average (+0.30 to +0.50 dB)."),
     (-0.4, 0.1, "U-Net wins against TSVA: 0.40 dB ahead in the strict average (TSVA less U-Net: −0.50 to −0.30 dB)"),
     (-0.04, 0.1, "TSVA and U-Net are level in the strict average: TSVA less U-Net is −0.04 dB, and the interval"),
@@ -77,7 +77,7 @@ def test_every_column_beaten_is_said_only_when_it_is() -> None:
     assert "every" not in say(*beaten[:2], compared("tsva", "y1", -1.0, delta=1.0))[1]
 
 
-@pytest.mark.parametrize(("difference", "half", "words"), DUELS)
+@pytest.mark.parametrize(("difference", "half", "words"), RIVALS)
 def test_the_rival(difference: float, half: float | None, words: str) -> None:
     said = say(compared("tsva", "unet", difference, half))[1]
     assert words in said
@@ -91,12 +91,51 @@ def test_who_is_ahead_column_by_column() -> None:
     assert "In no single column is the interval clear of zero." in say(rows[0], rows[3])[1]
 
 
-def test_other_protocols_are_said_with_their_sign() -> None:
-    rows = [compared("tsva", "y1", 1.0), compared("tsva", "y1", -0.7, protocol="continuous")]
-    rows += [compared("tsva", "y1", 0.02, target="clean")]
-    said = say(*rows)[1]
-    assert "With offsets between the planes (continuous protocol) TSVA loses 0.70 dB (−0.80 to −0.60 dB)." in said
-    assert "Against the noise-free target (strict average) TSVA is level with Y1: +0.02 dB" in said
+def test_offsets_between_the_planes_make_the_headline_where_there_are_some() -> None:
+    rows = [compared("tsva", "y1", 4.0), compared("tsva", "y1", 3.0, protocol="paper")]
+    rows += [compared("tsva", "y1", 1.0, protocol="continuous", target="clean")]
+    rows += [compared("tsva", "y1", 0.02, protocol="continuous")]
+    headline, said = say(*rows)
+    assert headline == (
+        "Dataset 1: TSVA gains 1.00 dB over Y1 as captured with offsets between the planes "
+        "(95\u202f% interval +0.90 to +1.10 dB, 6 slides); target without noise; "
+        "against the captured target +0.02 dB (−0.08 to +0.12 dB)."
+    )
+    assert "TSVA gains 4.00 dB in the strict average (+3.90 to +4.10 dB)." in said
+    assert "TSVA gains 3.00 dB in the paper’s average (+2.90 to +3.10 dB)." in said
+
+
+@pytest.mark.parametrize(
+    ("clean", "captured", "wanted"),
+    [
+        (1.0, 1.0, "ahead"),
+        (1.0, 0.05, "level"),
+        (1.0, -1.0, "behind"),
+        (-1.0, 1.0, "behind"),
+        (1.0, None, "not compared"),
+    ],
+)
+def test_the_outcome_is_the_worse_of_the_two_targets(clean: float, captured: float | None, wanted: str) -> None:
+    rows = [compared("tsva", "y1", clean, protocol="continuous", target="clean")]
+    rows += [compared("tsva", "y1", captured, protocol="continuous"), compared("tsva", "y1", 5.0)]
+    (found,) = verdicts(DATASETS, [], rows, [], [], PAIRS, 0.95)
+    assert found["outcome"] == wanted
+
+
+def test_pairs_made_worse_are_said() -> None:
+    row = compared("tsva", "y1", 1.0) | {"share_worse": 0.226, "mean_loss_db": 0.914}
+    folded = [
+        compared("tsva", "y1", 1.0, delta=delta, protocol="folded") | {"share_worse": share, "mean_loss_db": 1.0}
+        for delta, share in ((0.0, 0.1), (0.5, 0.563), (1.0, 0.2))
+    ]
+    assert (
+        "TSVA makes 23\u202f% of pairs worse than Y1 by more than 0.1 dB in the strict average, by 0.91 dB on average; "
+        "most often at |ΔD| = 0.5 µm: 56\u202f%."
+    ) in say(row, *folded)[1]
+    none = row | {"share_worse": 0.0, "mean_loss_db": None}
+    assert "TSVA makes no pair worse than Y1 by more than 0.1 dB in the strict average." in say(none)[1]
+    few = row | {"share_worse": 0.001}
+    assert "TSVA makes 1\u202f% of pairs worse" in say(few)[1]
 
 
 def test_columns_that_hand_over_the_target_are_said() -> None:
@@ -104,7 +143,7 @@ def test_columns_that_hand_over_the_target_are_said() -> None:
     scores = [
         score | {"focal_offset_um": d, "identical_patches": k, "patches": 8} for d, k in ((-0.5, 7), (0.5, 8), (1.0, 0))
     ]
-    (found,) = verdicts(DATASETS, scores, [], [], PAIRS, 0.95)
+    (found,) = verdicts(DATASETS, scores, [], [], [], PAIRS, 0.95)
     assert (
         "At ΔD = ±0.5 µm one shot is the target plane itself: Y1 equals the target pixel for pixel 15 times in 16"
         in (found["sentences"][-1])
@@ -112,21 +151,21 @@ def test_columns_that_hand_over_the_target_are_said() -> None:
 
 
 def test_winning_among_the_worse_than_nothing_is_no_praise() -> None:
-    duel = compared("tsva", "unet", 3.0)
+    paired = compared("tsva", "unet", 3.0)
     both = "TSVA wins against U-Net: 3.00 dB ahead in the strict average (+2.90 to +3.10 dB). Both are worse than doing"
-    assert both in say(duel, compared("tsva", "y1", -1.0), compared("unet", "y1", -4.0))[1]
+    assert both in say(paired, compared("tsva", "y1", -1.0), compared("unet", "y1", -4.0))[1]
     for ours in (1.0, 0.05, None):  # ahead, level, not known
-        assert "Both" not in say(duel, compared("tsva", "y1", ours), compared("unet", "y1", -2.0))[1]
+        assert "Both" not in say(paired, compared("tsva", "y1", ours), compared("unet", "y1", -2.0))[1]
 
 
 def test_a_network_that_has_not_learned_is_named() -> None:
     below = {"network": "unet", "verification_psnr_db": 34.15, "verification_y1_psnr_db": 36.71}
     above = {"network": "tsva", "verification_psnr_db": 39.14, "verification_y1_psnr_db": 36.71}
-    (found,) = verdicts(DATASETS, [], [], [above, below], PAIRS, 0.95)
+    (found,) = verdicts(DATASETS, [], [], [], [above, below], PAIRS, 0.95)
     (said,) = found["sentences"]
     assert said.startswith("Even on its verification patches U-Net stays below Y1 as captured (34.15 against 36.71 dB)")
     elsewhere = [{**DATASETS[0], "methods": ["y1", "tsva"]}]
-    assert verdicts(elsewhere, [], [], [above, below], PAIRS, 0.95)[0]["sentences"] == []
+    assert verdicts(elsewhere, [], [], [], [above, below], PAIRS, 0.95)[0]["sentences"] == []
 
 
 @given(st.floats(-5, 5), st.floats(0, 3), st.floats(0, 3))

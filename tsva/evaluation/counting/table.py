@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from tsva.evaluation.counting.imagej import count
-from tsva.evaluation.counting.match import match
-from tsva.evaluation.counting.nuclei import find_nuclei
+from tsva.evaluation.counting.nuclei import TrueNuclei, find_nuclei
 from tsva.evaluation.counting.particles import Particles
-from tsva.evaluation.counting.truth import TrueNuclei
 from tsva.settings.count import CountSettings
 
 COUNTS = (
@@ -93,6 +93,35 @@ def _true_matches(found: Particles, truth: TrueNuclei | None) -> tuple[int | Non
         return None, None
     _, nuclei = match(found.centres_px, truth.centres_px, truth.radius_px)
     return len(nuclei), int(truth.inside[nuclei].sum())
+
+
+def match(found: np.ndarray, reference: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pair detections with reference nuclei, each with one at most.
+
+    Parameters
+    ----------
+    found : (M, 2) float array
+        Centres (y, x).
+    reference : (N, 2) float array
+        Centres (y, x) of the nuclei to be found, in the same unit.
+    radius : (N,) float array
+        Half a nuclear diameter, above 0: no pair is farther apart than its reference nucleus's.
+
+    Returns
+    -------
+    found, reference : (K,) int arrays
+        Indices of the pairs: as many pairs as there can be, and of all such pairings the one with the smallest sum of
+        distances in radii.
+    """
+    if not len(found) or not len(reference):
+        return np.zeros(0, int), np.zeros(0, int)
+    distance = cdist(found, reference) / radius
+    near = distance <= 1
+    # A further pair is worth more than all distances together, which sum to one a pair at most.
+    cost = np.where(near, distance - 1 - min(distance.shape), 0)
+    first, second = linear_sum_assignment(cost)
+    pairs = near[first, second]
+    return first[pairs], second[pairs]
 
 
 def count_table(

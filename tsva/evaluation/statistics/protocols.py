@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from tsva.acquisition.offsets import bin_weights
-from tsva.acquisition.seeds import rng
-from tsva.evaluation.statistics.cells import Cells
+from tsva.evaluation.statistics.intervals import Cells
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
 
 WHOLE_GRID = "paper"
 """The protocol that leaves out no offset of the grid."""
+FOLDED = {WHOLE_GRID: "folded", "continuous": "folded_continuous"}
+"""What a protocol is called with opposite offsets taken together."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,6 @@ def summaries(
     others: Sequence[str],
     pairs: PairsSettings,
     report: ReportSettings,
-    *,
-    seed: int,
-    key: Sequence[str],
     only: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Means of one value by protocol and offset, with their spread and their interval over slides.
@@ -93,11 +91,7 @@ def summaries(
     pairs : PairsSettings
         Grid and Gaussian.
     report : ReportSettings
-        Bootstrap.
-    seed : int
-        Of the bootstrap.
-    key : sequence of str
-        What the bootstrap's draws depend on.
+        Confidence of the intervals.
     only : sequence of str, optional
         Names of the protocols that are wanted; all of them otherwise.
 
@@ -113,9 +107,7 @@ def summaries(
             continue
         rows = _within(table[table["protocol"] == protocol.rows], protocol, pairs)
         if len(rows):
-            # strict bins are the paper's too: the same slides are drawn for both
-            generator = rng(seed, "bootstrap", *key, protocol.rows)
-            parts.append(_summary(rows, protocol, value, others, pairs, report, generator))
+            parts.append(_summary(rows, protocol, value, others, pairs, report))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -125,30 +117,31 @@ def folded(
     others: Sequence[str],
     pairs: PairsSettings,
     report: ReportSettings,
-    *,
-    seed: int,
-    key: Sequence[str],
 ) -> pd.DataFrame:
     """Means with opposite offsets taken together, as the paper's Table I heads its rows.
 
     Parameters
     ----------
-    table, value, others, pairs, report, seed, key
+    table, value, others, pairs, report
         As of `summaries`.
 
     Returns
     -------
     DataFrame
-        Rows as of `summaries`, `protocol` folded, `focal_offset_um` the size of the offset; no average.
+        Rows as of `summaries`, `protocol` folded (of the grid) or folded_continuous (of offsets between the planes),
+        `focal_offset_um` the size of the offset; no average.
     """
-    grid = table[table["protocol"] == "grid"]
-    sizes = grid.assign(focal_offset_um=grid["focal_offset_um"].abs())
-    return as_folded(summaries(sizes, value, others, pairs, report, seed=seed, key=key, only=[WHOLE_GRID]))
+    sizes = table.assign(focal_offset_um=table["focal_offset_um"].abs())
+    parts = [
+        as_folded(summaries(sizes, value, others, pairs, report, only=[protocol]), name)
+        for protocol, name in FOLDED.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
-def as_folded(found: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the whole grid over sizes of the offset, without their average, under the name folded."""
-    return found if found.empty else found[found["focal_offset_um"].notna()].assign(protocol="folded")
+def as_folded(found: pd.DataFrame, name: str = "folded") -> pd.DataFrame:
+    """Rows of one protocol over sizes of the offset, without their average, under another name."""
+    return found if found.empty else found[found["focal_offset_um"].notna()].assign(protocol=name)
 
 
 def _within(rows: pd.DataFrame, protocol: Protocol, pairs: PairsSettings) -> pd.DataFrame:
@@ -166,7 +159,6 @@ def _summary(
     others: Sequence[str],
     pairs: PairsSettings,
     report: ReportSettings,
-    generator: np.random.Generator,
 ) -> pd.DataFrame:
     names, slide = np.unique(rows["slide"].to_numpy(str), return_inverse=True)
     offsets = np.array(protocol.offsets_um)
@@ -183,7 +175,7 @@ def _summary(
         return Cells.of(slide[inside], by_bin[inside], values[inside], shape)
 
     cells = gathered(rows[value])
-    low, high = cells.intervals(weights, generator, report.bootstrap_draws, report.confidence)
+    low, high = cells.intervals(weights, report.confidence)
     bins = len(offsets)
     columns = {
         "mean": (cells.means(), cells.average(weights)),

@@ -1,4 +1,4 @@
-"""Table III's numbers: mean PSNR and SSIM by method, protocol and offset."""
+"""Mean PSNR and SSIM by method, protocol and offset, and paired differences between two methods."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from tsva.evaluation.names import WORSE_DB
+from tsva.evaluation.statistics.intervals import ratio
 from tsva.evaluation.statistics.protocols import folded, scopes, summaries
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
 
-COLUMNS = (
+SCORE_COLUMNS = (
     "dataset",
     "sample",
     "method",
@@ -27,10 +29,32 @@ COLUMNS = (
     "ssim",
     "identical_patches",
 )
+COMPARISON_COLUMNS = (
+    "dataset",
+    "sample",
+    "method",
+    "baseline",
+    "protocol",
+    "target",
+    "focal_offset_um",
+    "difference_db",
+    "low_db",
+    "high_db",
+    "patches",
+    "slides",
+    "pairs",
+    "share_worse",
+    "mean_loss_db",
+)
+FEWEST = 0.5
+"""A paired mean over a smaller share of a column's pairs is none."""
+COLUMN = ["protocol", "focal_offset_um"]
+GRID = ("paper", "strict")
+SAME = ["patch", "slide", "sample", "protocol", "target", "draw", "focal_offset_um"]
 
 
 def score_rows(
-    scores: pd.DataFrame, *, dataset: str, method: str, pairs: PairsSettings, report: ReportSettings, seed: int
+    scores: pd.DataFrame, *, dataset: str, method: str, pairs: PairsSettings, report: ReportSettings
 ) -> pd.DataFrame:
     """Mean scores of one method on one data set.
 
@@ -43,26 +67,23 @@ def score_rows(
     pairs : PairsSettings
         Grid and Gaussian of the offset.
     report : ReportSettings
-        Bootstrap.
-    seed : int
-        Of the bootstrap; the same slides are drawn for every method.
+        Confidence of the intervals.
 
     Returns
     -------
     DataFrame
-        ``COLUMNS``. `sample` None: all of them; `focal_offset_um` NaN: the protocol's average. Patches identical to
-        their
-        target have no PSNR: they are counted (in an average, once for each offset), and neither their PSNR nor their
-        SSIM is averaged; a bin of nothing else drops out of the average. Standard deviations are over patches,
-        intervals over slides (NaN for fewer than two). `psnr_shifted_db`: at the best whole-pixel shift, for
-        methods that leave it open. The protocol `folded` has opposite offsets together.
+        ``SCORE_COLUMNS``. `sample` None: all of them; `focal_offset_um` NaN: the protocol's average. Patches identical
+        to their target have no PSNR: they are counted (in an average, once for each offset), and neither their PSNR nor
+        their SSIM is averaged; a bin of nothing else drops out of the average. Standard deviations are over patches,
+        intervals over slides (NaN for fewer than two). `psnr_shifted_db`: at the best whole-pixel shift, for methods
+        that leave it open. The protocols `folded` and
+        `folded_continuous` have opposite offsets together.
     """
-    parts = [pd.DataFrame(columns=list(COLUMNS))]
+    parts = [pd.DataFrame(columns=list(SCORE_COLUMNS))]
     scores = scores.reindex(columns=[*scores.columns, *({"psnr_shifted_db"} - {*scores.columns})])
     for target, of_target in scores.groupby("target"):
         for sample, part in scopes(of_target):
-            key = [dataset, sample or "", str(target)]
-            found = _all(part, "psnr_db", ["ssim", "psnr_shifted_db"], pairs, report, seed=seed, key=key)
+            found = _all(part, "psnr_db", ["ssim", "psnr_shifted_db"], pairs, report)
             renamed = found.rename(
                 columns={"mean": "psnr_db", "sd": "psnr_sd_db", "low": "psnr_low_db", "high": "psnr_high_db"}
             )
@@ -73,9 +94,81 @@ def score_rows(
                     method=method,
                     target=target,
                     identical_patches=found["rows"] - found["valued"],
-                )[list(COLUMNS)]
+                )[list(SCORE_COLUMNS)]
             )
     return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def comparison_rows(
+    scores: pd.DataFrame,
+    baseline_scores: pd.DataFrame,
+    *,
+    dataset: str,
+    method: str,
+    baseline: str,
+    pairs: PairsSettings,
+    report: ReportSettings,
+) -> pd.DataFrame:
+    """How much better one method is than another, patch by patch.
+
+    Parameters
+    ----------
+    scores, baseline_scores : DataFrame
+        Both methods' ``scores.tsv``.
+    dataset, method, baseline : str
+        Their names.
+    pairs : PairsSettings
+        Grid and Gaussian of the offset.
+    report : ReportSettings
+        Confidence of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        ``COMPARISON_COLUMNS``. `difference_db`: the mean of the differences in PSNR (positive: the method is better)
+        over the `patches` where both have one, with its interval over slides; NaN where fewer than half of a column's
+        pairs have one, or, for an average of the grid, where that is so in one of its columns. Of all `pairs` that both
+        restored: `share_worse`, in which the method loses more than `WORSE_DB` (or alters an image that equals the
+        target), and `mean_loss_db`, the mean loss in those (NaN without any). `sample` None: all; `focal_offset_um`
+        NaN: the protocol's average. The protocols `folded` and `folded_continuous` are for all samples alone.
+    """
+    # continuous draws are known by their number; NaN in both tables counts as equal
+    both = scores[[*SAME, "psnr_db"]].merge(baseline_scores[[*SAME, "psnr_db"]], on=SAME, suffixes=("", "_baseline"))
+    difference = both["psnr_db"] - both["psnr_db_baseline"]
+    lost = difference < -WORSE_DB
+    altered = both["psnr_db"].notna() & both["psnr_db_baseline"].isna()
+    both = both.assign(
+        difference=difference,
+        worse=(lost | altered).astype(float),
+        lost=lost.astype(float),
+        loss=-difference.where(lost, 0),
+    )
+    parts = [pd.DataFrame(columns=list(COMPARISON_COLUMNS))]
+    for target, of_target in both.groupby("target"):
+        for sample, part in scopes(of_target):
+            found = _compared(part, pairs, report, whole=sample is None)
+            named = found.assign(dataset=dataset, sample=sample, method=method, baseline=baseline, target=target)
+            parts.append(named[list(COMPARISON_COLUMNS)])
+    return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def _compared(part: pd.DataFrame, pairs: PairsSettings, report: ReportSettings, *, whole: bool) -> pd.DataFrame:
+    """Rows of one target and scope: means of pairs that have a difference, shares of all of them."""
+    make = _all if whole else summaries
+    found = make(part.dropna(subset="difference"), "difference", [], pairs, report)
+    shares = make(part, "worse", ["lost", "loss"], pairs, report)
+    known = found.reindex(columns=[*COLUMN, "mean", "low", "high", "patches", "slides", "valued"])
+    rows = shares[[*COLUMN, "rows", "mean", "lost", "loss"]].rename(columns={"mean": "share_worse", "rows": "pairs"})
+    merged = rows.merge(known, on=COLUMN, how="left", validate="one_to_one")
+    counts = ["patches", "slides", "valued"]
+    merged = merged.astype({"valued": float}).fillna(dict.fromkeys(counts, 0)).astype(dict.fromkeys(counts, int))
+    few = merged["valued"] < FEWEST * merged["pairs"]
+    of_grid = merged["protocol"].isin(GRID) & merged["focal_offset_um"].isna()
+    few |= of_grid & merged["protocol"].isin(set(merged["protocol"][few]))
+    limits = merged[["mean", "low", "high"]].astype(float).mask(few)
+    limits.columns = ["difference_db", "low_db", "high_db"]
+    loss = ratio(merged["loss"].to_numpy(float), merged["lost"].to_numpy(float))
+    return pd.concat([merged, limits], axis=1).assign(mean_loss_db=loss)
 
 
 def _all(*what: Any, **how: Any) -> pd.DataFrame:

@@ -19,7 +19,7 @@ SLANT = 0.5
 SLANT_LENGTH_UM = 6.0
 DETAIL_FREQUENCIES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Cycles per µm."""
-DETAIL_UM = (1.7, 0.7, 0.58, 0.46, 0.21, 0.1)
+DETAIL_UM = (1.7, 0.7, 0.64, 0.52, 0.26, 0.12)
 """Amplitude of a layer's fine detail at these frequencies: root of the power spectrum (µm²) of log density. Chosen so
 that the spectrum of digital sections is that of real ones (docs/phantom.md); nothing else was looked at."""
 

@@ -7,7 +7,7 @@ import pytest
 from test_wiener import OPTICS, pair, psnr
 
 from tsva.acquisition.pair import Pair
-from tsva.restoration.baselines.classics import denoise, focus_stack, mean, richardson_lucy
+from tsva.restoration.baselines.classics import denoise, focus_stack, mean, richardson_lucy, sharper_shot_matched
 from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.sharper import floats, high_is_y1, y1_of
 from tsva.settings.baselines import BaselineSettings
@@ -20,6 +20,19 @@ def test_mean_halves_the_noises_variance() -> None:
     restored = mean(Pair(low, high, 0.5, OPTICS), KNOWN).image
     np.testing.assert_allclose(restored, (low / 255 + high / 255) / 2, atol=1e-7)
     assert np.var(restored) == pytest.approx(np.var(low / 255.0) / 2, rel=0.05)
+
+
+@pytest.mark.parametrize("gain", [0.94, 1.0, 1.06])
+def test_y1_matched_undoes_gain_and_nothing_else(gain: float) -> None:
+    """A shot that is the ground truth under another lamp comes back as the ground truth, to its rounding."""
+    truth = np.random.default_rng(1).integers(60, 230, (64, 64, 3), dtype=np.uint8)
+    shot = np.rint(truth * gain).astype(np.uint8)
+    given = Pair(shot, np.full_like(shot, 128), 0.5, OPTICS, target_means=truth.mean(axis=(0, 1)))
+    restored = sharper_shot_matched(given, KNOWN).image
+    assert np.abs(restored * 255 - truth).max() < 0.7
+    assert psnr(restored, truth / 255.0) > 55
+    with pytest.raises(ValueError, match="no ground truth"):
+        sharper_shot_matched(Pair(shot, shot, 0.5, OPTICS), KNOWN)
 
 
 def test_denoising_takes_noise_and_leaves_edges() -> None:

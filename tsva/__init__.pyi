@@ -1,0 +1,15 @@
+from tsva.acquisition.pair import Pair as Pair
+from tsva.acquisition.stack import Stack as Stack
+from tsva.api import Field as Field
+from tsva.api import Focus as Focus
+from tsva.api import Model as Model
+from tsva.api import Scores as Scores
+from tsva.api import find_focus as find_focus
+from tsva.api import load_model as load_model
+from tsva.api import make_pairs as make_pairs
+from tsva.api import open_fields as open_fields
+from tsva.api import open_stack as open_stack
+from tsva.api import refocus as refocus
+from tsva.api import score as score
+from tsva.errors import UserError as UserError
+from tsva.restoration.contract import Restoration as Restoration

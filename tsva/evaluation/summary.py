@@ -1,0 +1,341 @@
+"""Everything that the report says, as numbers (summary.json), and the pictures that go with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tsva.evaluation import paper, slides
+from tsva.evaluation.images import Images
+from tsva.evaluation.inputs import Advice, DataSet, Inputs, Training
+from tsva.evaluation.names import NOTHING, OURS, lead_of, method_name
+from tsva.evaluation.patch_pictures import (
+    choose_examples,
+    choose_segmentation,
+    example_pictures,
+    segmentation_pictures,
+)
+from tsva.evaluation.point_spread import lateral_pictures, point_spread
+from tsva.evaluation.slide_pictures import choose_fields, choose_stacks, field_pictures, stack_pictures
+from tsva.evaluation.statistics.counts import count_rows, nuclei_rows
+from tsva.evaluation.statistics.estimates import error_rows, offset_rows
+from tsva.evaluation.statistics.scores import comparison_rows, score_rows
+from tsva.evaluation.verdict import verdicts
+
+VERSION = 2
+"""Of summary.json's layout; docs/summary.md says what changed."""
+TRAINING_FACTS = (
+    "parameters",
+    "multiply_accumulates_224",
+    "training_patches",
+    "verification_patches",
+    "steps",
+    "best_step",
+    "verification_psnr_db",
+    "verification_y1_psnr_db",
+    "seconds",
+)
+LOG_COLUMNS = ("step", "training_loss", "verification_loss", "verification_psnr_db", "verification_y1_psnr_db")
+
+
+def evaluate(inputs: Inputs, images: Images) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Evaluate a run.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Tables and arrays of the stages before.
+    images : Images
+        Takes the pictures up.
+
+    Returns
+    -------
+    summary : dict
+        Every number of the report, as docs/summary.md lists; numbers are finite or None, as strict JSON wants.
+    pictures : dict
+        Where the pictures belong, by names of their files: `examples` (by data set, as `example_pictures` returns),
+        `segmentations` (by data set: the rows of `segmentation_pictures`), `stacks`, `fields` (as `stack_pictures` and
+        `field_pictures` return) and `optics` (lateral planes of the point spread function).
+    """
+    pairs, slides_ = inputs.pairs, inputs.slides
+    summary = summarise(inputs)
+    chosen = {d.name: choose_examples(d, inputs.report.examples, pairs) for d in inputs.datasets}
+    examples = {d.name: example_pictures(d, chosen[d.name], pairs, images) for d in inputs.datasets}
+    counted = {d.name: choose_segmentation(d, chosen[d.name]) for d in inputs.datasets}
+    segmented = {d.name: segmentation_pictures(d, counted[d.name], inputs, images) for d in inputs.datasets}
+    stacks, fields = choose_stacks(slides_, pairs), choose_fields(slides_)
+    shown = {
+        "examples": [
+            {**example, "error_scale_grey_levels": examples[name]["scale_grey_levels"]}
+            for name, found in chosen.items()
+            for example in found
+        ],
+        "segmentations_shown": [
+            {**example, **segmented[name]["counts"]} for name, example in counted.items() if example is not None
+        ],
+        "optics": point_spread(inputs.optics, pairs.delta_um),
+        "advice": advice_of(inputs.advice),
+        "stacks_shown": stacks,
+        "fields_shown": fields,
+    }
+    pictures = {
+        "examples": examples,
+        "segmentations": {name: found["rows"] for name, found in segmented.items()},
+        "stacks": stack_pictures(slides_, stacks, pairs, images),
+        "fields": field_pictures(slides_, fields, pairs.z_step_um, images),
+        "optics": lateral_pictures(inputs.optics, pairs.delta_um, images),
+    }
+    return {**summary, **tidy(shown)}, tidy(pictures)
+
+
+def summarise(inputs: Inputs) -> dict[str, Any]:
+    """Everything that the report says, as plain values.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Tables and arrays of the stages before.
+
+    Returns
+    -------
+    dict
+        As docs/summary.md lists; numbers are finite or None, so that it can be written as strict JSON.
+    """
+    datasets = [_dataset(dataset, inputs) for dataset in inputs.datasets]
+    scores, comparisons = _records(_scores(inputs)), _records(_comparisons(inputs))
+    training = [_training(training, inputs.train) for training in inputs.training]
+    nuclei = _records(_nuclei(inputs))
+    verdict = verdicts(datasets, scores, comparisons, nuclei, training, inputs.pairs, inputs.report.confidence)
+    return tidy(
+        {
+            "version": VERSION,
+            "verdict": verdict,
+            "datasets": datasets,
+            "methods": _methods(inputs.datasets),
+            "scores": scores,
+            "comparisons": comparisons,
+            "counts": _records(_counts(inputs)),
+            "nuclei": nuclei,
+            "offsets": _records(_offsets(inputs)),
+            "errors": _records(_errors(inputs)),
+            "focus": slides.focus(inputs.slides, inputs.pairs),
+            "shift": slides.shift(inputs.slides),
+            "excluded": slides.excluded(inputs.slides),
+            "training": training,
+            "paper": {"table1": paper.table1(), "table2": paper.table2(), "table3": paper.table3()},
+            "settings": {
+                "seed": inputs.seed,
+                "report": inputs.report.model_dump(include={"confidence", "examples"}),
+                "pairs": inputs.pairs.model_dump(),
+                "optics": inputs.optics.model_dump(),
+                "count": inputs.count.model_dump(),
+                "train": dict(inputs.train),
+            },
+            "run": dict(inputs.run),
+        }
+    )
+
+
+def advice_of(found: Advice | None) -> dict[str, Any] | None:
+    """What the page says of the distance of the shots.
+
+    Returns
+    -------
+    dict or None
+        The stage's summary; `curves` (rows of its table); `cost_db`: what the distance that was scanned with costs
+        against the best one (dB, n estimated; None where it isn't among those compared), and `second_shot_db`: what the
+        second shot's pixels add to the sharper one's there (both with known n).
+    """
+    if found is None:
+        return None
+    curves = found.curves
+    summary = {**found.summary, "curves": curves.to_dict("records")}
+    here = curves[np.isclose(curves["delta_um"], summary["scanned_with_um"])].set_index("method")["psnr_db"]
+    blind = curves[(curves["method"] == "wiener_blind") & (curves["delta_um"] > 0)]["psnr_db"]
+    summary["cost_db"] = float(blind.max() - here["wiener_blind"]) if len(here) else None
+    summary["second_shot_db"] = float(here["wiener_two_shot"] - here["wiener_one_shot"]) if len(here) else None
+    return summary
+
+
+def _dataset(dataset: DataSet, inputs: Inputs) -> dict[str, Any]:
+    patches = dataset.patches
+    names = list(dict.fromkeys(patches["slide"]))
+    return {
+        "dataset": dataset.name,
+        "methods": list(dataset.methods),
+        "patches": len(patches),
+        "slides": len(names),
+        "patients": int(patches["patient"].nunique()),
+        "samples": _samples(patches["sample"]),
+        "sources": sorted({slide.source for slide in inputs.slides if slide.name in names and slide.source}),
+        "has_clean": bool((patches["has_clean"] == 1).any()),
+        "own_plane_patches": int((patches["own_focus_plane"] == patches["focus_plane"]).sum()),
+        "drawn_offsets": slides.drawn_offsets(dataset, inputs.pairs),
+    }
+
+
+def _samples(samples: Iterable[str]) -> list[str]:
+    """Names without repeats, Sample2 before Sample10."""
+    return sorted(set(samples), key=lambda name: [part.zfill(9) if part.isdigit() else part for part in _parts(name)])
+
+
+def _parts(name: str) -> list[str]:
+    """A name cut where digits begin or end."""
+    cuts = [0, *(i for i in range(1, len(name)) if name[i].isdigit() != name[i - 1].isdigit()), len(name)]
+    return [name[start:end] for start, end in pairwise(cuts)]
+
+
+def _methods(datasets: Iterable[DataSet]) -> list[dict[str, Any]]:
+    """Rows of the tables, with the time that the median patch took."""
+    return [
+        {
+            "dataset": dataset.name,
+            "method": method,
+            "name": method_name(method),
+            "seconds_per_patch": float(result.scores["seconds"].median()) if len(result.scores) else None,
+            **_failures(result.scores),
+        }
+        for dataset in datasets
+        for method, result in dataset.methods.items()
+    ]
+
+
+def _failures(scores: pd.DataFrame) -> dict[str, Any]:
+    """How many pairs were restored, how many of them failed, and why."""
+    rows = scores[scores["target"] == "captured"]
+    reasons = rows["failure"][rows["failure"] != ""] if "failure" in rows else pd.Series(dtype=str)
+    return {
+        "pairs": len(rows),
+        "failed": len(reasons),
+        "failures": [{"reason": reason, "number": int(number)} for reason, number in reasons.value_counts().items()],
+    }
+
+
+def _scores(inputs: Inputs) -> list[pd.DataFrame]:
+    return [
+        score_rows(
+            result.scores,
+            dataset=dataset.name,
+            method=method,
+            pairs=inputs.pairs,
+            report=inputs.report,
+        )
+        for dataset in inputs.datasets
+        for method, result in dataset.methods.items()
+    ]
+
+
+def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
+    """Every method against doing nothing; the lead method, and our own, against every other."""
+    tables = []
+    for dataset in inputs.datasets:
+        lead = lead_of(dataset.methods)
+        applied = [method for method in dataset.methods if method != NOTHING]
+        paired = [(method, NOTHING) for method in applied]
+        leads = [method for method in dict.fromkeys((lead, OURS)) if method in applied]
+        paired += [(first, method) for first in leads for method in applied if method != first]
+        tables += [
+            comparison_rows(
+                dataset.methods[method].scores,
+                dataset.methods[baseline].scores,
+                dataset=dataset.name,
+                method=method,
+                baseline=baseline,
+                pairs=inputs.pairs,
+                report=inputs.report,
+            )
+            for method, baseline in paired
+        ]
+    return tables
+
+
+def _counts(inputs: Inputs) -> list[pd.DataFrame]:
+    return [
+        count_rows(
+            result.counts,
+            dataset=dataset.name,
+            method=method,
+            pairs=inputs.pairs,
+            report=inputs.report,
+        )
+        for dataset in inputs.datasets
+        for method, result in dataset.methods.items()
+        if result.counts is not None
+    ]
+
+
+def _nuclei(inputs: Inputs) -> list[pd.DataFrame]:
+    """Nuclei by stain, each method beside doing nothing."""
+    tables = []
+    for dataset in inputs.datasets:
+        counted = {method: result.counts for method, result in dataset.methods.items() if result.counts is not None}
+        tables += [
+            nuclei_rows(
+                counts,
+                None if method == NOTHING else counted.get(NOTHING),
+                dataset=dataset.name,
+                method=method,
+                pairs=inputs.pairs,
+                report=inputs.report,
+            )
+            for method, counts in counted.items()
+        ]
+    return tables
+
+
+def _offsets(inputs: Inputs) -> list[pd.DataFrame]:
+    return [
+        offset_rows(result.scores, dataset.patches, inputs.pairs, dataset=dataset.name, method=method)
+        for dataset in inputs.datasets
+        for method, result in dataset.methods.items()
+    ]
+
+
+def _errors(inputs: Inputs) -> list[pd.DataFrame]:
+    return [
+        error_rows(result.scores, inputs.pairs, dataset=dataset.name, method=method)
+        for dataset in inputs.datasets
+        for method, result in dataset.methods.items()
+    ]
+
+
+def _training(training: Training, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's summary as its stage wrote it, the recipe's name, and its log in columns."""
+    log, facts = training.log, training.summary
+    multiplied = facts.get("multiply_accumulates_224")
+    return {
+        **dict.fromkeys(TRAINING_FACTS),
+        "recipe": recipe.get("recipe"),
+        **facts,
+        "network": training.network,
+        "name": method_name(training.network),
+        "gmac": None if multiplied is None else multiplied / 1e9,
+        "log": {column: log[column].tolist() for column in LOG_COLUMNS if column in log},
+    }
+
+
+def _records(tables: list[pd.DataFrame]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = tidy([row for table in tables for row in table.to_dict("records")])
+    return rows
+
+
+def tidy(value: Any) -> Any:
+    """Plain values that strict JSON can hold: NumPy's and pandas' made Python's, NaN and infinity made None."""
+    if isinstance(value, Mapping):
+        return {str(key): tidy(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [tidy(item) for item in value]
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return round(float(value), 6) if math.isfinite(value) else None
+    return value
