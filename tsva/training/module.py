@@ -18,6 +18,7 @@ from tsva.restoration.sharper import sharper_first
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.jitter import jittered
+from tsva.training.muon import Muon
 
 ROUNDING_MSE = 1 / 12 / 255**2
 """Mean squared error of rounding to 8 bits: no image of ours can be nearer to the truth."""
@@ -145,7 +146,8 @@ class Fitting(lightning.LightningModule):
             self.best = {"psnr_db": row["verification_psnr_db"], "step": self.step, "weights": weights_now}
 
     def configure_optimizers(self) -> Any:
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=self._settings.learning_rate)
+        kind = Muon if self._settings.optimiser == "muon" else torch.optim.Adam
+        optimiser = kind(self.network.parameters(), self._settings.learning_rate)
         if self._settings.schedule == "constant":
             return optimiser
         rise = 0.1 if self._steps > 10 else 0.3  # a tenth of ten steps is none to rise in, and a division by zero

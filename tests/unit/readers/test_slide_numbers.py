@@ -20,10 +20,10 @@ def regions(properties: dict[str, str]) -> SlideRegions:
 
 def test_numbers_are_read() -> None:
     found = regions({MPP: "0.25", POWER: "40", NA: "0.75"})
-    assert (found.pixel_um, found.objective.na, found.objective.magnification) == (0.25, 0.75, 40)
+    assert (found.pixel.um, found.objective.na, found.objective.magnification) == (0.25, 0.75, 40)
 
 
 @pytest.mark.parametrize("value", ["0.\x7f", "", "nan", "inf", "-1", "0", "1e999"])
 def test_what_is_no_number_is_not_known(value: str) -> None:
     found = regions(dict.fromkeys((MPP, POWER, NA), value))
-    assert (found.pixel_um, found.objective.na, found.objective.magnification) == (None, None, None)
+    assert (found.pixel.um, found.objective.na, found.objective.magnification) == (None, None, None)

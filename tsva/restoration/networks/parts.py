@@ -47,6 +47,9 @@ class UpConvolution(nn.Module):
     """Upsampling by two (nearest) and a 2×2 convolution, as U-Net's and the paper's text have it.
 
     A transposed 2×2 convolution of stride 2 has the same weights and a quarter of the arithmetic, but is another layer.
+
+    Upsampled pixels are equal in fours, so that each of the four phases of the output is a 2×2 convolution of the small
+    image with sums of the weights. All four are computed there at once: equal to rounding, with less memory traffic.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -55,8 +58,25 @@ class UpConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, Y, X) -> (B, outputs, 2Y, 2X); zeros beyond the lower and right edges."""
-        convolved: Tensor = self.convolution(functional.pad(functional.interpolate(x, scale_factor=2.0), (0, 1, 0, 1)))
-        return convolved
+        outputs = self.convolution.out_channels
+        bias = self.convolution.bias
+        assert bias is not None
+        weights = _phases(self.convolution.weight).contiguous(memory_format=torch.channels_last)
+        small = functional.conv2d(functional.pad(x, (0, 1, 0, 1)), weights, bias.repeat_interleave(4))
+        assert small.shape[1] == 4 * outputs
+        return functional.pixel_shuffle(small, 2)
+
+
+def _phases(weight: Tensor) -> Tensor:
+    """(outputs, inputs, 2, 2) -> (4 outputs, inputs, 2, 2): for each output, its phases (0, 0), (0, 1), (1, 0), (1, 1).
+
+    Even rows of the output lie over two copies of one row of the small image, odd ones over that row and the next.
+    """
+    rows = torch.stack(
+        [torch.stack([weight.sum(2), torch.zeros_like(weight[:, :, 0])], 2), weight], 1
+    )  # (outputs, phase of y, inputs, 2, 2)
+    both = torch.stack([torch.stack([rows.sum(4), torch.zeros_like(rows[..., 0])], 4), rows], 2)
+    return both.flatten(0, 2)
 
 
 class ExpansivePath(nn.Module):

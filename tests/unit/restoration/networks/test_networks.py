@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.sharpness import brenner
-from tsva.restoration.networks.parts import reflected_to_multiple
+from tsva.restoration.networks.parts import UpConvolution, reflected_to_multiple
 from tsva.restoration.pair_network import SharperShot, build
 from tsva.restoration.sharper import brenner_of, high_is_sharper, high_is_y1, sharper_first
 from tsva.settings.methods import METHODS, NETWORK_NAMES, NetworkName
@@ -196,3 +197,10 @@ def test_arrays_and_tensors_agree_on_y1(seed: int, height: int, width: int, chan
     low, high = np.random.default_rng(seed).integers(0, top + 1, (2, height, width, channels), np.uint8)
     tensors = [torch.from_numpy(shot).permute(2, 0, 1)[None].float() / 255 for shot in (low, high)]
     assert bool(high_is_sharper(*tensors)) == high_is_y1(Pair(low, high, 0.5, OpticsSettings()))
+
+
+def test_up_convolution_is_upsampling_and_a_convolution() -> None:
+    torch.manual_seed(1)
+    up, small = UpConvolution(6, 5), torch.randn(2, 6, 7, 9)
+    upsampled = functional.pad(functional.interpolate(small, scale_factor=2.0), (0, 1, 0, 1))
+    torch.testing.assert_close(up(small), up.convolution(upsampled), rtol=1e-5, atol=1e-5)

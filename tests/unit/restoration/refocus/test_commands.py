@@ -10,16 +10,15 @@ import pytest
 from click.testing import CliRunner
 from settings_file import settings_option
 
+from tsva.acquisition.pair import shots_about
 from tsva.acquisition.stack import Stack
 from tsva.cli.refocus import command as refocus
 from tsva.cli.refocus_slide import command as refocus_slide
-from tsva.cli.refocus_slide import shots
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack, write_stack
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.restoration.pair_network import build
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table, write_table
 
@@ -253,5 +252,5 @@ def test_a_missing_and_a_damaged_checkpoint_are_told(untrained: Path, tmp_path: 
 
 def test_f_moves_the_shots() -> None:
     stack = field([0.5 * step for step in range(-20, 21)])
-    settings = RefocusSettings(initial_focal_position_um=-3.0)
-    assert [float(stack.z_um[plane]) for plane in shots(stack, 0.5, settings, "")] == [-3.5, -2.5]
+    planes = shots_about(stack.z_um, -3.0, 0.5, tolerance_um=0.1, where="")
+    assert [float(stack.z_um[plane]) for plane in planes] == [-3.5, -2.5]
