@@ -19,26 +19,19 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits comes first and what is short last, so that in the end no process works alone.
+    """Files of tests that wait come first, then those that run Snakemake, then the many short ones.
 
-    Processes that share the tests get files of unit tests as a whole (of the report as one, as it is made
-    for all of them), and tests that run Snakemake one by one.
+    Processes that share the tests take them file by file (xdist's loadfile, in this order), so that in the end no
+    process works alone.
     """
-    for item in items:
-        if item.get_closest_marker("workflow") is None:
-            folder = item.path.parent.name
-            item.add_marker(pytest.mark.xdist_group(folder if folder == "report" else f"{folder}/{item.path.stem}"))
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
     if item.get_closest_marker("waits"):
         return 0
-    if item.get_closest_marker("workflow") is None:
-        return 1
-    return 2 if item.get_closest_marker("long") else 3
+    return 1 if item.get_closest_marker("workflow") else 2
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from tiny_project import make_project
 from tiny_workflow import Workflow
 
-pytestmark = [pytest.mark.workflow, pytest.mark.long]
+pytestmark = pytest.mark.workflow
 CACHED = ("--cache", "simulate", "ingest", "focus", "pairs", "train")
 SLIDES = ("A1", "B1")
 MADE = [f"results/{stage}/{slide}" for stage in ("ingest", "focus", "pairs") for slide in SLIDES]

@@ -16,7 +16,6 @@ import pytest
 from stage_commands import Stage, stages_of
 from tiny_workflow import Workflow
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("faults")]
 STAGES = (
     "simulate",
     "ingest_planes",

@@ -175,7 +175,6 @@ def test_changed_slide_leaves_other_slides_equal_bit_for_bit(workflow: Workflow)
     assert {slide for slide in PAIRED if before[slide] != after[slide]} == {"B1"}
 
 
-@pytest.mark.long
 def test_run_after_a_change_settles(workflow: Workflow) -> None:
     """What a change set going ends: the run after it plans nothing."""
     workflow.edit_settings("count", threshold="default")

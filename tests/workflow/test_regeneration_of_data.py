@@ -99,7 +99,6 @@ def test_seed_runs_all_that_is_drawn(workflow: Workflow) -> None:
     assert sorted(workflow.planned()) == sorted([*drawn, *AFTER_PAIRS, ADVISE])
 
 
-@pytest.mark.long
 def test_removed_slide_runs_no_other_slide(workflow: Workflow) -> None:
     lines = (workflow.folder / "slides.tsv").read_text().splitlines()
     (workflow.folder / "slides.tsv").write_text("\n".join([line for line in lines if line[:2] != "D1"] + [""]))

@@ -20,7 +20,6 @@ from tiny_workflow import SHEET, TINY
 pytestmark = [
     pytest.mark.workflow,
     pytest.mark.waits,
-    pytest.mark.xdist_group("cluster"),
     pytest.mark.skipif(bool(missing()), reason=f"Slurm is not installed: no {', '.join(missing())} (envs/system.sh)"),
 ]
 SNAKEMAKE = [sys.executable, "-P", str(Path(__file__).with_name("prompt_snakemake.py"))]

@@ -9,7 +9,7 @@ from tiny_workflow import Workflow
 
 from tsva.storage.tables import read_table
 
-pytestmark = [pytest.mark.workflow, pytest.mark.long]
+pytestmark = pytest.mark.workflow
 ALL = [
     "y1",
     "y1_matched",

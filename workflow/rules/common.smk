@@ -193,15 +193,21 @@ def all_cores():
     return cores_given() or 4
 
 
-def share_of_cores(jobs, gpu=False):
+def share_of_cores(jobs, gpu=False, cluster=None):
     """Cores of each of so many jobs side by side, so that none lies idle beside a job that takes one.
 
-    A GPU takes one job at a time, and a job of a cluster has its cores to itself.
+    A GPU takes one job at a time. A job of a cluster has its cores to itself: `cluster` of them, if given, as for jobs
+    that are submitted in groups.
     """
     alone = gpu and shutil.which("nvidia-smi")
     if not cores_given() or not workflow.is_main_process or alone:
-        return all_cores()
+        return cluster or all_cores()
     return max(1, cores_given() // max(1, jobs))
+
+
+def counted_tables():
+    """Tables that the count stage writes for the report."""
+    return len(plan.reports["report"]) * len(plan.datasets)
 
 
 def settings_file(stage, *uses, **facts):

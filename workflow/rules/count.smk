@@ -13,7 +13,7 @@ rule count:
         "logs/count/{dataset}_{method}.log",
     conda:
         ENV
-    threads: share_of_cores(len(plan.reports["report"]) * len(plan.datasets))
+    threads: share_of_cores(counted_tables(), cluster=1)
     resources:
         mem_mb=more(1000, each_core=1000),
         runtime=more(60),

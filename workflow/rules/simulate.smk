@@ -7,7 +7,7 @@ rule simulate:
         "logs/simulate/{slide}.log",
     conda:
         ENV
-    threads: share_of_cores(sum(map(plan.is_made_here, plan.slides)))
+    threads: share_of_cores(sum(map(plan.is_made_here, plan.slides)), cluster=1)
     resources:
         mem_mb=more(1000, each_core=1000),
         runtime=more(60),
