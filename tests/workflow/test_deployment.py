@@ -11,7 +11,6 @@ import pytest
 import yaml
 from tiny_workflow import PROJECT, SHEET, TINY, jobs_of
 
-
 MODULE = """
 configfile: "config/config.yaml"
 
