@@ -205,6 +205,13 @@ def share_of_cores(jobs, gpu=False, cluster=None):
     return max(1, cores_given() // max(1, jobs))
 
 
+def first_slide_first(wildcards):
+    """Priority of a slide's jobs: the slide of the first pictures, then those that training waits for."""
+    if wildcards.slide == plan.first_look_slide:
+        return 5
+    return 1 if plan.slides[wildcards.slide].role == "train" else 0
+
+
 def counted_tables():
     """Tables that the count stage writes for the report."""
     return len(plan.reports["report"]) * len(plan.datasets)

@@ -7,7 +7,7 @@ rule first_look:
         shots="results/first_look/shots.jpg",
     log:
         "logs/first_look.log",
-    priority: 3  # within the first minute
+    priority: 5  # within the first minute
     conda:
         ENV
     resources:

@@ -9,6 +9,7 @@ rule focus:
         summary="results/focus/{slide}/summary.json",
     log:
         "logs/focus/{slide}.log",
+    priority: first_slide_first
     conda:
         ENV
     resources:

@@ -10,6 +10,7 @@ rule ingest:
         stacks=directory("results/ingest/{slide}/stacks"),
     log:
         "logs/ingest/{slide}.log",
+    priority: first_slide_first
     conda:
         ENV
     resources:

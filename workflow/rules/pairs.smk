@@ -15,6 +15,7 @@ rule pairs:
         draws="results/pairs/{slide}/continuous.tsv",
     log:
         "logs/pairs/{slide}.log",
+    priority: first_slide_first
     conda:
         ENV
     resources:

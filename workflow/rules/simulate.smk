@@ -5,6 +5,7 @@ rule simulate:
         truth=directory("results/simulate/{slide}/truth"),
     log:
         "logs/simulate/{slide}.log",
+    priority: first_slide_first
     conda:
         ENV
     threads: share_of_cores(sum(map(plan.is_made_here, plan.slides)), cluster=1)
