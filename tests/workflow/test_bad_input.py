@@ -97,15 +97,16 @@ def test_truncated_plane_is_named_and_leaves_nothing(bare: Workflow) -> None:
 
 
 def test_slides_without_usable_fields(bare: Workflow) -> None:
-    folder = bare.folder / "blank"
-    folder.mkdir()
     noise = np.random.default_rng(0)
-    for index in range(27):
-        plane = np.clip(noise.normal(235, 1.5, (128, 128, 3)), 0, 255).astype(np.uint8)
-        Image.fromarray(plane).save(folder / f"f1_z{-6.5 + index / 2:.1f}um.png")
+    for slide in ("X", "Y"):
+        folder = bare.folder / f"blank_{slide}"
+        folder.mkdir()
+        for index in range(27):
+            plane = np.clip(noise.normal(235, 1.5, (128, 128, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(plane).save(folder / f"f1_z{-6.5 + index / 2:.1f}um.png")
     header = SHEET.splitlines()[0]
-    cells = "S\t{}\tplanes\tblank\t0.345\t{{field}}_z{{z}}um.png\t"
-    rows = ["X\tX\t" + cells.format("train"), "Y\tY\t" + cells.format("dataset1")]
+    cells = "S\t{}\tplanes\tblank_{}\t0.345\t{{field}}_z{{z}}um.png\t"
+    rows = ["X\tX\t" + cells.format("train", "X"), "Y\tY\t" + cells.format("dataset1", "Y")]
     (bare.folder / "slides.tsv").write_text("\n".join([header, *rows, ""]))
     text = refused(bare)
     assert "data set train: got a data set without usable fields" in text and "tissue" in text

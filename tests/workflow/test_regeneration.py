@@ -8,7 +8,9 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from tiny_workflow import Workflow
 
 pytestmark = pytest.mark.workflow
@@ -64,10 +66,12 @@ def test_equal_replacement_runs_nothing(workflow: Workflow) -> None:
 
 
 def replace_plane(folder: Path) -> None:
-    """Another picture under the old name and an old time stamp, as `cp -p` leaves it."""
+    """Another picture under the old name and an old time stamp, as `cp -p` leaves it; no two planes are equal."""
     planes = sorted((folder / "scans/B1").iterdir())
     stamp = planes[3].stat().st_mtime_ns - 10**12
-    shutil.copy(planes[4], planes[3])
+    picture = np.asarray(Image.open(planes[3])).copy()
+    picture[0, 0] ^= 1
+    Image.fromarray(picture).save(planes[3])
     os.utime(planes[3], ns=(stamp, stamp))
 
 

@@ -83,6 +83,7 @@ def test_tables_say_what_was_found(ingest: Path) -> None:
         "shift_y_px",
         "shift_x_px",
         "scale",
+        "scale_trend",
     ]
     assert planes["field"].tolist() == [name for name in ("001", "002", "003", "004") for _ in Z]
     patches = read_table(out / "patches.tsv")

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import tsva.training.fit
-from tsva.restoration.pair_network import build
+from tsva.restoration.pair_network import SharperShotNetwork, build
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.fit import Fitted, fit
@@ -65,7 +65,7 @@ def test_nothing_is_printed_warned_or_left_behind(
     assert torch.equal(torch.get_rng_state(), state)
 
 
-class _Breaks(nn.Module):
+class _Breaks(SharperShotNetwork):
     """Learns nothing, and returns what is no number at its fourth step of training."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class _Breaks(nn.Module):
         self.weight = nn.Parameter(torch.ones(()))
         self.register_buffer("calls", torch.zeros(()))
 
-    def forward(self, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    def forward(self, low: torch.Tensor, high: torch.Tensor, decision: object = None) -> torch.Tensor:  # noqa: ARG002
         if self.training:
             self.calls += 1
         return (low + high) / 2 * self.weight * (torch.nan if self.training and self.calls == 4 else 1.0)
@@ -150,14 +150,15 @@ def test_the_average_of_weights_and_of_statistics_is_what_is_kept(
 
 
 def test_eight_bits_and_psnr_are_those_of_the_scores() -> None:
+    from tsva.acquisition import stack
     from tsva.evaluation import metrics
 
     random = np.random.default_rng(0)
     image, target = random.uniform(-0.1, 1.1, (2, 3, 8, 8, 3))
     rounded, level = eight_bits(torch.from_numpy(image)), eight_bits(torch.from_numpy(target))
-    np.testing.assert_array_equal((rounded * 255).round().numpy(), metrics.eight_bits(image))
+    np.testing.assert_array_equal((rounded * 255).round().numpy(), stack.eight_bits(image))
     errors = (rounded - level).square().mean(dim=(1, 2, 3))
-    expected = metrics.psnr_db(metrics.eight_bits(image), metrics.eight_bits(target))
+    expected = metrics.psnr_db(stack.eight_bits(image), stack.eight_bits(target))
     np.testing.assert_allclose(psnr_db(errors).numpy(), expected, rtol=1e-12)
 
 

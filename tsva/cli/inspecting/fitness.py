@@ -19,7 +19,7 @@ from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.readers.scale import check_enlarging
 from tsva.readers.source import FieldSource
-from tsva.settings.protocol import PairsSettings
+from tsva.settings.pairs import PairsSettings
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import get_args
 
 import numpy as np
 import scipy.fft
@@ -230,7 +229,7 @@ def microscopes(optics: OpticsSettings) -> tuple[Microscope, ...]:
         Both optical models with each of `SPHERICAL_UM`, by the Gaussian of `SPHERICAL_SD_UM`: what an aperture of the
         nominal size may do. For each with an aberration there is the one with the opposite.
     """
-    models = get_args(OpticsSettings.model_fields["model"].annotation)
+    models = ("paper" if optics.model == "paper" else "born_wolf", "debye")
     kin = [
         (optics.model_copy(update={"model": model}), spherical_um)
         for model in models

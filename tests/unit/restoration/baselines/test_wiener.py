@@ -130,7 +130,8 @@ def test_an_offset_all_but_known_is_a_known_one() -> None:
     shots, _ = pair(1.5)
     for method in (wiener_one_shot, wiener_two_shot):
         known, nearly = (
-            method(replace(shots, focal_offset_within_um=within), in_focus(), FLAT).image for within in (0.0, 1e-6)
+            method(replace(shots, focal_offset_within_um=within), Known(FLAT, in_focus())).image
+            for within in (0.0, 1e-6)
         )
         np.testing.assert_allclose(known, nearly, atol=1e-5)
 
