@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import numpy as np
 
 from tsva.cli.common import settings_option
-from tsva.errors import UserError
-from tsva.report.first_look import difference, mosaic, page, shown_places
+from tsva.report.first_look import PICTURE_PX, difference, mosaic, page, shown_places
 from tsva.settings.pairs import PairsSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_file
 from tsva.storage.tables import read_table
 
 QUALITY = 90
+REPORT = "results/report/"
 
 
 @click.command()
@@ -31,7 +32,13 @@ def command(
     """Write the page of first pictures, or the picture of one method."""
     stacks = read_array(results / f"pairs/{slide}/patches.npy")
     if not len(stacks):
-        raise UserError(f"slide {slide}", got="no patches", wanted="at least one", do="See results/pairs/excluded.tsv.")
+        # the report says why; pictures are no reason to fail a run
+        with fresh_file(out / (f"{method}.jpg" if method else "shots.jpg")) as path:
+            mosaic([[np.full((PICTURE_PX, PICTURE_PX, 3), 255, np.uint8)]]).save(path, quality=QUALITY)
+        if not method:
+            with fresh_file(out / "index.html") as path:
+                path.write_text(page(f"{slide} (no usable patches)", [], pairs.delta_um, [], REPORT), encoding="utf-8")
+        return
     places = shown_places(pairs.offsets_um)
     middle, stack = pairs.reach_planes, stacks[len(stacks) // 2]
     if method is None:
@@ -42,7 +49,7 @@ def command(
         with fresh_file(out / "shots.jpg") as path:
             mosaic(rows).save(path, quality=QUALITY)
         shown = [pairs.offsets_um[place] for place in places]
-        text = page(slide, shown, pairs.delta_um, [name for name in methods.split(",") if name], "results/report/")
+        text = page(slide, shown, pairs.delta_um, [name for name in methods.split(",") if name], REPORT)
         with fresh_file(out / "index.html") as path:
             path.write_text(text, encoding="utf-8")
         return

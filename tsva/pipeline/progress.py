@@ -17,7 +17,6 @@ TYPICAL_S = {
     "report": 20.0,
     "evaluate": 15.0,
     "refocus": 25.0,
-    "baseline": 15.0,
     "count": 10.0,
     "simulate": 4.0,
 }
@@ -80,7 +79,7 @@ class RemainingTime(logging.Handler):
         self._total = sum(self._left.values())
 
     def _begin(self, record: logging.LogRecord) -> None:
-        rule = str(getattr(record, "rule_name", "") or getattr(record, "name", ""))
+        rule = str(record.rule_name)  # type: ignore[attr-defined]
         threads = int(getattr(record, "threads", 1) or 1)
         self._running[int(record.jobid)] = (rule, time.monotonic(), min(threads, self._cores))  # type: ignore[attr-defined]
         self._left[rule] -= 1

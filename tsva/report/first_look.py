@@ -23,7 +23,6 @@ body {{ font: 16px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 62
 img {{ max-width: 100%; height: auto }}
 figure {{ margin: 1.2rem 0 }}
 figcaption {{ font-size: .9rem; opacity: .8 }}
-img[alt]::after {{ font-style: italic }}
 </style></head><body>
 <h1>First look at slide {slide}</h1>
 <p>The run goes on. This page loads itself anew every {refresh} seconds and fills as methods finish.

@@ -65,7 +65,7 @@ class TrainSettings(Section, key="train"):
     learning_rate: float = Field(2e-3, gt=0, lt=1)
     """Adam's; the highest one where a schedule moves it (paper: 5e-4). Muon's matrices have ten times as much."""
     optimiser: Literal["adam", "muon"] = "muon"
-    """Adam (paper), or Muon, which reaches the same score in a third of the steps."""
+    """Adam (paper), or Muon, which reaches the same score with about a third of the samples."""
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     """Constant (paper), or risen over a tenth of the steps and lowered to nothing along a cosine."""
     loss: Literal["mse", "log_mse"] = "log_mse"

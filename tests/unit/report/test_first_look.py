@@ -72,3 +72,12 @@ def test_grey_images_and_differences() -> None:
     assert (
         difference(np.full((1, 1, 3), 200, np.uint8), np.full((1, 1, 3), 195, np.uint8)).ravel().tolist() == [153] * 3
     )
+
+
+def test_a_slide_without_patches_fails_no_run(tmp_path: Path) -> None:
+    folder = results(tmp_path)
+    np.save(folder / "pairs/S/patches.npy", np.zeros((0, 15, 32, 32, 3), np.uint8))
+    run(folder)
+    run(folder, "--method", "tsva", "--dataset", "dataset1")
+    assert "no usable patches" in (folder / "look/index.html").read_text()
+    assert (folder / "look/shots.jpg").is_file() and (folder / "look/tsva.jpg").is_file()
