@@ -91,8 +91,8 @@ class ArrayPlanes:
         self.shape, self.channels = (low.shape[0], low.shape[1]), low.shape[2]
         self.pixel_um, self.delta_um = pixel_um, delta_um
         self.magnification, self.icc_profile = magnification, icc_profile
-        content = hashlib.blake2b(np.ascontiguousarray(low), digest_size=16)
-        content.update(np.ascontiguousarray(high))
+        content = hashlib.blake2b(np.ascontiguousarray(low).data, digest_size=16)
+        content.update(np.ascontiguousarray(high).data)
         self.digest = content.hexdigest()
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
