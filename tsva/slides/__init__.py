@@ -1,1 +1,1 @@
-"""Whole slides from two focal planes: survey, restoration, and what of it is to be believed."""
+"""Whole slides: two planes in, an in-focus pyramid and a map of where to trust it out."""
