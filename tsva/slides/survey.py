@@ -12,7 +12,7 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.settings.optics import OpticsSettings
-from tsva.slides.cells import CellGrid
+from tsva.slides.cell_grid import CellGrid
 from tsva.storage.atomic import fresh_file
 
 FORMAT = 1

@@ -9,7 +9,7 @@ import pytest
 
 from tsva.errors import UserError
 from tsva.settings.optics import OpticsSettings
-from tsva.slides.cells import CELL_PX, CellGrid
+from tsva.slides.cell_grid import CELL_PX, CellGrid
 from tsva.slides.survey import Survey
 
 
