@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 BESIDE = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 """Pages at the repository's root, and where the site has them."""
 NOTEBOOK = "tutorials/python.ipynb"
+NOTEBOOK_PAGE = "tutorials/python.md"
 COMMANDS = "<!-- commands -->"
 """Where a page gets the help of all commands."""
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
@@ -68,9 +69,9 @@ def _run_notebook(path: Path) -> dict[str, str | bytes]:
     exporter.register_preprocessor(ExecutePreprocessor(timeout=120), enabled=True)
     notebook = nbformat.read(path, as_version=4)
     text, resources = exporter.from_notebook_node(notebook, {"metadata": {"path": str(path.parent)}})
-    page = PurePosixPath(NOTEBOOK).with_suffix(".md")
-    pictures = {str(page.parent / name): content for name, content in resources["outputs"].items()}
-    return {str(page): text, **pictures}
+    folder = PurePosixPath(NOTEBOOK_PAGE).parent
+    pictures = {str(folder / name): content for name, content in resources["outputs"].items()}
+    return {NOTEBOOK_PAGE: text, **pictures}
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
@@ -99,9 +100,11 @@ def _in_site(link: re.Match[str], source: PurePosixPath, page: Page, files: File
     text, name, anchor = link[1], link[2], link[3] or ""
     path = normpath(str(source.parent / name))
     target = BESIDE.get(path) or path.removeprefix("docs/")
+    if target == NOTEBOOK:
+        target = NOTEBOOK_PAGE
     if (path.startswith("docs/") or path in BESIDE) and files.get_file_from_path(target) is not None:
         return f"[{text}]({'../' * page.file.src_uri.count('/')}{target}{anchor})"
-    if path == f"docs/{NOTEBOOK}" or not (ROOT / path).exists():
+    if not (ROOT / path).exists():
         return link[0]  # MkDocs complains of what is not there
     plain = text.strip("`")
     return f"`{path}`" if plain in (path, PurePosixPath(path).name) else f"{text} (`{path}`)"
