@@ -13,8 +13,8 @@ from tsva.readers.profile import icc_profile_of
 from tsva.readers.stage import read_tile_configuration, stage_positions_um
 from tsva.readers.stored import StoredImage
 from tsva.slides.digests import digest_of_files
+from tsva.slides.file_planes import StackPlane, chosen_planes, half_distance_um, only_image, open_flat
 from tsva.slides.mosaic import placed
-from tsva.slides.planes import StackPlane, chosen_planes, half_distance_um, only_image, open_flat
 from tsva.slides.source import Plane, TwoPlanes, join
 
 
