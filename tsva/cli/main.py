@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 from tsva.cli.fork_client import end_as, run_in_fork
 
 COMMANDS = {
@@ -33,6 +35,4 @@ def main() -> None:
     status = run_in_fork()
     if status is not None:
         end_as(status)
-    from tsva.cli.commands import run
-
-    run()
+    importlib.import_module("tsva.cli.commands").run()
