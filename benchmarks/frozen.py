@@ -2,7 +2,7 @@
 
     python benchmarks/frozen.py [--results results/simulate]
 
-The definition is the sheet's rows and the settings that the simulate stage is given: equal definitions give equal slides
+The definition is the sheet and the settings that the simulate stage is given: equal definitions give equal slides
 as long as the code that draws them is the same. Pixels are those of all planes and shots, slide by slide; processors
 that round sums differently may turn some 8-bit values by one, so that the pixels' digest is of one kind of processor.
 docs/results/frozen.json holds the definition's digest and the date of the freeze; a test compares it.
