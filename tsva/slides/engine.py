@@ -18,8 +18,8 @@ from tqdm import tqdm
 from tsva.readers.stack_file import read_ahead
 from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.codec import TILE_PX, padded
-from tsva.slides.journal import TILE, VERDICTS, Journal, Key
-from tsva.slides.levels import build_levels, level_shapes, tile_grid, tiles_of
+from tsva.slides.journal import THUMBNAIL, TILE, VERDICTS, Journal, Key
+from tsva.slides.levels import build_levels, halved, level_shapes, tile_grid, tiles_of
 from tsva.slides.maps import filled, per_pixel, smoothed
 from tsva.slides.pyramid_file import SlideFacts, write_pyramid
 from tsva.slides.slide_plan import SlidePlan
@@ -32,6 +32,8 @@ from tsva.storage.atomic import fresh_file
 log = logging.getLogger(__name__)
 WAITING = 2
 """Restored units that may wait for the encoder: memory holds no more."""
+THUMBNAIL_PX = 1200
+"""Pictures of a whole slide are no larger."""
 NEARER_CELLS = 0.7
 """Standard deviation of the smoothing, over cells, of which shot is copied."""
 
@@ -94,11 +96,12 @@ class Aligner(Protocol):
 
 @dataclass(frozen=True)
 class Restored:
-    """A unit's pixels, ready to be stored, and what was judged of its cells."""
+    """A unit's pixels, ready to be stored, what was judged of its cells, and the nearer shot as captured, reduced."""
 
     unit: Unit
     pixels: np.ndarray
     values: dict[str, np.ndarray]
+    thumbnail: np.ndarray
 
 
 class SlideEngine:
@@ -174,7 +177,8 @@ class SlideEngine:
             ]
             for name, cells in {"verdict": trust.verdict, **trust.values}.items()
         }
-        return Restored(unit, np.rint(np.clip(blended, 0, 255)).astype(np.uint8), values)
+        pixels, before = (np.rint(np.clip(image, 0, 255)).astype(np.uint8) for image in (blended, copied))
+        return Restored(unit, pixels, values, reduced(before, thumbnail_level(self._planes.shape)))
 
     def _copied(self, low: np.ndarray, high: np.ndarray, y: int, x: int) -> np.ndarray:
         """The shot that is nearer to focus, with soft changes from one to the other; levels from 0 to 255."""
@@ -182,6 +186,23 @@ class SlideEngine:
         # decided on most of the slide, and mixed in a band about the border
         share = np.clip((share - 0.5) * 2 + 0.5, 0, 1)[..., None]
         return np.asarray(low + share * (high.astype(np.float32) - low), dtype=np.float32)
+
+
+def thumbnail_level(shape: tuple[int, int]) -> int:
+    """The finest level of a slide's pyramid that is small enough for a page, and that cores are whole pixels of."""
+    return next((level for level in range(9) if max(shape) >> level <= THUMBNAIL_PX), 9)
+
+
+def shape_at(shape: tuple[int, int], level: int) -> tuple[int, int]:
+    """Height and width of a slide that was halved so many times, rounded up."""
+    return -(-shape[0] // (1 << level)), -(-shape[1] // (1 << level))
+
+
+def reduced(pixels: np.ndarray, level: int) -> np.ndarray:
+    """Halved so many times."""
+    for _ in range(level):
+        pixels = halved(pixels)
+    return pixels
 
 
 def _and_around(cells: slice) -> slice:
@@ -230,7 +251,25 @@ def _store(done: Restored, plan: SlidePlan, journal: Journal) -> None:
     written = io.BytesIO()
     first = {"row": np.array(core.y // CELL_PX), "column": np.array(core.x // CELL_PX)}
     np.savez_compressed(written, **first, **done.values)  # type: ignore[arg-type]
+    journal.append(Key(THUMBNAIL, 0, done.unit.row, done.unit.column), _array_bytes(done))
     journal.append(Key(VERDICTS, 0, done.unit.row, done.unit.column), written.getvalue())
+
+
+def _array_bytes(done: Restored) -> bytes:
+    written = io.BytesIO()
+    np.savez_compressed(written, place=np.array([done.unit.core.y, done.unit.core.x]), pixels=done.thumbnail)
+    return written.getvalue()
+
+
+def before_picture(journal: Journal, shape: tuple[int, int], channels: int) -> np.ndarray:
+    """The nearer shot as captured, (Y, X, C) uint8, as small as `thumbnail_level`."""
+    level = thumbnail_level(shape)
+    whole = np.full((*shape_at(shape, level), channels), 255, np.uint8)
+    for key in journal.keys(THUMBNAIL):
+        with np.load(io.BytesIO(journal.read(key))) as held:
+            (y, x), part = held["place"] >> level, held["pixels"]
+        whole[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return whole
 
 
 def judged_cells(journal: Journal, survey: Survey) -> dict[str, np.ndarray]:

@@ -24,7 +24,7 @@ SYNC_BYTES = 64 << 20
 
 
 class Key(NamedTuple):
-    """What a record holds: a kind (`TILE` or `VERDICTS`), a level of the pyramid, and a place in its grid."""
+    """What a record holds: a kind (`TILE`, `VERDICTS` or `THUMBNAIL`), a level, and a place in the grid."""
 
     kind: int
     level: int
@@ -32,7 +32,7 @@ class Key(NamedTuple):
     column: int
 
 
-TILE, VERDICTS = 1, 2
+TILE, VERDICTS, THUMBNAIL = 1, 2, 3
 
 
 class Journal:

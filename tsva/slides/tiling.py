@@ -74,13 +74,13 @@ def units(
     shape : (int, int)
         Of the slide.
     core_px : int
-        Edge of the cores: a multiple of `multiple`.
+        Edge of the cores: whole cells of trust and of the network.
     halo_px, multiple : int
         Of the network.
     align_px : int
         Margin that aligning needs.
     origin : (int, int)
-        Where the grid of cores begins, in (-core_px, 0]: a multiple of `multiple`. The result does not depend on it.
+        Where the grid of cores begins, in (-core_px, 0]: whole cells of trust. The result does not depend on it.
     """
     judged_px, halo = (-(-margin // multiple) * multiple for margin in (JUDGED_PX, halo_px))
     for row, top in enumerate(range(origin[0], shape[0], core_px)):
