@@ -110,13 +110,12 @@ def test_distances_rise() -> None:
 
 def test_the_command_writes_what_the_figure_reads(tmp_path) -> None:
     arguments = [
-        *settings_option(advise=SMALL.model_dump(mode="json")),
+        *settings_option(advise=SMALL.model_dump(mode="json"), optics={"bandwidth_um": 0.0}),
         "--seed",
         "1",
         "--out",
         str(tmp_path / "advise"),
     ]
-    arguments += ["--seed", "1", "--out", str(tmp_path / "advise")]
     CliRunner().invoke(command, arguments, catch_exceptions=False)
     found = read_table(tmp_path / "advise/delta.tsv")
     summary = json.loads((tmp_path / "advise/summary.json").read_text(encoding="utf-8"))
