@@ -232,7 +232,7 @@ def _scores(inputs: Inputs) -> list[pd.DataFrame]:
 
 
 def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
-    """Every method against doing nothing, the lead method and our own against every other, networks against controls."""
+    """Every method against doing nothing; the lead and our own method against all others; networks against controls."""
     tables = []
     for dataset in inputs.datasets:
         lead = lead_of(dataset.methods)
