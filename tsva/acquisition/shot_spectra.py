@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import scipy.fft
@@ -42,16 +41,10 @@ class ShotSpectra:
         """Of the patches."""
         return self.gram.shape[1] // (len(self.z_um) + 1)
 
-    def save(self, path: Path) -> None:
-        """Write an `.npz` file."""
-        with path.open("wb") as file:
-            np.savez(file, gram=self.gram, z_um=self.z_um, clean=self.clean, patches=self.patches)
-
     @classmethod
-    def load(cls, path: Path) -> ShotSpectra:
-        """Read what `save` wrote."""
-        with np.load(path) as file:
-            return cls(file["gram"], file["z_um"], bool(file["clean"]), int(file["patches"]))
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> ShotSpectra:
+        """From arrays of the attributes' names."""
+        return cls(arrays["gram"], arrays["z_um"], bool(arrays["clean"]), int(arrays["patches"]))
 
 
 def shot_spectra(patches: Iterable[tuple[np.ndarray, np.ndarray]], z_um: np.ndarray, *, clean: bool) -> ShotSpectra:

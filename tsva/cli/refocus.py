@@ -20,7 +20,7 @@ from tsva.settings.methods import METHODS, MethodsSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
-from tsva.storage.arrays import read_array
+from tsva.storage.arrays import read_array, read_arrays
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.rows import Rows
 from tsva.storage.tables import SCORES_ORDER, read_table, write_table
@@ -122,7 +122,7 @@ def _baseline(name: str, settings: BaselineSettings, signal: Path | None, shots:
     from tsva.restoration.baselines.plane import Signal
 
     spectra = Signal.of_table(read_table(signal)) if signal else None
-    return baseline(name, Known(settings, spectra, ShotSpectra.load(shots) if shots else None))
+    return baseline(name, Known(settings, spectra, ShotSpectra.of_arrays(read_arrays(shots)) if shots else None))
 
 
 def _network(

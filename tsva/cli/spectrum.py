@@ -47,7 +47,7 @@ def command(table: Path, results: Path, z_step_um: float, out: Path, shots: Path
     z_um = (np.arange(planes) - planes // 2) * z_step_um
     spectra = shot_spectra(_patches(chosen, results, clean), z_um, clean=clean)
     with fresh_file(shots) as path:
-        spectra.save(path)
+        np.savez(path, gram=spectra.gram, z_um=spectra.z_um, clean=spectra.clean, patches=spectra.patches)
     log.info("%s: %d patches, ground truth %s", shots, spectra.patches, "noise-free" if clean else "as captured")
 
 
