@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 import pandas as pd
 
 from tsva.cli.common import settings_option
@@ -25,7 +26,7 @@ from tsva.storage.tables import read_table
 
 if TYPE_CHECKING:
     from tsva.training.fit import Fitted, Machine
-    from tsva.training.patches import PatchStacks
+    from tsva.training.patches import PatchStacks, Truth
     from tsva.training.state import Keeping
 
 log = logging.getLogger(__name__)
@@ -221,6 +222,7 @@ def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSetting
         )
     names = sorted(set(rows["array"]))
     arrays = tuple(read_array(results / name) for name in names)
+    truths = tuple(_truth(results / name) for name in names)
     where = {name: number for number, name in enumerate(names)}
     return PatchStacks(
         arrays,
@@ -228,7 +230,22 @@ def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSetting
         rows["index"].to_numpy(dtype=int),
         rows["focal_offset_um"].to_numpy(dtype=float),
         pairs,
+        truths,
     )
+
+
+def _truth(patches: Path) -> Truth | None:
+    """What a simulated slide knows of its patches; None of a real one, whose file of clean images holds nothing."""
+    from tsva.training.patches import Truth
+
+    clean, shots = (read_array(patches.with_name(f"{name}.npy")) for name in ("clean", "continuous"))
+    if not len(clean):
+        return None
+    table = read_table(patches.with_name("patches.tsv"))
+    draws = read_table(patches.with_name("continuous.tsv"))
+    focal_offset_um = np.full((len(clean), max(shots.shape[1], 1)), np.nan)
+    focal_offset_um[draws["index"].to_numpy(int), draws["draw"].to_numpy(int)] = draws["focal_offset_um"].to_numpy()
+    return Truth(clean, table["has_clean"].to_numpy(dtype=bool), shots, focal_offset_um)
 
 
 def _pixel_um(rows: pd.DataFrame, table: Path) -> float:
@@ -248,6 +265,7 @@ def _fingerprint(rows: pd.DataFrame, results: Path) -> str:
     """SHA-256 of the table and of the arrays it names, read a piece at a time."""
     digest = hashlib.sha256(rows.to_csv(sep="\t", index=False).encode("utf-8"))
     for name in sorted(set(rows["array"])):
-        with (results / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        for part in (results / name, (results / name).with_name("clean.npy")):
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from tsva.acquisition.offsets import bin_weights
 from tsva.acquisition.seeds import rng
 from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.sharper import sharper_first
@@ -81,7 +80,7 @@ class Fitting(lightning.LightningModule):
         self.log_rows: list[dict[str, float | int]] = []
         self.best: dict[str, Any] | None = None
         self._losses: list[float] = []
-        self._scores: list[tuple[float, float, float]] = []
+        self._scores: list[tuple[float, float]] = []
         self._began = time.monotonic()
 
     @property
@@ -124,18 +123,17 @@ class Fitting(lightning.LightningModule):
         restored = eight_bits(self.kept(low, high).float())
         y1, _ = sharper_first(low, high)
         errors, before = ((image - target).square().mean(dim=(1, 2, 3)) for image in (restored, y1))
-        self._scores += zip(batch[3].tolist(), errors.tolist(), before.tolist(), strict=True)
+        self._scores += zip(errors.tolist(), before.tolist(), strict=True)
 
     def on_validation_epoch_end(self) -> None:
-        focal_offset_um, errors, before = torch.tensor(self._scores, dtype=torch.float64).T
-        weights = self._pair_weights(focal_offset_um)
+        errors, before = torch.tensor(self._scores, dtype=torch.float64).T
         row = {
             "step": self.step,
             "epoch": self.step * self._settings.batch // self._patches,
             "training_loss": sum(self._losses) / max(len(self._losses), 1),
             "verification_loss": float(errors.mean()),
-            "verification_psnr_db": float(weights @ psnr_db(errors)),
-            "verification_y1_psnr_db": float(weights @ psnr_db(before)),
+            "verification_psnr_db": float(psnr_db(errors).mean()),
+            "verification_y1_psnr_db": float(psnr_db(before).mean()),
             "learning_rate": self.optimizers().param_groups[0]["lr"],  # type: ignore[union-attr]
             "seconds": round(self._seconds, 1),
         }
@@ -180,12 +178,6 @@ class Fitting(lightning.LightningModule):
     def _all_agree(self, decision: bool) -> bool:
         """Whether it is so in all processes: one that stopped alone would leave the others waiting for it."""
         return self.trainer.strategy.reduce_boolean_decision(decision) if self._trainer else decision
-
-    def _pair_weights(self, focal_offset_um: Tensor) -> Tensor:
-        """Gaussian weight of each pair: its offset's, shared among the pairs there."""
-        offsets, where, counts = torch.unique(focal_offset_um, return_inverse=True, return_counts=True)
-        share = torch.from_numpy(bin_weights(offsets.numpy(), self._pairs.offset_sd_um, self._pairs.z_step_um))
-        return (share / counts)[where]
 
 
 def to_network(shots: Tensor) -> Tensor:
