@@ -9,9 +9,9 @@ import torch
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import build
 from tsva.settings.train import FusionSettings, TrainSettings
+from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.patches import PatchStacks
-from tsva.training.visits import VerificationPairs
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the network sees, visit by visit: every draw is a function of the seed and the visit's number."""
+"""Pairs that a network is trained on and verified with: each draw is a function of the seed and the pair's number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Sample = tuple[Tensor, Tensor, Tensor, float]
 """low, high, target: (C, Y, X) uint8; focal_offset_um."""
 
 
-class Visits(Dataset[Sample]):
+class TrainingPairs(Dataset[Sample]):
     """Training pairs: all patches in a new order each epoch, each turned, cropped and given an offset.
 
     Parameters
@@ -39,6 +39,11 @@ class Visits(Dataset[Sample]):
         self._quotas[False] = _Quotas(patches.pairs.strict_offsets_um, patches.pairs)
 
     @property
+    def patches(self) -> int:
+        """Of an epoch."""
+        return len(self._patches)
+
+    @property
     def steps(self) -> int:
         """Of the optimiser."""
         settings = self._settings
@@ -47,12 +52,12 @@ class Visits(Dataset[Sample]):
     def __len__(self) -> int:
         return self.steps * self._settings.batch
 
-    def __getitem__(self, visit: int) -> Sample:
-        if visit >= len(self):
-            raise IndexError(visit)
-        epoch, place = divmod(visit, len(self._patches))
-        patch, random = int(self._order(epoch)[place]), rng(self._seed, "visit", visit)
-        focal_offset_um = self._offset_um(patch, visit, random)
+    def __getitem__(self, pair: int) -> Sample:
+        if pair >= len(self):
+            raise IndexError(pair)
+        epoch, place = divmod(pair, len(self._patches))
+        patch, random = int(self._order(epoch)[place]), rng(self._seed, "pair", pair)
+        focal_offset_um = self._offset_um(patch, pair, random)
         where = self._crop(self._patches.size_px(patch), random)
         turns, mirror = int(random.integers(4)), self._settings.flips and bool(random.integers(2))
         if self._settings.offsets == "continuous":
@@ -70,10 +75,10 @@ class Visits(Dataset[Sample]):
     def _new_order(self, epoch: int) -> np.ndarray:
         return rng(self._seed, "order", epoch).permutation(len(self._patches))
 
-    def _offset_um(self, patch: int, visit: int, random: np.random.Generator) -> float:
+    def _offset_um(self, patch: int, pair: int, random: np.random.Generator) -> float:
         if self._settings.offsets == "drawn":
             return float(self._patches.focal_offset_um[patch])
-        u = (visit * GOLDEN_RATIO + 0.01 * random.random()) % 1
+        u = (pair * GOLDEN_RATIO + 0.01 * random.random()) % 1
         if self._settings.offsets == "continuous":
             return float(offset_at_um(u, self._patches.pairs))
         return self._quotas[self._patches.clean(patch) is not None].at(u)
