@@ -74,7 +74,9 @@ def command(
         )
     torch.set_num_threads(threads)
     rows = read_table(table)
-    training, verification = (_patches(rows, table, results, pairs, split) for split in ("training", "verification"))
+    training, verification = (
+        _patches(rows, table, results, pairs, split, targets=settings.targets) for split in ("training", "verification")
+    )
     if settings.crop_px is not None and settings.crop_px > pairs.patch_px:
         raise UserError(
             "settings, key train.crop_px",
@@ -210,7 +212,9 @@ def _at(fitted: Fitted, key: str) -> float:
     return next(float(row[key]) for row in fitted.log_rows if row["step"] == fitted.best_step)
 
 
-def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSettings, split: str) -> PatchStacks:
+def _patches(
+    rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSettings, split: str, *, targets: str = "clean"
+) -> PatchStacks:
     """The patches of one side of the split, behind memory maps."""
     from tsva.training.patches import PatchStacks
 
@@ -224,6 +228,7 @@ def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSetting
         )
     names = sorted(set(rows["array"]))
     arrays = tuple(read_array(results / name) for name in names)
+    rows = rows if targets == "clean" else rows.assign(has_clean=0)
     truths = tuple(_truth(results / name, rows[rows["array"] == name]) for name in names)
     where = {name: number for number, name in enumerate(names)}
     return PatchStacks(

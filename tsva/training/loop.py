@@ -175,7 +175,7 @@ def train(
     """
     network, progress, steps = learner.network, learner.progress, training.steps
     compiled = torch.cuda.is_available() if settings.compile is None else settings.compile
-    forward = torch.compile(network) if compiled else network
+    forward = torch.compile(network.trained_part) if compiled else network.trained_part
     interval = math.ceil(steps / settings.verifications)
     batches = Batches(progress.step, steps, settings.batch, process.rank, process.world)
     loader = iter(training_batches(training, batches, sensible_workers(process.world) if workers is None else workers))

@@ -38,8 +38,6 @@ PIVOT = 0.1
 SCATTER_SD_UM = 0.20
 """Scatter of the offsets that the restoration is given while it is trained: the estimator's on whole patches of
 the training microscope; on others it has 0.35. A crop has too few windows for an estimate of its own."""
-LIKELIHOOD_WEIGHT = 0.1
-LEAST_VARIANCE = 1e-6
 
 
 def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
@@ -91,13 +89,6 @@ def scattered(decision: Estimate, focal_offset_um: Tensor) -> Estimate:
     """The decision about crops whose offsets are known, (B,), with the scatter of an estimate in their place."""
     found = focal_offset_um.to(decision.mean) + SCATTER_SD_UM * torch.randn_like(decision.mean[:, 0])
     return replace(decision, focal_offset_um=found, sd_um=torch.full_like(found, SCATTER_SD_UM))
-
-
-def error_likelihood(restored: Tensor, target: Tensor, sd: Tensor) -> Tensor:
-    """Weighted heteroscedastic likelihood (its negative logarithm) of the images' errors; teaches the sd alone."""
-    squares = (restored.detach() - target).square().mean(dim=1, keepdim=True)
-    variance = sd.square() + LEAST_VARIANCE
-    return LIKELIHOOD_WEIGHT * (variance.log() + squares / variance).mean()
 
 
 @torch.no_grad()
