@@ -42,8 +42,8 @@ class TrainSettings(Section, key="train"):
     levels: int = Field(3, ge=2, le=7)
     """Resolutions, the full one among them (paper: 5)."""
     offsets: Literal["drawn", "gaussian", "continuous"] = "gaussian"
-    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas: of the planes, but where targets
-    are captured never one at which a shot is the target (it would teach to copy that shot's noise), or any offset."""
+    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas: of the planes, but never one at
+    which a shot is the captured target (it would teach to copy that shot's noise), or between the planes, too."""
     targets: Literal["clean", "captured"] = "clean"
     """What simulated patches are restored to: the in-focus image without noise, or as captured (paper)."""
     crop_px: int | None = Field(64, ge=16)
