@@ -67,8 +67,8 @@ class SimulateSettings(Section, key="simulate"):
     """Highest plane of a stack."""
     clean_within_um: float = Field(default=1.5, ge=0, le=20)
     """Planes this near the true focus are written without noise, too."""
-    draws: int = Field(default=3, ge=0, le=100)
-    """Pairs of shots a field at continuous offsets."""
+    draws: int = Field(default=13, ge=0, le=100)
+    """Pairs of shots at continuous offsets, of each field of a test set."""
     layer_spacing_um: float = Field(default=0.5, ge=0.05, le=5)
     """Distance between the depth layers of eqs. 2 and 3."""
     section_layers: int = Field(default=1, ge=1, le=8)

@@ -30,13 +30,13 @@ from tsva.simulation.simulate import (
 PAIRS = PairsSettings()
 OPTICS = OpticsSettings(bandwidth_um=0)
 SMALL = SimulateSettings(
-    field_px=(64, 72), fields={"train": 1}, z_first_um=-4.0, z_last_um=4.0, microscopes={"one": MicroscopeSettings()}
+    field_px=(64, 72), fields={"dataset1": 1}, z_first_um=-4.0, z_last_um=4.0, microscopes={"one": MicroscopeSettings()}
 )
 
 
 def _row(**cells: str) -> SlideRow:
     return SlideRow.model_validate(
-        {"slide": "S", "patient": "P", "sample": "s", "role": "train", "source": "simulated", "tissue": "stromal"}
+        {"slide": "S", "patient": "P", "sample": "s", "role": "dataset1", "source": "simulated", "tissue": "stromal"}
         | cells
     )
 
@@ -160,7 +160,7 @@ def test_focal_positions_scatter_as_the_paper_says() -> None:
 def test_a_slides_fields_share_its_tilt() -> None:
     """Without waves a surface is the slide's plane and nothing else."""
     settings = SMALL.model_copy(
-        update={"topography": TopographySettings(waviness_sd_um=0, tilt_sd_um_per_mm=20), "fields": {"train": 2}}
+        update={"topography": TopographySettings(waviness_sd_um=0, tilt_sd_um_per_mm=20), "fields": {"dataset1": 2}}
     )
     one, other = (field.surface_um - field.focus_z_um for field in _simulate(settings))
     assert np.ptp(one) > 0.05
@@ -254,3 +254,7 @@ def test_planes_have_to_fit_and_to_reach(z_um: tuple[float, float], words: str) 
 def test_simulated_field_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         SimulatedField("f").reason = "late"
+
+
+def test_fields_that_train_have_no_draws_of_their_own() -> None:
+    assert _simulate(role="train", fields="1")[0].continuous.shape[0] == 0
