@@ -247,11 +247,11 @@ class Fusion(PairNetwork[Estimate]):
         image_loss: Callable[[Tensor, Tensor], Tensor],
         forward: Callable[..., Any],  # noqa: ARG002
     ) -> Tensor:
-        """The images' loss at the true offsets with an estimate's scatter, and the likelihood of the expected error."""
-        from tsva.restoration.fusion.lessons import scattered
+        """The images' loss at offsets with part of the estimates' errors, and the likelihood of the expected errors."""
+        from tsva.restoration.fusion.lessons import mistaken
 
         with torch.no_grad():
-            decision = scattered(self.decide(low, high), focal_offset_um)
+            decision = mistaken(self.decide(low, high), focal_offset_um)
         restored, near, logarithms, level = self.unblended(low, high, decision)
         return image_loss(restored, target) + ERROR_WEIGHT * likelihood(logarithms, restored, near, target, level)
 
