@@ -25,6 +25,10 @@ SLOPE_DB = 0.25
 """Expected gain, from there, that makes the weight 73 %."""
 LEAST_LOG, MOST_LOG = -13.0, -4.6
 """Logarithm of an expected squared error, relative to the image's level: 0.15 to 10 %."""
+ERROR_WEIGHT = 0.1
+"""Of the likelihood in the training loss, beside the images' own."""
+HARM_WEIGHT = 2.0
+"""Of `harm` there: a decibel lost against the better shot counts as much as three gained."""
 LEAST_VARIANCE = 1e-6
 """Relative squared error that the likelihood does not resolve: 0.1 %."""
 
@@ -91,7 +95,7 @@ def blended(restored: Tensor, shot: Tensor, sd_restored: Tensor, sd_shot: Tensor
     """
     share = weight(sd_restored, sd_shot)
     sd = torch.lerp(sd_shot.square(), sd_restored.square(), share).sqrt()
-    return torch.lerp(shot, restored, share.to(restored.dtype)), sd
+    return torch.lerp(shot, restored.to(shot.dtype), share.to(shot.dtype)), sd
 
 
 def weight(sd_restored: Tensor, sd_shot: Tensor) -> Tensor:
@@ -104,11 +108,26 @@ def weight(sd_restored: Tensor, sd_shot: Tensor) -> Tensor:
     """
     height, width = sd_restored.shape[-2:]
     squares = torch.cat([sd_restored, sd_shot], dim=1).square()
-    coarse = functional.avg_pool2d(squares, CELL_PX, ceil_mode=True, count_include_pad=False)
-    coarse = functional.avg_pool2d(coarse, NEIGHBOURS, 1, NEIGHBOURS // 2, count_include_pad=False)
-    gain_db = 10 / math.log(10) * (coarse[:, 1:].log() - coarse[:, :1].log())
-    share = torch.sigmoid((gain_db - EVEN_DB) / SLOPE_DB)
-    return functional.interpolate(share, scale_factor=float(CELL_PX), mode="bilinear")[..., :height, :width]
+    near = coarse(squares).log()
+    gain_db = 10 / math.log(10) * (near[:, 1:] - near[:, :1])
+    return fine(torch.sigmoid((gain_db - EVEN_DB) / SLOPE_DB), height, width)
+
+
+def coarse(maps: Tensor) -> Tensor:
+    """Means of maps, (B, N, Y, X), round about each cell: (B, N, Y / CELL_PX, X / CELL_PX), rounded up."""
+    cells = functional.avg_pool2d(maps, CELL_PX, ceil_mode=True, count_include_pad=False)
+    return functional.avg_pool2d(cells, NEIGHBOURS, 1, NEIGHBOURS // 2, count_include_pad=False)
+
+
+def fine(cells: Tensor, height: int, width: int) -> Tensor:
+    """Cells, (B, N, ·, ·), as maps of pixels, (B, N, height, width), linear between the cells' middles."""
+    return functional.interpolate(cells, scale_factor=float(CELL_PX), mode="bilinear")[..., :height, :width]
+
+
+def harm(restored: Tensor, low: Tensor, high: Tensor, target: Tensor) -> Tensor:
+    """Mean over pairs of how much (logarithm of the squared error) restored images are worse than the better shot."""
+    errors = [(image - target).square().mean(dim=(1, 2, 3)) + LEAST_VARIANCE for image in (restored, low, high)]
+    return (errors[0].log() - torch.minimum(errors[1], errors[2]).log()).clamp(min=0).mean()
 
 
 def likelihood(logarithms: Tensor, restored: Tensor, shot: Tensor, target: Tensor, level: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsva.restoration import blend
-from tsva.restoration.blend import ErrorHead, blended, calibration, likelihood
+from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, calibration, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
-from tsva.restoration.fusion.correction import CELL, Block, conditions, per_pixel
+from tsva.restoration.fusion.correction import CELL, Block, Gate, conditions, per_pixel
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
@@ -30,8 +30,6 @@ SIGNAL_BANDS = (1, 8)
 """First and stop of the bands that the signal's power is read from."""
 LEAST_NOISE, LEAST_SIGNAL, LEAST_TRANSFER = 1e-7, 0.05, 0.02
 """Variance of the noise; power of the signal as a share of the noise's; transfer of power."""
-ERROR_WEIGHT = 0.1
-"""Of the likelihood of the expected errors, beside the images' loss."""
 ERROR_GAIN = 8.0
 """Differences between shots and estimate are a small part of the level."""
 
@@ -74,7 +72,8 @@ class Fusion(PairNetwork[Estimate]):
        capture is forgotten.
     3. `TwoShotWiener` gives the linear estimate.
     4. A residual network on cells of 2×2 pixels, steered by offset and noise, corrects it. It starts at zero.
-    5. Errors are expected of the result and of the nearer shot; where the result is expected to gain nothing, the shot
+    5. A gate blends the result with the nearer shot where the offset says too little of which is better.
+    6. Errors are expected of the result and of the nearer shot; where the result is expected to gain nothing, the shot
        stays (`tsva.restoration.blend`).
 
     Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
@@ -105,10 +104,12 @@ class Fusion(PairNetwork[Estimate]):
         self.head = nn.Conv2d(3 * cells, width, 1)
         self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
         self.last = zero_started(nn.Conv2d(width, cells, 3, padding=1))
+        self.gate = Gate()
         self.error = ErrorHead(width, CELL)
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
         self.multiple = blend.CELL_PX
-        sees_px = RADIUS_PX + 1 + CELL * (depth + 1) + blend.REACH_PX
+        # errors and the gate are averaged over a neighbourhood, one after the other
+        sees_px = RADIUS_PX + 1 + CELL * (depth + 1) + 2 * blend.REACH_PX
         self.halo_px = -(-sees_px // self.multiple) * self.multiple
 
     @classmethod
@@ -219,6 +220,8 @@ class Fusion(PairNetwork[Estimate]):
         x = functional.silu(x)
         residual = functional.pixel_shuffle(self.last(x).to(linear.dtype), CELL)[..., :height, :width]
         restored = torch.addcmul(linear, residual, level / ERROR_GAIN)
+        share = self.gate(near / level, far / level, restored / level, steering)
+        restored = torch.lerp(near, restored, share.to(near.dtype))
         return restored, near, self.error(x)[..., :height, :width], level
 
     def sorted_shots(self, low: Tensor, high: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
@@ -253,7 +256,8 @@ class Fusion(PairNetwork[Estimate]):
         with torch.no_grad():
             decision = mistaken(self.decide(low, high), focal_offset_um)
         restored, near, logarithms, level = self.unblended(low, high, decision)
-        return image_loss(restored, target) + ERROR_WEIGHT * likelihood(logarithms, restored, near, target, level)
+        loss = image_loss(restored, target) + HARM_WEIGHT * harm(restored, low, high, target)
+        return loss + ERROR_WEIGHT * likelihood(logarithms, restored, near, target, level)
 
     @torch.inference_mode()
     def calibrate(self, pairs: Pairs) -> None:

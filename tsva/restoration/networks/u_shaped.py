@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tsva.restoration import blend
-from tsva.restoration.blend import ErrorHead, blended, calibration, likelihood
+from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, calibration, harm, likelihood
 from tsva.restoration.networks.parts import (
     ContractingPath,
     ExpansivePath,
@@ -22,11 +22,6 @@ from tsva.restoration.pair_network import Pairs, SharperShot, SharperShotNetwork
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
-
-ERROR_WEIGHT = 0.1
-"""Of the likelihood of the expected errors, beside the images' loss."""
-FULL_SCALE = torch.ones(1, 1, 1, 1)
-"""What these networks' errors are relative to."""
 
 
 class UShaped(SharperShotNetwork):
@@ -95,7 +90,7 @@ class UShaped(SharperShotNetwork):
         restored, y1, logarithms = self.unblended(low, high, decision)
         if self.error is None:
             return restored, None
-        image, sd = blended(restored, y1, *self.error.errors(logarithms, FULL_SCALE.to(y1)))
+        image, sd = blended(restored, y1, *self.error.errors(logarithms, _full_scale(y1)))
         return image, sd
 
     def unblended(
@@ -135,7 +130,8 @@ class UShaped(SharperShotNetwork):
         loss = image_loss(restored.float(), target)
         if self.error is None:
             return loss
-        return loss + ERROR_WEIGHT * likelihood(logarithms, restored.float(), y1, target, FULL_SCALE.to(y1))
+        loss = loss + HARM_WEIGHT * harm(restored.float(), low, high, target)
+        return loss + ERROR_WEIGHT * likelihood(logarithms, restored.float(), y1, target, _full_scale(y1))
 
     @torch.inference_mode()
     def calibrate(self, pairs: Pairs) -> None:
@@ -148,7 +144,7 @@ class UShaped(SharperShotNetwork):
             low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
             *images, logarithms = self.unblended(low, high)
             true.append([float((image - target).square().mean()) for image in images])
-            expected.append([float(sd.square().mean()) for sd in self.error.errors(logarithms, FULL_SCALE)])
+            expected.append([float(sd.square().mean()) for sd in self.error.errors(logarithms, _full_scale(low))])
         self.error.calibration.mul_(calibration(torch.tensor(true), torch.tensor(expected)))
 
 
@@ -216,3 +212,8 @@ class TSVA(UShaped):
         shots = torch.cat([y1, y2])  # (2B, C, Y', X')
         found: Tensor = self.expansive([torch.cat(halves(each), dim=1) for each in self.contracting(shots)])
         return found
+
+
+def _full_scale(images: Tensor) -> Tensor:
+    """What these networks' errors are relative to."""
+    return images.new_ones(1, 1, 1, 1)

@@ -84,7 +84,7 @@ def test_before_training_it_is_the_linear_estimate() -> None:
     near, far = (low, high) if float(decision.focal_offset_um) >= 0 else (high, low)
     mean = decision.mean[..., None, None]
     linear = network.wiener(near - mean, far - mean, decision.focal_offset_um, decision.noise / decision.signal) + mean
-    torch.testing.assert_close(network(low, high), linear, rtol=0, atol=1e-7)
+    torch.testing.assert_close(network.unblended(low, high, decision)[0], linear, rtol=0, atol=1e-7)
 
 
 @torch.no_grad()
