@@ -111,7 +111,7 @@ def simulate_slide(
     slide_z_um = slide_draws.uniform(-SLIDE_POSITION_UM, SLIDE_POSITION_UM)
     slope = slide_draws.normal(0, settings.topography.tilt_sd_um_per_mm / 1000, 2)
     tables = _Tables(optics, microscope)
-    pairs_drawn = settings.draws if row.role in ("dataset1", "dataset2") else 0
+    pairs_drawn = settings.draws[row.role]
     for name, specimen, nuclei, reason in _specimens(row, settings, frame, sharp, seed):
         if specimen is None:
             yield SimulatedField(name, reason=reason)
