@@ -21,7 +21,7 @@ REACH_PX = CELL_PX * (NEIGHBOURS // 2 + 1)
 """How far a weight sees."""
 EVEN_DB = 0.5
 """Expected gain at which the restored image has half of the weight. Chosen on development laboratories."""
-SLOPE_DB = 0.25
+SLOPE_DB = 0.5
 """Expected gain, from there, that makes the weight 73 %."""
 LEAST_LOG, MOST_LOG = -13.0, -4.6
 """Logarithm of an expected squared error, relative to the image's level: 0.15 to 10 %."""
@@ -78,7 +78,9 @@ class ErrorHead(nn.Module):
         return sd[:, :1], sd[:, 1:]
 
 
-def blended(restored: Tensor, shot: Tensor, sd_restored: Tensor, sd_shot: Tensor) -> tuple[Tensor, Tensor]:
+def blended(
+    restored: Tensor, shot: Tensor, sd_restored: Tensor, sd_shot: Tensor, most: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The restored image where it is expected to be better than the shot, and the shot where it is not.
 
     Parameters
@@ -86,6 +88,8 @@ def blended(restored: Tensor, shot: Tensor, sd_restored: Tensor, sd_shot: Tensor
     restored, shot : (B, C, Y, X) float tensors
     sd_restored, sd_shot : (B, 1, Y, X) float tensors
         Expected errors.
+    most : (B, 1, 1, 1) or (B, 1, Y, X) float tensor, optional
+        The largest weight that the restored image may have.
 
     Returns
     -------
@@ -94,6 +98,7 @@ def blended(restored: Tensor, shot: Tensor, sd_restored: Tensor, sd_shot: Tensor
         Its expected error: the square of a mean is at most the mean of the squares.
     """
     share = weight(sd_restored, sd_shot)
+    share = share if most is None else share * most
     sd = torch.lerp(sd_shot.square(), sd_restored.square(), share).sqrt()
     return torch.lerp(shot, restored.to(shot.dtype), share.to(shot.dtype)), sd
 

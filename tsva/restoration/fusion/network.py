@@ -16,7 +16,7 @@ from tsva.restoration import blend
 from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, calibration, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
-from tsva.restoration.fusion.correction import CELL, Block, Gate, conditions, per_pixel
+from tsva.restoration.fusion.correction import CELL, Block, Gate, conditions, most_trust, per_pixel
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
@@ -74,7 +74,7 @@ class Fusion(PairNetwork[Estimate]):
     4. A residual network on cells of 2×2 pixels, steered by offset and noise, corrects it. It starts at zero.
     5. A gate blends the result with the nearer shot where the offset says too little of which is better.
     6. Errors are expected of the result and of the nearer shot; where the result is expected to gain nothing, the shot
-       stays (`tsva.restoration.blend`).
+       stays (`tsva.restoration.blend`). Near focus the result has at most half of the weight.
 
     Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
 
@@ -188,7 +188,8 @@ class Fusion(PairNetwork[Estimate]):
             Expected root mean square error of a pixel's colours.
         """
         restored, near, logarithms, level = self.unblended(low, high, decision)
-        return blended(restored, near, *self.error.errors(logarithms, level))
+        most = most_trust(decision.focal_offset_um, self.wiener.delta_um)
+        return blended(restored, near, *self.error.errors(logarithms, level), most)
 
     def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What the result is blended of.
