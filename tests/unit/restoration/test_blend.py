@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from tsva.restoration import blend
-from tsva.restoration.blend import ErrorHead, blended, calibration, likelihood, weight
+from tsva.restoration.blend import ErrorHead, blended, calibration, harm, likelihood, weight
+from tsva.restoration.fusion.correction import most_trust
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import restore
 from tsva.settings.methods import NetworkName
@@ -21,7 +23,7 @@ def even(restored: float, shot: float, size: int = 48) -> tuple[Tensor, Tensor]:
     return torch.full((1, 1, size, size), restored), torch.full((1, 1, size, size), shot)
 
 
-@pytest.mark.parametrize(("gain_db", "share"), [(-3.0, 0.0), (blend.EVEN_DB, 0.5), (6.0, 1.0)])
+@pytest.mark.parametrize(("gain_db", "share"), [(-6.0, 0.0), (blend.EVEN_DB, 0.5), (7.0, 1.0)])
 def test_the_image_that_is_expected_to_be_better_wins(gain_db: float, share: float) -> None:
     sd = even(0.02 * 10 ** (-gain_db / 20), 0.02)
     torch.testing.assert_close(weight(*sd), torch.full((1, 1, 48, 48), share), rtol=0, atol=1e-4)
@@ -113,3 +115,19 @@ def test_the_papers_networks_do_not_blend() -> None:
     with torch.inference_mode():
         assert network.with_error(low, high, network.decide(low, high))[1] is None
     assert not any(name.startswith("error") for name in network.state_dict())
+
+
+def test_near_focus_a_restored_image_has_at_most_half_of_the_weight() -> None:
+    offsets = torch.tensor([-3.0, -1.0, -0.75, 0.0, 0.5, 0.75, 1.0])
+    expected = torch.tensor([1.0, 1.0, 0.75, 0.5, 0.5, 0.75, 1.0])
+    torch.testing.assert_close(most_trust(offsets, 0.5).flatten(), expected)
+    assert most_trust(offsets.reshape(1, 1, 1, 7), 0.5).shape == (1, 1, 1, 7)
+
+
+def test_harm_is_what_is_lost_against_the_better_shot_and_gains_count_for_nothing() -> None:
+    target = torch.zeros(2, 1, 8, 8)
+    low, high = target + 0.1, target + 0.2
+    assert float(harm(target + 0.05, low, high, target)) == 0
+    worse = torch.cat([target[:1] + 0.4, target[:1] + 0.05])
+    expected = np.log((0.16 + blend.LEAST_VARIANCE) / (0.01 + blend.LEAST_VARIANCE)) / 2
+    assert float(harm(worse, low, high, target)) == pytest.approx(expected, rel=1e-4)
