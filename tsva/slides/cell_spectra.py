@@ -55,10 +55,10 @@ def measure_cells(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> Ce
     shift_px : (R, K, 2) float array
         What lies at p in `low` lies at p + shift in `high`; the common spectrum is taken as if it lay at p.
     """
-    one, two = _cells(low), _cells(high)
+    one, two = (cells_of(shot.astype(np.float32) / np.float32(255)) for shot in (low, high))
     levels = [cells.mean(axis=(-2, -1)) for cells in (one, two)]
     gradients = [_gradient(cells) for cells in (one, two)]
-    window, rings = _window_and_rings()
+    window, rings = window_and_rings()
     first, second = (
         scipy.fft.rfft2((cells - level[..., None, None]) * window)
         for cells, level in zip((one, two), levels, strict=True)
@@ -71,11 +71,11 @@ def measure_cells(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> Ce
     return CellMeasures(*(a.astype(np.float32) for a in (*levels, *gradients, spectra)))
 
 
-def _cells(image: np.ndarray) -> np.ndarray:
-    """(R, K, C, CELL_PX, CELL_PX) float32 of (Y, X, C) uint8."""
+def cells_of(image: np.ndarray) -> np.ndarray:
+    """(R, K, C, CELL_PX, CELL_PX) of (Y, X, C), which holds whole cells."""
     height, width, channels = image.shape
     cut = image.reshape(height // CELL_PX, CELL_PX, width // CELL_PX, CELL_PX, channels)
-    return cut.transpose(0, 2, 4, 1, 3).astype(np.float32) / np.float32(255)
+    return cut.transpose(0, 2, 4, 1, 3)
 
 
 def _gradient(cells: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ def _gradient(cells: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _window_and_rings() -> tuple[np.ndarray, np.ndarray]:
+def window_and_rings() -> tuple[np.ndarray, np.ndarray]:
     """Hann window, (CELL_PX, CELL_PX), and weights that gather power in bands, (frequencies, BANDS)."""
     hann = np.hanning(CELL_PX + 1)[:-1]
     window = np.outer(hann, hann)

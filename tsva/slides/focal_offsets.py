@@ -8,7 +8,9 @@ much spherical aberration the light has met, whether the stated distance of the 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -18,7 +20,7 @@ from scipy.ndimage import gaussian_filter
 from tsva.optics.otf import radial_otf
 from tsva.optics.pupil import pupil_of, spectrum
 from tsva.restoration.fusion.bands import BANDS, EDGES, FREQUENCIES
-from tsva.restoration.layered_section import Layers, layered_powers
+from tsva.restoration.layered_section import LEAST_FOCUS, Layers, layered_powers
 from tsva.settings.optics import OpticsSettings
 from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.cell_spectra import MODES
@@ -40,6 +42,8 @@ SLOPE, SLOPE_WEIGHT = 2.6, 0.5
 """Power of tissue falls as f^-SLOPE; how far a band's power strays from that (logarithm)."""
 DEPENDENT = 6.0
 """Frequencies of a cell that tell the same as one: the window smears neighbours, colours show the same tissue."""
+SHARED = 1.5
+"""Bands and colours share what the model has wrong: the evidence of all of them is worth so much less."""
 MOST_MODES = 12.0
 """The layered model is wrong by so much that a band never tells more than so many free frequencies."""
 LEAST_SIGNAL = 0.05
@@ -59,6 +63,8 @@ class Scene:
         Of the two shots.
     copy_low, copy_high : arrays
         Of the squared difference of either shot and the in-focus image.
+    to_low, to_high : arrays
+        Regression of either shot on the in-focus image.
     thickness_um, spherical_um, delta_scale : float
         What the scene is of.
     """
@@ -68,6 +74,8 @@ class Scene:
     common: np.ndarray
     copy_low: np.ndarray
     copy_high: np.ndarray
+    to_low: np.ndarray
+    to_high: np.ndarray
     thickness_um: float
     spherical_um: float
     delta_scale: float
@@ -90,40 +98,74 @@ class SceneFit:
     delta_scale_sd: float
 
 
-def scenes(optics: OpticsSettings, delta_um: float, channels: int) -> list[Scene]:
+@lru_cache(maxsize=2)
+def scenes(optics: OpticsSettings, delta_um: float, channels: int) -> tuple[Scene, ...]:
     """Every thickness, aberration and distance of the planes that is reckoned with."""
+    return tuple(
+        _scene(transfer, delta_um, thickness_um, spherical_um, scale)
+        for spherical_um in SPHERICAL_UM
+        for transfer in [_transfers(optics, spherical_um, channels, delta_um)]
+        for thickness_um, scale in product(THICKNESSES_UM, DELTA_SCALES)
+    )
+
+
+def one_scene(
+    optics: OpticsSettings, delta_um: float, channels: int, thickness_um: float, spherical_um: float
+) -> Scene:
+    """One of `scenes`, with the stated distance of the planes."""
+    return _scene(_transfers(optics, spherical_um, channels, delta_um), delta_um, thickness_um, spherical_um, 1.0)
+
+
+def _band_frequencies() -> np.ndarray:
+    """(BANDS * BAND_SAMPLES,) cycles a pixel; in each band so that every sample stands for the same area."""
     edges = np.array(EDGES) / CELL_PX
     share = (np.arange(BAND_SAMPLES) + 0.5) / BAND_SAMPLES
-    frequency = np.sqrt(edges[:-1, None] ** 2 * (1 - share) + edges[1:, None] ** 2 * share).ravel()
-    # most of a band's power lies at its lower edge
-    share_of_power = frequency.reshape(BANDS, BAND_SAMPLES) ** -SLOPE
-    share_of_power /= share_of_power.sum(axis=1, keepdims=True)
+    return np.asarray(np.sqrt(edges[:-1, None] ** 2 * (1 - share) + edges[1:, None] ** 2 * share).ravel())
+
+
+def _transfers(
+    optics: OpticsSettings, spherical_um: float, channels: int, delta_um: float
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Defocus, (…), to transfer functions at the bands' frequencies, (…, C, BANDS * BAND_SAMPLES)."""
     reach_um = REACH_UM + delta_um * max(DELTA_SCALES) + max(THICKNESSES_UM) / 2
     z_um = np.arange(-np.ceil(reach_um / Z_STEP_UM), np.ceil(reach_um / Z_STEP_UM) + 1) * Z_STEP_UM
-    found = []
-    for spherical_um in SPHERICAL_UM:
-        splines = [
-            CubicSpline(z_um, _transfer(optics, spherical_um, channel, frequency, z_um), axis=1)
-            for channel in (range(3) if channels == 3 else (1,))
-        ]
+    splines = [
+        CubicSpline(z_um, _transfer(optics, spherical_um, channel, _band_frequencies(), z_um), axis=1)
+        for channel in (range(3) if channels == 3 else (1,))
+    ]
+    return lambda at_um: np.moveaxis(np.stack([spline(at_um) for spline in splines]), (0, 1), (-2, -1))
 
-        def transfer(at_um: np.ndarray, splines: list[CubicSpline] = splines) -> np.ndarray:
-            return np.moveaxis(np.stack([spline(at_um) for spline in splines]), (0, 1), (-2, -1))
 
-        for thickness_um, scale in product(THICKNESSES_UM, DELTA_SCALES):
-            layers = Layers.uniform(thickness_um, STRUCTURE_DEPTH_UM, LAYERS)
-            shots_um = np.stack([OFFSETS_UM - scale * delta_um, OFFSETS_UM + scale * delta_um])
-            powers = layered_powers(transfer, layers, shots_um)
-            low, high, common = powers.shots[0, 0], powers.shots[1, 1], powers.shots[0, 1]
-            copies = (shot - 2 * target + powers.focus for shot, target in zip((low, high), powers.target, strict=True))
-            banded = [
-                (values.reshape(*values.shape[:-1], BANDS, BAND_SAMPLES) * share_of_power)
-                .sum(axis=-1)
-                .astype(np.float32)
-                for values in (low, high, common, *copies)
-            ]
-            found.append(Scene(*banded, thickness_um, spherical_um, scale))
-    return found
+def _scene(
+    transfer: Callable[[np.ndarray], np.ndarray],
+    delta_um: float,
+    thickness_um: float,
+    spherical_um: float,
+    scale: float,
+) -> Scene:
+    layers = Layers.uniform(thickness_um, STRUCTURE_DEPTH_UM, LAYERS)
+    powers = layered_powers(transfer, layers, np.stack([OFFSETS_UM - scale * delta_um, OFFSETS_UM + scale * delta_um]))
+    # most of a band's power lies at its lower edge
+    share = _band_frequencies().reshape(BANDS, BAND_SAMPLES) ** -SLOPE
+    share /= share.sum(axis=1, keepdims=True)
+
+    def banded(values: np.ndarray) -> np.ndarray:
+        return (values.reshape(*values.shape[:-1], BANDS, BAND_SAMPLES) * share).sum(axis=-1).astype(np.float32)
+
+    (low, high), (to_low, to_high) = (powers.shots[i, i] for i in (0, 1)), powers.target
+    focus = np.maximum(banded(powers.focus), LEAST_FOCUS)
+    return Scene(
+        low=banded(low),
+        high=banded(high),
+        common=banded(powers.shots[0, 1]),
+        copy_low=banded(low - 2 * to_low + powers.focus),
+        copy_high=banded(high - 2 * to_high + powers.focus),
+        to_low=banded(to_low) / focus,
+        to_high=banded(to_high) / focus,
+        thickness_um=thickness_um,
+        spherical_um=spherical_um,
+        delta_scale=scale,
+    )
 
 
 def _transfer(
@@ -167,7 +209,7 @@ def log_likelihood(spectra: np.ndarray, noise: np.ndarray, scene: Scene, *, boun
     modes = (modes / (1 + modes / MOST_MODES)).astype(np.float32)
     fit = (np.log(determinant) + trace) * modes
     if bounded:
-        fit = LOUDEST * -np.expm1((fit.min(axis=1, keepdims=True) - fit) / LOUDEST)
+        fit = LOUDEST / SHARED * -np.expm1((fit.min(axis=1, keepdims=True) - fit) / LOUDEST)
     fit = fit.sum(axis=(-1, -2))
     # a band strays from the power law by its own scatter and by that of what is measured
     law = np.log(signal) + np.float32(SLOPE) * np.log(np.array(FREQUENCIES, np.float32))
@@ -176,7 +218,8 @@ def log_likelihood(spectra: np.ndarray, noise: np.ndarray, scene: Scene, *, boun
     middle = (weight * law).sum(axis=-1) / total
     stray = (weight * (law - middle[..., None]) ** 2).sum(axis=(-1, -2))
     # colours show the same tissue
-    return np.asarray(-fit - 0.5 * stray / spectra.shape[1])
+    stray /= spectra.shape[1] * (SHARED if bounded else 1)
+    return np.asarray(-fit - 0.5 * stray)
 
 
 def specimen_power(both: np.ndarray, noise: np.ndarray, scene: Scene) -> np.ndarray:
@@ -185,7 +228,7 @@ def specimen_power(both: np.ndarray, noise: np.ndarray, scene: Scene) -> np.ndar
     return np.asarray(np.maximum(both - 2 * noise, LEAST_SIGNAL * noise) / transfer)
 
 
-def fit_scene(spectra: np.ndarray, noise: np.ndarray, weight: np.ndarray, candidates: list[Scene]) -> SceneFit:
+def fit_scene(spectra: np.ndarray, noise: np.ndarray, weight: np.ndarray, candidates: Sequence[Scene]) -> SceneFit:
     """Which scene a slide's cells are most like.
 
     Parameters
@@ -194,7 +237,7 @@ def fit_scene(spectra: np.ndarray, noise: np.ndarray, weight: np.ndarray, candid
         Of tissue cells, as of `log_likelihood`.
     weight : (N,) float array
         How much each cell is to count.
-    candidates : list of Scene
+    candidates : sequence of Scene
         Of `scenes`.
     """
     stated = [scene for scene in candidates if scene.delta_scale == 1]
@@ -266,13 +309,16 @@ def surface(likelihood: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _moments(likelihood: np.ndarray, prior: np.ndarray, prior_sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the offset's posterior."""
+    """Top of the offset's posterior, by a parabola between the grid's offsets, and the deviation about it."""
     log = likelihood - 0.5 * ((OFFSETS_UM - prior[..., None]) / prior_sd[..., None]) ** 2
+    best = np.clip(log.argmax(axis=-1), 1, log.shape[-1] - 2)
+    left, middle, right = (np.take_along_axis(log, (best + k)[..., None], axis=-1)[..., 0] for k in (-1, 0, 1))
+    bend = np.maximum(2 * middle - left - right, 1e-6)
+    top = OFFSETS_UM[best] + STEP_UM * np.clip(0.5 * (right - left) / bend, -1, 1)
     chance = np.exp(log - log.max(axis=-1, keepdims=True))
     chance /= chance.sum(axis=-1, keepdims=True)
-    mean = chance @ OFFSETS_UM
-    variance = (chance * (OFFSETS_UM - mean[..., None]) ** 2).sum(axis=-1)
-    return mean, np.sqrt(variance + STEP_UM**2 / 12)
+    variance = (chance * (OFFSETS_UM - top[..., None]) ** 2).sum(axis=-1)
+    return top, np.sqrt(variance)
 
 
 def _local_plane(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -313,5 +359,5 @@ def at_offsets(table: np.ndarray, focal_offset_um: np.ndarray) -> np.ndarray:
 
 def scene_at(scene: Scene, focal_offset_um: np.ndarray) -> Scene:
     """The scene at offsets, (N,), in place of `OFFSETS_UM`."""
-    tables = ("low", "high", "common", "copy_low", "copy_high")
+    tables = ("low", "high", "common", "copy_low", "copy_high", "to_low", "to_high")
     return replace(scene, **{name: at_offsets(getattr(scene, name), focal_offset_um) for name in tables})

@@ -57,6 +57,8 @@ class Survey:
         Level of the high shot over that of the low shot.
     scale : float
         Magnification of the high shot over that of the low shot.
+    thickness_um, spherical_um : float
+        Thickness of the section and spherical aberration that the slide's cells are most like.
     delta_scale : float
         Distance of the planes that their spectra suggest, over the stated one; NaN where the evidence is too weak.
     delta_scale_sd : float
@@ -83,6 +85,8 @@ class Survey:
     black: np.ndarray
     brightness: np.ndarray
     scale: float
+    thickness_um: float
+    spherical_um: float
     delta_scale: float
     delta_scale_sd: float
 

@@ -7,7 +7,8 @@ slide's corner: blocks of any size give the same survey.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -48,8 +49,9 @@ NOISE_LEVELS = 12
 NOISE_QUANTILE = 0.2
 NOISE_BANDS = slice(BANDS - 2, BANDS)
 QUIETEST = 0.92
-"""Where that quantile of the lesser of two shots of pure noise lies: a cell's power in those bands scatters by 6.5 %,
-the lesser of two lies 0.56 of that below the mean and scatters by 0.83 of it, a fifth of the cells 0.84 of this lower."""
+"""Where that quantile of the lesser of two shots of pure noise lies. A cell's power in those bands scatters by 6.5 %;
+the lesser of two lies 0.56 of that below the mean and scatters by 0.83 of it; a fifth of the cells lies 0.84 of this
+lower."""
 ROW_CHUNK = 16
 
 
@@ -180,6 +182,8 @@ def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: 
         black=black.astype(float),
         brightness=_brightness(level),
         scale=field.scale,
+        thickness_um=fit.scene.thickness_um,
+        spherical_um=fit.scene.spherical_um,
         delta_scale=fit.delta_scale,
         delta_scale_sd=fit.delta_scale_sd,
     )
@@ -232,7 +236,7 @@ def _brightness(level: np.ndarray) -> np.ndarray:
     return np.asarray(np.median(level[1] / np.maximum(level[0], 1e-3), axis=(0, 1)), dtype=float)
 
 
-def _window_of(planes: TwoPlanes, grid: CellGrid):  # type: ignore[no-untyped-def]
+def _window_of(planes: TwoPlanes, grid: CellGrid) -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
     """Reads grey levels about a cell, by reflection beyond the slide's edges."""
 
     def window(row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
@@ -247,7 +251,7 @@ def _window_of(planes: TwoPlanes, grid: CellGrid):  # type: ignore[no-untyped-de
     return window
 
 
-def _fitted(spectra: np.ndarray, floor: np.ndarray, usable: np.ndarray, candidates: list[Scene]) -> SceneFit:
+def _fitted(spectra: np.ndarray, floor: np.ndarray, usable: np.ndarray, candidates: Sequence[Scene]) -> SceneFit:
     chosen = np.flatnonzero(usable)
     # evenly over the slide; the scene needs hundreds of cells, not all
     chosen = (
@@ -298,6 +302,4 @@ def _copy_rmse(
 
 def _one(scene: Scene) -> Scene:
     """A scene at one offset a cell, as if that were the only one."""
-    from dataclasses import replace
-
     return replace(scene, low=scene.low[:, None], high=scene.high[:, None])

@@ -61,6 +61,8 @@ def made_up(rows: int = 3, columns: int = 2) -> Survey:
         black=random.random(3),
         brightness=random.random(3),
         scale=1.001,
+        thickness_um=2.0,
+        spherical_um=0.0,
         delta_scale=1.0,
         delta_scale_sd=0.01,
     )
