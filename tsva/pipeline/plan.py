@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -24,6 +25,8 @@ from tsva.settings.sheet import Role, SlideRow, parse_sheet
 BRACES = {"{", "}"}
 MADE_HERE = ("simulated", "image")
 """Sources whose stacks the simulate stage makes."""
+READING = {("ingest", "stack"), ("simulate", "image")}
+"""Stages that open a slide's files by the readers of their formats, and the source of such slides."""
 TABLE1_NETWORKS = ("burst", "tsva")
 """Networks of the paper's Table I."""
 STAGES = (
@@ -238,11 +241,13 @@ class Plan:
         return json.dumps({name: row.role for name, row in self.slides.items()})
 
     def code(self, stage: str, slide: str | None = None) -> str:
-        """Fingerprint of the code behind a stage; of a slide's ingest also of the readers that its files need."""
+        """Fingerprint of the code behind a stage; of a slide also of the readers that its files need."""
         row = self.slides.get(slide) if slide is not None else None
         modules = [f"tsva.cli.{stage}"]
-        if stage == "ingest" and row is not None and row.source == "stack":
+        if row is not None and (stage, row.source) in READING:
             modules += modules_behind(self.sheet.parent / row.path)
+        elif row is not None and (stage, row.source) == ("ingest", "planes"):
+            modules.append("tsva.readers.tiff_stacks")  # thousands of files, each of which would have to be opened
         return "-".join(map(code_digest, modules))
 
     def method_code(self, method: str) -> str:
@@ -346,7 +351,7 @@ class Plan:
 
 
 def sheet_text(path: Path) -> str:
-    """The text of a slide sheet.
+    """The text of a slide sheet, in UTF-8, or in UTF-16 with a byte order mark, as spreadsheets write "Unicode text".
 
     Raises
     ------
@@ -354,9 +359,13 @@ def sheet_text(path: Path) -> str:
         If it can't be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(str(path), got=str(error), wanted="readable UTF-8 text", do="Save it as UTF-8.") from None
+    if "\0" in text:
+        raise UserError(str(path), got="null characters", wanted="readable UTF-8 text", do="Save it as UTF-8.")
+    return text
 
 
 @cache

@@ -6,19 +6,26 @@ It needs no library, as planning is to wait for none.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from tsva.errors import UserError
-from tsva.readers.head import PICTURES, head_of
+from tsva.readers.head import head_of
 
-STACK_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk", ".ndpi", ".czi", ".dcm")
-"""Of z-stacks in a folder; a file that the sheet names may be called anything."""
 PICTURE_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".png", ".jpg", ".jpeg", ".bmp")
 """Of planes."""
+KNOWN_ENDINGS = re.compile(
+    r"(?:\.ome|\.companion|\.lsm)?\.(?:tiff?|btf|tf[28]|lsm|stk|ndpi|svs|scn|bif|mrxs|vms|czi|nd2|lif|dcm|zarr|ome|xml|"
+    r"png|jpe?g|bmp)$",
+    re.IGNORECASE,
+)
+ENDINGS = re.compile(rf"{KNOWN_ENDINGS.pattern}|\.[a-z]\w{{0,4}}$", re.IGNORECASE)
 ZARR_MARKS = ("zarr.json", ".zgroup")
 ZARR_HIDDEN = (".zgroup", ".zarray", ".zattrs", ".zmetadata")
 """Files of Zarr whose names begin with a dot, which otherwise means that an operating system put them there."""
+SYSTEM_FOLDERS = ("@eadir", "#recycle", "__macosx", "$recycle.bin", "system volume information", "lost+found")
+"""What storage servers and operating systems put beside files, thumbnails of the same names among it."""
 SHOWN = 3
 """Names in a message."""
 
@@ -42,15 +49,21 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether an operating system put a file there, such as macOS' ``._A1.tif`` or ``.DS_Store``."""
-    return name.startswith(".") and name not in ZARR_HIDDEN
+    """Whether an operating system put a file or folder there, such as macOS' ``._A1.tif`` or ``@eaDir``."""
+    return (name.startswith(".") and name not in ZARR_HIDDEN) or name.casefold() in SYSTEM_FOLDERS
 
 
 def places_at(path: Path) -> list[Path]:
     """The file or folder that a path names, or those that it matches as a pattern, sorted."""
     if path.exists():
         return [path]
-    return sorted(place for place in path.parent.glob(path.name) if not is_hidden(place.name))
+    # what comes before the first folder that is a pattern itself
+    start = path.parent
+    while not start.exists() and start != start.parent:
+        start = start.parent
+    pattern = path.relative_to(start).as_posix()
+    found = [place for place in start.glob(pattern) if not any(map(is_hidden, place.relative_to(start).parts))]
+    return sorted(found)
 
 
 def matching(path: Path, where: str) -> list[Path]:
@@ -95,10 +108,20 @@ def is_dicom(path: Path) -> bool:
     return head_of(path).is_dicom
 
 
+def stem_of(path: Path) -> str:
+    """A file's or folder's name without its ending, such as ``.ome.tif``; what follows a decimal point is none."""
+    return ENDINGS.sub("", path.name) or path.name
+
+
+def has_known_ending(path: Path) -> bool:
+    """Whether a file or folder is named as images are."""
+    return KNOWN_ENDINGS.search(path.name) is not None
+
+
 def looks_like_image(path: Path) -> bool:
     """Whether a file begins as an image does, whatever its name."""
     head = head_of(path)
-    return head.is_tiff or head.is_czi or head.is_dicom or head.start.startswith(PICTURES)
+    return head.is_tiff or head.is_czi or head.is_dicom or head.is_picture
 
 
 def shown(names: list[str]) -> str:

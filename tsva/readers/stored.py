@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -26,16 +27,29 @@ class Objective:
 
     na: float | None = None
     magnification: float | None = None
+    immersion: str = ""
 
 
 UNKNOWN = Objective()
 
 
-class PlaneReader(Protocol):
-    """An open image, read by plane and region."""
+@dataclass(frozen=True)
+class Level:
+    """One resolution of an image; `reduction` is 1 for the finest."""
 
-    def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """(height, width, 1 or 3) uint8 or uint16 pixels of a plane (counted as stored); the region lies within it."""
+    height: int
+    width: int
+    reduction: float
+
+
+class PlaneReader(Protocol):
+    """An open image, read by plane, region and level."""
+
+    def read(self, plane: int, top: int, left: int, height: int, width: int, level: int = 0) -> np.ndarray:
+        """(height, width, 1 or 3) uint8 or uint16 pixels of a plane (counted as stored); the region lies within it.
+
+        The level's own pixels are counted.
+        """
         ...
 
 
@@ -71,6 +85,10 @@ class StoredImage:
         Gives a context manager that holds the file open, and a `PlaneReader`.
     files : tuple of Path
         All files that the image lies in, where these are several.
+    levels : tuple of Level
+        Resolutions, from fine to coarse; the finest one at least.
+    stored_as : str
+        How pixels are compressed, where known.
     """
 
     name: str
@@ -87,6 +105,12 @@ class StoredImage:
     objective: Objective
     open: Callable[[], AbstractContextManager[PlaneReader]]
     files: tuple[Path, ...] = ()
+    levels: tuple[Level, ...] = ()
+    stored_as: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            object.__setattr__(self, "levels", (Level(self.height_px, self.width_px, 1.0),))
 
     @property
     def z_um(self) -> tuple[float, ...] | None:
@@ -99,13 +123,20 @@ class StoredImage:
         return self.pixel.um
 
 
+OPACITY = {"alpha", "opacity"}
 COLOURS = {"red": 0, "r": 0, "green": 1, "g": 1, "blue": 2, "b": 2}
 UNNAMED = re.compile(r"(?:(?:channel|ch|c|image)?[\s:_#-]*(?:\d+[\s:_-]*)*)?", re.IGNORECASE)
 """Names that say nothing, such as ``Channel:0:1``."""
+DYE = re.compile(
+    r"(?<![a-z])(?:dapi|hoechst|draq|fitc|tritc|rhod|alexa|af ?\d|atto|cy ?\d|[a-z]{0,2}[gyrc]fp|mcherry|tdtomato|"
+    r"texas|tx ?red|dsred|syto|pi(?![a-z])|\d{3} ?nm)",
+    re.IGNORECASE,
+)
+"""Of fluorescence: a channel that is shown in a colour is no channel of a colour camera."""
 
 
 def colour_order(names: tuple[str, ...], count: int, where: str) -> tuple[int, ...] | None:
-    """Which of three channels are red, green and blue, by their names; None where they have none.
+    """Which of several channels are red, green and blue (and opacity), by their names; None where they have none.
 
     Parameters
     ----------
@@ -121,18 +152,21 @@ def colour_order(names: tuple[str, ...], count: int, where: str) -> tuple[int, .
     UserError
         If they are called otherwise, such as DAPI: fluorescence is no colour image.
     """
-    if count != 3 or len(names) != count or all(UNNAMED.fullmatch(name) for name in names):
+    if count < 2 or len(names) != count or all(UNNAMED.fullmatch(name) for name in names):
         return None
-    found = [{COLOURS[word] for word in re.split(r"[^a-z]+", name.casefold()) if word in COLOURS} for name in names]
-    places = [colours.pop() if len(colours) == 1 else None for colours in found]
-    if set(places) != {0, 1, 2}:
+    words = [set(re.split(r"[^a-z]+", name.casefold())) for name in names]
+    opaque = (count - 1,) if count in (2, 4) and words[-1] & OPACITY else ()
+    if count - len(opaque) == 1:
+        return None
+    found = [sorted({COLOURS[word] for word in said & set(COLOURS)}) for said in words[: count - len(opaque)]]
+    if sorted(found) != [[0], [1], [2]] or any(DYE.search(name) for name in names):
         raise UserError(
             where,
             got=f"channels {', '.join(names)}",
             wanted="grey, or red, green and blue",
             do="Export one channel as grey, or the colour image as RGB.",
         )
-    return tuple(places.index(colour) for colour in range(3))
+    return (*(found.index([colour]) for colour in range(3)), *opaque)
 
 
 def channel_names(count: int, named: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -143,17 +177,8 @@ def channel_names(count: int, named: tuple[str, ...] = ()) -> tuple[str, ...]:
     return usual.get(count, tuple(f"channel {i + 1}" for i in range(count)))
 
 
-@dataclass(frozen=True)
-class Level:
-    """One resolution of an image; `reduction` is 1 for the finest."""
-
-    height: int
-    width: int
-    reduction: float
-
-
-class RegionReader(Protocol):
-    """An open image, read region by region.
+class RegionReader:
+    """A sharp image, open: its only plane, read region by region.
 
     Attributes
     ----------
@@ -163,28 +188,27 @@ class RegionReader(Protocol):
         Pixel size of the finest level, as far as the file says it.
     objective : Objective
         Where the file knows it.
-    levels : list of Level
+    levels : tuple of Level
         From fine to coarse.
     """
 
-    where: str
-    pixel: PixelSize
-    objective: Objective
-    levels: list[Level]
+    def __init__(self, image: StoredImage, reader: PlaneReader) -> None:
+        self.where, self.pixel, self.objective, self.levels = image.where, image.pixel, image.objective, image.levels
+        self._reader = reader
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) uint8 pixels of a level, whose own pixels are counted; the region lies within it."""
-        ...
+        return self._reader.read(0, top, left, height, width, level)
 
 
-class ArrayRegions:
-    """A `RegionReader` of an image that is in memory as a whole."""
+class ArrayReader:
+    """A `PlaneReader` of an image that is decoded as a whole, once."""
 
-    def __init__(self, where: str, pixels: np.ndarray) -> None:
-        self.where, self._pixels = where, pixels
-        self.pixel = PixelSize()
-        self.objective = UNKNOWN
-        self.levels = [Level(pixels.shape[0], pixels.shape[1], 1.0)]
+    def __init__(self, decode: Callable[[], np.ndarray]) -> None:
+        self._decode = cache(decode)
 
-    def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:  # noqa: ARG002
-        return self._pixels[top : top + height, left : left + width]
+    def read(self, plane: int, top: int, left: int, height: int, width: int, level: int = 0) -> np.ndarray:
+        """(height, width, 1 or 3) uint8 or uint16 pixels."""
+        if plane or level:
+            raise ValueError("one plane, one level")
+        return self._decode()[top : top + height, left : left + width]

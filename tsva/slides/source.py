@@ -35,14 +35,29 @@ class TwoPlanes(Protocol):
         Of the source's content: another source has another one.
     """
 
-    where: str
-    shape: tuple[int, int]
-    channels: int
-    pixel_um: float
-    delta_um: float
-    magnification: float | None
-    icc_profile: bytes | None
-    digest: str
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def pixel_um(self) -> float: ...
+
+    @property
+    def delta_um(self) -> float: ...
+
+    @property
+    def magnification(self) -> float | None: ...
+
+    @property
+    def icc_profile(self) -> bytes | None: ...
+
+    @property
+    def digest(self) -> str: ...
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Low shot and high shot, (height, width, C) uint8 each; the region lies within the slide."""
@@ -52,11 +67,20 @@ class TwoPlanes(Protocol):
 class Plane(Protocol):
     """One focal plane, read region by region; attributes as of `TwoPlanes`, `pixel_um` None where nobody says it."""
 
-    where: str
-    shape: tuple[int, int]
-    channels: int
-    pixel_um: float | None
-    magnification: float | None
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def pixel_um(self) -> float | None: ...
+
+    @property
+    def magnification(self) -> float | None: ...
 
     def read(self, y: int, x: int, height: int, width: int) -> np.ndarray:
         """(height, width, C) uint8; the region lies within the plane."""
