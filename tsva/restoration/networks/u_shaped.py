@@ -194,7 +194,7 @@ class TSVA(UShaped):
 
     References
     ----------
-    Two-shot virtual autofocusing, section III; docs/training.md says how 27 layers are read from it.
+    Two-shot virtual autofocusing, section III; docs/networks.md says how 27 layers are read from it.
     """
 
     residual: ClassVar[bool] = True
