@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -42,8 +43,6 @@ SLOPE, SLOPE_WEIGHT = 2.6, 0.5
 """Power of tissue falls as f^-SLOPE; how far a band's power strays from that (logarithm)."""
 DEPENDENT = 6.0
 """Frequencies of a cell that tell the same as one: the window smears neighbours, colours show the same tissue."""
-SHARED = 1.5
-"""Bands and colours share what the model has wrong: the evidence of all of them is worth so much less."""
 MOST_MODES = 12.0
 """The layered model is wrong by so much that a band never tells more than so many free frequencies."""
 LEAST_SIGNAL = 0.05
@@ -209,7 +208,7 @@ def log_likelihood(spectra: np.ndarray, noise: np.ndarray, scene: Scene, *, boun
     modes = (modes / (1 + modes / MOST_MODES)).astype(np.float32)
     fit = (np.log(determinant) + trace) * modes
     if bounded:
-        fit = LOUDEST / SHARED * -np.expm1((fit.min(axis=1, keepdims=True) - fit) / LOUDEST)
+        fit = LOUDEST * -np.expm1((fit.min(axis=1, keepdims=True) - fit) / LOUDEST)
     fit = fit.sum(axis=(-1, -2))
     # a band strays from the power law by its own scatter and by that of what is measured
     law = np.log(signal) + np.float32(SLOPE) * np.log(np.array(FREQUENCIES, np.float32))
@@ -218,8 +217,7 @@ def log_likelihood(spectra: np.ndarray, noise: np.ndarray, scene: Scene, *, boun
     middle = (weight * law).sum(axis=-1) / total
     stray = (weight * (law - middle[..., None]) ** 2).sum(axis=(-1, -2))
     # colours show the same tissue
-    stray /= spectra.shape[1] * (SHARED if bounded else 1)
-    return np.asarray(-fit - 0.5 * stray)
+    return np.asarray(-fit - 0.5 * stray / spectra.shape[1])
 
 
 def specimen_power(both: np.ndarray, noise: np.ndarray, scene: Scene) -> np.ndarray:
@@ -360,4 +358,5 @@ def at_offsets(table: np.ndarray, focal_offset_um: np.ndarray) -> np.ndarray:
 def scene_at(scene: Scene, focal_offset_um: np.ndarray) -> Scene:
     """The scene at offsets, (N,), in place of `OFFSETS_UM`."""
     tables = ("low", "high", "common", "copy_low", "copy_high", "to_low", "to_high")
-    return replace(scene, **{name: at_offsets(getattr(scene, name), focal_offset_um) for name in tables})
+    found: dict[str, Any] = {name: at_offsets(getattr(scene, name), focal_offset_um) for name in tables}
+    return replace(scene, **found)

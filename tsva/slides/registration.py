@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from scipy.ndimage import map_coordinates, spline_filter
 
@@ -10,7 +12,7 @@ from tsva.slides.survey import Survey
 
 LEAST_MOVED_PX = 0.01
 """Shifts below cost less than interpolation."""
-SPLINE = 5
+SPLINE: Final = 5
 """Order of the interpolation; a cubic one would take a tenth of a decibel off the finest detail."""
 REACH_PX = 12
 """So far from a pixel its interpolated value depends on others, to a millionth."""
@@ -101,6 +103,9 @@ def _resampled(image: np.ndarray, shift: np.ndarray) -> np.ndarray:
     x = np.arange(width, dtype=np.float32)[None, :] + shift[..., 1]
     out = np.empty(image.shape, np.float32)
     for channel in range(channels):
-        series = spline_filter(image[..., channel].astype(np.float32), SPLINE, output=np.float32, mode="mirror")
-        out[..., channel] = map_coordinates(series, (y, x), np.float32, SPLINE, "mirror", prefilter=False)
+        series = np.empty((height, width), np.float32)
+        spline_filter(image[..., channel].astype(np.float32), SPLINE, output=series, mode="mirror")
+        map_coordinates(
+            series, np.stack([y, x]), output=out[..., channel], order=SPLINE, mode="mirror", prefilter=False
+        )
     return out

@@ -69,7 +69,7 @@ def fit_field(
     if not good.any():
         return ShiftField(np.zeros((*cells, 2)), np.zeros(cells, bool), 1.0)
     growth = _growth(tile_shift_px, tile_error_px, good)
-    middles = np.stack(np.mgrid[: good.shape[0], : good.shape[1]], axis=-1) + 0.5  # in tiles
+    middles = np.moveaxis(np.indices(good.shape), 0, -1) + 0.5  # in tiles
     rest = np.where(good[..., None], tile_shift_px - growth * middles, np.nan)
     smooth, known = _smoothed(rest, tile_error_px, good)
     shift, told = _by_cell(smooth, known, cells, growth, window)
@@ -127,8 +127,8 @@ def _smoothed(rest: np.ndarray, error: np.ndarray, good: np.ndarray) -> tuple[np
             known, weight = known & ~lonely, np.where(lonely, 0, weight)
             mean[lonely] = 0
         found = np.where((total > 0)[..., None], mean, found)
-    beside = sum(_moved(known.astype(int), dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)) > 0
-    return np.where(beside[..., None], found, np.nan), np.asarray(beside)
+    beside = np.any([_moved(known, dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)], axis=0)
+    return np.where(beside[..., None], found, np.nan), beside
 
 
 def _moved(field: np.ndarray, dy: int, dx: int) -> np.ndarray:

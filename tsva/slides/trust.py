@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 
 from tsva.slides.cell_grid import CELL_PX
-from tsva.slides.errors_expected import copy_error, restore_error
+from tsva.slides.errors_expected import expected_errors
 from tsva.slides.focal_offsets import one_scene, scene_at
 from tsva.slides.reblur import reblurred
 from tsva.slides.survey import Survey
@@ -124,8 +124,7 @@ class Judge:
             own = np.sqrt(squares.reshape(shape[0], CELL_PX, shape[1], CELL_PX).mean(axis=(1, 3)))
         survey_copy = survey.copy_rmse[cells]
         noise_rms = np.sqrt(noise.mean(axis=-1))
-        restoring = restore_error(own, survey_copy, blurred, noise_rms, offset_um)
-        copying = copy_error(survey_copy, blurred, restoring)
+        restoring, copying = expected_errors(own, survey_copy, blurred, noise_rms, offset_um, survey.delta_um)
         verdict = self._verdicts(cells, restoring, copying, blurred.residual)
         values = {"expected_rmse": restoring, "copy_rmse": copying, "reblur_residual": blurred.residual}
         glass = survey.glass[cells]
