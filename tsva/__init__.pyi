@@ -10,7 +10,7 @@ from tsva.api import make_pairs as make_pairs
 from tsva.api import open_fields as open_fields
 from tsva.api import open_stack as open_stack
 from tsva.api import refocus as refocus
-from tsva.api import refocus_slide as refocus_slide
 from tsva.api import score as score
 from tsva.errors import UserError as UserError
 from tsva.restoration.contract import Restoration as Restoration
+from tsva.slides.from_python import refocus_slide as refocus_slide
