@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_survey import shots, surveyed
 
+from tsva.slides.plane_alignment import align, high_is_moved, margin_px, pixel_shifts
 from tsva.slides.plane_shift import TILE_PX, tile_shift
-from tsva.slides.registration import align, high_is_moved, margin_px, pixel_shifts
 from tsva.slides.shift_field import WINDOW_PX, fit_field
 
 
