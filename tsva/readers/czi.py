@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from xml.parsers.expat import ExpatError
 
@@ -14,31 +12,12 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.czi_header import check_czi
+from tsva.readers.extras import needed
 from tsva.readers.listing import stem_of
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb
 from tsva.readers.scale import Word, heights, pixel_size
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.readers.tiff import check_decoded, reading
-
-
-def needed(module: str, extra: str, where: str) -> ModuleType:
-    """Import a module of an optional dependency.
-
-    Raises
-    ------
-    UserError
-        If it isn't installed; names the extra that brings it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise UserError(
-            where,
-            got=f"a file that {module.split('.')[0]} reads, which is not installed",
-            wanted=f"the extra {extra!r}",
-            do=f"Install it (pip install 'tsva[{extra}]'), or export as OME-TIFF.",
-        ) from None
-
 
 UM_PER_M = 1e6
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from tsva.readers.head import Head, head_of
 from tsva.readers.listing import is_dicom, is_hidden, is_zarr, places_at
 
+LIF, ND2 = b"\x70\x00\x00\x00", b"\xda\xce\xbe\x0a"
+
 
 class Format(NamedTuple):
     """A format: its name, its reader's module and function (of a path, giving stored images), and what tells it."""
@@ -27,6 +29,8 @@ FORMATS = (
     Format("OME-Zarr", "tsva.readers.zarr_images", "zarr_images", lambda path, _: is_zarr(path)),
     Format("DICOM", "tsva.readers.dicom", "dicom_images", lambda path, _: is_dicom(path)),
     Format("CZI", "tsva.readers.czi", "czi_images", lambda _, head: head.is_czi),
+    Format("LIF", "tsva.readers.lif", "lif_images", lambda _, head: head.start.startswith(LIF)),
+    Format("ND2", "tsva.readers.nd2_files", "nd2_images", lambda _, head: head.start.startswith(ND2)),
     Format("TIFF", "tsva.readers.tiff_stacks", "tiff_images", lambda _, head: head.is_tiff or head.is_companion),
     Format("PNG, JPEG and BMP", "tsva.readers.images", "raster_images", lambda _, head: head.is_picture),
 )

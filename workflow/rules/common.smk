@@ -213,6 +213,12 @@ def first_slide_first(wildcards):
     return 1 if plan.slides[wildcards.slide].role == "train" else 0
 
 
+def listed_first(wildcards):
+    """Priority of training: networks in the order of train.networks, so that the longest can be named first."""
+    order = [*reversed(plan.networks)]
+    return 2 + (order.index(wildcards.network) if wildcards.network in order else 0)
+
+
 def counted_tables():
     """Tables that the count stage writes for the report."""
     return len(plan.reports["report"]) * len(plan.datasets)

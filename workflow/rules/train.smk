@@ -10,7 +10,7 @@ rule train:
         summary="results/train/{network}/summary.json",
     log:
         "logs/train/{network}.log",
-    priority: 2  # the longest jobs; others fill the gaps
+    priority: listed_first  # the longest jobs; others fill the gaps
     conda:
         ENV
     threads: share_of_cores(len(plan.networks))
