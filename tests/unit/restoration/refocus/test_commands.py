@@ -1,4 +1,4 @@
-"""tsva refocus and tsva refocus-slide, from the tables to the files."""
+"""tsva refocus and tsva refocus-fields, from the tables to the files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from settings_file import settings_option
 from tsva.acquisition.pair import shots_about
 from tsva.acquisition.stack import Stack
 from tsva.cli.refocus import command as refocus
-from tsva.cli.refocus_slide import command as refocus_slide
+from tsva.cli.refocus_fields import command as refocus_slide
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack, write_stack
 from tsva.restoration.checkpoint import Checkpoint, save

@@ -141,7 +141,7 @@ def test_scores_are_the_metrics_and_identical_images_have_no_psnr() -> None:
 
 def test_refocusing_never_waits_for_lightning() -> None:
     code = (
-        "import sys, tsva.restoration.refocus, tsva.cli.refocus, tsva.cli.refocus_slide; "
+        "import sys, tsva.restoration.refocus, tsva.cli.refocus, tsva.cli.refocus_fields; "
         "import tsva.restoration.checkpoint; "
         + ("print([m for m in ('lightning', 'torchmetrics', 'matplotlib') if m in sys.modules])")
     )
