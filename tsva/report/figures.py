@@ -10,19 +10,36 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tsva.evaluation.names import NOTHING, dataset_name, drawn, lead_of, listed, method_name, offset
+from tsva.evaluation.names import MATCHED, NOTHING, dataset_name, drawn, lead_of, listed, method_name, offset
 from tsva.evaluation.rows import Row, average, columns
-from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, svg
+from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, Plot
 
 Summary = Mapping[str, Any]
 WIDE, NARROW = (9.6, 3.7), (5.4, 3.8)
+SCORED = ("method", "focal_offset_um", "psnr_db", "psnr_low_db", "psnr_high_db", "psnr_sd_db", "patches", "slides")
+COMPARED = (
+    "dataset",
+    "method",
+    "baseline",
+    "protocol",
+    "target",
+    "focal_offset_um",
+    "difference_db",
+    "low_db",
+    "high_db",
+    "share_worse",
+    "pairs",
+    "slides",
+)
+"""Columns of the figures' CSV files."""
+BEYOND_DB = 3.0
+"""An interval of one slide or two can be tens of decibels wide, and would flatten all curves."""
 AVERAGES = (("cont.\nmean", "continuous"), ("strict\nmean", "strict"))
 DELTA_METHODS = {
     "sharper_shot": "sharper shot as captured",
@@ -30,25 +47,19 @@ DELTA_METHODS = {
     "wiener_two_shot": "Wiener, two shots (known n)",
     "wiener_blind": "Wiener, two shots (n estimated)",
 }
-FIGURES: dict[str, Callable[..., Markup | None]] = {}
+FIGURES: dict[str, Callable[..., Plot | None]] = {}
 """Every figure by its name."""
 Arguments = ParamSpec("Arguments")
 
 
-def figure(draw: Callable[Arguments, str | None]) -> Callable[Arguments, Markup | None]:
-    """Make a figure known to the templates; its element of our own making is not escaped again."""
-
-    def drawn_figure(*arguments: Arguments.args, **named: Arguments.kwargs) -> Markup | None:
-        text = draw(*arguments, **named)
-        return None if text is None else Markup(text)
-
-    drawn_figure.__doc__ = draw.__doc__
-    FIGURES[draw.__name__] = drawn_figure
-    return drawn_figure
+def figure(make: Callable[Arguments, Plot | None]) -> Callable[Arguments, Plot | None]:
+    """Make a figure known to the templates."""
+    FIGURES[make.__name__] = make
+    return make
 
 
 @figure
-def psnr_by_offset(summary: Summary, dataset: str, target: str) -> str:
+def psnr_by_offset(summary: Summary, dataset: str, target: str) -> Plot:
     """PSNR of every method by ΔD, with the interval over slides as a band."""
     rows = [
         row
@@ -75,7 +86,7 @@ def psnr_by_offset(summary: Summary, dataset: str, target: str) -> str:
         axes.legend()
 
     label = f"Line plot of PSNR by focal offset on {dataset_name(dataset)}, {_against(target)}: {_names(methods)}."
-    return svg(draw, f"psnr-{dataset}-{target}", label, NARROW)
+    return Plot(f"psnr-{dataset}-{target}", label, NARROW, draw, _picked(rows, SCORED))
 
 
 def _against(target: str) -> str:
@@ -93,12 +104,17 @@ def _style(method: str, methods: Iterable[str]) -> dict[str, Any]:
     """Colour, marker and dashes of a method: the same in every figure of a data set."""
     if method == NOTHING:
         return {"color": MUTED, "marker": "x", "linestyle": "--"}
-    place = [name for name in methods if name != NOTHING].index(method) % len(SERIES)
-    return {"color": SERIES[place], "marker": MARKERS[place], "linestyle": "-"}
+    place = [name for name in methods if name != NOTHING].index(method)
+    dashes = ("-", "--", ":")[place // len(SERIES) % 3]
+    return {"color": SERIES[place % len(SERIES)], "marker": MARKERS[place % len(MARKERS)], "linestyle": dashes}
 
 
 def _values(rows: Iterable[Row], key: str) -> np.ndarray:
     return np.array([np.nan if row[key] is None else row[key] for row in rows], dtype=float)
+
+
+def _picked(rows: Iterable[Row], keys: Sequence[str]) -> list[dict[str, Any]]:
+    return [{key: row[key] for key in keys} for row in rows]
 
 
 def _names(methods: Iterable[str]) -> str:
@@ -106,7 +122,7 @@ def _names(methods: Iterable[str]) -> str:
 
 
 @figure
-def differences(summary: Summary, dataset: str) -> str | None:
+def differences(summary: Summary, dataset: str) -> Plot | None:
     """Paired differences by ΔD and on average: methods less Y1, and the lead method less the others; None without."""
     rows = [
         row
@@ -137,7 +153,13 @@ def differences(summary: Summary, dataset: str) -> str | None:
             axes.margins(y=0.12)
 
     label = f"Paired differences in PSNR by focal offset on {dataset_name(dataset)}, with intervals over slides."
-    return svg(draw, f"difference-{dataset}", label, WIDE)
+    drawn_rows = [
+        row
+        for row in rows
+        if any((row["method"], row["baseline"]) in compared for _, compared in panels)
+        and row["protocol"] in ("strict", "continuous")
+    ]
+    return Plot(f"difference-{dataset}", label, WIDE, draw, _picked(drawn_rows, COMPARED))
 
 
 def _whiskers(
@@ -157,7 +179,7 @@ def _whiskers(
 
 
 @figure
-def psnr_by_delta(advice: Mapping[str, Any]) -> str:
+def psnr_by_delta(advice: Mapping[str, Any]) -> Plot:
     """Mean PSNR by δ, one shot at F beside it, the best δ's interval as a band.
 
     Parameters
@@ -185,11 +207,11 @@ def psnr_by_delta(advice: Mapping[str, Any]) -> str:
         axes.legend(loc="lower left")
 
     label = f"Line plot of PSNR by half the distance of the shots: {', '.join(DELTA_METHODS.values())}."
-    return svg(draw, "advise-delta", label, (7.2, 4.2))
+    return Plot("shot-offset", label, (7.2, 4.2), draw, advice["curves"])
 
 
 @figure
-def point_spread(optics: Mapping[str, Any], planes: Sequence[np.ndarray]) -> str:
+def point_spread(optics: Mapping[str, Any], planes: Sequence[np.ndarray]) -> Plot:
     """The axial curve of the point spread function with positions marked on it, and the lateral planes there.
 
     Parameters
@@ -218,11 +240,14 @@ def point_spread(optics: Mapping[str, Any], planes: Sequence[np.ndarray]) -> str
         figure.colorbar(scale, ax=panes, shrink=0.7, label="√ intensity")
 
     places = listed(f"{mark['defocus_um']:g}" for mark in marked)
-    return svg(draw, "point-spread", f"Point spread function: along the axis, and across it at ΔD = {places} µm.", WIDE)
+    label = f"Point spread function: along the axis, and across it at ΔD = {places} µm."
+    axial = zip(optics["axial"]["defocus_um"], optics["axial"]["intensity"], strict=True)
+    rows = [{"defocus_um": defocus, "intensity": intensity} for defocus, intensity in axial]
+    return Plot("point-spread", label, WIDE, draw, rows)
 
 
 @figure
-def focal_positions(summary: Summary) -> str | None:
+def focal_positions(summary: Summary) -> Plot | None:
     """Fig. 5's question: do focal positions scatter as assumed, and were the offsets drawn so? None without fields."""
     found = summary["focus"]["offsets"]
     datasets = summary["datasets"]
@@ -243,7 +268,9 @@ def focal_positions(summary: Summary) -> str | None:
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
     label = "Histograms of focal positions found and of offsets drawn, each beside the Gaussian that the paper assumes."
-    return svg(draw, "focal-positions", label, WIDE)
+    numbers = [{"of": "found", **row} for row in found["histogram"]]
+    numbers += [{"of": dataset["dataset"], **row} for dataset in datasets for row in dataset["drawn_offsets"]]
+    return Plot("focal-positions", label, WIDE, draw, numbers)
 
 
 def _bars(axes: Axes, rows: Sequence[Row], x: str, y: str, expected: str, step: float) -> None:
@@ -255,7 +282,7 @@ def _bars(axes: Axes, rows: Sequence[Row], x: str, y: str, expected: str, step: 
 
 
 @figure
-def training(summary: Summary) -> str | None:
+def training(summary: Summary) -> Plot | None:
     """Verification PSNR and training loss by step, a line a network; None without training."""
     networks = [network for network in summary["training"] if network["log"].get("step")]
     if not networks:
@@ -275,7 +302,12 @@ def training(summary: Summary) -> str | None:
         quality.legend()
         loss.legend()
 
-    return svg(draw, "training", f"Training curves of {_names(names)}.", WIDE)
+    rows = [
+        {"network": network["network"], **dict(zip(network["log"], values, strict=True))}
+        for network in networks
+        for values in zip(*network["log"].values(), strict=True)
+    ]
+    return Plot("training", f"Training curves of {_names(names)}.", WIDE, draw, rows)
 
 
 def _line(axes: Axes, log: Mapping[str, Sequence[float | None]], column: str, **style: Any) -> None:
@@ -283,3 +315,121 @@ def _line(axes: Axes, log: Mapping[str, Sequence[float | None]], column: str, **
     points = [(x, y) for x, y in zip(log["step"], log.get(column, []), strict=False) if x is not None and y is not None]
     if points:
         axes.plot(*zip(*points, strict=True), **style)
+
+
+@figure
+def gain_by_size(summary: Summary) -> Plot | None:
+    """Gain of every method over Y1 by |ΔD|, with intervals over slides; None where nothing is compared.
+
+    The protocol and the target are those of the answer: offsets between the planes against the noise-free target, or
+    the grid against the captured one.
+    """
+    panels = [(answer, _gains(summary, answer)) for answer in summary["answer"]]
+    panels = [(answer, rows) for answer, rows in panels if rows]
+    if not panels:
+        return None
+    methods = list(dict.fromkeys(row["method"] for _, rows in panels for row in rows))
+
+    def draw(figure: Figure) -> None:
+        panes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+        for axes, (answer, rows) in zip(panes, panels, strict=True):
+            axes.axhline(0, color=INK, lw=1.2)
+            for place, method in enumerate(methods):
+                _curve(axes, [row for row in rows if row["method"] == method], place, methods)
+            if answer["protocol"] == "strict":
+                delta = summary["settings"]["pairs"]["delta_um"]
+                axes.axvspan(delta - 0.1, delta + 0.1, color=BAND, lw=0, zorder=0)
+            sizes = sorted({row["focal_offset_um"] for row in rows})
+            axes.set(xlabel="|ΔD| (µm)", xticks=sizes, title=dataset_name(answer["dataset"]))
+        panes[0].set(ylabel="gain over Y1 (dB)", ylim=_reach([row for _, rows in panels for row in rows]))
+        panes[0].annotate(
+            "doing nothing",
+            (1, 0),
+            (-3, -11),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+            color=MUTED,
+        )
+        figure.legend(*panes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+
+    label = (
+        f"Gain in PSNR over Y1 as captured by size of the focal offset, with intervals over slides: {_names(methods)}."
+    )
+    rows = [row for _, found in panels for row in found]
+    return Plot("gain-by-size", label, (8.4, 3.7), draw, _picked(rows, COMPARED))
+
+
+def _reach(rows: Sequence[Row]) -> tuple[float, float]:
+    """Limits of the axis: all gains, and their intervals as far as `BEYOND_DB` past the farthest gain."""
+    gains = [row["difference_db"] for row in rows] + [0.0]
+    ends = [end for row in rows for end in (row["low_db"], row["high_db"]) if end is not None] + gains
+    return max(min(ends), min(gains) - BEYOND_DB) - 0.3, min(max(ends), max(gains) + BEYOND_DB) + 0.3
+
+
+def _gains(summary: Summary, answer: Mapping[str, Any]) -> list[Row]:
+    folded = "folded" if answer["protocol"] == "strict" else f"folded_{answer['protocol']}"
+    wanted = (answer["dataset"], NOTHING, folded, answer["target"], None)
+    keys = ("dataset", "baseline", "protocol", "target", "sample")
+    return [
+        row
+        for row in summary["comparisons"]
+        if tuple(row[key] for key in keys) == wanted and row["method"] != MATCHED and row["difference_db"] is not None
+    ]
+
+
+def _curve(axes: Axes, rows: Sequence[Row], place: int, methods: Sequence[str]) -> None:
+    """A method's gains, moved a little aside so that intervals do not cover each other."""
+    if not rows:
+        return
+    style = _style(methods[place], methods)
+    x = _values(rows, "focal_offset_um") + (place - (len(methods) - 1) / 2) * min(0.05, 0.3 / len(methods))
+    axes.vlines(x, _values(rows, "low_db"), _values(rows, "high_db"), color=style["color"], lw=1, alpha=0.55)
+    axes.plot(x, _values(rows, "difference_db"), label=method_name(methods[place]), **style)
+
+
+@figure
+def expected_errors(summary: Summary, dataset: str) -> Plot | None:
+    """What methods take their error for beside what it is; None where no method says so."""
+    rows = [row for row in summary["errors"] if row["dataset"] == dataset and row["predicted_rmse"]]
+    if not rows:
+        return None
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        top = 255 * 1.1 * max(max(row["predicted_rmse"], row["rmse"]) for row in rows)
+        axes.plot([0, top], [0, top], color=MUTED, lw=1, ls="--", label="expected = true")
+        for method in methods:
+            found = [row for row in rows if row["method"] == method]
+            levels = [255 * _values(found, key) for key in ("predicted_rmse", "rmse")]
+            axes.plot(*levels, label=method_name(method), **(_style(method, methods) | {"linestyle": "-"}))
+        axes.set(xlabel="expected error (grey levels)", ylabel="true error (grey levels)")
+        axes.set(xlim=(0, top), ylim=(0, top))
+        axes.legend()
+
+    label = f"Expected and true root mean square errors on {dataset_name(dataset)}: {_names(methods)}."
+    return Plot(f"expected-errors-{dataset}", label, NARROW, draw, rows)
+
+
+@figure
+def run_times(summary: Summary) -> Plot | None:
+    """Time of each stage, all jobs together, and the memory of its largest job; None without benchmark files."""
+    rows = [row for row in summary["run_times"] if row["seconds"] is not None]
+    if not rows:
+        return None
+
+    def draw(figure: Figure) -> None:
+        seconds, memory = figure.subplots(1, 2, sharey=True)
+        names = [f"{row['stage']} ({row['jobs']} job{'s' if row['jobs'] != 1 else ''})" for row in rows]
+        seconds.barh(names, _values(rows, "seconds") / 60, color=SERIES[0])
+        memory.barh(names, _values(rows, "max_memory_mb") / 1000, color=SERIES[1])
+        seconds.invert_yaxis()
+        seconds.set(xlabel="time of all jobs (minutes)")
+        memory.set(xlabel="memory of the largest job (GB)")
+        for axes in (seconds, memory):
+            axes.grid(axis="y", visible=False)
+
+    label = "Bars of each stage's time and memory: " + ", ".join(row["stage"] for row in rows) + "."
+    return Plot("run-times", label, (9.6, 0.9 + 0.3 * len(rows)), draw, rows)
