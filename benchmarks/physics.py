@@ -1,6 +1,6 @@
 """The fast model against multi-slice Abbe imaging, one physical effect at a time.
 
-    python benchmarks/physics.py [--settings config/physics.yaml] [--points 128] [--kinds glandular,stromal,lymphoid]
+    python benchmarks/physics.py [--settings config/config.yaml] [--points 128] [--kinds glandular,stromal,lymphoid]
 
 Digital tissue in several layers is imaged slice by slice through the settings' optics (condenser, mountant, every slice
 absorbing what the one before lets through), and by the fast model with all effects, with each one left out, and with
@@ -92,7 +92,7 @@ def _stack(images, frame: Frame) -> np.ndarray:
 
 
 @click.command()
-@click.option("--settings", "path", type=click.Path(exists=True, path_type=Path), default="config/physics.yaml")
+@click.option("--settings", "path", type=click.Path(exists=True, path_type=Path), default="config/config.yaml")
 @click.option("--points", default=128, show_default=True, help="Source points of the reference.")
 @click.option("--kinds", default="glandular,stromal,lymphoid", show_default=True)
 @click.option("--field-px", default=96, show_default=True)

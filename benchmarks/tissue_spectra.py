@@ -1,6 +1,6 @@
 """Power spectra of digital tissue against real sections, octave by octave.
 
-    python benchmarks/tissue_spectra.py FOLDER [--settings config/physics.yaml] [--figure docs/pictures/spectra.svg]
+    python benchmarks/tissue_spectra.py FOLDER [--settings config/config.yaml] [--figure docs/pictures/spectra.svg]
 
 FOLDER holds sharp images of stained sections whose files name their pixel size (Aperio SVS, OME-TIFF, …); others are
 left out and named. All are resampled to the camera's pixel; where a file's own pixels are coarser, octaves beyond 0.4
@@ -133,7 +133,7 @@ def draw(spectra: dict[str, dict[str, np.ndarray]], path: Path) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--settings", "path", type=click.Path(exists=True, path_type=Path), default="config/physics.yaml")
+@click.option("--settings", "path", type=click.Path(exists=True, path_type=Path), default="config/config.yaml")
 @click.option("--fields", default=6, show_default=True, help="Digital fields of each kind of tissue.")
 @click.option("--stain", default="lab_a", show_default=True)
 @click.option("--figure", type=click.Path(dir_okay=False, path_type=Path))

@@ -22,6 +22,9 @@ DARKEST_END, BRIGHTEST_END = 2, 253
 MOST_AT_ENDS = 0.05
 """Stretching saturates 0 % (minimum to maximum) to 2 % (usual choices are 0.35 and 1 %) of a plane, more where glass is
 flat; a field whose glass is overexposed has far more pixels at the brightest level. The median plane is judged."""
+DIMMEST, LEAST_FILLED, TAIL = 63, 0.5, 0.01
+"""Brightest grey level of a stack that fills a quarter of the range; share of levels that are used between the tails of
+a histogram."""
 BLOCK_PX = 16
 LEAST_LIKENESS = 0.5
 """Correlation of neighbouring planes' blocks below which they are not planes of one field: noise."""
@@ -39,6 +42,8 @@ class PlaneBrightness:
         Extreme grey levels of all channels.
     at_ends : float
         Share of all values that lie at these two levels.
+    filled : float
+        Share of the grey levels between the 1st and the 99th percentile that occur; low where bits were lost.
     likeness : float
         Correlation with the plane before, in means of `BLOCK_PX` blocks, which defocus changes little; 1 for the first.
     """
@@ -47,6 +52,7 @@ class PlaneBrightness:
     darkest: int
     brightest: int
     at_ends: float
+    filled: float = 1.0
     likeness: float = 1.0
 
 
@@ -58,7 +64,9 @@ def plane_brightness(plane: np.ndarray) -> PlaneBrightness:
     total = counts.sum(axis=0)
     levels = np.flatnonzero(total)
     darkest, brightest = int(levels[0]), int(levels[-1])
-    return PlaneBrightness(means, darkest, brightest, float(total[list({darkest, brightest})].sum() / total.sum()))
+    at_ends = float(total[list({darkest, brightest})].sum() / total.sum())
+    first, last = np.searchsorted(np.cumsum(total) / total.sum(), (TAIL, 1 - TAIL))
+    return PlaneBrightness(means, darkest, brightest, at_ends, float(np.mean(total[first : last + 1] > 0)))
 
 
 @dataclass
@@ -189,12 +197,24 @@ def check_brightness(planes: Sequence[PlaneBrightness], where: str, settings: In
             )
         return f"{got}: neither sharpness nor restored images can be compared between them"
     found = spread(planes)
-    if found <= settings.max_brightness_spread:
-        return ""
-    return (
-        f"brightness differs by {found:.1%} between planes, more than {settings.max_brightness_spread:.1%}"
-        " (lamp, exposure time or automatic contrast; defocus keeps the mean)"
-    )
+    notes = [_levels(planes)] if _levels(planes) else []
+    if found > settings.max_brightness_spread:
+        notes.insert(
+            0,
+            f"brightness differs by {found:.1%} between planes, more than {settings.max_brightness_spread:.1%}"
+            " (lamp, exposure time or automatic contrast; defocus keeps the mean)",
+        )
+    return "; ".join(notes)
+
+
+def _levels(planes: Sequence[PlaneBrightness]) -> str:
+    """What to tell of grey levels that are not used, as after a conversion that lost bits."""
+    brightest = max(plane.brightest for plane in planes)
+    if brightest <= DIMMEST:
+        return f"no pixel is brighter than grey level {brightest} of 255: check the bits that the camera fills"
+    if float(np.median([plane.filled for plane in planes])) < LEAST_FILLED:
+        return "most grey levels are not used: bits were lost in a conversion"
+    return ""
 
 
 def matched(planes: Iterable[np.ndarray], factors: np.ndarray) -> Iterator[np.ndarray]:

@@ -37,6 +37,7 @@ CHARTS = 3
 )
 @click.option("--pixel-um", type=float, help="Pixel size in the specimen, where the file doesn't know it.")
 @click.option("--z-step-um", type=float, help="Distance between planes, where neither file nor names know it.")
+@click.option("--bits", type=click.IntRange(9, 16), help="Bits that the camera fills, of 16-bit pixels.")
 @click.option("--configfile", type=click.Path(path_type=Path), multiple=True, help="Settings to be fit for.")
 @click.option("--sheet-folder", type=click.Path(path_type=Path), default=Path(), help="Where the slide sheet lies.")
 @click.option("--fields", type=click.IntRange(1), default=4, help="Fields that are read and judged.")
@@ -48,6 +49,7 @@ def command(
     pattern: str,
     pixel_um: float | None,
     z_step_um: float | None,
+    bits: int | None,
     configfile: tuple[Path, ...],
     sheet_folder: Path,
     fields: int,
@@ -69,7 +71,7 @@ def command(
         found: dict[str, Any] = {"path": str(path), "slides": slides, "light": worst(slides)}
     else:
         facts = find_facts(path, pattern)
-        cells = cells_for(path, facts, sheet_folder, pixel_um, z_step_um)
+        cells = cells_for(path, facts, sheet_folder, pixel_um, z_step_um, bits)
         screen.say(click.style(str(path), bold=True))
         screen.table({**facts.told, **({"pattern": facts.pattern} if facts.pattern else {})})
         with quiet_log():

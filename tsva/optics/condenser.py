@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tsva.optics.phase import sum_of_waves
 from tsva.optics.pupil import Pupil
 
 
@@ -92,7 +93,9 @@ def _part(
     area *= pupil.amplitude(near) * pupil.amplitude(far)
     rate = pupil.defocus_rate(far, wavelength_um) - pupil.defocus_rate(near, wavelength_um)
     still = pupil.aberration(far, wavelength_um) - pupil.aberration(near, wavelength_um)
-    return np.stack([np.einsum("sxy,sxy->s", area, np.cos(z * rate + still)) for z in z_um], axis=1)
+    rows = len(s), -1
+    moved = still.reshape(rows) if pupil.spherical_um else None
+    return sum_of_waves(area.reshape(rows), rate.reshape(rows), moved, z_um)
 
 
 def unit_nodes(count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from scipy.interpolate import CubicSpline
 
 from tsva.optics.condenser import unit_nodes, weak_object_transfer
+from tsva.optics.phase import sum_of_waves
 from tsva.optics.pupil import Pupil, pupil_of, spectrum
 from tsva.settings.optics import OpticsSettings
 
@@ -71,8 +72,9 @@ def radial_otf(
     energy = 2 * np.pi * np.sum(weights * rho * pupil.amplitude(rho) ** 2)
 
     otf = np.zeros((len(share), len(z_um)))
-    for column, z in enumerate(z_um):
-        otf[inside, column] = np.einsum("sxy,sxy->s", area, np.cos(z * rate + still)) / energy
+    rows = len(s), -1
+    moved = still.reshape(rows) if pupil.spherical_um else None
+    otf[inside] = sum_of_waves(area.reshape(rows), rate.reshape(rows), moved, z_um) / energy
     return otf
 
 
@@ -97,7 +99,7 @@ class OtfTable:
         pupil = pupil_of(optics, spherical_um)
         ends = 1.0 if optics.condenser is None else (1 + optics.condenser) / 2
         self.cutoffs = [ends * pupil.cutoff(spectrum(optics, channel)[0].min()) for channel in range(3)]
-        self._series = [self._series_of(optics, pupil, channel) for channel in range(3)]
+        self._series = self._all_series(optics, pupil)
 
     def knots(self) -> np.ndarray:
         """Positions of the knots on the table's own axis, 0 to 1, evenly spaced; see `knots_to_share`."""
@@ -121,21 +123,42 @@ class OtfTable:
         """Chebyshev coefficients over z / reach at the knots, (RADIAL_KNOTS, degree + 1)."""
         return self._series[channel]
 
-    def _series_of(self, optics: OpticsSettings, pupil: Pupil, channel: int) -> np.ndarray:
-        """(knots, degree + 1) Chebyshev coefficients over z / reach."""
-        wavelengths, weights = spectrum(optics, channel)
-        share = knots_to_share(self.knots())
-        turns = int(self.reach_um * np.abs(pupil.defocus_rate(np.ones(1), wavelengths.min())[0]))
-        z_nodes = self.reach_um * _chebyshev_nodes(turns + 32)
-        u_nodes = _chebyshev_nodes(int(1.5 * turns) + 64)
-        table = np.zeros((RADIAL_KNOTS, len(z_nodes)))
-        for wavelength, weight in zip(wavelengths, weights, strict=True):
-            own_share = share * self.cutoffs[channel] / pupil.cutoff(wavelength)
-            for knots, to_share, own_knots in _pieces(own_share, optics.condenser):
-                at_nodes = radial_otf(pupil, wavelength, to_share((u_nodes + 1) / 2), z_nodes, optics.condenser)
-                basis = np.polynomial.chebyshev.chebvander(2 * own_knots - 1, len(u_nodes) - 1)
-                table[knots] += weight * basis @ _chebyshev_series(at_nodes)
-        return _chebyshev_series(table.T).T
+    def _all_series(self, optics: OpticsSettings, pupil: Pupil) -> list[np.ndarray]:
+        """Of each colour, (knots, degree + 1) Chebyshev coefficients over z / reach."""
+        shortest = min(spectrum(optics, channel)[0].min() for channel in range(3))
+        turns = int(self.reach_um * np.abs(pupil.defocus_rate(np.ones(1), shortest)[0]))
+        z_nodes, u_nodes = self.reach_um * _chebyshev_nodes(turns + 32), _chebyshev_nodes(int(1.5 * turns) + 64)
+        table = np.zeros((3, RADIAL_KNOTS, len(z_nodes)))
+        for places_of, to_share in _pieces(optics.condenser):
+            share = to_share((u_nodes + 1) / 2)
+            at_nodes = _by_wavelength(pupil, shortest, share, z_nodes, optics.condenser)
+            for channel in range(3):
+                for wavelength, weight in zip(*spectrum(optics, channel), strict=True):
+                    knots = knots_to_share(self.knots()) * self.cutoffs[channel] / pupil.cutoff(wavelength)
+                    places, own_knots = places_of(knots)
+                    basis = np.polynomial.chebyshev.chebvander(2 * own_knots - 1, len(u_nodes) - 1)
+                    table[channel, places] += weight * basis @ _chebyshev_series(at_nodes(wavelength))
+        return [_chebyshev_series(one.T).T for one in table]
+
+
+def _by_wavelength(
+    pupil: Pupil, reference_um: float, share: np.ndarray, z_nodes: np.ndarray, condenser: float | None
+) -> Callable[[float], np.ndarray]:
+    """Transfer functions, (S, Z), of a wavelength at z, (Z,): Chebyshev nodes over the reach, times the reach.
+
+    Defocus turns the phase by z over the wavelength, so that without an aberration one table serves all wavelengths
+    from the reference on.
+    """
+    if pupil.spherical_um:
+        return lambda wavelength: radial_otf(pupil, wavelength, share, z_nodes, condenser)
+    reach_um = z_nodes.max() / _chebyshev_nodes(len(z_nodes)).max()
+    series = _chebyshev_series(radial_otf(pupil, reference_um, share, z_nodes, condenser).T)
+
+    def scaled(wavelength: float) -> np.ndarray:
+        nodes = z_nodes / reach_um * reference_um / wavelength
+        return (np.polynomial.chebyshev.chebvander(nodes, len(z_nodes) - 1) @ series).T
+
+    return scaled
 
 
 def camera_otf(
@@ -185,24 +208,30 @@ def share_to_knots(share: np.ndarray) -> np.ndarray:
     return 1 - np.sqrt(1 - np.minimum(share, 1))
 
 
-def _pieces(
-    share: np.ndarray, condenser: float | None
-) -> Iterator[tuple[np.ndarray | slice, Callable[[np.ndarray], np.ndarray], np.ndarray]]:
-    """Ranges of frequency in which a transfer function is smooth.
+Places = Callable[[np.ndarray], tuple[np.ndarray | slice, np.ndarray]]
+"""From shares of 2 NA / λ to those that lie in a range of frequency, and where in it they are, 0 to 1."""
 
-    Yields the places in `share` of each range, a map from 0..1 to its shares of 2 NA / λ in which the function is
-    smooth up to the ends, and the inverse at those places.
+
+def _pieces(condenser: float | None) -> list[tuple[Places, Callable[[np.ndarray], np.ndarray]]]:
+    """Ranges of frequency in which a transfer function is smooth up to the ends, on the axis that makes it so.
+
+    Returns the range's places and the map from this axis to shares of 2 NA / λ.
     """
     if condenser is None:
-        yield slice(None), knots_to_share, share_to_knots(share)
-        return
+        return [(lambda share: (slice(None), share_to_knots(share)), knots_to_share)]
     # At the kink the condenser's image begins to leave the pupil: like the end, as the power 1.5.
     kink, width = (1 - condenser) / 2, condenser
-    below, above = share < kink, (share >= kink) & (share < kink + width)
-    if kink > 0:
-        yield below, lambda t: kink * t, share[below] / kink
-    to_end = np.sqrt((share[above] - kink) / width)
-    yield above, lambda t: kink + width * np.sin(np.pi / 2 * t) ** 2, 2 / np.pi * np.arcsin(to_end)
+
+    def below(share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        there = share < kink
+        return there, share[there] / kink
+
+    def above(share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        there = (share >= kink) & (share < kink + width)
+        return there, 2 / np.pi * np.arcsin(np.sqrt((share[there] - kink) / width))
+
+    end = above, lambda t: kink + width * np.sin(np.pi / 2 * t) ** 2
+    return [(below, lambda t: kink * t), end] if kink > 0 else [end]
 
 
 def _chebyshev_nodes(count: int) -> np.ndarray:

@@ -19,15 +19,16 @@ class Contents:
 
     Parameters
     ----------
-    memory : Path
-        JSON file that remembers; made anew when unreadable, and not written where that isn't allowed.
+    memory : Path, optional
+        JSON file that remembers; made anew when unreadable, and not written where that isn't allowed. None: forgets.
     """
 
-    def __init__(self, memory: Path) -> None:
+    def __init__(self, memory: Path | None = None) -> None:
         self._memory = memory
         self._known: dict[str, list[str]] = {}
-        with contextlib.suppress(OSError, ValueError):
-            self._known = json.loads(memory.read_text(encoding="utf-8"))
+        if memory is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._known = json.loads(memory.read_text(encoding="utf-8"))
         self._changed = False
 
     def digest(self, paths: Iterable[Path], root: Path) -> str:
@@ -52,7 +53,7 @@ class Contents:
         return known[1]
 
     def _save(self) -> None:
-        if not self._changed:
+        if self._memory is None or not self._changed:
             return
         with contextlib.suppress(OSError):
             self._memory.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -346,7 +347,7 @@ class Plan:
 
 
 def sheet_text(path: Path) -> str:
-    """The text of a slide sheet.
+    """The text of a slide sheet, in UTF-8, or in UTF-16 with a byte order mark, as spreadsheets write "Unicode text".
 
     Raises
     ------
@@ -354,9 +355,13 @@ def sheet_text(path: Path) -> str:
         If it can't be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(str(path), got=str(error), wanted="readable UTF-8 text", do="Save it as UTF-8.") from None
+    if "\0" in text:
+        raise UserError(str(path), got="null characters", wanted="readable UTF-8 text", do="Save it as UTF-8.")
+    return text
 
 
 @cache

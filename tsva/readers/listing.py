@@ -19,6 +19,8 @@ PICTURE_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".png", ".jpg", ".jp
 ZARR_MARKS = ("zarr.json", ".zgroup")
 ZARR_HIDDEN = (".zgroup", ".zarray", ".zattrs", ".zmetadata")
 """Files of Zarr whose names begin with a dot, which otherwise means that an operating system put them there."""
+SYSTEM_FOLDERS = ("@eadir", "#recycle", "__macosx", "$recycle.bin", "system volume information", "lost+found")
+"""What storage servers and operating systems put beside files, thumbnails of the same names among it."""
 SHOWN = 3
 """Names in a message."""
 
@@ -42,15 +44,21 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether an operating system put a file there, such as macOS' ``._A1.tif`` or ``.DS_Store``."""
-    return name.startswith(".") and name not in ZARR_HIDDEN
+    """Whether an operating system put a file or folder there, such as macOS' ``._A1.tif`` or ``@eaDir``."""
+    return (name.startswith(".") and name not in ZARR_HIDDEN) or name.casefold() in SYSTEM_FOLDERS
 
 
 def places_at(path: Path) -> list[Path]:
     """The file or folder that a path names, or those that it matches as a pattern, sorted."""
     if path.exists():
         return [path]
-    return sorted(place for place in path.parent.glob(path.name) if not is_hidden(place.name))
+    # what comes before the first folder that is a pattern itself
+    start = path.parent
+    while not start.exists() and start != start.parent:
+        start = start.parent
+    pattern = path.relative_to(start).as_posix()
+    found = [place for place in start.glob(pattern) if not any(map(is_hidden, place.relative_to(start).parts))]
+    return sorted(found)
 
 
 def matching(path: Path, where: str) -> list[Path]:

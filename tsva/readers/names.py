@@ -13,11 +13,14 @@ MINUS = "\u2212\u2013\ufe63\uff0d"
 """Signs that text programs make of a minus."""
 SIGN = f"[+\\-{MINUS}]?"
 NUMBER = rf"{SIGN}(?:\d+(?:[.,]\d*)?|[.,]\d+)"
-PLACEHOLDERS = {"z": NUMBER, "z_nm": NUMBER, "z_index": rf"{SIGN}\d+", "field": r"[^/]+?"}
+PLACEHOLDERS = {"z": NUMBER, "z_nm": NUMBER, "z_index": rf"{SIGN}\d+", "field": r"[^/]+?", "any": r"[^/]*?"}
 """What each placeholder may stand for; all other characters of a pattern stand for themselves, in either case."""
-ABOUT = r"[^\w/]*(?:minus|plus|neg|pos|m|p|n)?[\s_]*\d[\d.,_]*"
+SIGN_WORD = r"(?:minus|plus|neg|pos|m|p|n)"
+ABOUT = rf"[^\w/]*{SIGN_WORD}?[\s_]*\d[\d.,_p]*"
 """What may be meant as a number, in names that don't fit."""
-CHANNEL = re.compile(r"(?<=[^A-Za-z0-9])(?:channel|ch|c|w|wv)[\s_=-]?\d+", re.IGNORECASE)
+COPY = r"(?:[\s_-]*(?:\(\d+\)|copy|kopie))*"
+"""What operating systems add to the name of a copy."""
+CHANNEL = re.compile(r"(?:(?<=[^A-Za-z0-9])(?:channel|ch|c|w|wv|d)|(?<=\d)(?:ch|c|d))[\s_=-]?\d+", re.IGNORECASE)
 """A channel's number within a name. At its very beginning it may be a well's."""
 TILE = re.compile(r"(?<![A-Za-z])(r(?:ow)?\d+[\s_-]?)c(?:ol)?(\d+)", re.IGNORECASE)
 """Row and column of a tile, which is no channel."""
@@ -39,7 +42,8 @@ class NamePattern:
     ----------
     text : str
         Holds one of ``{z}`` (signed micrometres), ``{z_nm}`` (nanometres) and ``{z_index}`` (counts planes), and may
-        hold ``{field}``. A placeholder that occurs again has to say the same. ``/`` parts folders.
+        hold ``{field}``, and ``{any}`` for what says nothing. A placeholder that occurs again has to say the same, but
+        for ``{any}``. ``/`` parts folders.
     z_step_um : float or None
         Distance between planes, for ``{z_index}``.
     where : str
@@ -56,7 +60,7 @@ class NamePattern:
         self.text = text
         parts = re.split(r"\{(.*?)\}", text)
         literals, names = parts[::2], parts[1::2]
-        positions = sorted({name for name in names if name != "field"})
+        positions = sorted({name for name in names if name not in ("field", "any")})
         unknown = [name for name in names if name not in PLACEHOLDERS]
         if unknown or len(positions) != 1:
             raise UserError(
@@ -77,15 +81,22 @@ class NamePattern:
         seen: set[str] = set()
         pieces = [re.escape(literals[0])]
         for name, literal in zip(names, literals[1:], strict=True):
-            pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>{PLACEHOLDERS[name]})")
+            if name == "any":
+                pieces.append(PLACEHOLDERS[name])
+            else:
+                pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>{PLACEHOLDERS[name]})")
             pieces.append(re.escape(literal))
             seen.add(name)
         self._regex = re.compile("".join(pieces), re.IGNORECASE)
-        loose = [ABOUT if name != "field" else r"[^/]+?" for name in names]
+        loose = [ABOUT if name == positions[0] else PLACEHOLDERS[name] for name in names]
         ending = literals[-1].rpartition(".")[0] if "." in literals[-1] else literals[-1]
-        parts = [_loosely(literal) for literal in (*literals[:-1], ending)]
+        signs = re.compile(rf"(?<![A-Za-z]){SIGN_WORD}$|(?<=z){SIGN_WORD}$", re.IGNORECASE)
+        parts = [
+            _loosely(signs.sub("", literal) if name == positions[0] else literal)
+            for literal, name in zip((*literals[:-1], ending), (*names, ""), strict=True)
+        ]
         self._similar = re.compile(
-            "".join(a + b for a, b in zip(parts, [*loose, ""], strict=True)) + r"(?:\.\w+)*", re.IGNORECASE
+            "".join(a + b for a, b in zip(parts, [*loose, ""], strict=True)) + COPY + r"(?:\.\w+)*", re.IGNORECASE
         )
 
     @property

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import fromstring as parse_xml
 
 from tsva.errors import UserError
-from tsva.readers.stored import UNKNOWN, Objective
+from tsva.readers.stored import UNKNOWN, UNNAMED, Objective
 from tsva.readers.units import number, unit_um
 
 MOST_PLANES = 1_000_000
@@ -22,6 +22,8 @@ MOST_TEXT = 2**28
 """Bytes of a header in a file of its own."""
 OF_A_FILE = re.compile(r"<((?:\w+:)?UUID)\b[^>]*?(?:/>|>.*?</\1\s*>)", re.DOTALL)
 """Which file of a set some planes are in."""
+FLUORESCENCE = re.compile("fluor|confocal|multiphoton|photonmicroscopy|lightsheet|spim", re.IGNORECASE)
+"""In OME's words for contrast, acquisition and illumination of what has dyes and no colours."""
 WHITE = -1
 """The colour of a channel that has none."""
 
@@ -47,9 +49,10 @@ class OmeImage:
     bits : int or None
         SignificantBits.
     channels : tuple of str
-        Names; where a channel has none, what its colour is called, if it has a pure one; else empty.
+        Names; where a channel has none that says something, its dye, wavelength or way of contrast, or what its colour
+        is called, if it has a pure one; else what it has for a name.
     objective : Objective
-        LensNA and NominalMagnification of the image's objective.
+        LensNA, magnification (calibrated, else nominal) and immersion of the image's objective.
     files : tuple of str
         Names of the set's files, where the image is in several.
     """
@@ -168,10 +171,13 @@ def _objective(image: ElementTree.Element, objectives: dict[str | None, ElementT
         found = next(iter(objectives.values())) if len(objectives) == 1 else None
     if found is None:
         return UNKNOWN
-    na, magnification = found.get("LensNA"), found.get("NominalMagnification")
+    na = found.get("LensNA")
+    key = "CalibratedMagnification" if found.get("CalibratedMagnification") else "NominalMagnification"
+    magnification = found.get(key)
     return Objective(
         number(na, "LensNA", where) if na else None,
-        number(magnification, "NominalMagnification", where) if magnification else None,
+        number(magnification, key, where) if magnification else None,
+        " ".join(found.get("Immersion", "").split()),
     )
 
 
@@ -197,12 +203,25 @@ def _image(pixels: ElementTree.Element, objective: Objective, where: str) -> Ome
         position_z=whole,
         pixel_y_um=_size_um(pixels, "PhysicalSizeY", where),
         bits=int(bits) if (bits := pixels.get("SignificantBits")) else None,
-        channels=tuple(
-            channel.get("Name") or _colour(channel.get("Color", "")) for channel in pixels.iterfind("{*}Channel")
-        ),
+        channels=tuple(_channel(channel) for channel in pixels.iterfind("{*}Channel")),
         objective=objective,
         files=tuple(sorted({uuid.get("FileName", "") for uuid in pixels.iterfind("{*}TiffData/{*}UUID")} - {""})),
     )
+
+
+def _channel(element: ElementTree.Element) -> str:
+    """What a channel is called, by whatever says most."""
+    name, emission = element.get("Name", ""), element.get("EmissionWavelength")
+    if name and not UNNAMED.fullmatch(name):
+        return name
+    contrast = " ".join(element.get(key, "") for key in ("ContrastMethod", "AcquisitionMode", "IlluminationType"))
+    if dye := element.get("Fluor"):
+        return dye
+    if emission:
+        return f"{emission} {element.get('EmissionWavelengthUnit', 'nm')}"
+    if FLUORESCENCE.search(contrast):
+        return "fluorescence"
+    return _colour(element.get("Color", "")) or name
 
 
 def _colour(text: str) -> str:

@@ -95,7 +95,7 @@ def to_8_bits(pixels: np.ndarray, bits: int | None, where: str) -> np.ndarray:
             where,
             got=f"a pixel of {brightest}",
             wanted=f"at most {white}, as {bits} bits hold",
-            do="Mend the slide sheet's column bits.",
+            do="Write the camera's bit depth into the slide sheet's column bits.",
         )
     return ((pixels.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
 

@@ -133,7 +133,7 @@ def _field(
         z_source="the planes' names",
         z_absolute=not pattern.counts,
         bits=bits,
-        notes=notes,
+        notes=size.notes + notes,
     )
 
 

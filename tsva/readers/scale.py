@@ -17,6 +17,8 @@ FINEST_PIXEL_UM, COARSEST_PIXEL_UM = 0.01, 20.0
 """Other "pixel sizes" are no microscope's; 72 dots per inch, a printing resolution, are 353 µm."""
 CAMERA_PIXEL_UM = (1.0, 40.0)
 """Of cameras, binning included: what a pixel in the specimen has to be when the magnification multiplies it."""
+MUCH_REDUCED = 2.5
+"""How much finer than the common pixel size a file may call its pixels before that is told."""
 MOST_ENLARGED = 1.5
 """How much coarser than the common pixel size a file may call its pixels without the sheet's word on it."""
 SAME_STEP = 0.01
@@ -47,11 +49,14 @@ class PixelSize:
         Who says it.
     doubt : str
         Why what the file says is not believed; empty if it is, or says nothing.
+    notes : tuple of str
+        What to know of the choice.
     """
 
     um: float | None = None
     source: str = ""
     doubt: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def pixel_size(where: str, words: Iterable[Word], magnification: float | None = None) -> PixelSize:
@@ -116,7 +121,9 @@ def choose_pixel_um(where: str, of_sheet: float | None, of_file: PixelSize) -> P
     """
     if of_sheet is not None:
         if of_file.um is not None and not _same(of_file.um, of_sheet):
-            log.warning("%s: the sheet's pixel_um %.4g is taken, not the file's %.4g", where, of_sheet, of_file.um)
+            note = f"{SHEET} {of_sheet:.4g} is taken, not the file's {of_file.um:.4g}"
+            log.warning("%s: %s", where, note)
+            return PixelSize(of_sheet, SHEET, notes=(note,))
         return PixelSize(of_sheet, SHEET)
     if of_file.um is not None:
         return of_file
@@ -143,6 +150,16 @@ def check_enlarging(where: str, pixel_um: float, source: str, common_um: float) 
             wanted=f"at most {MOST_ENLARGED:g} times {common_um:g} µm, unless the sheet says the size",
             do="Write the true size into the slide sheet's column pixel_um, or set optics.pixel_um.",
         )
+
+
+def reduction_note(pixel_um: float, source: str, common_um: float) -> str:
+    """What to tell of an image that is reduced by much on the word of its file alone; empty for all others."""
+    if source == SHEET or pixel_um * MUCH_REDUCED > common_um:
+        return ""
+    return (
+        f"pixels of {pixel_um:.4g} µm ({source}), {common_um / pixel_um:.3g} times finer than optics.pixel_um: the"
+        " image is reduced; check the size, or write it into the slide sheet's column pixel_um"
+    )
 
 
 @dataclass(frozen=True)
@@ -242,9 +259,23 @@ def _stepped(planes: int, step_um: float, order: tuple[float, ...] | None) -> He
         places = np.argsort(np.argsort(order, kind="stable"), kind="stable")
         first = int(np.argmin(places))
         places = places - places[0] if first in (0, planes - 1) else places
-        notes = ("the order of planes is by their positions, the distance by the step",)
-    # zero is added so that there is no minus before it
-    return Heights(tuple(float(place * step_um) + 0.0 for place in places), notes=notes)
+        if not np.array_equal(places, np.arange(planes)):
+            notes = ("the order of planes is by their positions, the distance by the step",)
+    return Heights(tuple(float(place * step_um) for place in places), notes=notes)
+
+
+def _by_sheet(where: str, planes: int, step_um: float, of_file: Heights) -> Heights:
+    """Where planes lie by the sheet's step; notes what the file says otherwise."""
+    found = _stepped(planes, step_um, of_file.order)
+    notes = list(found.notes)
+    if step_um < 0 and of_file.order is not None and of_file.order[-1] > of_file.order[0]:
+        notes.append("planes fall by the sheet's z_step_um, though they rise by the file")
+    steps = np.abs(np.diff(of_file.um)) if of_file.um is not None else np.array([])
+    if len(steps) and np.abs(steps - abs(step_um)).max() > max(SAME_STEP * abs(step_um), JITTER_UM):
+        notes.append(f"the sheet's z_step_um {step_um:.4g} is taken, not the file's {np.median(steps):.4g}")
+    for note in notes[len(found.notes) :]:
+        log.warning("%s: %s", where, note)
+    return replace(found, source="the sheet's z_step_um", notes=tuple(notes))
 
 
 def choose_heights(where: str, planes: int, of_sheet_um: float | None, of_file: Heights, doubt: str = "") -> Heights:
@@ -260,15 +291,7 @@ def choose_heights(where: str, planes: int, of_sheet_um: float | None, of_file: 
     if of_sheet_um is not None and _agrees(of_file, of_sheet_um):
         found = of_file
     elif of_sheet_um is not None:
-        found = replace(_stepped(planes, of_sheet_um, of_file.order), source="the sheet's z_step_um")
-        rises = of_file.order is not None and of_file.order[-1] > of_file.order[0]
-        if of_sheet_um < 0 and rises:
-            log.warning("%s: planes fall by the sheet's z_step_um, though they rise by the file", where)
-        steps = np.abs(np.diff(of_file.um)) if of_file.um is not None else np.array([])
-        if len(steps) and np.abs(steps - abs(of_sheet_um)).max() > max(SAME_STEP * abs(of_sheet_um), JITTER_UM):
-            log.warning(
-                "%s: the sheet's z_step_um %.4g is taken, not the file's %.4g", where, of_sheet_um, np.median(steps)
-            )
+        found = _by_sheet(where, planes, of_sheet_um, of_file)
     elif of_file.um is not None:
         found = of_file
     else:
@@ -278,6 +301,9 @@ def choose_heights(where: str, planes: int, of_sheet_um: float | None, of_file: 
             wanted="the distance between planes, in micrometres",
             do="Write it into the slide sheet's column z_step_um.",
         )
+    assert found.um is not None
+    # zero is added so that there is no minus before it
+    found = replace(found, um=tuple(float(z_um) + 0.0 for z_um in found.um))
     assert found.um is not None
     notes = list(found.notes)
     if len(found.um) > 1 and found.um[-1] < found.um[0]:

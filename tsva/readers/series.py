@@ -17,6 +17,10 @@ MUCH_LIKER = 0.6
 """Differences between planes a period apart over those between neighbours, below which the period is one."""
 LEAST_DIFFERENCE = 0.005
 """Of neighbours, over their brightness: below, all planes look alike."""
+STILL = 0.8
+"""Differences between pictures of one plane over those to the next plane, below which a plane was taken repeatedly."""
+LEAST_REPEATED = 4
+"""Planes of which repeated pictures can be told."""
 MOST_CHANNELS, JUMP = 4, 2.0
 """Channels that may follow each other, and how much more planes differ there than just before and after."""
 
@@ -55,6 +59,8 @@ def as_stack(planes: Iterable[np.ndarray], names: Sequence[str], where: str) -> 
             seen[key] = number
         samples.append(sample)
         yield plane
+    if len(samples) >= LEAST_PLANES and len({sample.shape for sample in samples}) == 1:
+        _check_repeats(np.stack(samples), where)
     period = _period(samples)
     if period is not None:
         raise UserError(
@@ -80,8 +86,7 @@ def _period(samples: list[np.ndarray]) -> int | None:
     count = len(samples)
     if count < LEAST_PLANES or len({sample.shape for sample in samples}) > 1:
         return None
-    stack = np.stack(samples)
-    stack /= np.maximum(stack.mean(axis=(1, 2), keepdims=True), 1)
+    stack = _at_one_brightness(np.stack(samples))
     apart = [float(np.abs(stack[k:] - stack[:-k]).mean()) for k in range(1, count // 2 + 1)]
     if apart[0] <= LEAST_DIFFERENCE:
         return None
@@ -89,6 +94,31 @@ def _period(samples: list[np.ndarray]) -> int | None:
     if best > 0 and apart[best] < MUCH_LIKER * apart[0]:
         return best + 1
     return _jumps(np.abs(np.diff(stack, axis=0)).mean(axis=(1, 2)))
+
+
+def _check_repeats(stack: np.ndarray, where: str) -> None:
+    """Refuse several pictures of each plane: differences then rise and fall with their number, all along the stack."""
+    differences = np.abs(np.diff(_at_one_brightness(stack), axis=0)).mean(axis=(1, 2))
+    for pictures in range(2, MOST_CHANNELS + 1):
+        # about focus, differences have two maxima: what rises and falls three times is no defocus
+        if len(stack) % pictures or len(stack) // pictures < LEAST_REPEATED:
+            continue
+        steps = np.arange(len(differences)) % pictures == pictures - 1
+        within = np.array([differences[i : i + pictures - 1].max() for i in range(0, len(stack), pictures)])
+        between = differences[steps]
+        # of each plane the nearer of its neighbours
+        beside = np.minimum(np.append(between, np.inf), np.append(np.inf, between))
+        if np.all(within < STILL * beside):
+            raise UserError(
+                where,
+                got=f"{pictures} pictures of each plane",
+                wanted="one picture a plane",
+                do="Average them, or export one point of time.",
+            )
+
+
+def _at_one_brightness(stack: np.ndarray) -> np.ndarray:
+    return stack / np.maximum(stack.mean(axis=(1, 2), keepdims=True), 1)
 
 
 def _jumps(differences: np.ndarray) -> int | None:

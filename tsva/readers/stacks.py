@@ -103,7 +103,7 @@ def fields_of_image(
             z_source=place.source,
             z_absolute=place.absolute,
             bits=used,
-            notes=place.notes,
+            notes=size.notes + place.notes,
             region=lambda plane, top, left, height, width, window=window: _part(  # type: ignore[misc]
                 image, order[plane], (window[0] + top, window[1] + left, height, width), used
             ),

@@ -26,6 +26,7 @@ class Objective:
 
     na: float | None = None
     magnification: float | None = None
+    immersion: str = ""
 
 
 UNKNOWN = Objective()
@@ -99,13 +100,20 @@ class StoredImage:
         return self.pixel.um
 
 
+OPACITY = {"alpha", "opacity"}
 COLOURS = {"red": 0, "r": 0, "green": 1, "g": 1, "blue": 2, "b": 2}
 UNNAMED = re.compile(r"(?:(?:channel|ch|c|image)?[\s:_#-]*(?:\d+[\s:_-]*)*)?", re.IGNORECASE)
 """Names that say nothing, such as ``Channel:0:1``."""
+DYE = re.compile(
+    r"(?<![a-z])(?:dapi|hoechst|draq|fitc|tritc|rhod|alexa|af ?\d|atto|cy ?\d|[a-z]{0,2}[gyrc]fp|mcherry|tdtomato|"
+    r"texas|tx ?red|dsred|syto|pi(?![a-z])|\d{3} ?nm)",
+    re.IGNORECASE,
+)
+"""Of fluorescence: a channel that is shown in a colour is no channel of a colour camera."""
 
 
 def colour_order(names: tuple[str, ...], count: int, where: str) -> tuple[int, ...] | None:
-    """Which of three channels are red, green and blue, by their names; None where they have none.
+    """Which of several channels are red, green and blue (and opacity), by their names; None where they have none.
 
     Parameters
     ----------
@@ -121,18 +129,21 @@ def colour_order(names: tuple[str, ...], count: int, where: str) -> tuple[int, .
     UserError
         If they are called otherwise, such as DAPI: fluorescence is no colour image.
     """
-    if count != 3 or len(names) != count or all(UNNAMED.fullmatch(name) for name in names):
+    if count < 2 or len(names) != count or all(UNNAMED.fullmatch(name) for name in names):
         return None
-    found = [{COLOURS[word] for word in re.split(r"[^a-z]+", name.casefold()) if word in COLOURS} for name in names]
-    places = [colours.pop() if len(colours) == 1 else None for colours in found]
-    if set(places) != {0, 1, 2}:
+    words = [set(re.split(r"[^a-z]+", name.casefold())) for name in names]
+    opaque = (count - 1,) if count in (2, 4) and words[-1] & OPACITY else ()
+    if count - len(opaque) == 1:
+        return None
+    found = [sorted({COLOURS[word] for word in said & set(COLOURS)}) for said in words[: count - len(opaque)]]
+    if sorted(found) != [[0], [1], [2]] or any(DYE.search(name) for name in names):
         raise UserError(
             where,
             got=f"channels {', '.join(names)}",
             wanted="grey, or red, green and blue",
             do="Export one channel as grey, or the colour image as RGB.",
         )
-    return tuple(places.index(colour) for colour in range(3))
+    return (*(found.index([colour]) for colour in range(3)), *opaque)
 
 
 def channel_names(count: int, named: tuple[str, ...] = ()) -> tuple[str, ...]:

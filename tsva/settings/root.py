@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from tsva.errors import UserError
 from tsva.settings.advise import AdviseSettings
-from tsva.settings.base import Section, check_moved
+from tsva.settings.base import Section, with_moved
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.count import CountSettings
 from tsva.settings.export import ExportSettings
@@ -107,12 +107,11 @@ def parse_settings(config: Mapping[str, Any], name: str) -> Settings:
         Names the key.
     """
     try:
-        return Settings.model_validate(dict(config))
+        return Settings.model_validate(with_moved(config, name))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "(across keys)"
         if first["type"] == "extra_forbidden":
-            check_moved(key, name)
             raise UserError(
                 f"{name}, key {key}",
                 got="an unknown key",

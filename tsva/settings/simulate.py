@@ -11,6 +11,7 @@ from tsva.settings.optics import OpticsSettings
 from tsva.settings.sheet import NAME, Role
 
 FIELDS: dict[Role, int] = {"train": 3, "dataset1": 1, "dataset2": 1, "refocus": 2}
+DRAWS: dict[Role, int] = {"train": 3, "dataset1": 13, "dataset2": 13, "refocus": 0}
 Share = Annotated[float, Field(gt=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -67,8 +68,9 @@ class SimulateSettings(Section, key="simulate"):
     """Highest plane of a stack."""
     clean_within_um: float = Field(default=1.5, ge=0, le=20)
     """Planes this near the true focus are written without noise, too."""
-    draws: int = Field(default=3, ge=0, le=100)
-    """Pairs of shots a field at continuous offsets."""
+    draws: dict[Role, Annotated[int, Field(ge=0, le=100)]] = Field(default=DRAWS, validate_default=True)
+    """Pairs of shots at continuous offsets of a field, by role: those of training slides verify, those of test sets are
+    scored. Roles that are left out keep their defaults; one number is for all roles."""
     layer_spacing_um: float = Field(default=0.5, ge=0.05, le=5)
     """Distance between the depth layers of eqs. 2 and 3."""
     section_layers: int = Field(default=1, ge=1, le=8)
@@ -100,6 +102,13 @@ class SimulateSettings(Section, key="simulate"):
     @classmethod
     def _defaults_for_other_roles(cls, value: Any) -> Any:
         return {**FIELDS, **value} if isinstance(value, dict) else value
+
+    @field_validator("draws", mode="before")
+    @classmethod
+    def _draws_of_all_roles(cls, value: Any) -> Any:
+        if isinstance(value, int):
+            return dict.fromkeys(DRAWS, value)
+        return {**DRAWS, **value} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _layers_fit_the_optics(self) -> Self:

@@ -111,13 +111,14 @@ def simulate_slide(
     slide_z_um = slide_draws.uniform(-SLIDE_POSITION_UM, SLIDE_POSITION_UM)
     slope = slide_draws.normal(0, settings.topography.tilt_sd_um_per_mm / 1000, 2)
     tables = _Tables(optics, microscope)
+    pairs_drawn = settings.draws[row.role]
     for name, specimen, nuclei, reason in _specimens(row, settings, frame, sharp, seed):
         if specimen is None:
             yield SimulatedField(name, reason=reason)
             continue
         surface = field_surface(settings.topography, slide_z_um, slope, rng(seed, "surface", row.slide, name), frame)
         focus_z_um = surface.height_um
-        middle_um = focus_z_um + continuous_offsets_um(settings.draws, pairs, rng(seed, "draws", row.slide, name))
+        middle_um = focus_z_um + continuous_offsets_um(pairs_drawn, pairs, rng(seed, "draws", row.slide, name))
         shots_um = np.stack((middle_um - pairs.delta_um, middle_um + pairs.delta_um), axis=1).ravel()
         draws = rng(seed, "camera", row.slide, name)
         reported_um = np.concatenate((positions_um, shots_um))
@@ -129,7 +130,7 @@ def simulate_slide(
             name,
             stack=Stack(taken[: len(positions_um)], positions_um, pixel_um),
             clean=Stack(clean, positions_um[near], pixel_um) if len(near) else None,
-            continuous=taken[len(positions_um) :].reshape(settings.draws, 2, *taken.shape[1:]),
+            continuous=taken[len(positions_um) :].reshape(pairs_drawn, 2, *taken.shape[1:]),
             continuous_z_um=middle_um,
             surface_um=surface.heights(*frame.places_um()).astype(np.float32),
             nuclei=nuclei,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -136,3 +138,20 @@ def test_the_digest_is_the_pixels() -> None:
     other = planes.copy()
     other[3, 5, 5, 0] ^= 1
     assert len({_watched(p).digest for p in (planes, other, planes[1:], planes[:-1])}) == 4
+
+
+@pytest.mark.parametrize(
+    ("lost", "says"),
+    [
+        (lambda planes: planes // 16, "no pixel is brighter than grey level 15"),
+        (lambda planes: planes // 16 * 16, "most grey levels are not used"),
+        (lambda planes: planes // 2 * 2, ""),
+        (lambda planes: planes, ""),
+    ],
+)
+def test_grey_levels_that_were_lost_are_told(lost: Callable[[np.ndarray], np.ndarray], says: str) -> None:
+    rng = np.random.default_rng(5)
+    planes = np.clip(rng.normal(150, 30, (5, 64, 64, 1)), 0, 255).astype(np.uint8)
+    measured = [plane_brightness(lost(plane)) for plane in planes]
+    told = check_brightness(measured, "a.tif", IngestSettings(max_brightness_spread=1), "train")
+    assert told.startswith(says) and bool(told) == bool(says)

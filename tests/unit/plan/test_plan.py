@@ -9,7 +9,7 @@ import pytest
 
 from tsva.errors import UserError
 from tsva.pipeline import fingerprint
-from tsva.pipeline.plan import STAGES, Plan
+from tsva.pipeline.plan import STAGES, Plan, sheet_text
 
 HEADER = "slide\tpatient\tsample\trole\tsource\tpath\ttissue\tmicroscope"
 TRAIN = "A\tP1\tS\ttrain\tsimulated\t\tfatty\t"
@@ -188,9 +188,23 @@ def test_true_optics_are_those_of_other_microscopes(tmp_path: Path) -> None:
     assert set(told) == {"C"} and told["C"]["model"] == "debye"
 
 
-def test_keys_that_have_moved_say_where_to(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"key pairs\.delta_um: got a key that has moved; wanted acquisition\.delta_um"):
-        plan(tmp_path, TRAIN, pairs={"delta_um": 0.5})
+def test_keys_that_have_moved_are_taken_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = plan(tmp_path, TRAIN, pairs={"delta_um": 0.5, "patch_px": 128})
+    assert (made.settings.acquisition.delta_um, made.settings.pairs.patch_px) == (0.5, 128)
+    assert "key pairs.delta_um: it has moved; its value is taken for acquisition.delta_um" in caplog.text
+    with pytest.raises(UserError, match=r"got a key that has moved, beside acquisition\.delta_um"):
+        plan(tmp_path, TRAIN, pairs={"delta_um": 0.5}, acquisition={"delta_um": 1.0})
+
+
+def test_a_sheet_in_utf_16(tmp_path: Path) -> None:
+    """As spreadsheets write "Unicode text"; without the mark it can't be told, and is refused."""
+    text = plan(tmp_path, TRAIN).sheet.read_text()
+    for encoding in ("utf-16", "utf-8-sig"):
+        (tmp_path / "slides.tsv").write_text(text, encoding=encoding)
+        assert sheet_text(tmp_path / "slides.tsv") == text
+    (tmp_path / "slides.tsv").write_text(text, encoding="utf-16-le")
+    with pytest.raises(UserError, match=r"slides\.tsv: got null characters; wanted readable UTF-8"):
+        sheet_text(tmp_path / "slides.tsv")
 
 
 def test_a_misspelt_use_of_settings_is_an_error(tmp_path: Path) -> None:

@@ -26,12 +26,14 @@ def write_ome(
 ) -> Path:
     """Write grey pages with an OME header of these attributes and elements.
 
-    `pixels` is (Z, Y, X), or (C, Z, Y, X) with as many `channels` (names) as C.
+    `pixels` is (Z, Y, X), or (C, Z, Y, X) with as many `channels` (names, or elements) as C.
     """
     pages = pixels.reshape(-1, *pixels.shape[-2:])
     size_z = len(pages) // len(channels)
     told = "".join(
-        f'<Channel ID="Channel:0:{i}" SamplesPerPixel="1"' + (f' Name="{name}"' if name else "") + "/>"
+        name
+        if name.startswith("<")
+        else f'<Channel ID="Channel:0:{i}" SamplesPerPixel="1"' + (f' Name="{name}"' if name else "") + "/>"
         for i, name in enumerate(channels)
     )
     kind = "uint16" if pixels.dtype == np.uint16 else "uint8"

@@ -55,6 +55,39 @@ def test_channels_that_are_no_colours_are_refused(tmp_path: Path, names: tuple[s
         stored_images(path)
 
 
+@pytest.mark.parametrize(
+    "told",
+    ['Fluor="DAPI"', 'EmissionWavelength="461"', 'ContrastMethod="Fluorescence"', 'Name="DAPI (blue)"', 'Name="TxRed"'],
+)
+def test_channels_with_dyes_are_no_colours(tmp_path: Path, told: str) -> None:
+    """Even where false colours are named beside them."""
+    header = tuple(f'<Channel ID="Channel:0:{i}" SamplesPerPixel="1" {told}/>' for i in range(3))
+    path = write_ome(tmp_path / "a.ome.tif", np.moveaxis(COLOUR, -1, 0), SIZES, channels=header)
+    with pytest.raises(UserError, match=r"got channels .*; wanted grey, or red"):
+        stored_images(path)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_channels_without_names_are_sorted_by_their_colours(tmp_path: Path, order: tuple[int, ...]) -> None:
+    numbers = ("-16776961", "16711935", "65535")
+    header = tuple(f'<Channel ID="Channel:0:{i}" Name="Channel {i}" Color="{numbers[i]}"/>' for i in order)
+    path = write_ome(tmp_path / "a.ome.tif", np.moveaxis(COLOUR, -1, 0)[list(order)], SIZES, channels=header)
+    assert np.array_equal(all_planes(path), COLOUR)
+
+
+@AGAIN
+@given(planes=st.integers(5, 12), pictures=st.integers(2, 4), noise=st.floats(0.5, 1.5))
+def test_several_pictures_of_each_plane_are_no_stack(planes: int, pictures: int, noise: float) -> None:
+    rng = np.random.default_rng(planes)
+    once = stack(planes=planes).astype(float)
+    taken = np.repeat(once, pictures, axis=0) + rng.normal(0, noise, (planes * pictures, *once.shape[1:]))
+    pages = np.clip(np.rint(taken), 0, 255).astype(np.uint8)
+    names = [f"plane {i}" for i in range(len(pages))]
+    with pytest.raises(UserError, match=f"{pictures} pictures of each plane|every .* is alike|same pixels twice"):
+        list(as_stack(pages, names, "a.tif"))
+    assert len(list(as_stack(pages[::pictures], names, "a.tif"))) == planes
+
+
 @AGAIN
 @given(channels=st.integers(2, 4), planes=st.integers(5, 12), by_channel=st.booleans())
 def test_channels_between_planes_are_no_stack(channels: int, planes: int, by_channel: bool) -> None:

@@ -16,12 +16,12 @@ from tsva.optics import camera
 from tsva.readers.stack_file import read_stack
 from tsva.storage.tables import read_table
 
-SETTINGS = {"field_px": [64, 64], "fields": {"train": 2}, "z_first_um": -4.0, "z_last_um": 4.0, "draws": 1}
+SETTINGS = {"field_px": [64, 64], "fields": {"dataset1": 2}, "z_first_um": -4.0, "z_last_um": 4.0, "draws": 1}
 OPTICS = {"bandwidth_um": 0}
 
 
 def _run(out: Path, row: dict, settings: dict = SETTINGS) -> Result:
-    row = {"slide": "S1", "patient": "P1", "sample": "Sample1", "role": "train", **row}
+    row = {"slide": "S1", "patient": "P1", "sample": "Sample1", "role": "dataset1", **row}
     arguments = settings_option(slide=row, simulate=settings, optics=OPTICS)
     return CliRunner().invoke(
         command, [*arguments, "--seed", "3", "--sheet-folder", str(out.parent), "--out", str(out)]

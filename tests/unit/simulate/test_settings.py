@@ -22,8 +22,14 @@ def test_roles_that_are_left_out_keep_their_defaults() -> None:
     }
 
 
-def test_ready_physics_has_every_effect_in_every_laboratory() -> None:
-    path = Path(__file__).parents[3] / "config" / "physics.yaml"
+@pytest.mark.parametrize(("given", "trained", "tested"), [({"train": 1}, 1, 13), (4, 4, 4), ({}, 3, 13)])
+def test_draws_by_role_or_for_all(given: object, trained: int, tested: int) -> None:
+    draws = SimulateSettings.model_validate({"draws": given}).draws
+    assert (draws["train"], draws["dataset1"], draws["dataset2"]) == (trained, tested, tested)
+
+
+def test_default_has_every_effect_of_the_optics_in_every_laboratory() -> None:
+    path = Path(__file__).parents[3] / "config" / "config.yaml"
     settings = parse_settings(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
     assert settings.simulate.section_layers > 1 and settings.simulate.fine_detail == 1
     for microscope in settings.simulate.microscopes.values():

@@ -30,13 +30,13 @@ from tsva.simulation.simulate import (
 PAIRS = PairsSettings()
 OPTICS = OpticsSettings(bandwidth_um=0)
 SMALL = SimulateSettings(
-    field_px=(64, 72), fields={"train": 1}, z_first_um=-4.0, z_last_um=4.0, microscopes={"one": MicroscopeSettings()}
+    field_px=(64, 72), fields={"dataset1": 1}, z_first_um=-4.0, z_last_um=4.0, microscopes={"one": MicroscopeSettings()}
 )
 
 
 def _row(**cells: str) -> SlideRow:
     return SlideRow.model_validate(
-        {"slide": "S", "patient": "P", "sample": "s", "role": "train", "source": "simulated", "tissue": "stromal"}
+        {"slide": "S", "patient": "P", "sample": "s", "role": "dataset1", "source": "simulated", "tissue": "stromal"}
         | cells
     )
 
@@ -120,7 +120,7 @@ def test_clean_planes_are_the_stacks_own_without_noise() -> None:
 def test_shots_lie_where_they_say() -> None:
     """On a still stage a shot at a plane's own position is that plane but for noise."""
     microscope = MicroscopeSettings(z_error_sd_um=0, full_well_e=10_000_000, read_noise_e=0)
-    settings = SMALL.model_copy(update={"microscopes": {"one": microscope}, "draws": 2})
+    settings = SMALL.model_copy(update={"microscopes": {"one": microscope}, "draws": {"dataset1": 2}})
     field = _simulate(settings)[0]
     assert field.continuous.shape == (2, 2, 64, 72, 3)
     for shots, middle_um in zip(field.continuous, field.continuous_z_um, strict=True):
@@ -139,7 +139,7 @@ def test_offsets_fill_the_gaussians_strata_within_reach(draws: int) -> None:
 
 
 def test_no_draws_no_shots() -> None:
-    field = _simulate(SMALL.model_copy(update={"draws": 0}))[0]
+    field = _simulate(SMALL.model_copy(update={"draws": {"dataset1": 0}}))[0]
     assert field.continuous.shape == (0, 2, 64, 72, 3)
 
 
@@ -160,7 +160,7 @@ def test_focal_positions_scatter_as_the_paper_says() -> None:
 def test_a_slides_fields_share_its_tilt() -> None:
     """Without waves a surface is the slide's plane and nothing else."""
     settings = SMALL.model_copy(
-        update={"topography": TopographySettings(waviness_sd_um=0, tilt_sd_um_per_mm=20), "fields": {"train": 2}}
+        update={"topography": TopographySettings(waviness_sd_um=0, tilt_sd_um_per_mm=20), "fields": {"dataset1": 2}}
     )
     one, other = (field.surface_um - field.focus_z_um for field in _simulate(settings))
     assert np.ptp(one) > 0.05
@@ -190,7 +190,7 @@ def test_another_microscope_sees_otherwise_through_its_own_optics() -> None:
     quiet = MicroscopeSettings(z_error_sd_um=0, full_well_e=10_000_000, read_noise_e=0, falloff=0)
     aberrated = quiet.model_copy(update={"optics": OPTICS.model_copy(update={"model": "debye"}), "spherical_um": 0.05})
     settings = SMALL.model_copy(
-        update={"topography": still, "microscopes": {"even": quiet, "uneven": aberrated}, "draws": 0}
+        update={"topography": still, "microscopes": {"even": quiet, "uneven": aberrated}, "draws": {"dataset1": 0}}
     )
     contrast = {}
     for name in ("even", "uneven"):
@@ -221,7 +221,7 @@ def test_multislice_takes_the_same_slide_as_the_fast_model() -> None:
     """Through thin matter of strong contrast; the fast model is linear in absorption, so that they are alike only."""
     optics = OPTICS.model_copy(update={"condenser_ratio": 0.7})
     ways = {way: MicroscopeSettings(imaging=way, source_points=16) for way in ("fast", "multislice")}
-    small = SMALL.model_copy(update={"field_px": (64, 64), "draws": 0, "microscopes": ways})
+    small = SMALL.model_copy(update={"field_px": (64, 64), "draws": {"dataset1": 0}, "microscopes": ways})
     one, other = (
         next(simulate_slide(_row(microscope=way), small, PAIRS, optics, seed=5)) for way in ("fast", "multislice")
     )

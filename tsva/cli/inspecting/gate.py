@@ -12,9 +12,11 @@ from tsva.acquisition.stack import regular_step_um
 from tsva.cli.inspecting.fitness import Judged, judge, told
 from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
+from tsva.pipeline.contents import Contents
+from tsva.pipeline.leaks import check_leaks
 from tsva.pipeline.plan import sheet_text
 from tsva.readers.fields import find_fields
-from tsva.readers.listing import matching
+from tsva.readers.listing import files_at, matching
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
 
@@ -69,10 +71,12 @@ def look_at_sheet(path: Path, settings: Settings, most: int) -> list[dict[str, A
     Raises
     ------
     UserError
-        If the sheet itself is wrong.
+        If the sheet itself is wrong, or names an image in two rows.
     """
-    rows = parse_sheet(sheet_text(path), str(path)).values()
-    return [_slide(row, path.parent, settings, most) for row in rows if row.path]
+    rows = parse_sheet(sheet_text(path), str(path))
+    files = {row.slide: files_at(path.parent / row.path) if row.path else [] for row in rows.values()}
+    check_leaks(rows, files, path, Contents())
+    return [_slide(row, path.parent, settings, most) for row in rows.values() if row.path]
 
 
 def _slide(row: SlideRow, folder: Path, settings: Settings, most: int) -> dict[str, Any]:

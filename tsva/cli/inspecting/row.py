@@ -15,13 +15,18 @@ from tsva.readers.source import FieldSource
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
 
-COLUMNS = ("slide", "patient", "sample", "role", "source", "path", "pixel_um", "z_step_um", "pattern")
+COLUMNS = ("slide", "patient", "sample", "role", "source", "path", "pixel_um", "z_step_um", "bits", "pattern")
 UNKNOWN = {"pixel_um": "PIXEL_UM", "z_step_um": "Z_STEP_UM"}
 """Written where nobody knows the number: no number, so that the sheet isn't taken before it is filled in."""
 
 
 def cells_for(
-    path: Path, facts: Facts, sheet_folder: Path, pixel_um: float | None, z_step_um: float | None
+    path: Path,
+    facts: Facts,
+    sheet_folder: Path,
+    pixel_um: float | None,
+    z_step_um: float | None,
+    bits: int | None = None,
 ) -> dict[str, str]:
     """Cells of a row for a file or folder; the role is to be decided yet.
 
@@ -39,6 +44,7 @@ def cells_for(
         "pattern": facts.pattern,
         "pixel_um": f"{pixel_um:g}" if pixel_um else "",
         "z_step_um": f"{z_step_um:g}" if z_step_um else "",
+        "bits": str(bits) if bits else "",
     }
 
 

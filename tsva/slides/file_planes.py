@@ -1,0 +1,210 @@
+"""Planes in files: a flat slide or image, or one plane of a stack."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from tsva.errors import UserError
+from tsva.readers.formats import stored_images
+from tsva.readers.head import PICTURES, head_of
+from tsva.readers.pixels import to_8_bits
+from tsva.readers.sharp import open_regions
+from tsva.readers.stored import PlaneReader, RegionReader, StoredImage
+
+
+class FlatPlane:
+    """A `Plane` of an open flat image, at its finest resolution."""
+
+    def __init__(self, regions: RegionReader) -> None:
+        self._regions = regions
+        finest = regions.levels[0]
+        self.where, self.shape = regions.where, (finest.height, finest.width)
+        self.pixel_um, self.magnification = regions.pixel.um, regions.objective.magnification
+        self.channels = regions.read(0, 0, 0, 1, 1).shape[2]
+
+    def read(self, y: int, x: int, height: int, width: int) -> np.ndarray:
+        """(height, width, C) uint8."""
+        return self._regions.read(0, y, x, height, width)
+
+
+class StackPlane:
+    """A `Plane` of an open stack.
+
+    Parameters
+    ----------
+    image : StoredImage
+    reader : PlaneReader
+        Of it, open.
+    plane : int
+        As stored, from 0.
+    bits : int or None
+        How many bits the camera fills, of 16-bit pixels.
+    """
+
+    def __init__(self, image: StoredImage, reader: PlaneReader, plane: int, bits: int | None) -> None:
+        self._reader, self._plane, self._bits = reader, plane, bits if bits is not None else image.bits
+        self.where, self.shape = image.where, (image.height_px, image.width_px)
+        self.pixel_um, self.magnification = image.pixel.um, image.objective.magnification
+        self.channels = self.read(0, 0, 1, 1).shape[2]
+
+    def read(self, y: int, x: int, height: int, width: int) -> np.ndarray:
+        """(height, width, C) uint8."""
+        return to_8_bits(self._reader.read(self._plane, y, x, height, width), self._bits, self.where)
+
+
+def open_flat(path: Path, bits: int | None, opened: ExitStack) -> FlatPlane | StackPlane:
+    """One plane in a file of its own: any OpenSlide format, TIFF, OME-Zarr, DICOM, PNG or JPEG.
+
+    Parameters
+    ----------
+    path : Path
+    bits : int or None
+        How many bits the camera fills, of 16-bit pixels.
+    opened : ExitStack
+        Keeps the file open.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged, or holds several planes.
+    """
+    if not path.exists():
+        raise UserError(str(path), got="no such file", wanted="one focal plane of a slide", do="Mend the path.")
+    if path.is_dir() or (bits is not None and not head_of(path).start.startswith(PICTURES)):
+        image = only_image(path, stored_images(path))
+        if image.planes > 1:
+            raise UserError(
+                str(path),
+                got=f"{image.planes} planes",
+                wanted="one focal plane a file",
+                do="Give it as a stack and say which planes are the shots (--stack and --planes).",
+            )
+        return StackPlane(image, opened.enter_context(image.open()), 0, bits)
+    return FlatPlane(opened.enter_context(open_regions(path)))
+
+
+def only_image(path: Path, images: list[StoredImage]) -> StoredImage:
+    """The image of a file that holds no other.
+
+    Raises
+    ------
+    UserError
+        If there are several.
+    """
+    if len(images) > 1:
+        raise UserError(
+            str(path),
+            got=f"{len(images)} images",
+            wanted="one image of the slide",
+            do="Give them as tiles with their positions, or one file an image.",
+        )
+    return images[0]
+
+
+def chosen_planes(
+    image: StoredImage, planes: tuple[int, int] | None, z_um: tuple[float, float] | None, tolerance_um: float = 0.1
+) -> tuple[int, int]:
+    """Which stored planes of a stack are the shots, the lower one first.
+
+    Parameters
+    ----------
+    image : StoredImage
+    planes : (int, int) or None
+        Counted from 1 as they are stored, as viewers count them.
+    z_um : (float, float) or None
+        Their positions, in place of `planes`. A file whose planes have no known position has no such choice.
+    tolerance_um : float
+        How far a plane may lie from the position asked for.
+
+    Returns
+    -------
+    (int, int)
+        From 0. In the order of their positions; in the order given where the file tells of none.
+
+    Raises
+    ------
+    UserError
+        If nothing is said, or no such plane is there.
+    """
+    there = f"{image.planes} planes" + (f" at {', '.join(f'{z:g}' for z in image.z_um[:9])} µm" if image.z_um else "")
+    if planes is None and z_um is None:
+        raise UserError(
+            image.where,
+            got=f"{there}, and no word on which two are the shots",
+            wanted="two planes",
+            do="Name them, counted from 1 (--planes 3 5), or by their positions (--z-um -0.5 0.5).",
+        )
+    if planes is not None:
+        found = [plane - 1 for plane in planes]
+        if not all(0 <= plane < image.planes for plane in found) or found[0] == found[1]:
+            raise UserError(
+                image.where,
+                got=f"planes {planes[0]} and {planes[1]}",
+                wanted=f"two different ones of {there}, counted from 1",
+                do="Mend --planes.",
+            )
+    else:
+        assert z_um is not None
+        found = [_nearest(image, z, tolerance_um) for z in z_um]
+        if found[0] == found[1]:
+            raise UserError(
+                image.where,
+                got=f"one plane for both of {z_um[0]:g} and {z_um[1]:g} µm",
+                wanted="two",
+                do="Mend --z-um.",
+            )
+    heights = image.z_um
+    if heights is not None and heights[found[0]] > heights[found[1]]:
+        found.reverse()
+    return found[0], found[1]
+
+
+def _nearest(image: StoredImage, z_um: float, tolerance_um: float) -> int:
+    if image.z_um is None:
+        raise UserError(
+            image.where,
+            got="planes whose positions the file does not tell",
+            wanted="their numbers",
+            do="Name the planes, counted from 1 (--planes 3 5).",
+        )
+    away = np.abs(np.subtract(image.z_um, z_um))
+    nearest = int(np.argmin(away))
+    if away[nearest] > tolerance_um:
+        raise UserError(
+            image.where,
+            got=f"the nearest plane to {z_um:g} µm at {image.z_um[nearest]:g} µm",
+            wanted=f"one within {tolerance_um:g} µm",
+            do="Mend --z-um.",
+        )
+    return nearest
+
+
+def half_distance_um(image: StoredImage, low: int, high: int, given: float | None) -> float:
+    """δ: half of the distance between two planes, by the file, else by the user; both must agree.
+
+    Raises
+    ------
+    UserError
+        If nobody says it, or they contradict each other.
+    """
+    told = abs(image.z_um[high] - image.z_um[low]) / 2 if image.z_um is not None else None
+    if told is None and given is None:
+        raise UserError(
+            image.where,
+            got="planes whose positions the file does not tell",
+            wanted="half of the distance between the shots, in micrometres",
+            do="Give it (--delta-um).",
+        )
+    if told is not None and given is not None and abs(told - given) > 0.02 * given:
+        raise UserError(
+            image.where,
+            got=f"planes {2 * told:g} µm apart by the file, and --delta-um {given:g}",
+            wanted=f"planes {2 * given:g} µm apart",
+            do="Choose other planes, or mend --delta-um.",
+        )
+    found = given if given is not None else told
+    assert found is not None
+    return found

@@ -1,0 +1,172 @@
+"""From what the user names to the two planes of a slide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tsva.errors import UserError
+from tsva.readers.formats import stored_images
+from tsva.readers.profile import icc_profile_of
+from tsva.readers.stage import read_tile_configuration, stage_positions_um
+from tsva.readers.stored import StoredImage
+from tsva.slides.digests import digest_of_files
+from tsva.slides.file_planes import StackPlane, chosen_planes, half_distance_um, only_image, open_flat
+from tsva.slides.mosaic import placed
+from tsva.slides.source import Plane, TwoPlanes, join
+
+
+@dataclass(frozen=True)
+class SlideInput:
+    """What the user says of a slide's two planes.
+
+    Attributes
+    ----------
+    low, high : Path or None
+        A file for each plane: an OpenSlide format, TIFF, PNG, JPEG, or a tile configuration (``.txt``).
+    stack : Path or None
+        A file with both planes, in place of these: OME-TIFF, TIFF, OME-Zarr, NDPI, DICOM, CZI.
+    planes : (int, int) or None
+        The shots of a stack, counted from 1.
+    z_um : (float, float) or None
+        Their positions, in place of `planes`.
+    field : str or None
+        Of a stack file with several fields: the one to take. None: all, joined by their positions.
+    delta_um : float or None
+        Half of the distance between the planes. None: by the positions of a stack's planes.
+    pixel_um : float or None
+        The user's word on the pixel size, which wins over the files'.
+    bits : int or None
+        Of 16-bit files: how many bits the camera fills.
+    """
+
+    low: Path | None = None
+    high: Path | None = None
+    stack: Path | None = None
+    planes: tuple[int, int] | None = None
+    z_um: tuple[float, float] | None = None
+    field: str | None = None
+    delta_um: float | None = None
+    pixel_um: float | None = None
+    bits: int | None = None
+
+    @property
+    def paths(self) -> list[Path]:
+        """All that is named."""
+        return [path for path in (self.low, self.high, self.stack) if path is not None]
+
+
+@contextmanager
+def open_two_planes(told: SlideInput) -> Iterator[TwoPlanes]:
+    """Open the two planes of a slide; nothing but headers is read.
+
+    Raises
+    ------
+    UserError
+        If too little is said, or something is missing, damaged, or does not fit.
+    """
+    _check_said(told)
+    with ExitStack() as opened:
+        if told.stack is not None:
+            low, high, delta_um = _of_stack(told, told.stack, opened)
+        else:
+            assert told.low is not None
+            assert told.high is not None
+            assert told.delta_um is not None
+            low, high = (_of_file(path, told, opened) for path in (told.low, told.high))
+            delta_um = told.delta_um
+        profile = icc_profile_of(_first_file(told.paths[0]))
+        chosen = (told.planes, told.z_um, told.field, delta_um, told.pixel_um, told.bits)
+        digest = digest_of_files(told.paths, *chosen)
+        yield join(low, high, delta_um=delta_um, pixel_um=told.pixel_um, icc_profile=profile, digest=digest)
+
+
+def _check_said(told: SlideInput) -> None:
+    files = told.low is not None and told.high is not None
+    if files == (told.stack is not None) or (told.low is None) != (told.high is None):
+        raise UserError(
+            "the input",
+            got=", ".join(map(str, told.paths)) or "nothing",
+            wanted="either a file for each plane (--low and --high) or one file with both (--stack)",
+            do="Name the two planes of the slide.",
+        )
+    if files and told.low == told.high:
+        raise UserError(str(told.low), got="the same file for both planes", wanted="two", do="Mend --low or --high.")
+    if files and told.delta_um is None:
+        raise UserError(
+            f"{told.low} and {told.high}",
+            got="no word on how far apart the planes are",
+            wanted="half of their distance, in micrometres",
+            do="Give it (--delta-um).",
+        )
+
+
+def _first_file(path: Path) -> Path:
+    return read_tile_configuration(path)[0].path if path.suffix == ".txt" else path
+
+
+def _of_file(path: Path, told: SlideInput, opened: ExitStack) -> Plane:
+    """One plane: a file, or tiles that a configuration places."""
+    if path.suffix != ".txt":
+        return open_flat(path, told.bits, opened)
+    tiles = read_tile_configuration(path)
+    planes = [open_flat(tile.path, told.bits, opened) for tile in tiles]
+    return placed(planes, [(tile.y_px, tile.x_px) for tile in tiles], str(path))
+
+
+def _of_stack(told: SlideInput, path: Path, opened: ExitStack) -> tuple[Plane, Plane, float]:
+    if path.suffix == ".txt":
+        tiles = read_tile_configuration(path)
+        images = [only_image(tile.path, stored_images(tile.path)) for tile in tiles]
+        return _of_images(images, [(tile.y_px, tile.x_px) for tile in tiles], told, opened)
+    images = stored_images(path)
+    names = [image.name for image in images]
+    if told.field is not None:
+        images = [image for image in images if image.name == told.field]
+        if len(images) != 1:
+            raise UserError(
+                str(path), got=f"no single field {told.field!r}", wanted=f"one of {', '.join(names)}", do="Mend it."
+            )
+    if len(images) == 1:
+        return _of_images(images, [(0.0, 0.0)], told, opened)
+    places_um = stage_positions_um(path)
+    if places_um is None or len(places_um) != len(images):
+        raise UserError(
+            str(path),
+            got=f"{len(images)} fields, and no word on where the stage stood",
+            wanted="one field, or a position of the stage for each",
+            do=f"Name the field (--field {names[0]}), or export it with positions.",
+        )
+    pixel_um = told.pixel_um or images[0].pixel_um
+    if pixel_um is None:
+        raise UserError(
+            str(path), got="no pixel size", wanted="one, to place the fields by", do="Give it (--pixel-um)."
+        )
+    return _of_images(images, [(y / pixel_um, x / pixel_um) for y, x in places_um], told, opened)
+
+
+def _of_images(
+    images: Sequence[StoredImage], places_px: list[tuple[float, float]], told: SlideInput, opened: ExitStack
+) -> tuple[Plane, Plane, float]:
+    """Both planes of stacks side by side, of which all have their shots at the same numbers or positions."""
+    found: list[tuple[Plane, Plane]] = []
+    distances = set()
+    for image in images:
+        low, high = chosen_planes(image, told.planes, told.z_um)
+        distances.add(round(half_distance_um(image, low, high, told.delta_um), 3))
+        reader = opened.enter_context(image.open())
+        found.append((StackPlane(image, reader, low, told.bits), StackPlane(image, reader, high, told.bits)))
+    if len(distances) > 1:
+        raise UserError(
+            str(told.stack),
+            got=f"fields whose planes are {2 * min(distances):g} to {2 * max(distances):g} µm apart",
+            wanted="one distance",
+            do="Give --delta-um if the positions are wrong, or export them anew.",
+        )
+    if len(found) == 1:
+        return *found[0], distances.pop()
+    lows, highs = zip(*found, strict=True)
+    where = str(told.stack)
+    return placed(lows, places_px, where), placed(highs, places_px, where), distances.pop()
