@@ -267,7 +267,7 @@ def _scores(inputs: Inputs) -> list[pd.DataFrame]:
 
 
 def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
-    """Every method against doing nothing; the lead method, and our own, against every other."""
+    """Every method against doing nothing, each sample too; the lead method, and our own, against every other."""
     tables = []
     for dataset in inputs.datasets:
         lead = lead_of(dataset.methods)
@@ -284,6 +284,7 @@ def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
                 baseline=baseline,
                 pairs=inputs.pairs,
                 report=inputs.report,
+                samples=baseline == NOTHING,
             )
             for method, baseline in paired
         ]

@@ -62,7 +62,7 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], read: Callab
         Names from the data are escaped.
     """
     book = Book(FIGURES)
-    environment = _environment(read, book, matched=summary["focus"]["brightness"]["matched"])
+    made = environment(read, book, matched=summary["focus"]["brightness"]["matched"])
     datasets = [_dataset(summary, dataset, pictures) for dataset in summary["datasets"]]
     facts = {
         "summary": summary,
@@ -77,7 +77,7 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], read: Callab
         "listed": LISTED,
         **{name: Markup((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8")) for name, kind in INSIDE.items()},
     }
-    index, inputs = (environment.get_template(f"{name}.html.jinja").render(facts) for name in ("index", "inputs"))
+    index, inputs = (made.get_template(f"{name}.html.jinja").render(facts) for name in ("index", "inputs"))
     return Pages(index, inputs, book.files)
 
 
@@ -113,15 +113,16 @@ def _dataset(summary: Mapping[str, Any], dataset: Mapping[str, Any], pictures: M
     }
 
 
-def _environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str]) -> Environment:
-    environment = Environment(
+def environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str]) -> Environment:
+    """What templates can use: filters of numbers and names, figures of the book, and the slides that were `matched`."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "plain": names.plain,
         "signed": names.signed,
         "offset": names.offset,
@@ -137,10 +138,10 @@ def _environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str
         "numbered": lambda values: (list(range(1, len(values) + 1)), values),
         "pixels": lambda name: np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB")),
     }
-    environment.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": DELTA_METHODS}
-    environment.globals |= {"figures": book, "worse_db": names.WORSE_DB, "curve": curve}
-    environment.globals["matched"] = matched
-    return environment
+    made.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": DELTA_METHODS}
+    made.globals |= {"figures": book, "worse_db": names.WORSE_DB, "curve": curve}
+    made.globals["matched"] = matched
+    return made
 
 
 def _embedded(name: str, content: bytes) -> str:

@@ -8,6 +8,8 @@ rule spectrum:
         "results/spectrum/signal.tsv",
     log:
         "logs/spectrum.log",
+    benchmark:
+        "results/benchmarks/spectrum/spectrum.tsv"
     conda:
         ENV
     resources:

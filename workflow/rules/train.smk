@@ -10,6 +10,8 @@ rule train:
         summary="results/train/{network}/summary.json",
     log:
         "logs/train/{network}.log",
+    benchmark:
+        "results/benchmarks/train/{network}.tsv"
     priority: 2  # the longest jobs; others fill the gaps
     conda:
         ENV

@@ -150,9 +150,7 @@ def run(results: Path, world: World, *more: str) -> Report:
     CliRunner().invoke(evaluate, [*arguments, *more, "--out", evaluation], catch_exceptions=False)
     pages = ["--evaluation", evaluation, "--out", str(results / "report")]
     CliRunner().invoke(render, pages, catch_exceptions=False)
-    page, inputs = (
-        (results / "report" / f"{name}.html").read_text(encoding="utf-8") for name in ("index", "inputs")
-    )
+    page, inputs = ((results / "report" / f"{name}.html").read_text(encoding="utf-8") for name in ("index", "inputs"))
     summary = json.loads((results / "report" / "summary.json").read_text(encoding="utf-8"), parse_constant=_refuse)
     return Report(page, inputs, summary, results)
 
