@@ -68,7 +68,7 @@ def compare(runs: Sequence[Run], report: ReportSettings, tolerance_db: float) ->
     Returns
     -------
     dict
-        `runs`, `confidence`, `tolerance_db`, `regressions` (their number), `missing` (what the first run has and another
+        `runs`, `confidence`, `tolerance_db`, `regressions` (their number), `missing` (what a later run
         lacks) and `rows`: a row a run after the first, data set and method, with `patches` (that are the same),
         `protocol`, `target`, `gain_before_db` and `gain_after_db` (over doing nothing, of each run by itself),
         `worse_before` and `worse_after` (shares of pairs made worse), `difference_db`, `low_db`, `high_db` (paired,
