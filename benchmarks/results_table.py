@@ -1,54 +1,180 @@
-"""Gains by method and offset, from a run: ``python benchmarks/results_table.py results/report/summary.json``."""
+"""Gains over the sharper shot by method and offset, from a run; those of the embedded default go into the docs.
+
+    python benchmarks/results_table.py results/report/summary.json
+    python benchmarks/results_table.py results/report/summary.json --write --minutes 20
+
+The first prints the tables of any run. The second keeps those of the embedded default in docs/results/default.json, and
+writes docs/results/default.md and the table and running time in README.md from that file. `--minutes` is what
+`bash envs/run.sh` took on two quiet cores after the set-up; without it the old figure stays.
+`--write` without a summary writes the pages from the file that is there.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
+import re
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / "docs/results/default.json"
+PAGE = ROOT / "docs/results/default.md"
+README = ROOT / "README.md"
 BINS_UM = (0.0, 1.0, 1.5, 2.0, 2.5, 3.0)
-AVERAGES = (
-    ("continuous, noise-free", "continuous", "clean"),
-    ("continuous", "continuous", "captured"),
-    ("strict", "strict", "captured"),
-)
-"""Heads, protocols and targets."""
+AVERAGES = {
+    "continuous, noise-free": ("continuous", "clean"),
+    "continuous": ("continuous", "captured"),
+    "strict": ("strict", "captured"),
+}
+"""Protocols and targets by the head of their column; the first one is the README's."""
+IN_README = ("wiener_two_shot", "tsva", "fusion")
+NOT_SHOWN = ("y1_matched",)
+"""A measure of the lamp and no method."""
+START, END = "<!-- results -->\n", "<!-- end of results -->\n"
+MINUTES = re.compile(r"about \d+ minutes on two cores")
 
 
-def main() -> None:
-    """Print gains over "Y1 as captured" with intervals, the share of pairs made worse, and the gain by size of ΔD."""
-    summary = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+def kept(summary: dict[str, Any], minutes: int) -> dict[str, Any]:
+    """What the pages print, out of a report's summary."""
     rows = [row for row in summary["comparisons"] if row["baseline"] == "y1" and row["sample"] is None]
-    heads = ["gain over Y1 as captured (dB)", *(head for head, _, _ in AVERAGES), "made worse", "slides", "patches"]
-    heads += [f"{size_um:g} µm" for size_um in BINS_UM]
-    print(f"| {' | '.join(heads)} |")
-    print("|---" * len(heads) + "|")
+    found = []
     for dataset in sorted({row["dataset"] for row in rows}):
         names = {row["method"]: row["name"] for row in summary["methods"] if row["dataset"] == dataset}
         for method, name in names.items():
             chosen = [row for row in rows if row["dataset"] == dataset and row["method"] == method]
-            if chosen:
-                print(f"| {dataset.capitalize()[:-1]} {dataset[-1]}, {name} | {' | '.join(_cells(chosen))} |")
+            if chosen and method not in NOT_SHOWN:
+                found.append({"dataset": dataset, "method": method, "name": name} | _of_method(chosen))
+    return {"command": "bash envs/run.sh", "minutes_on_two_cores": minutes, "rows": found}
 
 
-def _cells(rows: list[dict[str, Any]]) -> list[str]:
+def _of_method(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Averages by protocol and target, share made worse in the first, and strict gains by size of the offset."""
-    found = {(row["protocol"], row["target"], row["focal_offset_um"]): row for row in rows}
-    averages = [found.get((protocol, target, None)) for _, protocol, target in AVERAGES]
-    first = next(row for row in averages if row is not None)
-    cells = [_gain(row) for row in averages]
-    cells += [f"{100 * first['share_worse']:.0f} %", str(first["slides"]), str(first["patches"])]
-    by_size = [found.get(("folded", "captured", size_um)) for size_um in BINS_UM]
-    return cells + ["–" if row is None else f"{row['difference_db']:+.2f}" for row in by_size]
+    by_key = {(row["protocol"], row["target"], row["focal_offset_um"]): row for row in rows}
+    averages = {head: by_key.get((*key, None)) for head, key in AVERAGES.items()}
+    first = next(row for row in averages.values() if row is not None)
+    by_size = {f"{size_um:g}": by_key.get(("folded", "captured", size_um)) for size_um in BINS_UM}
+    return {
+        "gain_db": {
+            head: None if row is None else [_rounded(row[key]) for key in ("difference_db", "low_db", "high_db")]
+            for head, row in averages.items()
+        },
+        "share_worse": round(first["share_worse"], 4),
+        "mean_loss_db": _rounded(first["mean_loss_db"]),
+        "slides": first["slides"],
+        "patches": first["patches"],
+        "gain_by_offset_db": {
+            size: None if row is None else _rounded(row["difference_db"]) for size, row in by_size.items()
+        },
+    }
 
 
-def _gain(row: dict[str, Any] | None) -> str:
-    if row is None or row["difference_db"] is None:
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def in_readme(results: dict[str, Any]) -> str:
+    """The README's table: one average, the share made worse, how many slides and patches."""
+    head = next(iter(AVERAGES))
+    lines = ["| test slides | method | gain (dB) | tiles made worse | slides | patches |", "|---|---|---|---|---|---|"]
+    for row in results["rows"]:
+        if row["method"] in IN_README:
+            cells = [_slides(row), row["name"], _gain(row["gain_db"][head]), _share(row)]
+            lines.append(f"| {' | '.join([*cells, str(row['slides']), str(row['patches'])])} |")
+    return "\n".join(lines) + "\n"
+
+
+def tables(results: dict[str, Any]) -> tuple[str, str]:
+    """All methods: averages, and gains by size of the focal offset."""
+    heads = ["test slides", "method", *AVERAGES, "tiles made worse", "mean loss there (dB)", "slides", "patches"]
+    sizes_heads = ["test slides", "method", *(f"{size_um:g} µm" for size_um in BINS_UM)]
+    averages, offsets = ([_line(cells), "|---" * len(cells) + "|"] for cells in (heads, sizes_heads))
+    for row in results["rows"]:
+        name = [_slides(row), row["name"]]
+        gains = [_gain(row["gain_db"][head]) for head in AVERAGES]
+        loss = "–" if row["mean_loss_db"] is None else f"{row['mean_loss_db']:.2f}"
+        averages.append(_line([*name, *gains, _share(row), loss, row["slides"], row["patches"]]))
+        sizes = ["–" if gain is None else f"{gain:+.2f}" for gain in row["gain_by_offset_db"].values()]
+        offsets.append(_line([*name, *sizes]))
+    return "\n".join(averages), "\n".join(offsets)
+
+
+def in_page(results: dict[str, Any]) -> str:
+    """docs/results/default.md."""
+    averages, offsets = tables(results)
+    return f"""# Results of the embedded default
+
+One seed. Gain in PSNR over the sharper shot as captured (Y1), in dB, with 95 % intervals over slides by Student's t.
+A tile counts as *made worse* if it loses more than 0.1 dB, in the continuous protocol with the noise-free target.
+[The protocol](../protocol.md) says what the averages are. Wiener restoration of shots with *known ΔD* is told the
+offset that the other methods have to find.
+
+{averages}
+
+The gain by the size of the focal offset |ΔD|, on the grid of planes, against the captured target:
+
+{offsets}
+
+The numbers are in [default.json](default.json). `{results["command"]}` makes them, and
+`python benchmarks/results_table.py results/report/summary.json --write` writes this page.
+"""
+
+
+def _line(cells: list[Any]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _slides(row: dict[str, Any]) -> str:
+    return f"{row['dataset'].capitalize()[:-1]} {row['dataset'][-1]}"
+
+
+def _share(row: dict[str, Any]) -> str:
+    return f"{100 * row['share_worse']:.0f} %"
+
+
+def _gain(gain: list[float | None] | None) -> str:
+    if gain is None or gain[0] is None:
         return "–"
-    low_db, high_db = row["low_db"], row["high_db"]
+    mean_db, low_db, high_db = gain
     interval = "one slide" if low_db is None else f"{low_db:+.2f} to {high_db:+.2f}"
-    return f"{row['difference_db']:+.2f} ({interval})"
+    return f"{mean_db:+.2f} ({interval})"
+
+
+def with_results(readme: str, results: dict[str, Any]) -> str:
+    """README.md with its table and its running time replaced.
+
+    Raises
+    ------
+    ValueError
+        If it has no place for them.
+    """
+    before, start, rest = readme.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end and MINUTES.search(before)):
+        raise ValueError(
+            f"README.md wants the lines {START.strip()} and {END.strip()}, and 'about N minutes on two cores'"
+        )
+    before = MINUTES.sub(f"about {results['minutes_on_two_cores']} minutes on two cores", before)
+    return before + start + "\n" + in_readme(results) + "\n" + end + after
+
+
+def main() -> None:
+    """Print the tables of a run, or keep them and write the pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("summary", type=Path, nargs="?", help="results/report/summary.json")
+    parser.add_argument("--write", action="store_true", help="keep them as the docs' results of the embedded default")
+    parser.add_argument("--minutes", type=int, help="how long that run took on two quiet cores")
+    asked = parser.parse_args()
+    results = json.loads(KEPT.read_text(encoding="utf-8"))
+    if asked.summary is not None:
+        minutes = asked.minutes or results["minutes_on_two_cores"]
+        results = kept(json.loads(asked.summary.read_text(encoding="utf-8")), minutes)
+    if not asked.write:
+        print("\n\n".join(tables(results)))
+        return
+    KEPT.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(in_page(results), encoding="utf-8")
+    README.write_text(with_results(README.read_text(encoding="utf-8"), results), encoding="utf-8")
 
 
 if __name__ == "__main__":

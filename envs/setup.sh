@@ -72,5 +72,5 @@ esac
 "${uv[@]}" install --python "$venv_python" --no-deps --no-build-isolation --editable .
 "${uv[@]}" check --python "$venv_python"
 # once, on all cores, in place of at the first import; an environment may belong to a user who lets others only read
-"$venv_python" -m compileall -qq -j 0 -x '/tests?/' "$("$venv_python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true
+"$venv_python" -m compileall -qq -j 0 -x '/tests?/' "$("$venv_python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" 2>/dev/null || true
 echo "$want" >"$stamp"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from scipy.ndimage import correlate1d
 
 RANGE = 255.0
 WINDOW_PX, WINDOW_SD_PX = 11, 1.5
 """SSIM's Gaussian window (Wang et al. 2004)."""
+C1, C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
+BLOCK_PX = 16
+"""Window means are matrix products of so many rows or columns: about the window's width is fastest."""
 
 
 def psnr_db(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -28,8 +32,7 @@ def psnr_db(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
         If shapes or types don't fit.
     """
     _check(images, targets)
-    differences = images.astype(np.int32) - targets
-    errors = np.square(differences).reshape(len(images), -1).mean(axis=1, dtype=float)
+    errors = np.array([_mean_square_error(image, target) for image, target in zip(images, targets, strict=True)])
     errors[errors == 0] = np.nan
     decibels: np.ndarray = 10 * np.log10(RANGE**2 / errors)
     return decibels
@@ -84,38 +87,79 @@ def ssim(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
     _check(images[:1], targets[:1])
     if min(images.shape[1:3]) < WINDOW_PX:
         raise ValueError(f"images of {images.shape[1]}×{images.shape[2]} pixels; SSIM needs {WINDOW_PX}×{WINDOW_PX}")
-    wanted = [_Moments(target) for target in targets]
-    # a few images are scored against a few targets: moments of each are found once
-    values = [_similarity(found, to) for found in map(_Moments, images) for to in wanted]
-    return np.array(values, dtype=float).reshape(len(images), len(targets)).T
+    found = np.zeros((len(targets), len(images)))
+    channels = images.shape[-1]
+    for channel in range(channels):
+        wanted = [_Moments(target[..., channel]) for target in targets]
+        for column, image in enumerate(images):
+            # a few images are scored against a few targets: moments of each are found once
+            moments = _Moments(image[..., channel])
+            found[:, column] += [_similarity(moments, to) for to in wanted]
+    return found / channels
 
 
 class _Moments:
-    """Values of an image, and their mean and variance under the window about each pixel; (C, Y, X) arrays."""
+    """Values of a channel, (Y, X), and their mean, its square and their variance under the window about each pixel."""
 
-    def __init__(self, image: np.ndarray) -> None:
-        self.values = image.transpose(2, 0, 1).astype(float)
-        self.mean = _windowed(self.values)
-        self.variance = _windowed(np.square(self.values)) - np.square(self.mean)
+    def __init__(self, channel: np.ndarray) -> None:
+        self.values = channel.astype(float)
+        self.mean, squares = _windowed(np.stack([self.values, np.square(self.values)]))
+        self.mean_squared = np.square(self.mean)
+        self.variance = squares
+        self.variance -= self.mean_squared
 
 
 def _similarity(one: _Moments, other: _Moments) -> float:
-    """Equation 13 of Wang et al., averaged over windows and channels."""
-    c1, c2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
+    """Equation 13 of Wang et al., averaged over the windows of a channel; in place, as memory is what takes time."""
     products = one.mean * other.mean
-    covariance = _windowed(one.values * other.values) - products
-    lightness = (2 * products + c1) / (np.square(one.mean) + np.square(other.mean) + c1)
-    structure = (2 * covariance + c2) / (one.variance + other.variance + c2)
-    return float((lightness * structure).mean())
+    value = _windowed(one.values * other.values)
+    value -= products
+    value *= 2
+    value += C2
+    products *= 2
+    products += C1
+    value *= products
+    lightness = one.mean_squared + other.mean_squared
+    lightness += C1
+    structure = one.variance + other.variance
+    structure += C2
+    lightness *= structure
+    value /= lightness
+    return float(value.mean())
 
 
 def _windowed(values: np.ndarray) -> np.ndarray:
-    """Weighted means of all windows inside: (C, Y, X) to (C, Y - 10, X - 10)."""
+    """Weighted means of all windows inside: (…, Y, X) to (…, Y - 10, X - 10)."""
+    rows, columns = (size - WINDOW_PX + 1 for size in values.shape[-2:])
+    down = np.empty((*values.shape[:-2], rows, values.shape[-1]))
+    for start in range(0, rows, BLOCK_PX):
+        weights = _weights(min(BLOCK_PX, rows - start))
+        stop = start + weights.shape[1]
+        np.matmul(weights.T, values[..., start : stop + WINDOW_PX - 1, :], out=down[..., start:stop, :])
+    means = np.empty((*down.shape[:-1], columns))
+    for start in range(0, columns, BLOCK_PX):
+        weights = _weights(min(BLOCK_PX, columns - start))
+        stop = start + weights.shape[1]
+        np.matmul(down[..., start : stop + WINDOW_PX - 1], weights, out=means[..., start:stop])
+    return means
+
+
+@lru_cache(maxsize=BLOCK_PX)
+def _weights(outputs: int) -> np.ndarray:
+    """(outputs + 10, outputs) matrix that takes values along an axis to their windows' means."""
     half = WINDOW_PX // 2
-    weights = np.exp(-0.5 * np.square(np.arange(-half, half + 1) / WINDOW_SD_PX))
-    weights /= weights.sum()
-    down = correlate1d(values, weights, axis=1)[:, half:-half]
-    return correlate1d(down, weights, axis=2)[..., half:-half]
+    window = np.exp(-0.5 * np.square(np.arange(-half, half + 1) / WINDOW_SD_PX))
+    window /= window.sum()
+    matrix = np.zeros((outputs + WINDOW_PX - 1, outputs))
+    for output in range(outputs):
+        matrix[output : output + WINDOW_PX, output] = window
+    return matrix
+
+
+def _mean_square_error(image: np.ndarray, target: np.ndarray) -> float:
+    """Exact: sums of squared grey levels are whole numbers below 2^53."""
+    difference = (image.astype(np.int16) - target).ravel().astype(float)
+    return float(difference @ difference) / difference.size
 
 
 def _check(images: np.ndarray, targets: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +18,7 @@ takes longer than the product, and very much longer where the cores have other w
 
 @dataclass(frozen=True)
 class Fold:
-    """Fine frequencies that the camera's sampling folds onto its own, at most one each, in order of their radius.
+    """Fine frequencies below the highest cut-off and the fine sampling's limit, once each, in order of their radius.
 
     Attributes
     ----------
@@ -29,15 +30,16 @@ class Fold:
         Where the half spectrum holds the conjugate.
     factor : (N,) complex array
         The pixel's own transfer function, and the shift from fine samples to pixel centres.
-    rank : (Y * (X // 2 + 1),) int array
-        For every camera frequency its place in this order; N where there is none.
+    ranks : list of (Y * (X // 2 + 1),) int arrays
+        The camera's sampling folds several fine frequencies onto each of its own. For every camera frequency the places
+        of these in this order, one in each array; N where there is none.
     """
 
     radius: np.ndarray
     source: np.ndarray
     mirrored: np.ndarray
     factor: np.ndarray
-    rank: np.ndarray
+    ranks: list[np.ndarray]
 
     def gather(self, spectrum: np.ndarray, count: int) -> np.ndarray:
         """The first `count` values of a fine half spectrum, pixel and shift applied."""
@@ -78,12 +80,14 @@ class Fold:
                 terms = (powers[:, None, here] * matter[:, here]).reshape(4 * layers, -1)
                 products[:planes, here] = (polynomials @ terms.view(real)).view(matter.dtype)
         products[:, count] = 0
-        back = np.minimum(self.rank, count)
+        backs = [np.minimum(rank, count) for rank in self.ranks if rank.min() < count]
         for plane, product in zip(folded, products[:planes], strict=False):
-            plane += product.take(back).reshape(plane.shape)
+            for back in backs:
+                plane += product.take(back).reshape(plane.shape)
 
 
-def folds(grid: Grid, highest: float, dtype: type) -> list[Fold]:
+@lru_cache(maxsize=2)
+def fold_of(grid: Grid, highest: float, dtype: type) -> Fold:
     """Every fine frequency below `highest` (cycles per µm) and below the fine sampling's limit, once.
 
     Parameters
@@ -95,11 +99,33 @@ def folds(grid: Grid, highest: float, dtype: type) -> list[Fold]:
     dtype : type
         Complex type of the spectra.
     """
-    parts = [_fold(grid, y, x, highest, dtype) for y in range(grid.fine) for x in range(grid.fine)]
-    return [part for part in parts if len(part.radius)]
+    parts = [_part(grid, y, x, highest, dtype) for y in range(grid.fine) for x in range(grid.fine)]
+    radius, source, mirrored, factor = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("radius", "source", "mirrored", "factor")
+    )
+    order = np.argsort(radius, kind="stable")
+    rank = np.empty(len(order) + 1, int)
+    rank[order], rank[-1] = np.arange(len(order)), len(order)
+    ends = np.cumsum([len(part.radius) for part in parts])
+    ranks = [
+        rank[np.where(part.at < len(part.radius), end - len(part.radius) + part.at, len(order))]
+        for part, end in zip(parts, ends, strict=True)
+    ]
+    return Fold(radius[order], source[order], mirrored[order], factor[order], ranks)
 
 
-def _fold(grid: Grid, fold_y: int, fold_x: int, highest: float, dtype: type) -> Fold:
+@dataclass(frozen=True)
+class _Part:
+    """Of a `Fold`, at most one fine frequency for each of the camera's; `at` is the one for each, or their number."""
+
+    radius: np.ndarray
+    source: np.ndarray
+    mirrored: np.ndarray
+    factor: np.ndarray
+    at: np.ndarray
+
+
+def _part(grid: Grid, fold_y: int, fold_x: int, highest: float, dtype: type) -> _Part:
     rows, columns = grid.shape_px
     row, f_y, factor_y = _axis(np.arange(rows) + fold_y * rows, rows, grid)
     column, f_x, factor_x = _axis(np.arange(columns // 2 + 1) + fold_x * columns, columns, grid)
@@ -107,18 +133,17 @@ def _fold(grid: Grid, fold_y: int, fold_x: int, highest: float, dtype: type) -> 
     # At the fine sampling's own limit a shift by half a sample has no meaning: nothing is carried there.
     carried = np.logical_and.outer(factor_y != 0, factor_x != 0).ravel() & (radius < highest)
     places = np.flatnonzero(carried)
-    places = places[np.argsort(radius[places], kind="stable")]
     at_row, at_column = np.divmod(places, len(column))
     mirrored = column[at_column] < 0
     source_row = np.where(mirrored, -row[at_row], row[at_row]) % (grid.fine * rows)
-    rank = np.full(carried.size, len(places))
-    rank[places] = np.arange(len(places))
-    return Fold(
+    at = np.full(carried.size, len(places))
+    at[places] = np.arange(len(places))
+    return _Part(
         radius=radius[places],
         source=source_row * (grid.fine * columns // 2 + 1) + np.abs(column[at_column]),
         mirrored=mirrored,
         factor=(factor_y[at_row] * factor_x[at_column]).astype(dtype),
-        rank=rank,
+        at=at,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.fft
 from scipy.interpolate import CubicSpline
 
-from tsva.optics.fold import folds
+from tsva.optics.fold import fold_of
 from tsva.optics.frame import Grid
 from tsva.optics.otf import OtfTable
 from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_heights, layer_weights
@@ -69,25 +69,23 @@ def image_layers(
         return
     defocus = np.subtract.outer(z_um, heights_um)
     complex_type = np.result_type(dtype, np.complex64).type
-    parts = folds(grid, max(table.cutoffs), complex_type)
+    fold = fold_of(grid, max(table.cutoffs), complex_type)
     # Working memory is taken once: fresh pages cost as much as the arithmetic on them.
     folded = np.empty((PLANES_AT_ONCE, grid.shape_px[0], grid.shape_px[1] // 2 + 1), complex_type)
-    products = np.empty((PLANES_AT_ONCE, max(len(part.radius) for part in parts) + 1), complex_type)
+    products = np.empty((PLANES_AT_ONCE, len(fold.radius) + 1), complex_type)
     for channel in range(3):
         cutoff = table.cutoffs[channel]
         transfer = CubicSpline(table.knots(), table.at_knots(channel, defocus.ravel())).c
         transfer = np.ascontiguousarray(transfer.reshape(4, -1, *defocus.shape).transpose(1, 2, 0, 3), dtype)
-        counts = [int(np.searchsorted(part.radius, cutoff)) for part in parts]
-        matter = [np.empty((len(heights_um), count), complex_type) for count in counts]
+        count = int(np.searchsorted(fold.radius, cutoff))
+        matter = np.empty((len(heights_um), count), complex_type)
         for index, layer in enumerate(layers(channel)):
             spectrum = scipy.fft.rfft2(np.asarray(layer, dtype), workers=threads)
-            for part, count, own in zip(parts, counts, matter, strict=True):
-                own[index] = part.gather(spectrum, count)
+            matter[index] = fold.gather(spectrum, count)
         for start in range(0, len(z_um), PLANES_AT_ONCE):
             some = transfer[:, start : start + PLANES_AT_ONCE]
             folded[:] = 0
-            for part, own in zip(parts, matter, strict=True):
-                part.add_to(folded, own, cutoff, some, products)
+            fold.add_to(folded, matter, cutoff, some, products)
             for index in range(some.shape[1]):
                 yield start + index, channel, 1 - scipy.fft.irfft2(folded[index], grid.shape_px, workers=threads)
 

@@ -4,6 +4,7 @@ import sys
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from tsva.cli.fork_server import ForkServer
 from tsva.errors import UserError
 from tsva.pipeline.plan import Plan
 from tsva.pipeline.progress import RemainingTime
@@ -261,12 +262,25 @@ if workflow.is_main_process and cores_given() and not DRY_RUN:
     )
 
 
+fork_server = ForkServer()
+
+
 onstart:
+    if workflow.local_exec and workflow.is_main_process and not workflow.dryrun:
+        fork_server.start()
     if plan.first_look_slide and not Path("results/first_look/index.html").exists():
         logger.info(
             "First pictures, within a minute: "
             f"{Path('results/first_look/index.html').absolute()} (the page fills as methods finish)"
         )
+
+
+onsuccess:
+    fork_server.end()
+
+
+onerror:
+    fork_server.end()
 
 
 if plan.awaits_fetch:

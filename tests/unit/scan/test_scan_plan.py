@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tsva.cli.main import cli
+from tsva.cli.commands import cli
 from tsva.errors import UserError
 from tsva.evaluation import scan_plan
 from tsva.evaluation.scan_plan import grid, map_time, move_s, plan, positions_um, stack_time, two_shot_time

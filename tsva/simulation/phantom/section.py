@@ -93,7 +93,7 @@ def cut_layers(canvas: Canvas, detail: float) -> list[tuple[np.ndarray, np.ndarr
 
 def _slanted(drawn: np.ndarray, slopes: list[np.ndarray], height_px: float) -> np.ndarray:
     """What is drawn, displaced by slope times height; beyond the edge it goes on as at the edge."""
-    if not slopes:
+    if not slopes or height_px == 0:
         return drawn
     rows = np.arange(drawn.shape[0], dtype=np.float32)[:, None]
     columns = np.arange(drawn.shape[1], dtype=np.float32)[None, :]

@@ -1,0 +1,60 @@
+"""Numbers of README.md and docs/results/default.md are those of docs/results/default.json."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+FIX = "python benchmarks/results_table.py --write"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    """benchmarks/results_table.py."""
+    found = importlib.util.spec_from_file_location("results_table", ROOT / "benchmarks/results_table.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_pages_print_the_stored_results(script: ModuleType) -> None:
+    results = json.loads(script.KEPT.read_text(encoding="utf-8"))
+    readme = script.README.read_text(encoding="utf-8")
+    assert script.with_results(readme, results) == readme, FIX
+    assert script.in_page(results) == script.PAGE.read_text(encoding="utf-8"), FIX
+
+
+def test_readme_has_no_result_outside_its_table(script: ModuleType) -> None:
+    readme = script.README.read_text(encoding="utf-8")
+    before, _, rest = readme.partition(script.START)
+    prose = before + rest.partition(script.END)[2]
+    assert not re.findall(r"[+−-]\d+\.\d+|\d+ %(?! intervals)|\d+(?:\.\d+)? dB(?! below)", prose)
+    assert len(readme.splitlines()) <= 120
+
+
+def test_what_is_kept_of_a_summary(script: ModuleType) -> None:
+    names = {"y1_matched": "Brightness", "fusion": "Fusion"}
+    row = {"baseline": "y1", "sample": None, "dataset": "dataset1", "slides": 3, "patches": 12}
+    gains = {"difference_db": 1.23456, "low_db": 1.0, "high_db": 1.5, "share_worse": 0.25, "mean_loss_db": 0.5}
+    average = {"protocol": "continuous", "target": "clean", "focal_offset_um": None}
+    at_two_um = {"protocol": "folded", "target": "captured", "focal_offset_um": 2.0, "difference_db": 3.0}
+    rows = [row | gains | average | {"method": method} for method in names]
+    rows.append(row | gains | at_two_um | {"method": "fusion"})
+    rows.append(rows[1] | {"sample": "Skin", "difference_db": 9.0})
+    methods = [{"dataset": "dataset1", "method": method, "name": name} for method, name in names.items()]
+    results = script.kept({"comparisons": rows, "methods": methods}, minutes=7)
+    (kept,) = results["rows"]
+    assert kept["gain_db"]["continuous, noise-free"] == [1.235, 1.0, 1.5]
+    assert kept["gain_by_offset_db"]["2"] == 3.0
+    assert "| Dataset 1 | Fusion | +1.24 (+1.00 to +1.50) | 25 % | 3 | 12 |" in script.in_readme(results)
+    text = f"takes about 99 minutes on two cores\n{script.START}old\n{script.END}end\n"
+    assert script.with_results(text, results).startswith("takes about 7 minutes on two cores\n")
+    with pytest.raises(ValueError, match="wants the lines"):
+        script.with_results("no table", results)

@@ -1,0 +1,134 @@
+"""Stages in forks of the server: the same words and statuses as processes of their own, and the same ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tsva.cli.fork_client import SOCKET, run_in_fork
+from tsva.cli.fork_server import THREADS, ForkServer
+
+TSVA = [sys.executable, "-c", "from tsva.cli.main import main; main()"]
+ONE_THREAD = dict.fromkeys(THREADS, "1")
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[tuple[int, str]]:
+    """Process id of a server, and where it listens."""
+    one = ForkServer()
+    one.start()
+    assert one._process is not None
+    yield one._process.pid, os.environ.pop(SOCKET)
+    one.end()
+
+
+@pytest.fixture
+def server(shared_server: tuple[int, str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Process id of a server that this process's environment names."""
+    monkeypatch.setenv(SOCKET, shared_server[1])
+    return shared_server[0]
+
+
+def forks(server: int) -> list[str]:
+    return Path(f"/proc/{server}/task/{server}/children").read_text().split()
+
+
+def ran(*arguments: str, folder: Path, **environment: str) -> tuple[int, str, str]:
+    """Status and words of a command."""
+    told = {**os.environ, **ONE_THREAD, **environment}
+    done = subprocess.run([*TSVA, *arguments], cwd=folder, env=told, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def waits(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """A stage that waits for its settings, which nobody writes."""
+    if not (folder / "never.json").exists():
+        os.mkfifo(folder / "never.json")
+    return subprocess.Popen(
+        [*TSVA, "advise", "--settings", "never.json", "--out", "out"],
+        cwd=folder,
+        env={**os.environ, **ONE_THREAD, **environment},
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("split", "--help"), ("--log", "split.log", "split", "--settings", "none.json"), ("no-such-stage",)],
+    ids=["help", "mistake", "unknown"],
+)
+def test_a_fork_says_and_returns_the_same(server: int, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    alone = ran(*arguments, folder=tmp_path, **{SOCKET: ""})
+    assert ran(*arguments, folder=tmp_path) == alone
+    assert forks(server) == []
+
+
+def test_a_fork_has_the_environment_folder_and_mask_of_who_asks(server: int, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    os.mkfifo(folder / "never.json")
+    with waits(folder, TSVA_MARK="here") as stage:
+        until(lambda: bool(forks(server)))
+        (fork,) = forks(server)
+        until(lambda: Path(f"/proc/{fork}/cwd").readlink() == folder)
+        assert os.getpgid(int(fork)) == int(fork)
+        stage.kill()
+    until(lambda: not forks(server))
+
+
+@pytest.mark.parametrize(("name", "value"), [("OMP_NUM_THREADS", "2"), ("PYTHONPATH", "/elsewhere")])
+def test_other_circumstances_are_refused(server: int, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    for variable in THREADS:
+        monkeypatch.setenv(variable, "1")
+    monkeypatch.setenv(name, value)
+    assert run_in_fork() is None
+    assert forks(server) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_stage_ends_with_who_asked(server: int, tmp_path: Path, number: signal.Signals) -> None:
+    with waits(tmp_path) as stage:
+        until(lambda: bool(forks(server)))
+        stage.send_signal(number)
+        assert stage.wait(60) == -number
+        until(lambda: not forks(server))
+
+
+def test_the_end_of_the_server_is_the_end_of_its_stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(SOCKET, "")
+    one = ForkServer()
+    one.start()
+    assert one._process is not None
+    with waits(tmp_path) as stage:
+        until(lambda: bool(forks(one._process.pid)))
+        (fork,) = forks(one._process.pid)
+        one._process.kill()
+        assert stage.wait(60) == -signal.SIGKILL
+        until(lambda: not Path(f"/proc/{fork}").exists() or "State:\tZ" in Path(f"/proc/{fork}/status").read_text())
+    one.end()
+
+
+def test_after_its_end_commands_run_by_themselves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(SOCKET, "")
+    one = ForkServer()
+    one.start()
+    where = os.environ[SOCKET]
+    assert Path(where).is_socket()
+    one.end()
+    assert not Path(where).parent.exists()
+    assert ran("--version", folder=tmp_path, **{SOCKET: where})[0] == 0
+    one.end()  # twice does no harm

@@ -1,0 +1,67 @@
+"""Subcommands of `tsva`: one a stage, each loaded when it is called."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from tsva.cli.machine import as_user_error
+from tsva.cli.main import COMMANDS
+from tsva.errors import UserError
+
+
+class _Lazy(click.Group):
+    """Imports a subcommand's module when it is asked for, so that `tsva focus` never waits for torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+@click.group(cls=_Lazy)
+@click.version_option(package_name="tsva", message="%(prog)s %(version)s", prog_name="tsva")
+@click.option("--log", type=click.Path(path_type=Path), help="Write the log here instead of to the terminal.")
+def cli(log: Path | None) -> None:
+    """Two-shot virtual autofocusing, stage by stage."""
+    handler: logging.Handler = logging.StreamHandler()
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        # further processes of one training call this too
+        is_first = all(os.environ.get(rank, "0") == "0" for rank in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+        handler = logging.FileHandler(log, mode="w" if is_first else "a", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def run() -> None:
+    """Run the command; a user's or the machine's mistake ends in one line and status 1, a bug in a traceback."""
+    logging.raiseExceptions = False  # a log that can't be written is no reason to say more than the one line
+    try:
+        cli(prog_name="tsva")
+    except UserError as error:
+        _end(error)
+    except Exception as error:
+        told = as_user_error(error)
+        if told is not None:
+            _end(told)
+        logging.exception("unexpected error")
+        raise
+
+
+def _end(error: UserError) -> NoReturn:
+    with contextlib.suppress(OSError):  # a full disk has no room for the log either
+        logging.error("%s", error)
+    click.secho(f"tsva: {error}", fg="red", err=True)
+    sys.exit(1)

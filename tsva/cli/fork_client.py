@@ -1,0 +1,125 @@
+"""A stage's command, handed to the run's fork server: what it imports is in memory there.
+
+Imports take a second or two of each short stage, and a run has a hundred of them. `tsva` therefore asks first whether
+there is a server (`fork_server.py`), and is then no more than its terminal end: it passes on its arguments, folder,
+environment and open files, sends on the signals that it gets, and ends as the stage ended. Without a server, or with
+one of another environment, the command runs here.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+
+SOCKET = "TSVA_FORK_SERVER"
+"""Environment variable: where the server listens."""
+READ_AT_IMPORT = (
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    "OPENBLAS_",
+    "GOTO_",
+    "MKL_",
+    "VECLIB_",
+    "NUMEXPR_",
+    "MALLOC_",
+    "LD_",
+    "PYTHON",
+)
+"""Beginnings of variables that libraries, or Python itself, read when they are loaded."""
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+REFUSED = 1 << 16
+"""Answer of a server that was started under other circumstances; all others are exit statuses."""
+LENGTH = struct.Struct("!I")
+STATUS = struct.Struct("!i")
+
+
+LIMITS = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_STACK")
+
+
+def circumstances() -> list[object]:
+    """What has to be the same for a fork to do what a process of its own would do; lists, numbers and text.
+
+    Python and this package, variables that libraries read when they are loaded, limits of memory, cores and priority,
+    control group and name spaces (of containers).
+    """
+    read = sorted([name, value] for name, value in os.environ.items() if name.startswith(READ_AT_IMPORT))
+    limits = [list(resource.getrlimit(getattr(resource, name))) for name in LIMITS]
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8") as file:  # noqa: PTH123 (pathlib loads as long as this runs)
+            group = file.read()
+        spaces = [os.readlink(f"/proc/self/ns/{name}") for name in ("mnt", "net", "pid", "user")]  # noqa: PTH115
+    except OSError:
+        group, spaces = "", []
+    here = [sys.executable, os.path.realpath(__file__)]
+    return [*here, read, limits, sorted(os.sched_getaffinity(0)), os.nice(0), group, spaces]
+
+
+def run_in_fork() -> int | None:
+    """Run this process's command in a fork of the server.
+
+    Returns
+    -------
+    int or None
+        Exit status, negative for the signal that ended the stage; None if it has to run here.
+    """
+    where = os.environ.get(SOCKET)
+    if not where:
+        return None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        try:
+            server.connect(where)
+            _ask(server)
+        except OSError:
+            return None  # no such server any more, or none within this container
+        for number in PASSED_ON:
+            signal.signal(number, lambda caught, _: server.sendall(STATUS.pack(caught)))
+        status = _answer(server)
+    for number in PASSED_ON:
+        signal.signal(number, signal.SIG_DFL)
+    return None if status == REFUSED else status
+
+
+def end_as(status: int) -> None:
+    """End this process as the stage ended: with its exit status, or by its signal."""
+    if status < 0:
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    sys.exit(status)
+
+
+def _ask(server: socket.socket) -> None:
+    mask = os.umask(0)
+    os.umask(mask)
+    request = {
+        "circumstances": circumstances(),
+        "arguments": sys.argv,
+        "folder": os.getcwd(),  # noqa: PTH109
+        "environment": dict(os.environ),
+        "mask": mask,
+    }
+    text = json.dumps(request).encode()
+    files = array.array("i", [0, 1, 2])
+    server.sendmsg([LENGTH.pack(len(text))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
+    server.sendall(text)
+
+
+def _answer(server: socket.socket) -> int:
+    """The status; that of a killed process where the server itself has ended."""
+    told = b""
+    while len(told) < STATUS.size:
+        try:
+            part = server.recv(STATUS.size - len(told))
+        except ConnectionError:
+            part = b""
+        if not part:
+            return -signal.SIGKILL
+        told += part
+    return int(STATUS.unpack(told)[0])
