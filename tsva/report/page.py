@@ -17,11 +17,14 @@ from markupsafe import Markup
 from PIL import Image
 
 from tsva.evaluation import names
+from tsva.report import figures, run_figures
 from tsva.report.book import Book
 from tsva.report.curves import curve
-from tsva.report.figures import DELTA_METHODS, FIGURES
+from tsva.report.figure_parts import FIGURES
 from tsva.report.tables import count_table, dataset_tables, nuclei_table, table1
 
+DRAWN_BY = (figures, run_figures)
+"""Modules whose figures the templates call: importing them makes these known."""
 TEMPLATES = Path(__file__).parent / "templates"
 INSIDE = {"style": "css", "script": "js"}
 """What stands inside each page, and the kind of its file."""
@@ -138,7 +141,7 @@ def environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str]
         "numbered": lambda values: (list(range(1, len(values) + 1)), values),
         "pixels": lambda name: np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB")),
     }
-    made.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": DELTA_METHODS}
+    made.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": run_figures.DELTA_METHODS}
     made.globals |= {"figures": book, "worse_db": names.WORSE_DB, "curve": curve}
     made.globals["matched"] = matched
     return made

@@ -13,6 +13,7 @@ import pytest
 
 from tsva.report.book import Book, as_csv
 from tsva.report.curves import curve
+from tsva.report.figure_parts import FIGURES
 from tsva.report.page import TEMPLATES
 from tsva.report.svg import MUTED, SERIES, VARIABLES, Plot, drawing
 
@@ -105,6 +106,18 @@ def test_a_curve_spans_its_axes_and_leaves_gaps_out() -> None:
     assert middle == pytest.approx((first[0] + last[0]) / 2)
     assert [found.text for found in svg.iterfind("text")] == ["5", "7", "0", "2", "z (µm)", "level"]
     assert curve([([0.0], [1.0])], "x", "y") is None
+
+
+def test_there_is_no_plot_of_nothing() -> None:
+    summary = {"focus": {"offsets": {"fields": 0}}, "datasets": [], "training": [], "answer": [], "run_times": []}
+    for name in ("focal_positions", "training", "gain_by_size", "run_times"):
+        assert FIGURES[name](summary) is None
+
+
+def test_every_figure_stands_in_a_template() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.jinja"))
+    assert [name for name in FIGURES if f"figures.{name}(" not in text] == []
+    assert {"psnr_by_offset", "differences", "focal_positions", "training"} <= FIGURES.keys()
 
 
 def test_figures_print_the_summary(report: Callable[..., Any]) -> None:
