@@ -65,13 +65,13 @@ def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for slide, tissue in tqdm(TISSUES.items(), desc="slides"):
-        for number, stack in enumerate(make_stacks(slide, tissue), start=1):
-            if slide == AS_PICTURES:
-                (folder / slide).mkdir(exist_ok=True)
-                for plane, z_um in zip(stack.planes, stack.z_um, strict=True):
-                    Image.fromarray(plane).save(folder / slide / f"f{number}_z{z_um:+.1f}um.png")
-            else:
-                write_stack(folder / f"{slide}_{number}.ome.tif", stack)
+        (stack,) = make_stacks(slide, tissue)
+        if slide == AS_PICTURES:
+            (folder / slide).mkdir(exist_ok=True)
+            for plane, z_um in zip(stack.planes, stack.z_um, strict=True):
+                Image.fromarray(plane).save(folder / slide / f"z{z_um:g}um.png")
+        else:
+            write_stack(folder / f"{slide}.ome.tif", stack)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,18 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
 )
 """What Snakemake sets for a job: the server serves those of one thread, and others run as processes of their own."""
+LOADED_LATER = {
+    "train": ("tsva.training.fit", "tsva.restoration.checkpoint"),
+    "refocus": (
+        "tsva.evaluation.scoring",
+        "tsva.restoration.refocus",
+        "tsva.restoration.checkpoint",
+        "tsva.restoration.baselines.classics",
+        "tsva.restoration.baselines.wiener",
+    ),
+    "count": ("tsva.evaluation.counting.table",),
+}
+"""What these stages import only when they run, and what takes seconds: torch, Lightning, SciPy's larger parts."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -184,6 +196,9 @@ def _import_stage(arguments: list[str]) -> None:
     with contextlib.suppress(Exception):
         importlib.import_module("tsva.cli.commands")
         importlib.import_module(COMMANDS[named[0]])
+        # a GPU that was looked at before a fork can't be used after it
+        for name in LOADED_LATER.get(named[0], ()) if shutil.which("nvidia-smi") is None else ():
+            importlib.import_module(name)
 
 
 def _become(request: dict[str, Any], files: list[int]) -> None:

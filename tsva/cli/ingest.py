@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import click
 import numpy as np
@@ -21,9 +23,10 @@ from tsva.acquisition.stack import regular_step_um
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
-from tsva.readers.scale import check_enlarging
+from tsva.readers.scale import check_enlarging, reduction_note
 from tsva.readers.source import FieldSource
 from tsva.readers.stack_file import read_stack, write_planes
+from tsva.readers.told import facts_of, files_of
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
@@ -57,8 +60,16 @@ COLUMNS = [
 ]
 PLANE_COLUMNS = ["field", "plane", "z_um", "brightness_1", "brightness_2", "brightness_3", "darkest", "brightest"]
 Row = dict[str, object]
-Taken = tuple[Row, list[Row]]
-"""A field's row, and those of its planes."""
+
+
+class Taken(NamedTuple):
+    """A field's row, those of its planes, and what its files say."""
+
+    row: Row
+    planes: list[Row]
+    facts: dict[str, object]
+
+
 WHOLE = ("planes", "height_px", "width_px", "channels", "mosaic_px")
 
 
@@ -81,11 +92,12 @@ def command(
     """Read a slide's z-stacks, check them, and write each field as OME-TIFF at the common pixel size."""
     with fresh_folder(out) as folder:
         (folder / "stacks").mkdir()
+        files: dict[str, object] = {}
         if simulated is not None:
             taken = _adopt(simulated, folder, slide, pairs, optics)
         else:
-            taken = _take_in(folder, slide, settings, pairs, optics, sheet_folder)
-        rows = [row for row, _ in taken]
+            files, taken = _take_in(folder, slide, settings, pairs, optics, sheet_folder)
+        rows = [field.row for field in taken]
         table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(WHOLE, "Int64"))
         if not (table["reason"] == "").any():
             raise UserError(
@@ -95,7 +107,8 @@ def command(
                 do="Give the slide another image, or take it out of the sheet.",
             )
         write_table(folder / "fields.tsv", table)
-        planes = [plane for _, planes in taken for plane in planes]
+        _write_facts(folder / "inputs.json", slide, files, [field.facts for field in taken])
+        planes = [plane for field in taken for plane in field.planes]
         write_table(folder / "planes.tsv", pd.DataFrame(planes, columns=PLANE_COLUMNS))
     usable = int((table["reason"] == "").sum())
     log.info("%s: %d fields taken in, %d left out", slide.slide, usable, len(table) - usable)
@@ -108,8 +121,8 @@ def _take_in(
     pairs: PairsSettings,
     optics: OpticsSettings,
     sheet_folder: Path,
-) -> list[Taken]:
-    """Read, check and write the fields of the user's files, one at a time."""
+) -> tuple[dict[str, object], list[Taken]]:
+    """Read, check and write the fields of the user's files, one at a time; tells which files these are."""
     sources = find_fields(slide, sheet_folder, settings.max_field_px)
     for source in sources:
         _check(source, slide, settings, pairs, optics)
@@ -118,8 +131,12 @@ def _take_in(
         file = f"stacks/{source.name}.ome.tif"
         watch = Watch()
         pixel_um, shape = write_field(source, folder / file, optics.pixel_um, watch, crop=settings.crop_planes)
-        warning = check_brightness(watch.planes, source.where, settings, slide.role)
-        if warning:
+        notes = [
+            check_brightness(watch.planes, source.where, settings, slide.role),
+            reduction_note(source.pixel_um, source.pixel_source, optics.pixel_um),
+        ]
+        warnings = [note for note in notes if note]
+        for warning in warnings:
             log.warning("%s: %s", source.where, warning)
         if settings.match_brightness:
             _match(folder / file, watch, source.where)
@@ -133,8 +150,20 @@ def _take_in(
             "brightness_matched": int(settings.match_brightness),
             **told_by(source),
         }
-        taken.append((row, _planes(source.name, source.z_um, watch)))
-    return taken
+        facts = {**facts_of(source), "brightness": [list(plane.means) for plane in watch.planes], "warnings": warnings}
+        taken.append(Taken(row, _planes(source.name, source.z_um, watch), facts))
+    return files_of(slide, sheet_folder, sources), taken
+
+
+def _write_facts(path: Path, slide: SlideRow, files: dict[str, object], fields: list[dict[str, object]]) -> None:
+    """What is told of a slide's files, as `tsva inspect --json` tells it; amber where there is something to know."""
+    reasons: list[object] = []
+    for key in ("notes", "warnings"):
+        reasons += [note for field in fields for note in cast("list[str]", field.get(key, []))]
+    light = "amber" if reasons else "green"
+    row = {"slide": slide.slide, "role": slide.role, "source": slide.source, "path": slide.path}
+    told = {**row, "files": files, "light": light, "reasons": list(dict.fromkeys(reasons)), "fields": fields}
+    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def told_by(source: FieldSource) -> dict[str, object]:
@@ -192,7 +221,8 @@ def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings,
     taken: list[Taken] = []
     for told in read_table(simulated / "fields.tsv").to_dict("records"):
         if told["reason"]:
-            taken.append(({"slide": slide.slide, "field": told["field"], "file": "", "reason": told["reason"]}, []))
+            row = {"slide": slide.slide, "field": told["field"], "file": "", "reason": told["reason"]}
+            taken.append(Taken(row, [], {"field": told["field"], "reason": told["reason"]}))
             continue
         file = simulated / str(told["file"])
         stack = read_stack(file)
@@ -209,7 +239,9 @@ def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings,
         watch = Watch()
         deque(watch.over(stack.planes), maxlen=0)
         row = _row(slide, field, own, stack.planes.shape[1:], stack.z_um, stack.pixel_um, watch)
-        taken.append(({**row, "brightness_matched": 0, "z_absolute": True}, _planes(field, stack.z_um.tolist(), watch)))
+        planes = _planes(field, stack.z_um.tolist(), watch)
+        facts = {"field": field, "planes": len(stack.planes), "z_um": stack.z_um.tolist(), "pixel_um": stack.pixel_um}
+        taken.append(Taken({**row, "brightness_matched": 0, "z_absolute": True}, planes, facts))
         _link(file, folder / own)
     return taken
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from tsva.cli.inspecting.gate import AMBER, GREEN, RED, as_facts, look_at_sheet,
 from tsva.cli.inspecting.row import UNKNOWN, cells_for, find, sheet
 from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
+from tsva.readers.listing import SHOWN
+from tsva.readers.source import FieldSource
+from tsva.readers.told import files_of
 from tsva.settings.root import Settings
 
 COLOURS = {GREEN: "green", AMBER: "yellow", RED: "red"}
@@ -70,8 +74,9 @@ def command(
             screen.verdict(f"{told['slide']} ({told['fields']} fields)", told["light"], told["reasons"])
         found: dict[str, Any] = {"path": str(path), "slides": slides, "light": worst(slides)}
     else:
-        facts = find_facts(path, pattern)
-        cells = cells_for(path, facts, sheet_folder, pixel_um, z_step_um, bits)
+        with quiet_log():
+            facts = find_facts(path, pattern)
+            cells = cells_for(path, facts, sheet_folder, pixel_um, z_step_um, bits)
         screen.say(click.style(str(path), bold=True))
         screen.table({**facts.told, **({"pattern": facts.pattern} if facts.pattern else {})})
         with quiet_log():
@@ -103,7 +108,8 @@ def _stacks(
     known = "not in the file" if "pixel_um" in missing else f"{first.pixel_um:.4g} µm ({first.pixel_source})"
     if abs(first.pixel_um / settings.optics.pixel_um - 1) > SAME_PIXEL:
         known += f", resampled to {settings.optics.pixel_um:g}"
-    screen.table({"pixel size": known, "z by": first.z_source, "fields": str(len(sources))})
+    files = files_of(row, sheet_folder, sources)
+    screen.table({"taken": _counted(files), "pixel size": known, "z by": _place(first), "fields": str(len(sources))})
     judged = [judge(source, row, settings) for source in sources[:most]]
     for number, field in enumerate(judged):
         _field(field, screen, draw=number < CHARTS)
@@ -134,8 +140,19 @@ def _stacks(
         "light": light,
         "fit_for_training": not unfit,
         "reasons": unfit + notes,
+        "files": files,
         "fields": list(map(as_facts, judged)),
     }
+
+
+def _counted(files: Mapping[str, Any]) -> str:
+    names = ", ".join(files["left_names"][:SHOWN]) + (", …" if files["left"] > SHOWN else "")
+    left = f"{files['left']} left ({names})" if files["left"] else "none left"
+    return f"{files['taken']} file{'s' * (files['taken'] != 1)}, {left}"
+
+
+def _place(source: FieldSource) -> str:
+    return source.z_source + ("" if source.z_absolute else ", counted from each stack's first plane")
 
 
 def _lacking(column: str, assumed: str, said: str) -> str:
@@ -168,6 +185,9 @@ def _field(field: Judged, screen: _Screen, *, draw: bool) -> None:
             screen.draw(field)
         focus = "" if field.focus_plane is None else f", in focus at {field.z_um[field.focus_plane]:g} µm"
         screen.say(f"focus: {field.verdict}{focus}; usable patches: {field.patches}")
+        known = [scale for scale in field.scale if not np.isnan(scale)]
+        if len(known) > 1:
+            screen.say(f"scale by plane: {min(known):.4f} to {max(known):.4f}")
         for reason, count in field.left_out.items():
             screen.say(f"  left out: {count} ({reason})")
 

@@ -14,7 +14,7 @@ from tsva.evaluation import paper, slides
 from tsva.evaluation.answer import answers
 from tsva.evaluation.images import Images
 from tsva.evaluation.inputs import Advice, DataSet, Inputs, Training
-from tsva.evaluation.names import NOTHING, OURS, lead_of, method_name
+from tsva.evaluation.names import CONTROLS, NOTHING, OURS, lead_of, method_name
 from tsva.evaluation.patch_pictures import (
     choose_examples,
     choose_segmentation,
@@ -30,6 +30,7 @@ from tsva.evaluation.statistics.counts import count_rows, nuclei_rows
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
 from tsva.evaluation.statistics.scores import comparison_rows, score_rows
 from tsva.evaluation.verdict import verdicts
+from tsva.settings.methods import NETWORK_NAMES
 
 VERSION = 3
 """Of summary.json's layout; docs/summary.md says what changed."""
@@ -267,7 +268,7 @@ def _scores(inputs: Inputs) -> list[pd.DataFrame]:
 
 
 def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
-    """Every method against doing nothing, each sample too; the lead method, and our own, against every other."""
+    """Every method against doing nothing; the lead and our own method against all others; networks against controls."""
     tables = []
     for dataset in inputs.datasets:
         lead = lead_of(dataset.methods)
@@ -275,6 +276,8 @@ def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
         paired = [(method, NOTHING) for method in applied]
         leads = [method for method in dict.fromkeys((lead, OURS)) if method in applied]
         paired += [(first, method) for first in leads for method in applied if method != first]
+        others = [method for method in applied if method in NETWORK_NAMES and method not in leads]
+        paired += [(network, control) for network in others for control in CONTROLS if control in applied]
         tables += [
             comparison_rows(
                 dataset.methods[method].scores,

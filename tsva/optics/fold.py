@@ -87,7 +87,7 @@ class Fold:
 
 
 @lru_cache(maxsize=2)
-def fold_of(grid: Grid, highest: float, dtype: type) -> Fold:
+def fold_of(grid: Grid, highest: float, dtype: np.dtype) -> Fold:
     """Every fine frequency below `highest` (cycles per µm) and below the fine sampling's limit, once.
 
     Parameters
@@ -96,7 +96,7 @@ def fold_of(grid: Grid, highest: float, dtype: type) -> Fold:
         Sampling of camera and specimen.
     highest : float
         Highest cut-off among the colours.
-    dtype : type
+    dtype : numpy dtype
         Complex type of the spectra.
     """
     parts = [_part(grid, y, x, highest, dtype) for y in range(grid.fine) for x in range(grid.fine)]
@@ -125,7 +125,7 @@ class _Part:
     at: np.ndarray
 
 
-def _part(grid: Grid, fold_y: int, fold_x: int, highest: float, dtype: type) -> _Part:
+def _part(grid: Grid, fold_y: int, fold_x: int, highest: float, dtype: np.dtype) -> _Part:
     rows, columns = grid.shape_px
     row, f_y, factor_y = _axis(np.arange(rows) + fold_y * rows, rows, grid)
     column, f_x, factor_x = _axis(np.arange(columns // 2 + 1) + fold_x * columns, columns, grid)

@@ -69,7 +69,7 @@ def image_layers(
         return
     defocus = np.subtract.outer(z_um, heights_um)
     complex_type = np.result_type(dtype, np.complex64).type
-    fold = fold_of(grid, max(table.cutoffs), complex_type)
+    fold = fold_of(grid, max(table.cutoffs), np.dtype(complex_type))
     # Working memory is taken once: fresh pages cost as much as the arithmetic on them.
     folded = np.empty((PLANES_AT_ONCE, grid.shape_px[0], grid.shape_px[1] // 2 + 1), complex_type)
     products = np.empty((PLANES_AT_ONCE, len(fold.radius) + 1), complex_type)

@@ -25,6 +25,8 @@ from tsva.settings.sheet import Role, SlideRow, parse_sheet
 BRACES = {"{", "}"}
 MADE_HERE = ("simulated", "image")
 """Sources whose stacks the simulate stage makes."""
+READING = {("ingest", "stack"), ("simulate", "image")}
+"""Stages that open a slide's files by the readers of their formats, and the source of such slides."""
 TABLE1_NETWORKS = ("burst", "tsva")
 """Networks of the paper's Table I."""
 STAGES = (
@@ -239,11 +241,13 @@ class Plan:
         return json.dumps({name: row.role for name, row in self.slides.items()})
 
     def code(self, stage: str, slide: str | None = None) -> str:
-        """Fingerprint of the code behind a stage; of a slide's ingest also of the readers that its files need."""
+        """Fingerprint of the code behind a stage; of a slide also of the readers that its files need."""
         row = self.slides.get(slide) if slide is not None else None
         modules = [f"tsva.cli.{stage}"]
-        if stage == "ingest" and row is not None and row.source == "stack":
+        if row is not None and (stage, row.source) in READING:
             modules += modules_behind(self.sheet.parent / row.path)
+        elif row is not None and (stage, row.source) == ("ingest", "planes"):
+            modules.append("tsva.readers.tiff_stacks")  # thousands of files, each of which would have to be opened
         return "-".join(map(code_digest, modules))
 
     def method_code(self, method: str) -> str:

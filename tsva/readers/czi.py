@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from xml.parsers.expat import ExpatError
 
@@ -14,30 +12,12 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.czi_header import check_czi
+from tsva.readers.extras import needed
+from tsva.readers.listing import stem_of
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb
 from tsva.readers.scale import Word, heights, pixel_size
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.readers.tiff import check_decoded, reading
-
-
-def needed(module: str, extra: str, where: str) -> ModuleType:
-    """Import a module of an optional dependency.
-
-    Raises
-    ------
-    UserError
-        If it isn't installed; names the extra that brings it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise UserError(
-            where,
-            got=f"a file that {module.split('.')[0]} reads, which is not installed",
-            wanted=f"the extra {extra!r}",
-            do=f"Install it (pip install 'tsva[{extra}]'), or export as OME-TIFF.",
-        ) from None
-
 
 UM_PER_M = 1e6
 
@@ -71,7 +51,7 @@ def czi_images(path: Path) -> list[StoredImage]:
     depth = 16 if "16" in kind or "48" in kind else 8
     return [
         StoredImage(
-            name=path.name.split(".")[0] + (f"_{scene}" if len(scenes) > 1 else ""),
+            name=stem_of(path) + (f"_{scene}" if len(scenes) > 1 else ""),
             where=where,
             format="CZI",
             planes=planes,
@@ -135,8 +115,10 @@ class CziReader:
     def __init__(self, where: str, czi: Any, scene: int | None, x: int, y: int) -> None:
         self._where, self._czi, self._scene, self._corner = where, czi, scene, (x, y)
 
-    def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
+    def read(self, plane: int, top: int, left: int, height: int, width: int, level: int = 0) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels."""
+        if level:
+            raise ValueError("one level")
         check_decoded(height, width, self._where)
         place = (self._corner[0] + left, self._corner[1] + top, width, height)
         with reading(self._where):

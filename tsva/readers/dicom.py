@@ -12,7 +12,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.dicom_frames import Frames, open_frames, read_header, reading_dicom
 from tsva.readers.dicom_planes import UM_PER_MM, Plane, check_alone, measures, planes_of
-from tsva.readers.listing import is_dicom
+from tsva.readers.listing import is_dicom, stem_of
 from tsva.readers.pixels import unreadable
 from tsva.readers.scale import Word, heights, pixel_size
 from tsva.readers.stored import MOST_PIECES, Objective, PlaneReader, StoredImage, channel_names
@@ -51,7 +51,7 @@ def dicom_image(path: Path) -> StoredImage:
         source = ("ZOffsetInSlideCoordinateSystem", "SpacingBetweenSlices")
         objective = Objective(float(na) if na is not None else None, float(power) if power is not None else None)
         return StoredImage(
-            name=path.name.split(".")[0],
+            name=stem_of(path),
             where=where,
             format="DICOM",
             planes=len(planes),
@@ -110,8 +110,10 @@ class DicomReader:
         self._planes, self._files = planes, files
         self._any = next(iter(files.values()))
 
-    def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
+    def read(self, plane: int, top: int, left: int, height: int, width: int, level: int = 0) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels; white where the scanner took no picture."""
+        if level:
+            raise ValueError("one level")
         tall, wide = self._planes[plane].tile
         check_decoded(height, width, self._any.where)
         if (height // tall + 1) * (width // wide + 1) > MOST_PIECES:

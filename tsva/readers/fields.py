@@ -12,21 +12,12 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.formats import stored_images
+from tsva.readers.head import head_of
 from tsva.readers.jiang2018 import fields_of_jiang2018
-from tsva.readers.listing import (
-    PICTURE_ENDINGS,
-    STACK_ENDINGS,
-    files_at,
-    is_dicom,
-    is_hidden,
-    is_zarr,
-    looks_like_image,
-    matching,
-    shown,
-)
+from tsva.readers.listing import files_at, has_known_ending, matching, shown
 from tsva.readers.names import NamePattern
 from tsva.readers.planes import fields_of_planes
-from tsva.readers.registry import format_of
+from tsva.readers.registry import FORMATS, format_of, images_below
 from tsva.readers.series import as_stack
 from tsva.readers.source import FieldSource
 from tsva.readers.stacks import fields_of_images
@@ -80,38 +71,31 @@ def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = No
 
 
 def _files(path: Path) -> list[Path]:
-    """The file, or the folder if it is one image, or the z-stack files of a folder."""
-    if path.is_file() or is_zarr(path) or is_dicom(path):
+    """The file, or the folder if it is one image, or the z-stack files below a folder."""
+    if path.is_file() or format_of(path) is not None:
         return [path]
-    entries = [entry for entry in sorted(path.iterdir()) if not is_hidden(entry.name)]
-    found = [entry for entry in entries if entry.suffix.lower() in STACK_ENDINGS or _is_stack_format(entry)]
-    left = [entry for entry in entries if entry not in found]
+    found, left = images_below(path)
+    pictures = [entry for entry in found if entry.is_file() and head_of(entry).is_picture]
+    found = [entry for entry in found if entry not in pictures]
     if not found:
         raise UserError(
             str(path),
-            got=f"a folder without files of z-stacks ({', '.join(STACK_ENDINGS)}, Zarr, DICOM)",
-            wanted="z-stacks",
+            got="a folder without files of z-stacks",
+            wanted=", ".join(known.name for known in FORMATS),
             do="Mend the sheet's column path.",
         )
-    meant = [entry.name for entry in left if entry.is_file() and entry.suffix.lower() not in PICTURE_ENDINGS]
-    meant = [name for name in meant if looks_like_image(path / name)]
-    if meant:
+    if odd := [entry.relative_to(path).as_posix() for entry in found if not has_known_ending(entry)]:
         raise UserError(
             str(path),
-            got=f"{len(found)} z-stacks, and {len(meant)} files that look like some by their content ({shown(meant)})",
-            wanted=f"names that end in {', '.join(STACK_ENDINGS)}",
+            got=f"{len(found) - len(odd)} z-stacks, and {len(odd)} files that look like some by their content"
+            f" ({shown(odd)})",
+            wanted="names that end as such files do",
             do="Rename these files, or move them away.",
         )
-    if left:
-        names = [entry.name for entry in left]
-        log.info("%s: %d z-stacks taken, %d other files left (%s)", path, len(found), len(left), shown(names))
+    if other := left + pictures:
+        names = [entry.relative_to(path).as_posix() for entry in other]
+        log.info("%s: %d z-stacks taken, %d other files left (%s)", path, len(found), len(other), shown(names))
     return found
-
-
-def _is_stack_format(path: Path) -> bool:
-    """Whether a file's content is of a format for stacks and slides alone, whatever its name."""
-    known = format_of(path)
-    return known is not None and known.name != "TIFF"
 
 
 def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[tuple[Path, list[StoredImage]]]:

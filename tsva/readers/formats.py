@@ -11,8 +11,7 @@ from tsva.readers.registry import FORMATS, format_of
 from tsva.readers.stored import StoredImage
 
 OTHERS = {
-    b"\xda\xce\xbe\x0a": "Nikon ND2",
-    b"\x70\x00\x00\x00": "Leica LIF",
+    b"\x00\x00\x00\x0cjP  ": "JPEG 2000 (also ND2 files before version 2)",
     b"\xd0\xcf\x11\xe0": "Olympus OIB or Zeiss ZVI",
     b"OLYMPUSR": "Olympus OIR",
 }

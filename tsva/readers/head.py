@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 CZI, DICOM, DICOM_AT = b"ZISRAWFILE", b"DICM", 128
-PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
+PICTURES, BMP = (b"\x89PNG", b"\xff\xd8\xff"), b"BM"
 OME_ROOT = re.compile(rb"<(\w+:)?OME[\s>]")
 NDPI_TAG = 65420
 START_BYTES = 4096
@@ -38,6 +38,11 @@ class Head:
     def is_dicom(self) -> bool:
         """A DICOM file."""
         return self.start[DICOM_AT : DICOM_AT + len(DICOM)] == DICOM
+
+    @property
+    def is_picture(self) -> bool:
+        """PNG, JPEG or BMP."""
+        return self.start.startswith(PICTURES) or (self.start.startswith(BMP) and self.start[6:10] == bytes(4))
 
     @property
     def is_companion(self) -> bool:

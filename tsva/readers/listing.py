@@ -6,16 +6,21 @@ It needs no library, as planning is to wait for none.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from tsva.errors import UserError
-from tsva.readers.head import PICTURES, head_of
+from tsva.readers.head import head_of
 
-STACK_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk", ".ndpi", ".czi", ".dcm")
-"""Of z-stacks in a folder; a file that the sheet names may be called anything."""
 PICTURE_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".png", ".jpg", ".jpeg", ".bmp")
 """Of planes."""
+KNOWN_ENDINGS = re.compile(
+    r"(?:\.ome|\.companion|\.lsm)?\.(?:tiff?|btf|tf[28]|lsm|stk|ndpi|svs|scn|bif|mrxs|vms|czi|nd2|lif|dcm|zarr|ome|xml|"
+    r"png|jpe?g|bmp)$",
+    re.IGNORECASE,
+)
+ENDINGS = re.compile(rf"{KNOWN_ENDINGS.pattern}|\.[a-z]\w{{0,4}}$", re.IGNORECASE)
 ZARR_MARKS = ("zarr.json", ".zgroup")
 ZARR_HIDDEN = (".zgroup", ".zarray", ".zattrs", ".zmetadata")
 """Files of Zarr whose names begin with a dot, which otherwise means that an operating system put them there."""
@@ -103,10 +108,20 @@ def is_dicom(path: Path) -> bool:
     return head_of(path).is_dicom
 
 
+def stem_of(path: Path) -> str:
+    """A file's or folder's name without its ending, such as ``.ome.tif``; what follows a decimal point is none."""
+    return ENDINGS.sub("", path.name) or path.name
+
+
+def has_known_ending(path: Path) -> bool:
+    """Whether a file or folder is named as images are."""
+    return KNOWN_ENDINGS.search(path.name) is not None
+
+
 def looks_like_image(path: Path) -> bool:
     """Whether a file begins as an image does, whatever its name."""
     head = head_of(path)
-    return head.is_tiff or head.is_czi or head.is_dicom or head.start.startswith(PICTURES)
+    return head.is_tiff or head.is_czi or head.is_dicom or head.is_picture
 
 
 def shown(names: list[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tifffile import TiffFile, TiffPage
 
+from tsva.readers.listing import stem_of
 from tsva.readers.pixels import BOTH_DEPTHS, unreadable
 from tsva.readers.scale import Heights, pixel_size
 from tsva.readers.stored import Objective, PlaneReader, StoredImage, channel_names
@@ -35,7 +36,7 @@ def ndpi_image(path: Path, tif: TiffFile) -> StoredImage:
         z_um = tuple(float(page.tags.valueof(Z_OFFSET, 0)) / NM_PER_UM for page in pages)
         objective = Objective(magnification=float(key.tags.valueof(MAGNIFICATION)))
     return StoredImage(
-        name=path.name.split(".")[0],
+        name=stem_of(path),
         where=str(path),
         format="NDPI",
         planes=len(pages),

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tsva.errors import UserError
 from tsva.readers.head import head_of
-from tsva.readers.images import is_tiff
 from tsva.readers.ome import companion_of, files_beside, read_ome, text_of_companion
 from tsva.readers.tiff import ome_images, open_tiff, reading
 
@@ -22,7 +21,7 @@ def files_of_set(path: Path) -> set[str]:
     where = str(path)
     if head_of(path).is_companion:
         return {path.name, *_images_of(path)}
-    if not is_tiff(path):
+    if not head_of(path).is_tiff:
         return set()
     with open_tiff(path) as tif, reading(where):
         names = files_beside(ome_images(tif, where))
@@ -42,7 +41,7 @@ def first_of_set(companion: Path) -> Path:
     """
     where, names = str(companion), _images_of(companion)
     images = [companion.parent / name for name in names]
-    missing = [path.name for path in images if not is_tiff(path)]
+    missing = [path.name for path in images if not head_of(path).is_tiff]
     if missing or not images:
         raise UserError(
             where,

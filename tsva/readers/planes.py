@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.images import pixel_of_image, read_image
+from tsva.readers.images import only_plane, read_whole
 from tsva.readers.listing import PICTURE_ENDINGS, files_below, looks_like_image, shown
 from tsva.readers.names import NamePattern, check_fields
 from tsva.readers.pixels import BOTH_DEPTHS, check_filled, to_8_bits
-from tsva.readers.scale import choose_pixel_um
+from tsva.readers.scale import PixelSize, choose_pixel_um, same_size
 from tsva.readers.source import FieldSource
 
 log = logging.getLogger(__name__)
@@ -120,28 +120,48 @@ def _field(
     notes: tuple[str, ...],
 ) -> FieldSource:
     paths = [path for _, path in planes]
-    size = choose_pixel_um(str(paths[0]), pixel_um, pixel_of_image(paths[0]))
+    first = only_plane(paths[0])
+    size = choose_pixel_um(str(paths[0]), pixel_um, first.pixel)
     assert size.um is not None
+    used = bits if bits is not None or first.depth == 8 else first.bits
     return FieldSource(
         name=name,
         where=str(folder),
         z_um=tuple(z for z, _ in planes),
         plane_names=tuple(path.relative_to(folder).as_posix() for path in paths),
         pixel_um=size.um,
-        planes=lambda: read_in_turn(paths, bits),
+        planes=lambda: read_in_turn(paths, used, first.pixel),
+        objective=first.objective,
+        channels=first.channels,
         pixel_source=size.source,
         z_source="the planes' names",
         z_absolute=not pattern.counts,
-        bits=bits,
+        bits=first.bits if first.depth == 8 else used,
         notes=size.notes + notes,
     )
 
 
-def read_in_turn(paths: Sequence[Path], bits: int | None = None) -> Iterator[np.ndarray]:
-    """Images one by one, (Y, X, C) uint8; those of 16 bits are scaled by how many the camera fills."""
+def read_in_turn(
+    paths: Sequence[Path], bits: int | None = None, pixel: PixelSize | None = None
+) -> Iterator[np.ndarray]:
+    """Images one by one, (Y, X, C) uint8; those of 16 bits are scaled by how many the camera fills.
+
+    Raises
+    ------
+    UserError
+        If one of them can't be read, or says another pixel size than `pixel`.
+    """
     brightest = 0
     for path in paths:
-        pixels = read_image(path, BOTH_DEPTHS)
+        image = only_plane(path)
+        if pixel is not None and not same_size(image.pixel, pixel):
+            raise UserError(
+                str(path),
+                got=f"pixels of {image.pixel.um:.4g} µm",
+                wanted=f"{pixel.um:.4g} µm, as {paths[0].name} says",
+                do="Export all planes of a field alike.",
+            )
+        pixels = read_whole(image, BOTH_DEPTHS)
         if pixels.dtype == np.uint16:
             brightest = max(brightest, int(pixels.max(initial=0)))
         yield to_8_bits(pixels, bits, str(path))

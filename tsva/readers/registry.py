@@ -6,12 +6,14 @@ nothing else (see `tsva.pipeline.plan.Plan.code`). Planning asks here too, so th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from tsva.readers.head import Head, head_of
 from tsva.readers.listing import is_dicom, is_hidden, is_zarr, places_at
+
+LIF, ND2 = b"\x70\x00\x00\x00", b"\xda\xce\xbe\x0a"
 
 
 class Format(NamedTuple):
@@ -27,7 +29,10 @@ FORMATS = (
     Format("OME-Zarr", "tsva.readers.zarr_images", "zarr_images", lambda path, _: is_zarr(path)),
     Format("DICOM", "tsva.readers.dicom", "dicom_images", lambda path, _: is_dicom(path)),
     Format("CZI", "tsva.readers.czi", "czi_images", lambda _, head: head.is_czi),
+    Format("LIF", "tsva.readers.lif", "lif_images", lambda _, head: head.start.startswith(LIF)),
+    Format("ND2", "tsva.readers.nd2_files", "nd2_images", lambda _, head: head.start.startswith(ND2)),
     Format("TIFF", "tsva.readers.tiff_stacks", "tiff_images", lambda _, head: head.is_tiff or head.is_companion),
+    Format("PNG, JPEG and BMP", "tsva.readers.images", "raster_images", lambda _, head: head.is_picture),
 )
 
 
@@ -37,11 +42,36 @@ def format_of(path: Path) -> Format | None:
     return next((known for known in FORMATS if known.takes(path, head)), None)
 
 
+def images_below(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files and folders below a folder that each are an image by their content, and the files that are none; sorted.
+
+    Links are followed, and what an operating system hides is left out.
+    """
+    taken: list[Path] = []
+    left: list[Path] = []
+    for entry in _entries(folder, ()):
+        (left if format_of(entry) is None else taken).append(entry)
+    return taken, left
+
+
+def _entries(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above:
+        return  # a link that leads back
+    for entry in sorted(folder.iterdir()):
+        if is_hidden(entry.name):
+            continue
+        if entry.is_dir() and format_of(entry) is None:
+            yield from _entries(entry, (*above, real))
+        else:
+            yield entry
+
+
 def modules_behind(path: Path) -> list[str]:
     """Modules of the readers of the files that a path of the sheet stands for, sorted."""
     found = set()
     for place in places_at(path):
         whole = format_of(place)
-        inside = [] if whole is not None or not place.is_dir() else sorted(place.iterdir())
-        found |= {whole} | {format_of(entry) for entry in inside if not is_hidden(entry.name)}
+        inside = images_below(place)[0] if whole is None and place.is_dir() else []
+        found |= {whole} | {format_of(entry) for entry in inside}
     return sorted({known.module for known in found if known is not None})

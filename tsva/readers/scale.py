@@ -106,6 +106,11 @@ def _same(one_um: float, other_um: float) -> bool:
     return abs(one_um / other_um - 1) <= SAME_PIXEL
 
 
+def same_size(one: PixelSize, other: PixelSize) -> bool:
+    """Whether two files' words on their pixel size agree, as far as both say one."""
+    return one.um is None or other.um is None or _same(one.um, other.um)
+
+
 def _doubted(where: str, doubt: str) -> PixelSize:
     log.warning("%s: %s: not believed", where, doubt)
     return PixelSize(doubt=doubt)

@@ -9,21 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import openslide
 
 from tsva.acquisition.resample import MARGIN_PX, SAME_PIXEL, resample
 from tsva.acquisition.sharpness import tissue_fraction
 from tsva.errors import UserError
-from tsva.readers.czi_header import check_czi
-from tsva.readers.head import head_of
-from tsva.readers.images import is_tiff, read_image
-from tsva.readers.listing import matching
-from tsva.readers.pixels import unreadable
+from tsva.readers.formats import stored_images
+from tsva.readers.listing import matching, stem_of
+from tsva.readers.pixels import wrong_depth
 from tsva.readers.scale import check_enlarging, choose_pixel_um
-from tsva.readers.slide import SlideRegions
-from tsva.readers.stored import ArrayRegions, RegionReader
-from tsva.readers.tiff import check_tiles, open_tiff, reading
-from tsva.readers.tiff_regions import TiffRegions
+from tsva.readers.slide import is_slide, slide_images
+from tsva.readers.stored import RegionReader, StoredImage
 
 log = logging.getLogger(__name__)
 ROUNDING = 1e-3
@@ -33,34 +28,35 @@ MOST_FIELDS = 2**20
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
-@contextmanager
-def open_regions(path: Path) -> Iterator[RegionReader]:
-    """Open an image by its content, whatever its name: OpenSlide's formats, TIFF and OME-TIFF, PNG, JPEG.
+def flat_image(path: Path) -> StoredImage:
+    """The sharp image in a file or folder, by its content: OpenSlide's formats, and all others with a single plane.
 
     Raises
     ------
     UserError
-        If it is missing, of no known kind, damaged, or has unsupported pixels.
+        If it is missing, of no known kind, damaged, has several planes or unsupported pixels.
     """
-    where = str(path)
-    if path.is_file() and openslide.OpenSlide.detect_format(path) not in (None, "generic-tiff"):
-        if is_tiff(path):
-            check_tiles(path)
-        elif head_of(path).is_czi:
-            with reading(where):
-                check_czi(path)  # OpenSlide, too, ends the process over some that don't hang together
-        try:
-            slide = openslide.OpenSlide(path)
-        except openslide.OpenSlideError as error:
-            raise unreadable(where, error) from None
-        with slide:
-            yield SlideRegions(where, slide)
-    elif is_tiff(path):
-        # tifffile takes these, as OpenSlide doesn't read their OME header
-        with open_tiff(path) as tif:
-            yield TiffRegions(path, tif)
-    else:
-        yield ArrayRegions(where, read_image(path))
+    images = slide_images(path) if is_slide(path) else stored_images(path)
+    # a thumbnail may come first
+    largest = max(images, key=lambda image: image.height_px * image.width_px)
+    if largest.planes > 1:
+        raise UserError(
+            largest.where,
+            got=f"{largest.planes} planes",
+            wanted="a single sharp plane",
+            do="Give it the source `stack` if it is a z-stack, or save one plane of it.",
+        )
+    if largest.depth != 8:
+        raise wrong_depth(largest.where, f"{largest.depth} bits per channel")
+    return largest
+
+
+@contextmanager
+def open_regions(path: Path) -> Iterator[RegionReader]:
+    """Open a sharp image: see `flat_image`."""
+    image = flat_image(path)
+    with image.open() as reader:
+        yield RegionReader(image, reader)
 
 
 def read_sharp_fields(
@@ -74,7 +70,7 @@ def read_sharp_fields(
     """Cut fields out of a slide or image, at a common pixel size.
 
     Fields lie side by side, centred in the image, and are visited in an order that spreads them evenly over it, so that
-    a few fields of a large slide are not all from its upper edge. Regions are read one by one.
+    a few fields of a large slide are not all from its upper edge. RegionReader are read one by one.
 
     Parameters
     ----------
@@ -151,7 +147,7 @@ def _fields(
     for place in _spread(rows * columns):
         row, column = divmod(place, columns)
         corner = (top + row * shape[0] * factor, left + column * shape[1] * factor)
-        yield f"{file.name.split('.')[0]}_r{row:02d}_c{column:02d}", _field(image, corner, factor, shape)
+        yield f"{stem_of(file)}_r{row:02d}_c{column:02d}", _field(image, corner, factor, shape)
 
 
 def _spread(count: int) -> list[int]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.formats import stored_images
+from tsva.readers.listing import stem_of
 from tsva.readers.pixels import check_filled, to_8_bits, unreadable
 from tsva.readers.scale import choose_heights, choose_pixel_um
 from tsva.readers.source import FieldSource
@@ -65,10 +66,13 @@ def fields_of_images(
     stacked = [image for image in images if image.planes > 1]
     if not stacked:
         raise UserError(
-            str(path), got="a single plane", wanted="a z-stack", do="Take the file out, or mend its export."
+            str(path),
+            got="a single plane" if len(images) == 1 else f"{len(images)} planes of different sizes or kinds",
+            wanted="a z-stack",
+            do="Take the file out, or mend its export.",
         )
     if len(stacked) == 1:
-        stacked = [replace(stacked[0], name=path.name.split(".")[0])]
+        stacked = [replace(stacked[0], name=stem_of(path))]
     return [field for image in stacked for field in fields_of_image(image, pixel_um, z_step_um, bits, max_field_px)]
 
 

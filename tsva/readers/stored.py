@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -32,11 +33,23 @@ class Objective:
 UNKNOWN = Objective()
 
 
-class PlaneReader(Protocol):
-    """An open image, read by plane and region."""
+@dataclass(frozen=True)
+class Level:
+    """One resolution of an image; `reduction` is 1 for the finest."""
 
-    def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """(height, width, 1 or 3) uint8 or uint16 pixels of a plane (counted as stored); the region lies within it."""
+    height: int
+    width: int
+    reduction: float
+
+
+class PlaneReader(Protocol):
+    """An open image, read by plane, region and level."""
+
+    def read(self, plane: int, top: int, left: int, height: int, width: int, level: int = 0) -> np.ndarray:
+        """(height, width, 1 or 3) uint8 or uint16 pixels of a plane (counted as stored); the region lies within it.
+
+        The level's own pixels are counted.
+        """
         ...
 
 
@@ -72,6 +85,10 @@ class StoredImage:
         Gives a context manager that holds the file open, and a `PlaneReader`.
     files : tuple of Path
         All files that the image lies in, where these are several.
+    levels : tuple of Level
+        Resolutions, from fine to coarse; the finest one at least.
+    stored_as : str
+        How pixels are compressed, where known.
     """
 
     name: str
@@ -88,6 +105,12 @@ class StoredImage:
     objective: Objective
     open: Callable[[], AbstractContextManager[PlaneReader]]
     files: tuple[Path, ...] = ()
+    levels: tuple[Level, ...] = ()
+    stored_as: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            object.__setattr__(self, "levels", (Level(self.height_px, self.width_px, 1.0),))
 
     @property
     def z_um(self) -> tuple[float, ...] | None:
@@ -154,17 +177,8 @@ def channel_names(count: int, named: tuple[str, ...] = ()) -> tuple[str, ...]:
     return usual.get(count, tuple(f"channel {i + 1}" for i in range(count)))
 
 
-@dataclass(frozen=True)
-class Level:
-    """One resolution of an image; `reduction` is 1 for the finest."""
-
-    height: int
-    width: int
-    reduction: float
-
-
-class RegionReader(Protocol):
-    """An open image, read region by region.
+class RegionReader:
+    """A sharp image, open: its only plane, read region by region.
 
     Attributes
     ----------
@@ -174,28 +188,27 @@ class RegionReader(Protocol):
         Pixel size of the finest level, as far as the file says it.
     objective : Objective
         Where the file knows it.
-    levels : list of Level
+    levels : tuple of Level
         From fine to coarse.
     """
 
-    where: str
-    pixel: PixelSize
-    objective: Objective
-    levels: list[Level]
+    def __init__(self, image: StoredImage, reader: PlaneReader) -> None:
+        self.where, self.pixel, self.objective, self.levels = image.where, image.pixel, image.objective, image.levels
+        self._reader = reader
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """(height, width, 1 or 3) uint8 pixels of a level, whose own pixels are counted; the region lies within it."""
-        ...
+        return self._reader.read(0, top, left, height, width, level)
 
 
-class ArrayRegions:
-    """A `RegionReader` of an image that is in memory as a whole."""
+class ArrayReader:
+    """A `PlaneReader` of an image that is decoded as a whole, once."""
 
-    def __init__(self, where: str, pixels: np.ndarray) -> None:
-        self.where, self._pixels = where, pixels
-        self.pixel = PixelSize()
-        self.objective = UNKNOWN
-        self.levels = [Level(pixels.shape[0], pixels.shape[1], 1.0)]
+    def __init__(self, decode: Callable[[], np.ndarray]) -> None:
+        self._decode = cache(decode)
 
-    def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:  # noqa: ARG002
-        return self._pixels[top : top + height, left : left + width]
+    def read(self, plane: int, top: int, left: int, height: int, width: int, level: int = 0) -> np.ndarray:
+        """(height, width, 1 or 3) uint8 or uint16 pixels."""
+        if plane or level:
+            raise ValueError("one plane, one level")
+        return self._decode()[top : top + height, left : left + width]

@@ -2,69 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-from tifffile import PLANARCONFIG, FileHandle, TiffFile, TiffFrame, TiffPage
+from tifffile import PLANARCONFIG, FileHandle, TiffFrame, TiffPage
 
-from tsva.errors import UserError
-from tsva.readers.stored import Level, Objective
 from tsva.readers.tiff import (
     as_shown,
     check_decoded,
-    check_page,
     file_of,
-    ome_images,
     reading,
     segment_shape,
 )
-from tsva.readers.tiff_header import pixel_of_tiff
-
-
-class TiffRegions:
-    """A `RegionReader` of the first image of a TIFF file, with its pyramid if it has one.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    tif : TiffFile
-        Opened by `open_tiff`, and closed by the caller.
-
-    Raises
-    ------
-    UserError
-        If the image has several planes, or pixels of an unsupported kind.
-    """
-
-    def __init__(self, path: Path, tif: TiffFile) -> None:
-        self.where = str(path)
-        # a thumbnail may come first
-        series = max(tif.series, key=lambda one: one.keyframe.imagelength * one.keyframe.imagewidth)
-        if len(series.pages) > 1:
-            raise UserError(
-                self.where,
-                got=f"{len(series.pages)} planes",
-                wanted="a single sharp plane",
-                do="Give it the source `stack` if it is a z-stack, or save one plane of it.",
-            )
-        self._pages = [level.keyframe for level in series.levels]
-        for page in self._pages:
-            check_page(page, self.where)
-            if not page.is_memmappable:
-                check_decoded(*segment_shape(page), self.where)
-        finest = self._pages[0]
-        with reading(self.where):
-            self.levels = [
-                Level(page.imagelength, page.imagewidth, finest.imagewidth / page.imagewidth) for page in self._pages
-            ]
-        images = ome_images(tif, self.where)
-        self.objective = images[0].objective if images else Objective()
-        self.pixel = pixel_of_tiff(self.where, tif, finest, images[0] if images else None)
-
-    def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """(height, width, 1 or 3) pixels."""
-        return read_region(self._pages[level], self.where, top, left, height, width)
 
 
 def read_region(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tifffile import TiffFrame, TiffPage, TiffPageSeries
 
 from tsva.errors import UserError
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
+from tsva.readers.stored import Level
 from tsva.readers.tiff import as_shown, check_page, read_page, reading
 from tsva.readers.tiff_regions import mapped, read_region
 
@@ -40,8 +42,10 @@ class PageReader:
         if first is not None and first.keyframe is not None:
             check_page(first.keyframe, where, BOTH_DEPTHS)
 
-    def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
+    def read(self, plane: int, top: int, left: int, height: int, width: int, level: int = 0) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels."""
+        if level:
+            raise ValueError("one level")
         channels = [self._page(page, top, left, height, width) for page in self._planes[plane]]
         if len(channels) == 1:
             return channels[0]
@@ -71,8 +75,10 @@ class MappedReader:
         if path.stat().st_size < self._start + self._numbers.size * self._page_bytes:
             raise unreadable(self._where, "its pixels end too early")
 
-    def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
+    def read(self, plane: int, top: int, left: int, height: int, width: int, level: int = 0) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels."""
+        if level:
+            raise ValueError("one level")
         channels = [self._part(index, top, left, height, width) for index in self._numbers[plane]]
         if len(channels) == 1:
             return channels[0]
@@ -87,6 +93,39 @@ class MappedReader:
         pixels = pixels[top : top + height, left : left + width]
         # a small part is copied in the machine's order of bytes; 8-bit parts stay mapped
         return as_shown(pixels.astype(pixels.dtype.newbyteorder("="), copy=False), self._key, self._where, BOTH_DEPTHS)
+
+
+class SeriesReader:
+    """A `PlaneReader` of all levels of a series of an open file.
+
+    Parameters
+    ----------
+    series, path, colours
+        As of `reader_of`.
+
+    Raises
+    ------
+    UserError
+        If axes or pixels are of an unsupported kind.
+    """
+
+    def __init__(self, series: TiffPageSeries, path: Path, colours: tuple[int, ...] | None = None) -> None:
+        self._open = cache(lambda level: reader_of(series.levels[level], path, colours))
+        self._open(0)
+
+    def read(self, plane: int, top: int, left: int, height: int, width: int, level: int = 0) -> np.ndarray:
+        """(height, width, 1 or 3) uint8 or uint16 pixels."""
+        return self._open(level).read(plane, top, left, height, width)
+
+
+def levels_of(series: TiffPageSeries, where: str) -> tuple[Level, ...]:
+    """Resolutions of a series."""
+    finest = series.keyframe
+    with reading(where):
+        return tuple(
+            Level(page.imagelength, page.imagewidth, finest.imagewidth / page.imagewidth)
+            for page in (level.keyframe for level in series.levels)
+        )
 
 
 def reader_of(series: TiffPageSeries, path: Path, colours: tuple[int, ...] | None = None) -> PageReader | MappedReader:

@@ -10,6 +10,7 @@ from tifffile import TiffFile
 
 from tsva.errors import UserError
 from tsva.readers.head import head_of
+from tsva.readers.listing import stem_of
 from tsva.readers.ndpi import ndpi_image
 from tsva.readers.ome import OmeImage, companion_of, files_beside
 from tsva.readers.ome_set import first_of_set
@@ -17,7 +18,7 @@ from tsva.readers.pixels import unreadable
 from tsva.readers.stored import COLOURS, UNKNOWN, PlaneReader, StoredImage, channel_names, colour_order
 from tsva.readers.tiff import ome_images, open_tiff, reading
 from tsva.readers.tiff_header import channel_colours, heights_of_tiff, pixel_of_tiff, slice_labels
-from tsva.readers.tiff_series import count_channels, count_planes, reader_of
+from tsva.readers.tiff_series import SeriesReader, count_channels, count_planes, levels_of
 
 
 def tiff_images(path: Path) -> list[StoredImage]:
@@ -26,7 +27,7 @@ def tiff_images(path: Path) -> list[StoredImage]:
     Raises
     ------
     UserError
-        If the file is missing or damaged, its header contradicts it, or pages have several sizes and nothing says why.
+        If the file is missing or damaged, its header contradicts it, or a z-stack is not alone in it.
     """
     if head_of(path).is_companion:
         path = first_of_set(path)
@@ -38,7 +39,7 @@ def tiff_images(path: Path) -> list[StoredImage]:
             _check_set(path, image.files)
         if told and len(told) != len(tif.series):
             raise unreadable(str(path), f"its OME header tells of {len(told)} images, the file holds {len(tif.series)}")
-        if not told and len(tif.series) > 1:
+        if not told and len(tif.series) > 1 and any(count_planes(series, str(path)) > 1 for series in tif.series):
             raise UserError(
                 str(path),
                 got=f"planes of {len(tif.series)} different sizes or kinds",
@@ -81,7 +82,7 @@ def _image(path: Path, tif: TiffFile, index: int, told: OmeImage | None) -> Stor
     kind = "OME-TIFF" if told is not None else "ImageJ TIFF" if tif.is_imagej else "TIFF"
     bits = told.bits if told is not None and told.bits is not None and told.bits < key.bitspersample else None
     return StoredImage(
-        name=f"{path.name.split('.')[0]}_{index}" if len(tif.series) > 1 else path.name.split(".")[0],
+        name=f"{stem_of(path)}_{index}" if len(tif.series) > 1 else stem_of(path),
         where=where,
         format=kind,
         planes=planes,
@@ -95,6 +96,8 @@ def _image(path: Path, tif: TiffFile, index: int, told: OmeImage | None) -> Stor
         objective=told.objective if told is not None else UNKNOWN,
         open=lambda: _open(path, index, colours),
         files=_members(path, tif, told),
+        levels=levels_of(series, where),
+        stored_as="not compressed" if key.compression == 1 else getattr(key.compression, "name", "").lower(),
     )
 
 
@@ -121,4 +124,4 @@ def _check_slices(labels: tuple[str, ...], planes: int, where: str) -> None:
 @contextmanager
 def _open(path: Path, index: int, colours: tuple[int, ...] | None) -> Iterator[PlaneReader]:
     with open_tiff(path) as tif:
-        yield reader_of(tif.series[index], path, colours)
+        yield SeriesReader(tif.series[index], path, colours)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tsva.errors import UserError
+from tsva.readers.listing import stem_of
 from tsva.readers.ome import MOST_PLANES, OmeImage, read_ome
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.readers.scale import Word, heights, pixel_size
@@ -22,7 +24,7 @@ from tsva.readers.stored import (
     MOST_FOCAL_PLANES,
     MOST_PIECES,
     UNKNOWN,
-    PlaneReader,
+    Level,
     StoredImage,
     channel_names,
     colour_order,
@@ -43,7 +45,7 @@ def zarr_images(path: Path) -> list[StoredImage]:
     with reading(where):
         told = _attributes(path, "")
         if "multiscales" in told:
-            return [_image(path, "", path.name.split(".")[0], told, None)]
+            return [_image(path, "", stem_of(path), told, None)]
         if "bioformats2raw.layout" in told:
             heads = _heads(path)
             numbers = sorted(int(part.name) for part in path.iterdir() if part.name.isdecimal())
@@ -51,7 +53,7 @@ def zarr_images(path: Path) -> list[StoredImage]:
                 _image(
                     path,
                     str(n),
-                    f"{path.name.split('.')[0]}_{n}",
+                    f"{stem_of(path)}_{n}",
                     _attributes(path, str(n)),
                     heads[n] if n < len(heads) else None,
                 )
@@ -87,8 +89,8 @@ def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: Ome
     axes = [str(axis["name"]) for axis in scales["axes"]]
     units = [unit_um(axis.get("unit", "")) for axis in scales["axes"]]
     scale, start = _placing(scales, len(axes))
-    level = scales["datasets"][0]["path"]
-    array = _array(path, group, level)
+    paths = tuple(str(one["path"]) for one in scales["datasets"])
+    array = _array(path, group, paths[0])
     size = dict(zip(axes, array.shape, strict=True))
     labels = [str(one.get("label", "")) for one in told.get("omero", {}).get("channels", [])]
     if len(size) < len(axes) or set(axes) - set("tczyx") or not {"y", "x"} <= set(axes) or size.get("t", 1) > 1:
@@ -121,7 +123,8 @@ def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: Ome
         heights=replace(heights(where, planes, own_um, None, source=("scale", "")), absolute=bool(first)),
         pixel=pixel_size(where, [Word("scale", x, y)], objective.magnification),
         objective=objective,
-        open=lambda: _open(path, group, level, axes, colours),
+        open=lambda: nullcontext(ZarrReader(path, group, paths, axes, colours)),
+        levels=tuple(_levels(path, group, paths, axes)),
     )
 
 
@@ -142,35 +145,55 @@ def _array(path: Path, group: str, level: str) -> Any:
     return checked_array(group_of(path, group), level)
 
 
-@contextmanager
-def _open(
-    path: Path, group: str, level: str, axes: Sequence[str], colours: tuple[int, ...] | None
-) -> Iterator[PlaneReader]:
-    yield ZarrReader(path, group, level, axes, colours)
+def _levels(path: Path, group: str, paths: Sequence[str], axes: Sequence[str]) -> Iterator[Level]:
+    y, x, finest = axes.index("y"), axes.index("x"), 0
+    for place in paths:
+        shape = _array(path, group, place).shape
+        finest = finest or shape[x]
+        yield Level(shape[y], shape[x], finest / shape[x])
 
 
 class ZarrReader:
-    """A `PlaneReader` of an array of an OME-Zarr image; `axes` names its axes, `colours` its red, green and blue."""
+    """A `PlaneReader` of an OME-Zarr image.
+
+    Parameters
+    ----------
+    path, group
+        The folder, and the image's group in it.
+    levels : sequence of str
+        Paths of the arrays within the group, from fine to coarse.
+    axes : sequence of str
+        Names of their axes.
+    colours : tuple of int, optional
+        Which channels are red, green and blue.
+    """
 
     def __init__(
-        self, path: Path, group: str, level: str, axes: Sequence[str], colours: tuple[int, ...] | None = None
+        self,
+        path: Path,
+        group: str,
+        levels: Sequence[str],
+        axes: Sequence[str],
+        colours: tuple[int, ...] | None = None,
     ) -> None:
         self._where, self._axes, self._colours = str(path / group), axes, colours
+        self._array = cache(lambda level: _array(path, group, levels[level]))
         with reading(self._where):
-            self._array = _array(path, group, level)
-            self._channels = dict(zip(axes, self._array.shape, strict=True)).get("c", 1)
-            self._chunk = dict(zip(axes, self._array.chunks, strict=True))
+            self._channels = dict(zip(axes, self._array(0).shape, strict=True)).get("c", 1)
 
-    def read(self, plane: int, top: int, left: int, height: int, width: int) -> np.ndarray:
+    def read(self, plane: int, top: int, left: int, height: int, width: int, level: int = 0) -> np.ndarray:
         """(height, width, 1 or 3) uint8 or uint16 pixels."""
         check_decoded(height * self._channels, width, self._where)
+        with reading(self._where):
+            array = self._array(level)
+            chunk = dict(zip(self._axes, array.chunks, strict=True))
         sizes = {"c": self._channels, "y": height, "x": width}
-        touched = math.prod(-(-size // self._chunk.get(axis, 1)) for axis, size in sizes.items())
+        touched = math.prod(-(-size // chunk.get(axis, 1)) for axis, size in sizes.items())
         if touched > MOST_PIECES:
             raise unreadable(self._where, f"{touched} chunks in {height}×{width} pixels")
         part = {"t": 0, "z": plane, "c": slice(None), "y": slice(top, top + height), "x": slice(left, left + width)}
         with reading(self._where):
-            pixels = np.asarray(self._array[tuple(part[axis] for axis in self._axes)])
+            pixels = np.asarray(array[tuple(part[axis] for axis in self._axes)])
         left_over = [axis for axis in self._axes if axis in "cyx"]
         if sorted(left_over[-2:]) != ["x", "y"] or pixels.ndim != len(left_over):
             raise unreadable(self._where, f"axes {''.join(self._axes)}")

@@ -176,10 +176,16 @@ def _series(
     optics: OpticsSettings, reach_um: float, spherical_um: float, frequency: tuple[float, ...]
 ) -> list[np.ndarray]:
     """(degree + 1, F) Chebyshev coefficients over z / reach of each colour, at frequencies."""
-    table = OtfTable(optics, reach_um, spherical_um)
+    table = _table(optics, reach_um, spherical_um)
     return [
         np.ascontiguousarray(
             CubicSpline(table.knots(), table.series(colour))(share_to_knots(np.array(frequency) / cutoff)).T
         )
         for colour, cutoff in enumerate(table.cutoffs)
     ]
+
+
+@lru_cache(maxsize=32)
+def _table(optics: OpticsSettings, reach_um: float, spherical_um: float) -> OtfTable:
+    """One for all frequencies: the offset is looked for at others than restoration is done at."""
+    return OtfTable(optics, reach_um, spherical_um)

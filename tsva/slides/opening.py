@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tsva.errors import UserError
 from tsva.readers.formats import stored_images
+from tsva.readers.head import head_of
 from tsva.readers.profile import icc_profile_of
+from tsva.readers.scale import choose_heights
 from tsva.readers.stage import read_tile_configuration, stage_positions_um
 from tsva.readers.stored import StoredImage
 from tsva.slides.digests import digest_of_files
@@ -40,6 +42,8 @@ class SlideInput:
         The user's word on the pixel size, which wins over the files'.
     bits : int or None
         Of 16-bit files: how many bits the camera fills.
+    z_step_um : float or None
+        Distance of a stack's planes by the slide sheet, which wins over the file.
     """
 
     low: Path | None = None
@@ -51,6 +55,7 @@ class SlideInput:
     delta_um: float | None = None
     pixel_um: float | None = None
     bits: int | None = None
+    z_step_um: float | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -131,7 +136,7 @@ def _of_stack(told: SlideInput, path: Path, opened: ExitStack) -> tuple[Plane, P
             )
     if len(images) == 1:
         return _of_images(images, [(0.0, 0.0)], told, opened)
-    places_um = stage_positions_um(path)
+    places_um = stage_positions_um(path) if head_of(path).is_tiff else None
     if places_um is None or len(places_um) != len(images):
         raise UserError(
             str(path),
@@ -153,7 +158,11 @@ def _of_images(
     """Both planes of stacks side by side, of which all have their shots at the same numbers or positions."""
     found: list[tuple[Plane, Plane]] = []
     distances = set()
-    for image in images:
+    for stored in images:
+        image = stored
+        if told.z_step_um is not None:
+            placed_at = choose_heights(image.where, image.planes, told.z_step_um, image.heights)
+            image = replace(image, heights=placed_at)
         low, high = chosen_planes(image, told.planes, told.z_um)
         distances.add(round(half_distance_um(image, low, high, told.delta_um), 3))
         reader = opened.enter_context(image.open())

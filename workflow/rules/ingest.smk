@@ -7,6 +7,7 @@ rule ingest:
     output:
         table="results/ingest/{slide}/fields.tsv",
         planes="results/ingest/{slide}/planes.tsv",
+        facts="results/ingest/{slide}/inputs.json",
         stacks=directory("results/ingest/{slide}/stacks"),
     log:
         "logs/ingest/{slide}.log",

@@ -5,6 +5,7 @@ rule refocus:
         arrays=arrays_of_dataset,
         checkpoint=checkpoint_input,
         signal=signal_input,
+        shots=shots_input,
     output:
         restored="results/refocus/{dataset}/{method}/restored.npy",
         scores="results/refocus/{dataset}/{method}/scores.tsv",

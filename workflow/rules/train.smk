@@ -12,7 +12,7 @@ rule train:
         "logs/train/{network}.log",
     benchmark:
         "results/benchmarks/train/{network}.tsv"
-    priority: 2  # the longest jobs; others fill the gaps
+    priority: listed_first  # the longest jobs; others fill the gaps
     conda:
         ENV
     threads: share_of_cores(len(plan.networks))

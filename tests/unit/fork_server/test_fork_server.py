@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tsva.cli.fork_client import SOCKET, run_in_fork
-from tsva.cli.fork_server import THREADS, ForkServer
+from tsva.cli.fork_server import LOADED_LATER, THREADS, ForkServer
+from tsva.cli.main import COMMANDS
 
 TSVA = [sys.executable, "-c", "from tsva.cli.main import main; main()"]
 ONE_THREAD = dict.fromkeys(THREADS, "1")
@@ -132,3 +134,8 @@ def test_after_its_end_commands_run_by_themselves(monkeypatch: pytest.MonkeyPatc
     assert not Path(where).parent.exists()
     assert ran("--version", folder=tmp_path, **{SOCKET: where})[0] == 0
     one.end()  # twice does no harm
+
+
+def test_what_is_loaded_before_it_is_needed_is_there() -> None:
+    assert set(LOADED_LATER) <= set(COMMANDS)
+    assert all(find_spec(name) for names in LOADED_LATER.values() for name in names)

@@ -106,7 +106,9 @@ def test_a_missing_library_is_asked_for_by_its_extra(tmp_path: Path, monkeypatch
         stored_images(tmp_path / "stack.bin")
 
 
-@pytest.mark.parametrize(("start", "name"), [(b"\xda\xce\xbe\x0a", "Nikon ND2"), (b"OLYMPUSRAWFORMAT", "Olympus OIR")])
+@pytest.mark.parametrize(
+    ("start", "name"), [(b"\xd0\xcf\x11\xe0", "Olympus OIB or Zeiss ZVI"), (b"OLYMPUSRAWFORMAT", "Olympus OIR")]
+)
 def test_other_vendors_are_named(tmp_path: Path, start: bytes, name: str) -> None:
     (tmp_path / "a.bin").write_bytes(start + bytes(100))
     with pytest.raises(UserError, match=f"got a file of {name}; .*bfconvert"):

@@ -58,6 +58,7 @@ LOSSLESS = {
     "TIFF opaque": (_tiff(OPAQUE, photometric="rgb", extrasamples=["unassalpha"]), RGB),
     "TIFF LZW": (_tiff(RGB, photometric="rgb", compression="lzw", predictor=True), RGB),
     "TIFF Deflate tiles": (_tiff(RGB, photometric="rgb", compression="zlib", tile=(16, 16)), RGB),
+    "BMP": (_pillow(RGB, "BMP"), RGB),
     "TIFF Zstd": (_tiff(RGB, photometric="rgb", compression="zstd"), RGB),
     "BigTIFF, big-endian": (_tiff(RGB, photometric="rgb", bigtiff=True, byteorder=">"), RGB),
 }
@@ -109,9 +110,9 @@ REFUSED = {
     ),
     "transparent TIFF": (_tiff(np.dstack([RGB, GREY]), photometric="rgb", extrasamples=["unassalpha"]), "4 channels"),
     "two pages": (_tiff(np.stack([GREY, GREY]), photometric="minisblack"), "2 planes in one file"),
-    "text": (lambda path: path.write_text("hello"), "neither; wanted a TIFF, PNG or JPEG"),
+    "text": (lambda path: path.write_text("hello"), "neither; wanted a TIFF, PNG, JPEG or BMP"),
     "empty": (lambda path: path.write_bytes(b""), "an empty file"),
-    "GIF": (_pillow(GREY, "GIF"), "wanted a TIFF, PNG or JPEG"),
+    "GIF": (_pillow(GREY, "GIF"), "wanted a TIFF, PNG, JPEG or BMP"),
 }
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import cast
 
 import openslide
 import pytest
 
-from tsva.readers.slide import SlideRegions
+from tsva.readers.slide import stored
+from tsva.readers.stored import StoredImage
 
 MPP, POWER, NA = openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_OBJECTIVE_POWER, "leica.aperture"
 
 
-def regions(properties: dict[str, str]) -> SlideRegions:
+def regions(properties: dict[str, str]) -> StoredImage:
     slide = SimpleNamespace(properties=properties, level_dimensions=((8, 8),), level_downsamples=(1.0,))
-    return SlideRegions("slide", cast("openslide.OpenSlide", slide))
+    return stored("slide", cast("openslide.OpenSlide", slide), nullcontext)
 
 
 def test_numbers_are_read() -> None:

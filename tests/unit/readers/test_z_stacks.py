@@ -146,7 +146,7 @@ def test_planes_of_different_size(tmp_path: Path, planes: np.ndarray) -> None:
     with tifffile.TiffWriter(tmp_path / "s.tif") as tif:
         tif.write(planes[0], photometric="rgb", metadata=None)
         tif.write(planes[1, :-1], photometric="rgb", metadata=None)
-    with pytest.raises(UserError, match=r"s\.tif: got planes of 2 different sizes or kinds; wanted planes of one size"):
+    with pytest.raises(UserError, match=r"s\.tif: got 2 planes of different sizes or kinds; wanted a z-stack"):
         fields_of_stack(tmp_path / "s.tif", 0.345, 0.5)
 
 

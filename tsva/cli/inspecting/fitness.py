@@ -17,7 +17,7 @@ from tsva.acquisition.pairs import plan
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.readers.scale import check_enlarging
+from tsva.readers.scale import check_enlarging, reduction_note
 from tsva.readers.source import FieldSource
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.root import Settings
@@ -56,6 +56,9 @@ class Judged:
         Of each plane as stored; empty where they couldn't be read.
     notes : tuple of str
         What to know though it doesn't make the field unfit.
+    scale : tuple of float
+        Magnification of each plane over that of the in-focus plane; NaN where it could not be told, empty where no
+        plane is in focus.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Judged:
     source: FieldSource
     brightness: tuple[PlaneBrightness, ...] = ()
     notes: tuple[str, ...] = ()
+    scale: tuple[float, ...] = ()
 
 
 def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
@@ -110,6 +114,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         return Judged(
             source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {}, source
         )
+    reduced = reduction_note(source.pixel_um, source.pixel_source, settings.optics.pixel_um)
     irregular = _error_of_z(source, settings.protocol)
     problems += [irregular] if irregular else []
     warning = ""
@@ -150,7 +155,8 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         dict(reasons),
         source,
         tuple(watch.planes),
-        tuple(note for note in (warning, breathes) if note),
+        tuple(note for note in (reduced, warning, breathes) if note),
+        tuple(planes["scale"]) if verdict == "ok" else (),
     )
 
 

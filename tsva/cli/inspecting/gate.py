@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tsva.acquisition.stack import regular_step_um
 from tsva.cli.inspecting.fitness import Judged, judge, told
 from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
@@ -17,6 +16,7 @@ from tsva.pipeline.leaks import check_leaks
 from tsva.pipeline.plan import sheet_text
 from tsva.readers.fields import find_fields
 from tsva.readers.listing import files_at, matching
+from tsva.readers.told import facts_of, files_of
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
 
@@ -26,27 +26,15 @@ GREEN, AMBER, RED = "green", "amber", "red"
 
 def as_facts(field: Judged) -> dict[str, object]:
     """All that is known of a field, as JSON holds it."""
-    source = field.source
-    step_um = regular_step_um(np.array(field.z_um))
     return {
-        "field": field.name,
-        "from": source.where,
-        "planes": len(field.z_um),
-        "z_um": list(field.z_um),
-        "z_step_um": step_um,
-        "z_source": source.z_source,
-        "z_absolute": source.z_absolute,
-        "pixel_um": source.pixel_um,
-        "pixel_source": source.pixel_source,
-        "bits": source.bits,
-        "channels": list(source.channels),
-        "notes": list(source.notes),
+        **facts_of(field.source),
         "verdict": field.verdict,
         "focus_z_um": None if field.focus_plane is None else field.z_um[field.focus_plane],
         "brightness": [list(plane.means) for plane in field.brightness],
-        "warnings": list(field.notes),
         "brenner": list(field.brenner),
+        "scale": [None if np.isnan(scale) else scale for scale in field.scale],
         "patches": field.patches,
+        "warnings": list(field.notes),
         "problems": list(field.problems),
     }
 
@@ -96,6 +84,7 @@ def _slide(row: SlideRow, folder: Path, settings: Settings, most: int) -> dict[s
     return {
         "slide": row.slide,
         "fields": len(sources),
+        "files": files_of(row, folder, sources),
         "light": light,
         "reasons": refused + others + notes,
         "read": [as_facts(field) for field in judged],

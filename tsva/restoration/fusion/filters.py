@@ -73,6 +73,8 @@ class TwoShotWiener(nn.Module):
         self.register_buffer("below", below, persistent=False)
         self.register_buffer("share", (place - below).float(), persistent=False)
         self.register_buffer("taper", _taper(), persistent=False)
+        self._kept_of: tuple[object, ...] = ()
+        self._kept: dict[tuple[int, tuple[int, int]], Tensor] = {}
 
     def kernels(self, noise_to_signal: Tensor) -> Tensor:
         """Filters at every node.
@@ -107,24 +109,50 @@ class TwoShotWiener(nn.Module):
         -------
         (B, C, Y, X) float tensor
         """
-        responses = self.kernels(noise_to_signal)
         shots = torch.stack([near, far], dim=1)
         if focal_offset_um.ndim == 1:
-            return self._filtered(shots, between_nodes(responses, focal_offset_um))
+            return self._filtered(shots, between_nodes(self.kernels(noise_to_signal), focal_offset_um))
         place = (focal_offset_um.abs() / NODE_STEP_UM).clamp(max=NODES - 1)
         first, last = int(place.min().floor()), min(int(place.max().floor()) + 1, NODES - 1)
-        padded = self._transformed(shots)
+        height, width = near.shape[-2:]
+        size = fast_size(height), fast_size(width)
+        # filters are real: half the products of complex ones
+        spectra = torch.view_as_real(self._transformed(shots))
+        inner = slice(RADIUS_PX, RADIUS_PX + height), slice(RADIUS_PX, RADIUS_PX + width)
         restored = torch.zeros_like(near)
         for node in range(first, last + 1):
             weight = (1 - (place - node).abs()).clamp(min=0)
-            restored = restored + weight * self._filtered(shots, responses[:, node], padded)
+            to_near, to_far = self._node_filters(noise_to_signal, node, size)[..., None].unbind(1)
+            summed = torch.addcmul(spectra[:, 0] * to_near, spectra[:, 1], to_far)
+            whole = torch.fft.irfft2(torch.view_as_complex(summed), s=size)
+            restored = torch.addcmul(restored, weight, whole[(..., *inner)])
         return restored
 
-    def _filtered(self, shots: Tensor, responses: Tensor, transformed: Tensor | None = None) -> Tensor:
+    def _node_filters(self, noise_to_signal: Tensor, node: int, size: tuple[int, int]) -> Tensor:
+        """(B, 2, C, Y, X // 2 + 1) real spectra of one node's kernels, which are symmetric about pixel (0, 0).
+
+        Those of one image are kept, as its tiles ask for them again and again.
+        """
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self._made_filters(self.kernels(noise_to_signal)[:, node], size)
+        image = (noise_to_signal.device, *noise_to_signal.flatten().tolist())
+        if self._kept_of != image:
+            self._kept_of, self._kept = image, {}
+        if (node, size) not in self._kept:
+            self._kept[node, size] = self._made_filters(self.kernels(noise_to_signal)[:, node], size)
+        return self._kept[node, size]
+
+    def _made_filters(self, responses: Tensor, size: tuple[int, int]) -> Tensor:
+        kernels = self.cut_kernels(responses)
+        whole = kernels.new_zeros(*kernels.shape[:-2], *size)
+        whole[..., : kernels.shape[-2], : kernels.shape[-1]] = kernels
+        return torch.fft.rfft2(torch.roll(whole, (-RADIUS_PX, -RADIUS_PX), (-2, -1))).real.contiguous()
+
+    def _filtered(self, shots: Tensor, responses: Tensor) -> Tensor:
         """(B, C, Y, X) from shots, (B, 2, C, Y, X), and responses, (B, 2, C, F)."""
         height, width = shots.shape[-2:]
         size = fast_size(height), fast_size(width)
-        spectra = self._transformed(shots) if transformed is None else transformed
+        spectra = self._transformed(shots)
         filters = torch.fft.rfft2(self.cut_kernels(responses), s=size)
         summed = torch.addcmul(spectra[:, 0] * filters[:, 0], spectra[:, 1], filters[:, 1])
         whole = torch.fft.irfft2(summed, s=size)

@@ -66,13 +66,20 @@ class Microscopes:
     def __init__(
         self, optics: OpticsSettings, delta_um: float, channels: int, count: int, random: np.random.Generator
     ) -> None:
+        drawn = self.draw(optics, count, random)
+        # (microscope, 3, node, C, BANDS), offsets from -REACH_UM to REACH_UM every NODE_STEP_UM
+        self.tables = torch.from_numpy(np.stack([_seen(*one, delta_um, channels) for one in drawn])).float()
+
+    @staticmethod
+    def draw(
+        optics: OpticsSettings, count: int, random: np.random.Generator
+    ) -> list[tuple[OpticsSettings, float, float]]:
+        """Optics, spherical aberration and spread in depth of each, the nominal one first."""
         other = optics.model_copy(update={"model": "born_wolf" if optics.model == "debye" else "debye"})
-        drawn = [(optics, 0.0, 1.0)] + [
+        return [(optics, 0.0, 1.0)] + [
             (other if number % 2 else optics, SPHERICAL_SD_UM * random.standard_normal(), random.uniform(*DEPTH_SD_UM))
             for number in range(1, count)
         ]
-        # (microscope, 3, node, C, BANDS), offsets from -REACH_UM to REACH_UM every NODE_STEP_UM
-        self.tables = torch.from_numpy(np.stack([_seen(*one, delta_um, channels) for one in drawn])).float()
 
     def nominal(self, focal_offset_um: Tensor) -> Seen:
         """At offsets, (N,)."""

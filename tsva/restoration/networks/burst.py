@@ -39,7 +39,7 @@ class BurstUNet(SharperShotNetwork):
     References
     ----------
     Aittala & Durand (2018), Burst Image Deblurring Using Permutation Invariant Convolutional Neural Networks, ECCV,
-    section 3; docs/training.md says what is theirs and what is TSVA's here.
+    section 3; docs/networks.md says what is theirs and what is TSVA's here.
     """
 
     def __init__(self, channels: int, width: int, levels: int) -> None:

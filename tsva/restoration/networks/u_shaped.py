@@ -101,7 +101,7 @@ class TSVA(SharperShotNetwork):
 
     References
     ----------
-    Two-shot virtual autofocusing, section III; docs/training.md says how 27 layers are read from it.
+    Two-shot virtual autofocusing, section III; docs/networks.md says how 27 layers are read from it.
     """
 
     units: ClassVar[int] = 3

@@ -68,6 +68,14 @@ STAINS = {
         blank=(0.980, 0.975, 0.965),
         source="Macenko et al. (2009), reference matrix of the authors' implementation",
     ),
+    "lab_d": Stain(
+        haematoxylin=(0.650, 0.704, 0.286),
+        eosin=(0.072, 0.990, 0.105),
+        haematoxylin_strength=0.9,
+        eosin_strength=1.1,
+        blank=(0.970, 0.980, 0.975),
+        source="Ruifrok & Johnston (2001), haematoxylin, eosin and DAB",
+    ),
 }
 """Stain protocols by name."""
 

@@ -46,7 +46,7 @@ def shots(height: int, width: int, channels: int = 3, seed: int = 1, batch: int 
 
 @pytest.mark.parametrize(
     ("name", "layers", "parameters_m", "macs_g"),
-    # TSVA: the paper's 27 layers; the other two figures are of the reading in docs/training.md. U-Net has 23 layers
+    # TSVA: the paper's 27 layers; the other two figures are of the reading in docs/networks.md. U-Net has 23 layers
     # and 31.0 M parameters (Ronneberger et al. 2015).
     [("tsva", 27, 39.4, 71.3), ("unet", 23, 31.0, 41.8), ("unet_residual", 27, 34.2, 49.2)],
 )

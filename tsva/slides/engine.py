@@ -1,0 +1,303 @@
+"""Two planes in, an in-focus pyramid out: reading, network and encoding side by side, resumed where it broke off."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from tsva.readers.stack_file import read_ahead
+from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.codec import TILE_PX, padded
+from tsva.slides.journal import THUMBNAIL, TILE, VERDICTS, Journal, Key
+from tsva.slides.levels import build_levels, halved, level_shapes, tile_grid, tiles_of
+from tsva.slides.maps import filled, per_pixel, smoothed
+from tsva.slides.pyramid_file import SlideFacts, write_pyramid
+from tsva.slides.slide_plan import SlidePlan
+from tsva.slides.source import TwoPlanes
+from tsva.slides.survey import Survey
+from tsva.slides.tile_restorers import TileRestorer
+from tsva.slides.tiling import Unit, units
+from tsva.storage.atomic import fresh_file
+
+log = logging.getLogger(__name__)
+WAITING = 2
+"""Restored units that may wait for the encoder: memory holds no more."""
+THUMBNAIL_PX = 1200
+"""Pictures of a whole slide are no larger."""
+NEARER_CELLS = 0.7
+"""Standard deviation of the smoothing, over cells, of which shot is copied."""
+
+
+class CellTrust(Protocol):
+    """What is judged of the cells that lie wholly in a region.
+
+    Attributes
+    ----------
+    row, column : int
+        The first cell.
+    verdict : (r, k) uint8 array
+    values : dict of str to (r, k, …) arrays
+        By cell.
+    """
+
+    @property
+    def row(self) -> int: ...
+
+    @property
+    def column(self) -> int: ...
+
+    @property
+    def verdict(self) -> np.ndarray: ...
+
+    @property
+    def values(self) -> dict[str, np.ndarray]: ...
+
+
+class Judge(Protocol):
+    """Decides by cell whether a restoration is believed."""
+
+    def __call__(
+        self, low: np.ndarray, high: np.ndarray, restored: np.ndarray, expected_error: np.ndarray | None, y: int, x: int
+    ) -> CellTrust:
+        """Judge the cells of a region, (Y, X, …) arrays whose upper left pixel is (y, x) of the slide."""
+        ...
+
+    def weights(self, verdicts: np.ndarray) -> np.ndarray:
+        """Share of the restored image in the blend, (64 r, 64 k), of (r + 2, k + 2) verdicts: one more on each side."""
+        ...
+
+
+class Aligner(Protocol):
+    """Brings both shots of a region onto one another.
+
+    Attributes
+    ----------
+    margin_px : int
+        That it needs around what is used.
+    """
+
+    @property
+    def margin_px(self) -> int: ...
+
+    def __call__(self, low: np.ndarray, high: np.ndarray, y: int, x: int) -> tuple[np.ndarray, np.ndarray]:
+        """Both shots, (Y, X, C) uint8 as they came, of a region whose upper left pixel is (y, x) of the slide."""
+        ...
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A unit's pixels, ready to be stored, what was judged of its cells, and the nearer shot as captured, reduced."""
+
+    unit: Unit
+    pixels: np.ndarray
+    values: dict[str, np.ndarray]
+    thumbnail: np.ndarray
+
+
+class SlideEngine:
+    """Restores the units of one slide.
+
+    Parameters
+    ----------
+    planes : TwoPlanes
+    survey : Survey
+    restorer : TileRestorer
+    aligner : Aligner
+    judge : Judge
+    core_px : int
+        Edge of the cores.
+    origin : (int, int)
+        Where their grid begins; no pixel depends on it.
+    """
+
+    def __init__(
+        self,
+        planes: TwoPlanes,
+        survey: Survey,
+        restorer: TileRestorer,
+        aligner: Aligner,
+        judge: Judge,
+        core_px: int,
+        origin: tuple[int, int] = (0, 0),
+    ) -> None:
+        self._planes, self._survey, self._restorer = planes, survey, restorer
+        self._align, self._judge = aligner, judge
+        self._is_copied = survey.glass | survey.misregistered  # whatever the network says
+        nearer = survey.high_is_nearer().astype(np.float32)
+        known = filled(nearer, ~survey.glass, 0.5)
+        self._high_is_copied = smoothed(known, np.ones_like(known), NEARER_CELLS)
+        self.units = list(
+            units(
+                planes.shape,
+                core_px,
+                halo_px=restorer.halo_px,
+                multiple=restorer.multiple,
+                align_px=aligner.margin_px,
+                origin=origin,
+            )
+        )
+
+    def read(self, unit: Unit) -> tuple[Unit, np.ndarray, np.ndarray]:
+        """Both shots of a unit, on one another."""
+        box = unit.read
+        low, high = self._align(*self._planes.read(box.y, box.x, box.height, box.width), box.y, box.x)
+        return unit, unit.restored.cut(low, box), unit.restored.cut(high, box)
+
+    def restored(self, unit: Unit, low: np.ndarray, high: np.ndarray) -> Restored:
+        """Restore, judge and blend one unit; `low` and `high` cover its box `restored`."""
+        judged, frame = unit.judged, unit.restored
+        rows, columns = self._survey.grid.touched(unit.core.y, unit.core.x, unit.core.height, unit.core.width)
+        shots = judged.cut(low, frame), judged.cut(high, frame)
+        if self._is_copied[_and_around(rows), _and_around(columns)].all():
+            restored, error = np.zeros(shots[0].shape, np.float32), None
+        else:
+            whole, whole_error = self._restorer(low, high, frame.y, frame.x)
+            restored = judged.cut(whole, frame)
+            error = None if whole_error is None else judged.cut(whole_error, frame)
+        trust = self._judge(*shots, restored, error, judged.y, judged.x)
+        window = _window(trust, rows, columns)
+        frame_y, frame_x = rows.start * CELL_PX, columns.start * CELL_PX
+        core = unit.core
+        weight = self._judge.weights(window)[core.y - frame_y :, core.x - frame_x :][: core.height, : core.width, None]
+        copied = self._copied(core.cut(shots[0], judged), core.cut(shots[1], judged), core.y, core.x)
+        blended = copied + weight * (core.cut(restored, judged) * 255 - copied)
+        values = {
+            name: cells[rows.start - trust.row : rows.stop - trust.row, columns.start - trust.column :][
+                :, : columns.stop - columns.start
+            ]
+            for name, cells in {"verdict": trust.verdict, **trust.values}.items()
+        }
+        pixels, before = (np.rint(np.clip(image, 0, 255)).astype(np.uint8) for image in (blended, copied))
+        return Restored(unit, pixels, values, reduced(before, thumbnail_level(self._planes.shape)))
+
+    def _copied(self, low: np.ndarray, high: np.ndarray, y: int, x: int) -> np.ndarray:
+        """The shot that is nearer to focus, with soft changes from one to the other; levels from 0 to 255."""
+        share = per_pixel(self._high_is_copied, y, x, *low.shape[:2])
+        # decided on most of the slide, and mixed in a band about the border
+        share = np.clip((share - 0.5) * 2 + 0.5, 0, 1)[..., None]
+        return np.asarray(low + share * (high.astype(np.float32) - low), dtype=np.float32)
+
+
+def thumbnail_level(shape: tuple[int, int]) -> int:
+    """The finest level of a slide's pyramid that is small enough for a page, and that cores are whole pixels of."""
+    return next((level for level in range(9) if max(shape) >> level <= THUMBNAIL_PX), 9)
+
+
+def shape_at(shape: tuple[int, int], level: int) -> tuple[int, int]:
+    """Height and width of a slide that was halved so many times, rounded up."""
+    return -(-shape[0] // (1 << level)), -(-shape[1] // (1 << level))
+
+
+def reduced(pixels: np.ndarray, level: int) -> np.ndarray:
+    """Halved so many times."""
+    for _ in range(level):
+        pixels = halved(pixels)
+    return pixels
+
+
+def _and_around(cells: slice) -> slice:
+    """One cell more on each side; beyond the grid's end there is none."""
+    return slice(max(cells.start - 1, 0), cells.stop + 1)
+
+
+def _window(trust: CellTrust, rows: slice, columns: slice) -> np.ndarray:
+    """Verdicts of cells and of one around them; those at the slide's edge stand for the ones beyond."""
+    verdict = trust.verdict
+    at = [
+        np.clip(np.arange(cells.start - 1, cells.stop + 1) - first, 0, count - 1)
+        for cells, first, count in ((rows, trust.row, verdict.shape[0]), (columns, trust.column, verdict.shape[1]))
+    ]
+    return np.asarray(verdict[np.ix_(*at)])
+
+
+def restore_tiles(engine: SlideEngine, plan: SlidePlan, journal: Journal, progress: Callable[[int], object]) -> None:
+    """Restore all units that the journal lacks: one thread reads, one computes, one encodes.
+
+    `progress` is called with the pixels that are done.
+    """
+    todo = []
+    for unit in engine.units:
+        if Key(VERDICTS, 0, unit.row, unit.column) in journal:
+            progress(unit.core.height * unit.core.width)
+        else:
+            todo.append(unit)
+    encoding: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="encode") as encoder:
+        for unit, low, high in read_ahead(engine.read(unit) for unit in todo):
+            encoding.append(encoder.submit(_store, engine.restored(unit, low, high), plan, journal))
+            while len(encoding) > WAITING:
+                encoding.popleft().result()
+            progress(unit.core.height * unit.core.width)
+        for left in encoding:
+            left.result()
+
+
+def _store(done: Restored, plan: SlidePlan, journal: Journal) -> None:
+    """Encode a unit's tiles; what was judged comes last, and says that all are there."""
+    codec, core = plan.codec, done.unit.core
+    for top, left in product(range(0, core.height, TILE_PX), range(0, core.width, TILE_PX)):
+        key = Key(TILE, 0, (core.y + top) // TILE_PX, (core.x + left) // TILE_PX)
+        journal.append(key, codec.encode(padded(done.pixels[top : top + TILE_PX, left : left + TILE_PX])))
+    written = io.BytesIO()
+    first = {"row": np.array(core.y // CELL_PX), "column": np.array(core.x // CELL_PX)}
+    np.savez_compressed(written, **first, **done.values)  # type: ignore[arg-type]
+    journal.append(Key(THUMBNAIL, 0, done.unit.row, done.unit.column), _array_bytes(done))
+    journal.append(Key(VERDICTS, 0, done.unit.row, done.unit.column), written.getvalue())
+
+
+def _array_bytes(done: Restored) -> bytes:
+    written = io.BytesIO()
+    np.savez_compressed(written, place=np.array([done.unit.core.y, done.unit.core.x]), pixels=done.thumbnail)
+    return written.getvalue()
+
+
+def before_picture(journal: Journal, shape: tuple[int, int], channels: int) -> np.ndarray:
+    """The nearer shot as captured, (Y, X, C) uint8, as small as `thumbnail_level`."""
+    level = thumbnail_level(shape)
+    whole = np.full((*shape_at(shape, level), channels), 255, np.uint8)
+    for key in journal.keys(THUMBNAIL):
+        with np.load(io.BytesIO(journal.read(key))) as held:
+            (y, x), part = held["place"] >> level, held["pixels"]
+        whole[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return whole
+
+
+def judged_cells(journal: Journal, survey: Survey) -> dict[str, np.ndarray]:
+    """What was judged of all cells of the slide, (R, K, …) arrays by name."""
+    whole: dict[str, np.ndarray] = {}
+    for key in journal.keys(VERDICTS):
+        with np.load(io.BytesIO(journal.read(key))) as held:
+            row, column = int(held["row"]), int(held["column"])
+            for name in sorted(set(held.files) - {"row", "column"}):
+                part = held[name]
+                if name not in whole:
+                    whole[name] = np.zeros((*survey.grid.shape, *part.shape[2:]), part.dtype)
+                whole[name][row : row + part.shape[0], column : column + part.shape[1]] = part
+    return whole
+
+
+def assemble(plan: SlidePlan, journal: Journal, facts: SlideFacts, out: Path) -> None:
+    """Build the coarser levels and write the pyramid; it appears under its name when it is complete."""
+    shapes = level_shapes(*plan.shape)
+    coarse = sum(rows * columns for rows, columns in map(tile_grid, shapes[1:]))
+    with tqdm(total=coarse, desc="levels", unit="tile", disable=None) as bar:
+        build_levels(journal, plan.codec, shapes, bar.update)
+    wanted = [key for level, shape in enumerate(shapes) for key in tiles_of(level, shape)]
+    stored = sum(journal.size(key) for key in wanted)
+    with fresh_file(out) as part, tqdm(total=len(wanted), desc="pyramid", unit="tile", disable=None) as bar:
+
+        def tile(level: int, row: int, column: int) -> bytes:
+            bar.update()
+            return journal.read(Key(TILE, level, row, column))
+
+        write_pyramid(part, shapes, plan.codec, tile, facts, stored)

@@ -1,0 +1,80 @@
+"""Coarser levels of the pyramid, built of decoded stored tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise, product
+
+import numpy as np
+
+from tsva.slides.codec import TILE_PX, TileCodec, padded
+from tsva.slides.journal import TILE, Journal, Key
+
+Shape = tuple[int, int]
+
+
+def level_shapes(height: int, width: int) -> list[Shape]:
+    """Height and width of each level, the finest first: halves, rounded up, down to one tile."""
+    shapes = [(height, width)]
+    while max(shapes[-1]) > TILE_PX:
+        shapes.append(((shapes[-1][0] + 1) // 2, (shapes[-1][1] + 1) // 2))
+    return shapes
+
+
+def tile_grid(shape: Shape) -> Shape:
+    """Rows and columns of stored tiles of a level."""
+    return -(-shape[0] // TILE_PX), -(-shape[1] // TILE_PX)
+
+
+def tiles_of(level: int, shape: Shape) -> Iterator[Key]:
+    """All tiles of a level, row by row."""
+    rows, columns = tile_grid(shape)
+    for row, column in product(range(rows), range(columns)):
+        yield Key(TILE, level, row, column)
+
+
+def build_levels(
+    journal: Journal, codec: TileCodec, shapes: list[Shape], progress: Callable[[], object] = lambda: None
+) -> None:
+    """Add the tiles of all coarser levels that are not there yet.
+
+    They are made of decoded tiles, so that a run that was broken off gives what an unbroken one does.
+
+    Parameters
+    ----------
+    journal : Journal
+        With all tiles of level 0.
+    codec : TileCodec
+    shapes : list of (int, int)
+        Of `level_shapes`.
+    progress : callable
+        Called for each tile.
+    """
+    for level, (finer, shape) in enumerate(pairwise(shapes), start=1):
+        for key in tiles_of(level, shape):
+            if key not in journal:
+                journal.append(key, codec.encode(padded(_reduced(journal, codec, key, finer))))
+            progress()
+
+
+def _reduced(journal: Journal, codec: TileCodec, key: Key, finer: Shape) -> np.ndarray:
+    """One tile, of the four below it."""
+    rows, columns = tile_grid(finer)
+    height, width = (
+        min(2 * TILE_PX, size - 2 * TILE_PX * at) for size, at in zip(finer, (key.row, key.column), strict=True)
+    )
+    whole = np.empty((height, width, codec.channels), np.uint8)
+    for down, right in product(range(2), range(2)):
+        row, column = 2 * key.row + down, 2 * key.column + right
+        if row < rows and column < columns:
+            part = whole[down * TILE_PX : (down + 1) * TILE_PX, right * TILE_PX : (right + 1) * TILE_PX]
+            stored = codec.decode(journal.read(Key(TILE, key.level - 1, row, column)))
+            part[:] = stored[: part.shape[0], : part.shape[1]]
+    return halved(whole)
+
+
+def halved(pixels: np.ndarray) -> np.ndarray:
+    """(Y, X, C) uint8 -> (⌈Y/2⌉, ⌈X/2⌉, C): means of four pixels, rounded once; a last odd line stands for two."""
+    grown = np.pad(pixels, ((0, pixels.shape[0] % 2), (0, pixels.shape[1] % 2), (0, 0)), mode="edge").astype(np.uint16)
+    rows = grown[::2] + grown[1::2]
+    return ((rows[:, ::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)

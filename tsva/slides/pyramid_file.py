@@ -1,0 +1,179 @@
+"""A pyramid in one OME-TIFF file that OpenSlide, Bio-Formats and tifffile see alike.
+
+Levels are SubIFDs of the first one, as OME-TIFF 6 wants them. OpenSlide knows no SubIFDs but follows the chain of
+pages, and Bio-Formats takes pages of the chain that its header does not name for nothing. So each page's link to the
+next one is set to the next level.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, BinaryIO
+from xml.etree import ElementTree
+
+import tifffile
+
+from tsva.slides.codec import TILE_PX, TileCodec
+from tsva.slides.levels import Shape, tile_grid
+
+UM_PER_CM = 10_000.0
+CLASSIC_BYTES = 4_000_000_000
+"""Files that may grow beyond have the offsets of BigTIFF."""
+OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+NOTICE = "For research use only. Not for use in diagnostic procedures."
+"""In every output."""
+
+
+@dataclass(frozen=True)
+class SlideFacts:
+    """What a pyramid file says beside its pixels. Nothing of it comes from texts, dates or names of the source.
+
+    Attributes
+    ----------
+    pixel_um : float
+    magnification : float or None
+        Of the objective.
+    icc_profile : bytes or None
+    provenance : dict of str to str
+        How it was made.
+    """
+
+    pixel_um: float
+    magnification: float | None = None
+    icc_profile: bytes | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_pyramid(
+    path: Path,
+    shapes: list[Shape],
+    codec: TileCodec,
+    tile: Callable[[int, int, int], bytes],
+    facts: SlideFacts,
+    stored_bytes: int,
+) -> None:
+    """Write a pyramid of tiles that are encoded already.
+
+    Parameters
+    ----------
+    path : Path
+    shapes : list of (int, int)
+        Height and width of each level.
+    codec : TileCodec
+        What the tiles were encoded by.
+    tile : callable
+        ``tile(level, row, column)`` gives the bytes of a tile.
+    facts : SlideFacts
+    stored_bytes : int
+        Of all tiles together, which decides on BigTIFF.
+    """
+    with tifffile.TiffWriter(path, bigtiff=stored_bytes > CLASSIC_BYTES) as writer:
+        for level, shape in enumerate(shapes):
+            first: dict[str, Any] = {"subfiletype": 1}
+            if level == 0:
+                first = {
+                    "subifds": len(shapes) - 1,
+                    "description": ome_header(shapes[0], codec.channels, facts),
+                    "software": f"tsva {version('tsva')}",
+                    "iccprofile": facts.icc_profile,
+                }
+            per_cm = UM_PER_CM / (facts.pixel_um * shapes[0][1] / shape[1])
+            writer.write(
+                _tiles(level, shape, tile),
+                shape=(*shape, codec.channels) if codec.channels == 3 else shape,
+                dtype="uint8",
+                photometric="rgb" if codec.channels == 3 else "minisblack",
+                tile=(TILE_PX, TILE_PX),
+                resolution=(per_cm, per_cm),
+                resolutionunit="CENTIMETER",
+                metadata=None,
+                **_compression(codec),
+                **first,
+            )
+    _link_levels(path)
+
+
+def _tiles(level: int, shape: Shape, tile: Callable[[int, int, int], bytes]) -> Iterator[bytes]:
+    rows, columns = tile_grid(shape)
+    return (tile(level, row, column) for row in range(rows) for column in range(columns))
+
+
+def _compression(codec: TileCodec) -> dict[str, Any]:
+    if codec.lossless:
+        return {"compression": "adobe_deflate", "predictor": 2}
+    if codec.channels == 1:
+        return {"compression": "jpeg"}
+    return {"compression": "jpeg", "subsampling": (1, 1), "compressionargs": {"outcolorspace": "ycbcr"}}
+
+
+def _link_levels(path: Path) -> None:
+    """Let each page's link to the next one lead to the next level."""
+    with tifffile.TiffFile(path) as tif:
+        first = tif.pages.first
+        offsets = [first.offset, *(first.subifds or ())]
+        layout = tif.tiff
+    with path.open("r+b") as file:
+        for here, after in zip(offsets, [*offsets[1:], 0], strict=True):
+            file.seek(here)
+            (tags,) = struct.unpack(layout.tagnoformat, _exactly(file, layout.tagnosize))
+            file.seek(here + layout.tagnosize + tags * layout.tagsize)
+            file.write(struct.pack(layout.offsetformat, after))
+
+
+def _exactly(file: BinaryIO, count: int) -> bytes:
+    found = file.read(count)
+    if len(found) != count:
+        raise OSError(f"file write failed: {count} bytes expected")
+    return found
+
+
+def ome_header(shape: Shape, channels: int, facts: SlideFacts) -> bytes:
+    """The OME-XML header of a flat image: size, pixel size, objective, provenance, and nothing else.
+
+    The name that OME wants for a file follows from what the header says, so that the same run gives the same bytes.
+    """
+    ElementTree.register_namespace("", OME)
+    root = ElementTree.Element(f"{{{OME}}}OME", Creator=f"tsva {version('tsva')}")
+
+    def below(parent: ElementTree.Element, tag: str, **attributes: str) -> ElementTree.Element:
+        return ElementTree.SubElement(parent, f"{{{OME}}}{tag}", attributes)
+
+    if facts.magnification:
+        instrument = below(root, "Instrument", ID="Instrument:0")
+        below(instrument, "Objective", ID="Objective:0", NominalMagnification=f"{facts.magnification:g}")
+    image = below(root, "Image", ID="Image:0", Name="in-focus slide")
+    below(image, "Description").text = NOTICE
+    if facts.magnification:
+        below(image, "InstrumentRef", ID="Instrument:0")
+        below(image, "ObjectiveSettings", ID="Objective:0")
+    size = {"SizeX": str(shape[1]), "SizeY": str(shape[0]), "SizeZ": "1", "SizeC": str(channels), "SizeT": "1"}
+    scale = {f"PhysicalSize{axis}": f"{facts.pixel_um!r}" for axis in "XY"}
+    units = {f"PhysicalSize{axis}Unit": "µm" for axis in "XY"}
+    pixels = below(
+        image,
+        "Pixels",
+        ID="Pixels:0",
+        DimensionOrder="XYCZT",
+        Type="uint8",
+        **size,
+        **scale,
+        **units,
+        Interleaved="true",
+    )
+    below(pixels, "Channel", ID="Channel:0:0", SamplesPerPixel=str(channels))
+    below(pixels, "TiffData", IFD="0", PlaneCount="1")
+    below(image, "AnnotationRef", ID="Annotation:0")
+    annotations = below(root, "StructuredAnnotations")
+    told = below(annotations, "MapAnnotation", ID="Annotation:0", Namespace="tsva/provenance")
+    value = below(told, "Value")
+    for key, text in {**facts.provenance, "notice": NOTICE}.items():
+        below(value, "M", K=key).text = text
+    name = hashlib.blake2b(ElementTree.tostring(root), digest_size=16).digest()
+    root.set("UUID", f"urn:uuid:{uuid.UUID(bytes=name)}")
+    return b'<?xml version="1.0" encoding="UTF-8"?>' + ElementTree.tostring(root, encoding="utf-8")
