@@ -56,8 +56,8 @@ def older(results: dict[str, Any]) -> str:
     if results.get("slides_sha256") == FROZEN["definition_sha256"]:
         return ""
     return (
-        f"\n**These numbers are of other slides than a run draws today**: of those before the freeze of {FROZEN['date']},\n"
-        "by eqs. 1 to 3 of the paper. Scores of slides by the true physics are lower.\n"
+        "\n**These numbers are of other slides than a run draws today**: of those by eqs. 1 to 3 of the paper,\n"
+        f"from before the freeze of {FROZEN['date']}.\n"
     )
 
 
