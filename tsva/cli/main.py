@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "tsva.cli.train",
     "refocus": "tsva.cli.refocus",
     "gather": "tsva.cli.gather",
+    "refocus-fields": "tsva.cli.refocus_fields",
     "refocus-slide": "tsva.cli.refocus_slide",
     "count": "tsva.cli.count",
     "evaluate": "tsva.cli.evaluate",
