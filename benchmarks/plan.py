@@ -42,7 +42,7 @@ PRETENDED = """#!/bin/sh
 # makes the outputs of both stages, and nothing else
 case " $* " in
   *" ingest "*) out=${*##*--out }; mkdir -p "$out/stacks"; : > "$out/fields.tsv" ;;
-  *" refocus-slide "*) out=${*##*--out }; mkdir -p "$out/images"; : > "$out/fields.tsv" ;;
+  *" refocus-fields "*) out=${*##*--out }; mkdir -p "$out/images"; : > "$out/fields.tsv" ;;
 esac
 """
 

@@ -28,8 +28,8 @@ import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import lightning
 import numpy as np
 import pandas as pd
 import torch
@@ -42,11 +42,12 @@ from tsva.restoration.pair_network import build
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
+from tsva.training.batches import Batches
+from tsva.training.dataset import TrainingPairs, VerificationPairs
+from tsva.training.devices import Process
 from tsva.training.fit import fit, multiply_accumulates
-from tsva.training.loading import Batches
-from tsva.training.module import ROUNDING_MSE, Fitting, eight_bits, psnr_db, to_network
+from tsva.training.loop import ROUNDING_MSE, Learner, eight_bits, psnr_db
 from tsva.training.patches import PatchStacks
-from tsva.training.visits import VerificationPairs, Visits
 
 SEED = 1
 PAIRS = PairsSettings()
@@ -69,28 +70,31 @@ def peak_gflops(edge: int = 1536) -> float:
 def our_steps(
     network: str, training: PatchStacks, verification: PatchStacks, settings: TrainSettings
 ) -> tuple[list[float], list]:
-    """Processor time of each step of `tsva.training.fit.fit` (all but the first and verification), and its log."""
-    began: list[float] = []
+    """Processor time of each step of `tsva.training.fit.fit` (verification left out), and its log."""
     spent: list[float] = []
-    start_hook, validation_hook = Fitting.on_train_batch_start, Fitting.on_validation_epoch_start
+    began = [0.0]
+    next_batch, step = TrainingPairs.__getitem__, Learner.step
 
-    def starts(self: Fitting, *arguments: object) -> None:
-        if began:
-            spent.append(time.process_time() - began.pop())
-        began.append(time.process_time())
-        start_hook(self, *arguments)
+    def reads(self: TrainingPairs, pair: int) -> object:
+        if pair % settings.batch == 0:
+            began[0] = time.process_time()
+        return next_batch(self, pair)
 
-    def verifies(self: Fitting) -> None:
-        if began:
-            spent.append(time.process_time() - began.pop())
-        validation_hook(self)
+    def steps(self: Learner) -> None:
+        step(self)
+        spent.append(time.process_time() - began[0])
 
-    Fitting.on_train_batch_start, Fitting.on_validation_epoch_start = starts, verifies  # type: ignore[method-assign]
+    TrainingPairs.__getitem__, Learner.step = reads, steps  # type: ignore[method-assign, assignment]
     try:
         fitted = fit(network, training, verification, settings, SEED)  # type: ignore[arg-type]
     finally:
-        Fitting.on_train_batch_start, Fitting.on_validation_epoch_start = start_hook, validation_hook  # type: ignore[method-assign]
+        TrainingPairs.__getitem__, Learner.step = next_batch, step  # type: ignore[method-assign]
     return spent, fitted.log_rows
+
+
+def on_cpu(shots: Tensor) -> Tensor:
+    """(B, C, Y, X) uint8 to float in [0, 1]."""
+    return Process(0, 1, torch.device("cpu")).to_device(shots)
 
 
 def plain_steps(network: str, training: PatchStacks, settings: TrainSettings) -> list[float]:
@@ -99,14 +103,14 @@ def plain_steps(network: str, training: PatchStacks, settings: TrainSettings) ->
     model = build(network, settings, training.channels)  # type: ignore[arg-type]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     loader = iter(
-        DataLoader(Visits(training, settings, SEED), batch_sampler=Batches(0, settings.steps, settings.batch))
+        DataLoader(TrainingPairs(training, settings, SEED), batch_sampler=Batches(0, settings.steps, settings.batch))
     )
     spent = []
     for _ in range(settings.steps):
         start = time.process_time()
         low, high, target, _ = next(loader)
-        restored = model(to_network(low), to_network(high))
-        loss = ((restored - to_network(target)).square().mean(dim=(1, 2, 3)) + ROUNDING_MSE).log().mean()
+        restored = model(on_cpu(low), on_cpu(high))
+        loss = ((restored - on_cpu(target)).square().mean(dim=(1, 2, 3)) + ROUNDING_MSE).log().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -148,54 +152,57 @@ def our_curve(
     return curve, round(rows[0]["verification_y1_psnr_db"], 3)
 
 
-class Timed(lightning.Callback):
-    """Processor time of CAREamics' training batches; now and then the score on our verification pairs."""
-
-    def __init__(self, seconds: float, score: Callable[[torch.nn.Module], float]) -> None:
-        self.curve: list[tuple[float, float]] = []
-        self.steps, self._spent, self._seconds, self._score = 0, 0.0, seconds, score
-        self._began: float | None = None
-
-    def on_train_batch_start(self, *_: object) -> None:
-        # From one batch to the next, so that loading counts, as it does for us.
-        if self._began is None:
-            self._began = time.process_time()
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: object) -> None:
-        assert self._began is not None
-        now = time.process_time()
-        self._spent, self.steps, self._began = self._spent + now - self._began, self.steps + 1, now
-        if self._spent >= (len(self.curve) + 1) * self._seconds / CHECKS:
-            self.curve.append((round(self._spent, 1), round(self._score(pl_module.model), 3)))
-            trainer.should_stop = len(self.curve) >= CHECKS
-            self._began = time.process_time()
-
-    def on_validation_end(self, *_: object) -> None:
-        self._began = time.process_time()
-
-
-def verification_batches(verification: PatchStacks) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Y1, target, n of our verification pairs."""
+def verification_batches(verification: PatchStacks) -> list[tuple[Tensor, Tensor]]:
+    """Y1 and target of our verification pairs."""
     batches = []
-    for low, high, target, focal_offset_um in DataLoader(
-        VerificationPairs(verification, VERIFICATION_PAIRS), batch_size=8
-    ):
-        y1, _ = sharper_first(to_network(low), to_network(high))
-        batches.append((y1, to_network(target), focal_offset_um))
+    for low, high, target, _ in DataLoader(VerificationPairs(verification, VERIFICATION_PAIRS), batch_size=8):
+        y1, _ = sharper_first(on_cpu(low), on_cpu(high))
+        batches.append((y1, on_cpu(target)))
     return batches
 
 
 def y1_pairs(training: PatchStacks) -> tuple[np.ndarray, np.ndarray]:
     """(S, Y, X, C) float32 arrays in [0, 255]: the sharper shot and the target, whole patches."""
     settings = TrainSettings(crop_px=None, flips=False, epochs=CAREAMICS_PAIRS, steps=None, batch=1)
-    visits = Visits(training, settings, SEED)
+    pairs = TrainingPairs(training, settings, SEED)
     inputs, targets = [], []
-    for visit in range(len(visits)):
-        low, high, target, _ = visits[visit]
+    for pair in range(len(pairs)):
+        low, high, target, _ = pairs[pair]
         y1, _ = sharper_first(low[None].float(), high[None].float())
         inputs.append(y1[0].permute(1, 2, 0).numpy())
         targets.append(target.permute(1, 2, 0).numpy().astype(np.float32))
     return np.stack(inputs), np.stack(targets)
+
+
+def timed_callback(seconds: float, score: Callable[[torch.nn.Module], float]) -> Any:
+    """A callback of Lightning, which CAREamics brings: processor time of its training batches, and now and then the
+    score on our verification pairs."""
+    import pytorch_lightning
+
+    class Timed(pytorch_lightning.Callback):
+        def __init__(self) -> None:
+            self.curve: list[tuple[float, float]] = []
+            self.steps, self._spent = 0, 0.0
+            self._began: float | None = None
+
+        def on_train_batch_start(self, *_: object) -> None:
+            # From one batch to the next, so that loading counts, as it does for us.
+            if self._began is None:
+                self._began = time.process_time()
+
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: object) -> None:
+            assert self._began is not None
+            now = time.process_time()
+            self._spent, self.steps, self._began = self._spent + now - self._began, self.steps + 1, now
+            if self._spent >= (len(self.curve) + 1) * seconds / CHECKS:
+                self.curve.append((round(self._spent, 1), round(score(pl_module.model), 3)))
+                trainer.should_stop = len(self.curve) >= CHECKS
+                self._began = time.process_time()
+
+        def on_validation_end(self, *_: object) -> None:
+            self._began = time.process_time()
+
+    return Timed()
 
 
 def careamics_curve(
@@ -225,21 +232,18 @@ def careamics_curve(
         for stat in (np.mean, np.std)
     )
     batches = verification_batches(verification)
-    weights = Fitting(torch.nn.Identity(), TrainSettings(), PAIRS, steps=1, patches=1)._pair_weights(
-        torch.cat([focal_offset_um for *_, focal_offset_um in batches]).double()
-    )
 
     @torch.no_grad()
     def score(network: torch.nn.Module) -> float:
         network.eval()
         errors = []
-        for y1, target, _ in batches:
+        for y1, target in batches:
             restored = (network((y1 * 255 - mean_in) / sd_in) * sd_out + mean_out) / 255
             errors.append((eight_bits(restored) - target).square().mean(dim=(1, 2, 3)))
         network.train()
-        return float(weights @ psnr_db(torch.cat(errors)).double())
+        return float(psnr_db(torch.cat(errors)).mean())
 
-    timed = Timed(seconds, score)
+    timed = timed_callback(seconds, score)
     with tempfile.TemporaryDirectory() as folder:
         care = careamics.CAREamist(config, work_dir=folder, callbacks=[timed], enable_progress_bar=False)
         care.train(train_data=inputs, train_data_target=targets)

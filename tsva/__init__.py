@@ -19,6 +19,7 @@ _PLACES = {
     "open_fields": "tsva.api",
     "open_stack": "tsva.api",
     "refocus": "tsva.api",
+    "refocus_slide": "tsva.slides.from_python",
     "score": "tsva.api",
     "Pair": "tsva.acquisition.pair",
     "Restoration": "tsva.restoration.contract",

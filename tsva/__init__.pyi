@@ -13,3 +13,4 @@ from tsva.api import refocus as refocus
 from tsva.api import score as score
 from tsva.errors import UserError as UserError
 from tsva.restoration.contract import Restoration as Restoration
+from tsva.slides.from_python import refocus_slide as refocus_slide

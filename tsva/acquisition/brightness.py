@@ -192,7 +192,7 @@ def check_brightness(planes: Sequence[PlaneBrightness], where: str, settings: In
                 where,
                 got=got,
                 wanted="planes of one exposure and one scale of grey levels, as ground truth and shots are compared",
-                do="Export anew without automatic contrast (docs/formats.md), or set ingest.stretched_planes to accept"
+                do="Export anew without automatic contrast (docs/stacks.md), or set ingest.stretched_planes to accept"
                 " if they were taken so.",
             )
         return f"{got}: neither sharpness nor restored images can be compared between them"

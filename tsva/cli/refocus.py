@@ -20,7 +20,7 @@ from tsva.settings.methods import METHODS, MethodsSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
-from tsva.storage.arrays import read_array
+from tsva.storage.arrays import read_array, read_arrays
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.rows import Rows
 from tsva.storage.tables import SCORES_ORDER, read_table, write_table
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 @click.option("--method", "name", type=click.Choice(list(METHODS)), required=True)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="model.ckpt of the train stage, for a network.")
 @click.option("--signal", type=click.Path(path_type=Path), help="spectrum/signal.tsv, for methods without training.")
+@click.option("--shots", type=click.Path(path_type=Path), help="spectrum/shots.npz, for methods that learn from it.")
 @settings_option(
     settings=RefocusSettings,
     baselines=BaselineSettings,
@@ -54,6 +55,7 @@ def command(
     name: str,
     checkpoint: Path | None,
     signal: Path | None,
+    shots: Path | None,
     settings: RefocusSettings,
     baselines: BaselineSettings,
     methods: MethodsSettings,
@@ -79,7 +81,7 @@ def command(
     method = (
         _network(name, checkpoint, settings, pairs, rows, table, threads)
         if entry.trained
-        else _baseline(name, baselines, signal)
+        else _baseline(name, baselines, signal, shots)
     )
     wanted = np.ones((len(rows), len(pairs.offsets_um)), dtype=bool)
     if name in methods.slow:
@@ -114,11 +116,13 @@ def command(
     log.info("%s: %d pairs, %d failed, %.3f s a pair", name, wanted.sum(), failed, scores["seconds"].mean())
 
 
-def _baseline(name: str, settings: BaselineSettings, signal: Path | None) -> Method:
+def _baseline(name: str, settings: BaselineSettings, signal: Path | None, shots: Path | None) -> Method:
+    from tsva.acquisition.shot_spectra import ShotSpectra
     from tsva.restoration.baselines.one_by_one import Known, baseline
     from tsva.restoration.baselines.plane import Signal
 
-    return baseline(name, Known(settings, Signal.of_table(read_table(signal)) if signal else None))
+    spectra = Signal.of_table(read_table(signal)) if signal else None
+    return baseline(name, Known(settings, spectra, ShotSpectra.of_arrays(read_arrays(shots)) if shots else None))
 
 
 def _network(

@@ -1,76 +1,123 @@
-"""tsva refocus-slide: a trained network on the fields of a slide, without training or truth."""
+"""tsva refocus-slide: two focal planes of a whole slide become an in-focus pyramid."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from tsva.acquisition.pair import Pair, shots_about
-from tsva.acquisition.stack import Stack
 from tsva.cli.common import settings_option
-from tsva.readers.stack_file import read_stack, write_stack
-from tsva.settings.optics import OpticsSettings
+from tsva.errors import UserError
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
-from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import read_table, write_table
+from tsva.settings.sheet import SlideRow
+from tsva.storage.tables import write_table
+
+if TYPE_CHECKING:
+    from tsva.slides.opening import SlideInput
+    from tsva.slides.slide_run import SlideOptions
 
 log = logging.getLogger(__name__)
+FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="model.ckpt of the train stage.")
-@click.option("--ingest", type=click.Path(path_type=Path), required=True, help="The slide's folder of z-stacks.")
-@settings_option(settings=RefocusSettings, pairs=PairsSettings, optics=OpticsSettings)
+@click.option("--model", "--checkpoint", "model", type=FILE, required=True, help="model.ckpt of the train stage.")
+@click.option("--low", type=FILE, help="The lower plane: an OpenSlide format, TIFF, or a TileConfiguration.txt.")
+@click.option("--high", type=FILE, help="The upper plane, likewise.")
+@click.option("--stack", type=FILE, help="Both planes in one file: OME-TIFF, TIFF, OME-Zarr, NDPI, DICOM, CZI.")
+@click.option("--planes", type=(int, int), help="Which planes of the stack are the shots, counted from 1.")
+@click.option("--z-um", type=(float, float), help="Their positions, in place of --planes.")
+@click.option("--field", help="Which field of a stack file of several; by default all, joined by their positions.")
+@click.option("--delta-um", type=float, help="Half of the distance between the planes; a stack's positions tell it.")
+@click.option("--pixel-um", type=float, help="Size of a pixel in the specimen, where the file is wrong or silent.")
+@click.option("--bits", type=click.IntRange(9, 16), help="Of 16-bit files: how many bits the camera fills.")
+@click.option("--lossless", is_flag=True, help="Deflate in place of JPEG; about four times the size.")
+@click.option("--quality", type=click.IntRange(50, 100), default=98, show_default=True, help="Of JPEG, 4:4:4.")
+@click.option("--results", type=FILE, help="Folder for maps, verdicts and pictures [default: OUT without its ending].")
+@settings_option(settings=RefocusSettings, pairs=PairsSettings, slide=dict[str, Any])
+@click.option("--sheet-folder", type=FILE, help="Restore the slide of the settings' row, whose path starts here.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for images and fields.tsv.")
+@click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif; with --sheet-folder a folder of them.")
 def command(
-    checkpoint: Path,
-    ingest: Path,
+    model: Path,
+    low: Path | None,
+    high: Path | None,
+    stack: Path | None,
+    planes: tuple[int, int] | None,
+    z_um: tuple[float, float] | None,
+    field: str | None,
+    delta_um: float | None,
+    pixel_um: float | None,
+    bits: int | None,
+    lossless: bool,
+    quality: int,
+    results: Path | None,
     settings: RefocusSettings,
     pairs: PairsSettings,
-    optics: OpticsSettings,
+    slide: dict[str, Any],
+    sheet_folder: Path | None,
     threads: int,
     out: Path,
 ) -> None:
-    """Restore each field of a slide from the two shots about F."""
-    import torch
+    """Restore a whole slide from two focal planes, cell by cell where that is believed to help.
 
-    from tsva.restoration.checkpoint import load
-    from tsva.restoration.refocus import NetworkMethod
+    \b
+    tsva refocus-slide --model model.ckpt --low A.svs --high B.svs --delta-um 0.5 --out slide.ome.tif
+    tsva refocus-slide --model model.ckpt --stack slide.ndpi --planes 2 4 --out slide.ome.tif
 
-    torch.set_num_threads(threads)
-    held = load(checkpoint)
-    method = NetworkMethod(held.restored_network(), settings)
-    fields = read_table(ingest / "fields.tsv")
-    done: list[dict[str, object]] = []
-    with fresh_folder(out) as folder:
-        (folder / "images").mkdir()
-        for row in tqdm(fields.to_dict("records"), desc=f"refocus {ingest.name}", disable=None):
-            name, file = str(row["field"]), f"images/{row['field']}.ome.tif"
-            if row["reason"]:
-                done.append({"field": name, "file": "", "reason": row["reason"]})
-                continue
-            stack = read_stack(ingest / str(row["file"]))
-            where = f"slide {ingest.name}, field {name}"
-            held.check_fits(checkpoint, where, stack.pixel_um, stack.planes.shape[3], pairs.delta_um)
-            low, high = shots_about(
-                stack.z_um,
-                settings.initial_focal_position_um,
-                pairs.delta_um,
-                tolerance_um=settings.position_tolerance_um,
-                where=where,
-            )
-            restored = method([Pair(stack.planes[low], stack.planes[high], pairs.delta_um, optics)]).images
-            middle_um = float(stack.z_um[low] + stack.z_um[high]) / 2
-            write_stack(folder / file, Stack(restored, np.array([middle_um]), stack.pixel_um))
-            low_um, high_um = float(stack.z_um[low]), float(stack.z_um[high])
-            done.append({"field": name, "file": file, "low_z_um": low_um, "high_z_um": high_um, "reason": ""})
-        columns = ["field", "file", "low_z_um", "high_z_um", "reason"]
-        write_table(folder / "fields.tsv", pd.DataFrame(done, columns=columns))
-    log.info("%s: %d of %d fields restored", ingest.name, sum(not row["reason"] for row in done), len(done))
+    A run that was killed goes on where it broke off when it is started again, and gives the same file.
+    For research use only.
+    """
+    from tsva.slides.opening import SlideInput
+    from tsva.slides.slide_run import SlideOptions
+
+    options = SlideOptions(lossless=lossless, quality=quality, threads=threads)
+    if sheet_folder is not None:
+        _restore_row(SlideRow.model_validate(slide), sheet_folder, model, out, options, settings, pairs)
+        return
+    if not out.name.endswith((".ome.tif", ".ome.tiff")):
+        raise UserError(str(out), got="this name", wanted="one that ends in .ome.tif", do="Mend --out.")
+    told = SlideInput(low, high, stack, planes, z_um, field, delta_um, pixel_um, bits)
+    _restore(told, model, out, options, results or out.with_name(out.name.partition(".ome.")[0]))
+
+
+def _restore_row(
+    row: SlideRow,
+    sheet_folder: Path,
+    model: Path,
+    out: Path,
+    options: SlideOptions,
+    settings: RefocusSettings,
+    pairs: PairsSettings,
+) -> None:
+    """All that a row of the sheet names, into a folder whose table comes last; one failure stops no other."""
+    from tsva.slides.sheet_inputs import inputs_of_row
+
+    out.mkdir(parents=True, exist_ok=True)
+    done, failed = [], []
+    for name, told in inputs_of_row(row, sheet_folder, pairs.delta_um, settings):
+        file = out / f"{name}.ome.tif"
+        try:
+            _restore(told, model, file, options, out / name)
+            done.append({"field": name, "file": file.name, "reason": ""})
+        except UserError as error:
+            log.error("%s: %s", name, error)
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    write_table(out / "slides.tsv", pd.DataFrame(done))
+
+
+def _restore(told: SlideInput, model: Path, out: Path, options: SlideOptions, results: Path) -> None:
+    from tsva.slides.opening import open_two_planes
+    from tsva.slides.slide_results import write_results
+    from tsva.slides.slide_run import refocus_planes
+
+    with open_two_planes(told) as planes:
+        restored = refocus_planes(planes, model, out, options)
+    totals = write_results(restored, results)
+    log.info("%s: %s", out, ", ".join(f"{name} {share:.0%}" for name, share in totals.items() if share))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 import pandas as pd
 
 from tsva.cli.common import settings_option
@@ -24,9 +25,10 @@ from tsva.storage.atomic import fresh_file, fresh_folder
 from tsva.storage.tables import read_table
 
 if TYPE_CHECKING:
-    from tsva.training.fit import Fitted, Machine
-    from tsva.training.patches import PatchStacks
-    from tsva.training.state import Keeping
+    from tsva.training.devices import Machine
+    from tsva.training.fit import Fitted
+    from tsva.training.patches import PatchStacks, Truth
+    from tsva.training.resume import Resume
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +64,9 @@ def command(
     """
     import torch
 
-    from tsva.training.fit import fit, precision
-    from tsva.training.module import DivergedError
+    from tsva.training.devices import precision
+    from tsva.training.fit import fit
+    from tsva.training.loop import DivergedError
 
     if network not in NETWORK_NAMES:
         raise UserError(
@@ -71,7 +74,9 @@ def command(
         )
     torch.set_num_threads(threads)
     rows = read_table(table)
-    training, verification = (_patches(rows, table, results, pairs, split) for split in ("training", "verification"))
+    training, verification = (
+        _patches(rows, table, results, pairs, split, targets=settings.targets) for split in ("training", "verification")
+    )
     if settings.crop_px is not None and settings.crop_px > pairs.patch_px:
         raise UserError(
             "settings, key train.crop_px",
@@ -81,13 +86,13 @@ def command(
         )
     pixel_um, data = _pixel_um(rows, table), _fingerprint(rows, results)
     machine = _machine(settings, devices, nodes, workers)
-    keeping = _keeping(out, network, settings, pairs, optics, seed, data)
+    resume = _resume(out, network, settings, pairs, optics, seed, data)
     log.info("%s: %d training and %d verification patches, %s", network, len(training), len(verification), precision())
     began = time.monotonic()
     try:
-        fitted = fit(network, training, verification, settings, seed, optics=optics, machine=machine, keeping=keeping)
+        fitted = fit(network, training, verification, settings, seed, optics=optics, machine=machine, resume=resume)
     except DivergedError as error:
-        keeping.remove()
+        resume.remove()
         raise _diverged(network, error.step, "No step had been verified before.") from None
     if not fitted.is_first_process:
         return
@@ -123,15 +128,15 @@ def command(
         "weights": fitted.weights,
     }
     if fitted.diverged_at is not None:
-        keeping.remove()
+        resume.remove()
         _give_up(out, card, fitted)
     _write(out, card, fitted, summary)
-    keeping.remove()
+    resume.remove()
 
 
 def _machine(settings: TrainSettings, devices: str, nodes: int, workers: int | None) -> Machine:
     """The devices asked for; "auto": as many of those that this process sees as share a batch evenly."""
-    from tsva.training.fit import Machine, visible_devices
+    from tsva.training.devices import Machine, visible_devices
 
     visible = visible_devices()
     if devices == "auto":
@@ -153,13 +158,13 @@ def _machine(settings: TrainSettings, devices: str, nodes: int, workers: int | N
     return Machine(number, nodes, workers)
 
 
-def _keeping(
+def _resume(
     out: Path, network: str, settings: TrainSettings, pairs: PairsSettings, optics: OpticsSettings, seed: int, data: str
-) -> Keeping:
+) -> Resume:
     """Where the state lies (beside the outputs, which Snakemake deletes when a job fails), and what it has to fit."""
     import torch
 
-    from tsva.training.state import Keeping
+    from tsva.training.resume import Resume
 
     what = {
         "network": network,
@@ -172,7 +177,7 @@ def _keeping(
         "torch": torch.__version__,
     }
     fits = hashlib.sha256(json.dumps(what, sort_keys=True).encode("utf-8")).hexdigest()
-    return Keeping(out.with_name(f"{out.name}.state.ckpt"), fits, settings.state_every_s)
+    return Resume(out.with_name(f"{out.name}.state.ckpt"), fits, settings.state_every_s)
 
 
 def _write(out: Path, card: dict[str, Any], fitted: Fitted, summary: dict[str, Any]) -> None:
@@ -207,7 +212,9 @@ def _at(fitted: Fitted, key: str) -> float:
     return next(float(row[key]) for row in fitted.log_rows if row["step"] == fitted.best_step)
 
 
-def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSettings, split: str) -> PatchStacks:
+def _patches(
+    rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSettings, split: str, *, targets: str = "clean"
+) -> PatchStacks:
     """The patches of one side of the split, behind memory maps."""
     from tsva.training.patches import PatchStacks
 
@@ -221,6 +228,8 @@ def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSetting
         )
     names = sorted(set(rows["array"]))
     arrays = tuple(read_array(results / name) for name in names)
+    rows = rows if targets == "clean" else rows.assign(has_clean=0)
+    truths = tuple(_truth(results / name, rows[rows["array"] == name]) for name in names)
     where = {name: number for number, name in enumerate(names)}
     return PatchStacks(
         arrays,
@@ -228,7 +237,22 @@ def _patches(rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSetting
         rows["index"].to_numpy(dtype=int),
         rows["focal_offset_um"].to_numpy(dtype=float),
         pairs,
+        truths,
     )
+
+
+def _truth(patches: Path, rows: pd.DataFrame) -> Truth | None:
+    """What a simulated slide knows of its patches, given the table's rows of it; None of a real one."""
+    from tsva.training.patches import Truth
+
+    if not (rows["has_clean"].any() or rows["draws"].any()):
+        return None
+    clean, shots = (read_array(patches.with_name(f"{name}.npy")) for name in ("clean", "continuous"))
+    draws = read_table(patches.with_name("continuous.tsv"))
+    has_clean, focal_offset_um = np.zeros(len(clean), bool), np.full((len(clean), int(rows["draws"].max())), np.nan)
+    has_clean[rows["index"]] = rows["has_clean"] == 1
+    focal_offset_um[draws["index"], draws["draw"]] = draws["focal_offset_um"]
+    return Truth(clean, has_clean, shots, focal_offset_um)
 
 
 def _pixel_um(rows: pd.DataFrame, table: Path) -> float:
@@ -247,7 +271,10 @@ def _pixel_um(rows: pd.DataFrame, table: Path) -> float:
 def _fingerprint(rows: pd.DataFrame, results: Path) -> str:
     """SHA-256 of the table and of the arrays it names, read a piece at a time."""
     digest = hashlib.sha256(rows.to_csv(sep="\t", index=False).encode("utf-8"))
-    for name in sorted(set(rows["array"])):
-        with (results / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    for name, of_slide in rows.groupby("array", sort=True):
+        array = results / str(name)
+        truths = {"clean": of_slide["has_clean"].any(), "continuous": of_slide["draws"].any()}
+        for part in (array, *(array.with_name(f"{kind}.npy") for kind, there in truths.items() if there)):
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

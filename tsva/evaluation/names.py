@@ -12,6 +12,8 @@ OURS = "fusion"
 """Our own network, which every method is set against too."""
 DRAWN = (NOTHING, "wiener_two_shot", "unet", "unet_residual", "burst", "tsva", "fusion")
 """Methods that figures and example pictures show; the tables show all."""
+CONTROLS = ("learned_linear", "learned_linear_blind")
+"""What a network has to beat; the verdict names those that don't."""
 WORSE_DB = 0.1
 """A pair counts as made worse where a method loses more than this against Y1."""
 DATASETS = {"dataset1": "Dataset 1", "dataset2": "Dataset 2"}
@@ -31,7 +33,7 @@ def method_name(method: str) -> str:
 
 
 def drawn(methods: Iterable[str]) -> list[str]:
-    """Those methods that figures show: the networks, doing nothing, and the bound; others where there are none."""
+    """Those methods that figures show: the networks, doing nothing, and Wiener restoration; else others."""
     methods = list(methods)
     return [method for method in methods if method in DRAWN or method not in METHODS]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from tsva.evaluation.names import NOTHING, lead_of, listed, method_name, offsets, plain, signed, sizes
+from tsva.evaluation.names import CONTROLS, NOTHING, lead_of, listed, method_name, offsets, plain, signed, sizes
 from tsva.evaluation.rows import Row, average, outcome, standing
+from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.pairs import PairsSettings
 
 
@@ -56,6 +57,41 @@ def untrained(
     if worse:
         verb = "is" if len(worse) == 1 else "are"
         sentences.append(f"{listed(worse)} {verb} no better than doing nothing.")
+    return sentences
+
+
+def controls(rows: Sequence[Row], methods: Sequence[str], protocol: str) -> list[str]:
+    """Which networks do not beat a control, by paired differences; an interval across zero is no win.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        Comparisons on one data set, all samples, against the headline's target.
+    methods : sequence of str
+        Those that were applied.
+    protocol : str
+        Of the headline.
+
+    Returns
+    -------
+    list of str
+        A sentence for each control that was applied.
+    """
+    sentences = []
+    networks = [method for method in methods if method in NETWORK_NAMES]
+    for control in (method for method in CONTROLS if method in methods):
+        found = {network: average(rows, network, control, protocol) for network in networks}
+        compared = {network: row for network, row in found.items() if row and row["difference_db"] is not None}
+        beaten = [
+            f"{method_name(network)} ({signed(row['difference_db'], 2)} dB)"
+            for network, row in compared.items()
+            if outcome(row) != "ahead"
+        ]
+        if beaten:
+            verb = "does" if len(beaten) == 1 else "do"
+            sentences.append(f"{listed(beaten)} {verb} not beat the control “{method_name(control)}”.")
+        elif compared:
+            sentences.append(f"Every network beats the control “{method_name(control)}”.")
     return sentences
 
 

@@ -18,7 +18,7 @@ from tsva.evaluation.names import (
     signed,
     sizes,
 )
-from tsva.evaluation.remarks import handed_over, not_learned, nuclei_in_words, untrained
+from tsva.evaluation.remarks import controls, handed_over, not_learned, nuclei_in_words, untrained
 from tsva.evaluation.rows import Row, average, columns, headline_of, outcome
 from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.pairs import PairsSettings
@@ -93,6 +93,7 @@ def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[
     sentences += untrained(
         rows, captured, [method for method in methods if method not in NETWORK_NAMES], lead, protocol
     )
+    sentences += controls(rows, methods, protocol)
     return {
         "dataset": name,
         "method": lead,

@@ -173,6 +173,11 @@ class Plan:
         """Whether the simulate stage makes this slide's stacks."""
         return self.slides[slide].source in MADE_HERE
 
+    @property
+    def whole_slides(self) -> list[str]:
+        """Slides of role refocus that are the user's files, which are read plane by plane and region by region."""
+        return [name for name in self.with_role("refocus") if not self.is_made_here(name)]
+
     def row(self, slide: str) -> dict[str, Any]:
         """The slide's row, without empty cells."""
         return self.slides[slide].model_dump(mode="json", exclude_defaults=True)

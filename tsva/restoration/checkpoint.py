@@ -26,8 +26,9 @@ from tsva.settings.methods import NETWORK_NAMES, NetworkName
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 
-FORMAT = 2
-"""Format 1 held neither the package's version nor the network's physics."""
+FORMAT = 3
+"""Format 1 held neither the package's version nor the network's physics; networks of format 2 expected no errors of
+shots."""
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,11 @@ class PairNetwork(TwoShotModule, Generic[AnyDecision]):
     def prepare(self, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
         """Fit, in place, what is fitted before the training steps; nothing for most networks."""
 
+    @property
+    def trained_part(self) -> Callable[..., Any]:
+        """What training computes, and compiles where the settings want that: the network itself for most."""
+        return self
+
     def training_loss(
         self,
         low: Tensor,
@@ -126,7 +131,7 @@ class PairNetwork(TwoShotModule, Generic[AnyDecision]):
         target: Tensor,
         focal_offset_um: Tensor,  # noqa: ARG002
         image_loss: Callable[[Tensor, Tensor], Tensor],
-        forward: Callable[[Tensor, Tensor], Tensor],
+        forward: Callable[..., Any],
     ) -> Tensor:
         """Loss of a batch.
 
@@ -139,9 +144,10 @@ class PairNetwork(TwoShotModule, Generic[AnyDecision]):
         image_loss : callable
             Of restored images and targets.
         forward : callable
-            This network, compiled where the settings want that.
+            `trained_part`, compiled where the settings want that.
         """
-        return image_loss(forward(low, high).float(), target)
+        restored: Tensor = forward(low, high)
+        return image_loss(restored.float(), target)
 
     def calibrate(self, pairs: Pairs) -> None:
         """Fit, in place, what is fitted to verification pairs after the training steps; nothing for most networks."""

@@ -29,6 +29,8 @@ class MethodEntry:
         By default restores a sample of the patches alone.
     true_optics : bool
         Is given the optics that a slide was taken with, where they differ from the nominal ones and are known.
+    learned : bool
+        Is given the cross-spectra of training slides' planes and ground truth.
     scored_shifted : bool
         Leaves the kernel's centre undetermined: scored at the best whole-pixel shift, too.
     """
@@ -39,6 +41,7 @@ class MethodEntry:
     own_recipe: bool = False
     slow: bool = False
     true_optics: bool = False
+    learned: bool = False
     scored_shifted: bool = False
 
 
@@ -60,6 +63,12 @@ METHODS = {
         "Wiener, two shots (known ΔD and true optics)", f"{_BASELINES}.wiener:wiener_two_shot", true_optics=True
     ),
     "wiener_blind": MethodEntry("Wiener, two shots (ΔD estimated)", f"{_BASELINES}.wiener:wiener_blind"),
+    "learned_linear": MethodEntry(
+        "Learned linear filter (known ΔD)", f"{_BASELINES}.learned_linear:learned_linear", learned=True
+    ),
+    "learned_linear_blind": MethodEntry(
+        "Learned linear filter (ΔD estimated)", f"{_BASELINES}.learned_linear:learned_linear_blind", learned=True
+    ),
     "dark_channel": MethodEntry(
         "Dark channel", f"{_BASELINES}.dark_channel.method:dark_channel_deblur", slow=True, scored_shifted=True
     ),
@@ -89,7 +98,13 @@ else:
 class MethodsSettings(Section, key="methods"):
     """Rows of the report's tables that need no training. Their own parameters: section baselines."""
 
-    baselines: tuple[BaselineName, ...] = ("y1_matched", "wiener_two_shot", "wiener_blind")
+    baselines: tuple[BaselineName, ...] = (
+        "y1_matched",
+        "wiener_two_shot",
+        "wiener_blind",
+        "learned_linear",
+        "learned_linear_blind",
+    )
     """In the default report; the targets table1 and all_methods take all there are."""
     slow: tuple[BaselineName, ...] = tuple(name for name in BASELINES if METHODS[name].slow)
     """These restore a sample of the patches alone, at the grid's offsets; the tables print how many."""

@@ -42,8 +42,10 @@ class TrainSettings(Section, key="train"):
     levels: int = Field(3, ge=2, le=7)
     """Resolutions, the full one among them (paper: 5)."""
     offsets: Literal["drawn", "gaussian", "continuous"] = "gaussian"
-    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas: of the planes, but never one
-    at which a shot is the target (it would teach to copy that shot's noise), or between the planes, too."""
+    """Each patch's own offset (paper), or a new one at every visit, in Gaussian quotas: of the planes, but never one at
+    which a shot is the captured target (it would teach to copy that shot's noise), or between the planes, too."""
+    targets: Literal["clean", "captured"] = "clean"
+    """What simulated patches are restored to: the in-focus image without noise, or as captured (paper)."""
     crop_px: int | None = Field(64, ge=16)
     """Edge of the random crop taken of a patch at every visit; None: the whole patch (paper)."""
     stain_jitter: float = Field(0.15, ge=0, le=1)
@@ -76,6 +78,9 @@ class TrainSettings(Section, key="train"):
     """How often along the way the verification split is scored to choose the best model."""
     verification_pairs: int = Field(150, ge=1)
     """At most so many verification pairs are scored at a time, spread over patches and offsets."""
+    blend: bool = True
+    """U-shaped networks that know Y1 expect the errors of their image and of Y1, and leave Y1 as it is where restoring
+    is expected to gain nothing (paper: no). Fusion always does."""
     compile: bool | None = None
     """Training steps run through torch.compile; None: on a GPU alone."""
     state_every_s: float = Field(300, ge=0)

@@ -37,11 +37,13 @@ class Survey:
     sharpness_low, sharpness_high : (R, K) float32 arrays
         Brenner gradient over the squared mean level, without the noise's part.
     focal_offset_um, focal_offset_sd_um : (R, K) float32 arrays
-        Focal offset n and its standard deviation, with the neighbours' evidence; NaN where the evidence is too weak.
+        Focal offset n and its standard deviation, on a smooth surface: a cell without evidence has its neighbourhood's.
         Positive n: the low shot is the one nearer to focus.
+    offset_known : (R, K) bool array
+        Tissue cells whose offset the evidence decides.
     copy_rmse : (R, K) float32 array
         Expected root mean square error of the nearer shot against the noise-free in-focus image, of images in [0, 1];
-        NaN on glass and where n is NaN.
+        NaN on glass.
     shift_px : (R, K, 2) float32 array
         What lies at p in the low shot lies at p + shift in the high one (y, x), at the cell's middle; scale included.
         0 where the shift could not be measured.
@@ -55,6 +57,8 @@ class Survey:
         Level of the high shot over that of the low shot.
     scale : float
         Magnification of the high shot over that of the low shot.
+    thickness_um, spherical_um : float
+        Thickness of the section and spherical aberration that the slide's cells are most like.
     delta_scale : float
         Distance of the planes that their spectra suggest, over the stated one; NaN where the evidence is too weak.
     delta_scale_sd : float
@@ -72,6 +76,7 @@ class Survey:
     sharpness_high: np.ndarray
     focal_offset_um: np.ndarray
     focal_offset_sd_um: np.ndarray
+    offset_known: np.ndarray
     copy_rmse: np.ndarray
     shift_px: np.ndarray
     misregistered: np.ndarray
@@ -80,6 +85,8 @@ class Survey:
     black: np.ndarray
     brightness: np.ndarray
     scale: float
+    thickness_um: float
+    spherical_um: float
     delta_scale: float
     delta_scale_sd: float
 
@@ -94,9 +101,8 @@ class Survey:
         return int(self.level.shape[2])
 
     def high_is_nearer(self) -> np.ndarray:
-        """(R, K) bool: whether the high shot is the one to copy; by the offset, and by sharpness where that is NaN."""
-        sharper = self.sharpness_high > self.sharpness_low
-        return np.where(np.isnan(self.focal_offset_um), sharper, self.focal_offset_um < 0)
+        """(R, K) bool: whether the high shot is the one to copy; by sharpness where the offset is not known."""
+        return np.where(self.offset_known, self.focal_offset_um < 0, self.sharpness_high > self.sharpness_low)
 
     def sharpness_log_ratio(self) -> np.ndarray:
         """(R, K) float32: natural logarithm of the high shot's sharpness over the low shot's; 0 without evidence."""

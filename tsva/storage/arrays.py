@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -25,6 +26,22 @@ def read_array(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(path, "an array", error) from None
     return found
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of an `.npz` file, by name.
+
+    Raises
+    ------
+    UserError
+        If it is missing, cut off or damaged.
+    """
+    _check_there(path)
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise _damaged(path, "arrays", error) from None
 
 
 def read_json(path: Path) -> Any:

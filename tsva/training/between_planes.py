@@ -5,19 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 NODES = 4
-"""Planes that a shot between planes is interpolated from: they lie 0.5 µm apart (about the middle one, which is left
-out, 1 µm), and along z an image through NA 0.75 holds no period below 1.6 µm."""
+"""Planes that a shot between planes is interpolated from: they lie 0.5 µm apart (1 µm about a middle one that is left
+out), and along z an image through NA 0.75 holds no period below 1.6 µm."""
 PATCHES = 16
 """That the camera's noise is read from, at most."""
 
 
 def shot_between(
-    stack: np.ndarray, middle: int, position: float, noise: np.ndarray, random: np.random.Generator
+    stack: np.ndarray,
+    middle: int,
+    position: float,
+    noise: np.ndarray,
+    random: np.random.Generator,
+    *,
+    with_middle: bool = False,
 ) -> np.ndarray:
     """A plane at any position, by the cubic through the nearest planes, and with a plane's noise.
 
-    The middle plane, the target, takes no part: a shot must not share its noise. What interpolation averages away of
-    the other planes' noise is drawn anew, or else training would see less noise than shots have.
+    The middle plane takes no part where it is the target: a shot must not share its noise. What interpolation averages
+    away of the other planes' noise is drawn anew, or else training would see less noise than shots have.
 
     Parameters
     ----------
@@ -29,12 +35,14 @@ def shot_between(
     noise : (C, 2) float array
         See `camera_noise`.
     random : Generator
+    with_middle : bool
+        The target is another image than the middle plane, so that its noise does no harm.
 
     Returns
     -------
     (Y, X, C) uint8 array
     """
-    nodes, weights = _nearest(middle, position)
+    nodes, weights = _nearest(middle, position, () if with_middle else (0,))
     shot = _sum(stack, nodes, weights)
     lost = 1 - np.square(weights).sum()
     if lost > 0:
@@ -57,7 +65,7 @@ def camera_noise(stacks: np.ndarray, middle: int) -> np.ndarray:
     (C, 2) float array
         Variance at level 0 and its slope, none negative; grey levels of 0 to 255. With the rounding to 8 bits.
     """
-    nodes, weights = _nearest(middle, middle - 2, middle - 2)
+    nodes, weights = _nearest(middle, middle - 2, (0, middle - 2))
     share = 1 + np.square(weights).sum()
     levels, squares = [], []
     for stack in stacks[:: -(-len(stacks) // PATCHES)]:
@@ -69,9 +77,9 @@ def camera_noise(stacks: np.ndarray, middle: int) -> np.ndarray:
     return np.array([_line(np.array(levels)[..., c], np.array(squares)[..., c]) for c in channels])
 
 
-def _nearest(middle: int, position: float, without: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(middle: int, position: float, without: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the planes next to a position, and their weights in the cubic through them."""
-    planes = np.array([plane for plane in range(-middle, middle + 1) if plane not in (0, without)])
+    planes = np.array([plane for plane in range(-middle, middle + 1) if plane not in without])
     nodes = planes[np.lexsort((np.abs(planes), np.abs(planes - position)))[:NODES]]
     others = [np.delete(nodes, i) for i in range(len(nodes))]
     weights = [np.prod((position - rest) / (node - rest)) for node, rest in zip(nodes, others, strict=True)]

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import logging
-import math
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from tqdm import tqdm
 
 from tsva.restoration.pair_network import PairNetwork, build, network_class
 from tsva.settings.methods import NetworkName
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
-from tsva.training.loading import Loading, sensible_workers
-from tsva.training.module import DivergedError, Fitting
+from tsva.training.dataset import TrainingPairs, VerificationPairs
+from tsva.training.devices import Machine, processes
+from tsva.training.loop import DivergedError, Learner, train
 from tsva.training.patches import PatchStacks
-from tsva.training.state import Keeper, Keeping
-from tsva.training.visits import VerificationPairs, Visits
+from tsva.training.resume import Resume
 
 log = logging.getLogger(__name__)
 CALIBRATION_PAIRS = 100
@@ -63,24 +54,6 @@ class Fitted:
     is_first_process: bool = True
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What a training runs on; the same network comes out but for the rounding of sums and the draws of noise.
-
-    Attributes
-    ----------
-    devices : int
-        GPUs of a node, or processes where there is none; `visible_devices` says how many there are.
-    nodes : int
-    workers : int or None
-        Processes that read ahead for each device; None: as many as pay.
-    """
-
-    devices: int = 1
-    nodes: int = 1
-    workers: int | None = None
-
-
 def fit(
     network: NetworkName,
     training: PatchStacks,
@@ -90,7 +63,7 @@ def fit(
     *,
     optics: OpticsSettings | None = None,
     machine: Machine | None = None,
-    keeping: Keeping | None = None,
+    resume: Resume | None = None,
 ) -> Fitted:
     """Train a network.
 
@@ -107,8 +80,8 @@ def fit(
         Nominal optics, which some networks are built for; by default the settings' own.
     machine : Machine, optional
         By default one device.
-    keeping : Keeping, optional
-        Where the state is kept, and taken up from if there is one; by default nowhere.
+    resume : Resume, optional
+        Where the state is written, and resumed from if there is one; by default nowhere.
 
     Returns
     -------
@@ -128,43 +101,50 @@ def fit(
         raise ValueError(f"crop_px is {settings.crop_px}, larger than a patch")
     if settings.batch % (machine.devices * machine.nodes):
         raise ValueError(f"batch is {settings.batch}, no multiple of {machine.devices} devices × {machine.nodes} nodes")
-    visits = Visits(training, settings, seed)
-    pairs = VerificationPairs(verification, settings.verification_pairs)
+    pairs, checks = (
+        TrainingPairs(training, settings, seed),
+        VerificationPairs(verification, settings.verification_pairs),
+    )
     macs = multiply_accumulates(network, settings, training.channels)
-    diverged_at, state = None, keeping.read() if keeping else None
-    with torch.random.fork_rng(), _quiet():
+    diverged_at, state = None, resume.read() if resume else None
+    with torch.random.fork_rng(), processes(machine) as process:
         torch.manual_seed(seed)
         built = build(network, settings, training.channels, optics, training.pairs.delta_um)
         if not state:
             built.prepare(training, settings, seed)
-        compiled = torch.cuda.is_available() if settings.compile is None else settings.compile
-        module = Fitting(
-            built, settings, training.pairs, steps=visits.steps, patches=len(training), seed=seed, compiled=compiled
-        )
+        process.prepare(built)
+        learner = Learner.fresh(built, settings, pairs.steps)
         if state:
-            module.take_up(state)
-        interval = math.ceil(visits.steps / settings.verifications)
-        workers = sensible_workers(machine.devices) if machine.workers is None else machine.workers
-        loading = Loading(visits, pairs, batch=settings.batch, interval=interval, workers=workers)
-        callbacks: list[Callback] = [_Progress(network, visits.steps), *([Keeper(keeping, state)] if keeping else [])]
-        trainer = _trainer(machine, math.ceil(visits.steps / interval) - module.step // interval, callbacks)
+            learner.resume(state)
+            log.info("training resumes at step %d", learner.progress.step)
         try:
-            trainer.fit(module, datamodule=loading)
+            train(
+                network,
+                learner,
+                settings,
+                pairs,
+                checks,
+                seed=seed,
+                process=process,
+                workers=machine.workers,
+                resume=resume,
+            )
         except DivergedError as error:
             diverged_at = error.step
-    if module.best is None:
+        is_first = process.is_first
+    progress = learner.progress
+    if progress.best is None:
         assert diverged_at is not None
         raise DivergedError(diverged_at)
-    weights = _calibrated(built, module.best["weights"], VerificationPairs(verification, CALIBRATION_PAIRS))
     return Fitted(
-        weights=weights,
-        best_step=module.best["step"],
-        steps=visits.steps,
-        log_rows=module.log_rows,
+        weights=_calibrated(built, progress.best["weights"], VerificationPairs(verification, CALIBRATION_PAIRS)),
+        best_step=progress.best["step"],
+        steps=pairs.steps,
+        log_rows=progress.log_rows,
         parameters=sum(weight.numel() for weight in built.parameters()),
         multiply_accumulates=macs,
         diverged_at=diverged_at,
-        is_first_process=trainer.is_global_zero,
+        is_first_process=is_first,
     )
 
 
@@ -184,97 +164,3 @@ def multiply_accumulates(network: NetworkName, settings: TrainSettings, channels
         built = build(network, settings, channels)
         built.eval()(shots, shots)
     return int(counter.get_total_flops()) // 2 + built.extra_arithmetic(edge_px, edge_px)
-
-
-def visible_devices() -> int:
-    """GPUs that this process may use, or 1 where there is none."""
-    return max(1, torch.cuda.device_count())
-
-
-def _trainer(machine: Machine, verifications: int, callbacks: list[Callback]) -> lightning.Trainer:
-    """Lightning's epochs run from one verification to the next, so that a resumed training can begin in between."""
-    several = machine.devices * machine.nodes > 1
-    return lightning.Trainer(
-        accelerator="auto",
-        devices=machine.devices,
-        num_nodes=machine.nodes,
-        strategy="ddp" if several else "auto",
-        plugins=[LightningEnvironment()] if _one_task_for_all(machine) else None,
-        # Statistics of the whole batch, as one device has them; for CPUs there is no such thing.
-        sync_batchnorm=several and torch.cuda.is_available(),
-        use_distributed_sampler=False,
-        precision=precision(),
-        max_epochs=verifications,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        callbacks=callbacks,
-    )
-
-
-def _one_task_for_all(machine: Machine) -> bool:
-    """Whether this is Slurm's only task though there are several devices: Lightning then has to start the others."""
-    return machine.nodes == 1 < machine.devices and os.environ.get("SLURM_NTASKS", "1") == "1"
-
-
-def precision() -> Literal["bf16-mixed", "32-true"]:
-    """What this machine trains in: bfloat16 where it multiplies that natively (half the time), elsewhere float32."""
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    return "bf16-mixed" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "32-true"
-
-
-class _Progress(Callback):
-    """A bar in a terminal, and a line in the log at each verification."""
-
-    def __init__(self, name: str, steps: int) -> None:
-        self._name, self._steps = name, steps
-        self._bar: tqdm | None = None
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, Fitting)
-        if trainer.is_global_zero:
-            self._bar = tqdm(
-                total=self._steps, initial=pl_module.step, desc=f"train {self._name}", unit="step", disable=None
-            )
-
-    def on_train_batch_end(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.update()
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, Fitting)
-        if not trainer.is_global_zero:
-            return
-        row = pl_module.log_rows[-1]
-        log.info(
-            "%s: step %d, verification PSNR %.2f dB (Y1 %.2f dB), %.0f s",
-            self._name,
-            row["step"],
-            row["verification_psnr_db"],
-            row["verification_y1_psnr_db"],
-            row["seconds"],
-        )
-
-    def teardown(self, *_: object, **__: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's greetings and advice; its errors still come."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    before = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)

@@ -14,6 +14,28 @@ WHOLE = (slice(None), slice(None))
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What a simulated slide knows of its patches beside their stacks.
+
+    Attributes
+    ----------
+    clean : (patch, Y, X, C) uint8 array
+        In-focus images without noise.
+    has_clean : (patch,) bool array
+        Which patches have one.
+    shots : (patch, draw, 2, Y, X, C) uint8 array
+        Pairs taken at offsets between the planes.
+    focal_offset_um : (patch, draw) float array
+        Their offsets; NaN where there is no pair.
+    """
+
+    clean: np.ndarray
+    has_clean: np.ndarray
+    shots: np.ndarray
+    focal_offset_um: np.ndarray
+
+
+@dataclass(frozen=True)
 class PatchStacks:
     """Stacks of patches of several slides.
 
@@ -27,6 +49,8 @@ class PatchStacks:
         The offset drawn for each patch.
     pairs : PairsSettings
         Says which planes are the shots.
+    truths : tuple of Truth or None
+        One an array, or none at all where slides are real.
 
     Raises
     ------
@@ -39,6 +63,7 @@ class PatchStacks:
     index: np.ndarray
     focal_offset_um: np.ndarray
     pairs: PairsSettings
+    truths: tuple[Truth | None, ...] = ()
 
     def __post_init__(self) -> None:
         planes = 2 * self.pairs.reach_planes + 1
@@ -49,6 +74,8 @@ class PatchStacks:
             raise ValueError("patches of one and of three channels are mixed, or there are none")
         if not len(self.array) == len(self.index) == len(self.focal_offset_um):
             raise ValueError("array, index and focal_offset_um differ in length")
+        if self.truths and len(self.truths) != len(self.arrays):
+            raise ValueError(f"{len(self.truths)} truths of {len(self.arrays)} arrays")
 
     def __len__(self) -> int:
         return len(self.index)
@@ -63,6 +90,34 @@ class PatchStacks:
         height, width = self.arrays[self.array[patch]].shape[2:4]
         return height, width
 
+    def clean(self, patch: int) -> np.ndarray | None:
+        """The in-focus image without noise, (Y, X, C) uint8, where the patch has one."""
+        truth = self._truth(patch)
+        index = self.index[patch]
+        return truth.clean[index] if truth is not None and truth.has_clean[index] else None
+
+    def draws(self, patch: int) -> int:
+        """Pairs of the patch that were taken between the planes; 0 where the slide is real."""
+        truth = self._truth(patch)
+        return 0 if truth is None else int(np.isfinite(truth.focal_offset_um[self.index[patch]]).sum())
+
+    def drawn(self, patch: int, draw: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """One of these pairs.
+
+        Returns
+        -------
+        low, high, target : (Y, X, C) uint8 arrays
+        focal_offset_um : float
+        """
+        truth, index, clean = self._truth(patch), self.index[patch], self.clean(patch)
+        assert truth is not None
+        low, high = truth.shots[index, draw]
+        target = self.arrays[self.array[patch]][index, self.pairs.reach_planes] if clean is None else clean
+        return low, high, target, float(truth.focal_offset_um[index, draw])
+
+    def _truth(self, patch: int) -> Truth | None:
+        return self.truths[self.array[patch]] if self.truths else None
+
     def views(self, patch: int, focal_offset_um: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Both shots and the target of a patch at an offset; nothing is read before the views are.
 
@@ -76,10 +131,16 @@ class PatchStacks:
         Returns
         -------
         low, high, target : (Y, X, C) uint8 arrays
+            The target has no noise where the slide is simulated.
         """
-        stack, middle = self.arrays[self.array[patch]][self.index[patch]], self.pairs.reach_planes
+        stack, middle, clean = (
+            self.arrays[self.array[patch]][self.index[patch]],
+            self.pairs.reach_planes,
+            self.clean(patch),
+        )
         f = middle + round(focal_offset_um / self.pairs.z_step_um)
-        return stack[f - self.pairs.delta_planes], stack[f + self.pairs.delta_planes], stack[middle]
+        target = stack[middle] if clean is None else clean
+        return stack[f - self.pairs.delta_planes], stack[f + self.pairs.delta_planes], target
 
     def between(
         self, patch: int, focal_offset_um: float, random: np.random.Generator, where: tuple[slice, slice] = WHOLE
@@ -102,14 +163,12 @@ class PatchStacks:
         low, high, target : (Y, X, C) uint8 arrays
         """
         array, reach = self.array[patch], self.pairs.reach_planes
-        stack, noise = self.arrays[array][self.index[patch]][:, *where], self.noise[array]
+        stack, noise, clean = self.arrays[array][self.index[patch]][:, *where], self.noise[array], self.clean(patch)
+        planes = ((focal_offset_um + side * self.pairs.delta_um) / self.pairs.z_step_um for side in (-1, 1))
         low, high = (
-            shot_between(
-                stack, reach, (focal_offset_um + side * self.pairs.delta_um) / self.pairs.z_step_um, noise, random
-            )
-            for side in (-1, 1)
+            shot_between(stack, reach, plane, noise, random, with_middle=clean is not None) for plane in planes
         )
-        return low, high, stack[reach]
+        return low, high, stack[reach] if clean is None else clean[where]
 
     @cached_property
     def noise(self) -> tuple[np.ndarray, ...]:
@@ -119,5 +178,5 @@ class PatchStacks:
     def subset(self, chosen: np.ndarray) -> PatchStacks:
         """The patches where `chosen`, an (N,) bool array, is true."""
         return PatchStacks(
-            self.arrays, self.array[chosen], self.index[chosen], self.focal_offset_um[chosen], self.pairs
+            self.arrays, self.array[chosen], self.index[chosen], self.focal_offset_um[chosen], self.pairs, self.truths
         )

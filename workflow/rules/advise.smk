@@ -6,6 +6,8 @@ rule advise:
         summary="results/advise/summary.json",
     log:
         "logs/advise.log",
+    benchmark:
+        "results/benchmarks/advise/advise.tsv"
     conda:
         ENV
     resources:
@@ -18,6 +20,8 @@ rule advise:
             "optics",
             "acquisition",
             "baselines",
+            "simulate.section_layers",
+            "simulate.fine_detail",
             microscope=plan.first_microscope(),
         ),
         seed=plan.settings.seed,

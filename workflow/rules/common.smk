@@ -8,6 +8,7 @@ from tsva.cli.fork_server import ForkServer
 from tsva.errors import UserError
 from tsva.pipeline.plan import Plan
 from tsva.pipeline.progress import RemainingTime
+from tsva.settings.methods import METHODS
 
 
 report: "../report/workflow.rst"
@@ -140,6 +141,13 @@ def signal_input(wildcards):
     return ["results/spectrum/signal.tsv"] if wildcards.method in plan.baselines else []
 
 
+def shots_input(wildcards):
+    """The cross-spectra of training slides' planes, for methods that learn from them."""
+    return (
+        ["results/spectrum/shots.npz"] if METHODS[wildcards.method].learned else []
+    )
+
+
 def cores_of_method(wildcards):
     """Networks share the cores; other methods take one."""
     if wildcards.method not in plan.trainable:
@@ -149,7 +157,7 @@ def cores_of_method(wildcards):
 
 def given_to_method(wildcards, input):
     """The options that name a method's inputs beside the pairs."""
-    files = {name: input.get(name) for name in ("checkpoint", "signal")}
+    files = {name: input.get(name) for name in ("checkpoint", "signal", "shots")}
     return " ".join(f"--{name} {file}" for name, file in files.items() if file)
 
 

@@ -5,11 +5,14 @@ rule refocus:
         arrays=arrays_of_dataset,
         checkpoint=checkpoint_input,
         signal=signal_input,
+        shots=shots_input,
     output:
         restored="results/refocus/{dataset}/{method}/restored.npy",
         scores="results/refocus/{dataset}/{method}/scores.tsv",
     log:
         "logs/refocus/{dataset}_{method}.log",
+    benchmark:
+        "results/benchmarks/refocus/{dataset}_{method}.tsv"
     wildcard_constraints:
         method="|".join(plan.whole),
     priority: 1  # before what counts its images
@@ -39,6 +42,8 @@ use rule refocus as refocus_batch with:
         temp(directory("results/refocus_batch/{dataset}/{method}/{batch}")),
     log:
         "logs/refocus/{dataset}_{method}_{batch}.log",
+    benchmark:
+        "results/benchmarks/refocus/{dataset}_{method}_{batch}.tsv"
     wildcard_constraints:
         method="|".join(plan.batched) or "none",
     params:
@@ -62,6 +67,8 @@ rule gather:
         scores="results/refocus/{dataset}/{method}/scores.tsv",
     log:
         "logs/gather/{dataset}_{method}.log",
+    benchmark:
+        "results/benchmarks/gather/{dataset}_{method}.tsv"
     wildcard_constraints:
         method="|".join(plan.batched) or "none",
     conda:
@@ -86,6 +93,8 @@ rule refocus_slide:
         images=directory("results/refocused/{slide}/images"),
     log:
         "logs/refocus_slide/{slide}.log",
+    benchmark:
+        "results/benchmarks/refocus_slide/{slide}.tsv"
     conda:
         ENV
     threads: all_cores()
@@ -93,14 +102,14 @@ rule refocus_slide:
         mem_mb=more(4000),
         runtime=more(240),
     params:
-        settings=settings_file("refocus_slide", "refocus", *OFFSETS, "optics"),
+        settings=settings_file("refocus_fields", "refocus", *OFFSETS, "optics"),
         weights=plan.checkpoint_digest(),
         ingest=folder_of("stacks"),
         out=folder_of("images"),
         networks=plan.networks_code(),
-        code=code("refocus_slide"),
+        code=code("refocus_fields"),
     shell:
-        "tsva --log {log} refocus-slide --checkpoint {input.checkpoint:q} --ingest {params.ingest:q}"
+        "tsva --log {log} refocus-fields --checkpoint {input.checkpoint:q} --ingest {params.ingest:q}"
         " --settings {params.settings:q} --threads {threads}"
         " --out {params.out:q}"
 
@@ -109,3 +118,39 @@ rule refocus_slide:
 rule refocused:
     input:
         per_slide("results/refocused/{slide}/fields.tsv", "refocus"),
+
+
+# Whole slides of role refocus, from their own files: one job a slide. With --keep-going others go on where one fails.
+rule whole_slide:
+    input:
+        checkpoint=given_checkpoint,
+        files=lambda wildcards: [
+            ancient(local(path)) for path in plan.inputs(wildcards.slide)
+        ],
+    output:
+        table="results/slides/{slide}/slides.tsv",
+    log:
+        "logs/whole_slide/{slide}.log",
+    conda:
+        ENV
+    threads: all_cores()
+    resources:
+        mem_mb=more(4000),
+        runtime=more(480),
+    params:
+        settings=settings_file("refocus_slide", "refocus", *OFFSETS, slide=slide_row),
+        weights=plan.checkpoint_digest(),
+        data=lambda wildcards: plan.data(wildcards.slide),
+        sheet_folder=str(plan.sheet.parent),
+        out=folder_of("table"),
+        networks=plan.networks_code(),
+        code=code("refocus_slide"),
+    shell:
+        "tsva --log {log} refocus-slide --model {input.checkpoint:q} --settings {params.settings:q}"
+        " --sheet-folder {params.sheet_folder:q} --threads {threads} --out {params.out:q}"
+
+
+# Slides of role refocus that are files of their own, as in-focus pyramids.
+rule slides:
+    input:
+        expand("results/slides/{slide}/slides.tsv", slide=plan.whole_slides),

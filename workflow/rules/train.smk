@@ -2,7 +2,9 @@ rule train:
     input:
         table="results/pairs/train.tsv",
         patches=expand(
-            "results/pairs/{slide}/patches.npy", slide=plan.with_role("train")
+            "results/pairs/{slide}/{file}",
+            slide=plan.with_role("train"),
+            file=["patches.npy", "clean.npy", "continuous.npy", "continuous.tsv"],
         ),
     output:
         model="results/train/{network}/model.ckpt",
@@ -10,6 +12,8 @@ rule train:
         summary="results/train/{network}/summary.json",
     log:
         "logs/train/{network}.log",
+    benchmark:
+        "results/benchmarks/train/{network}.tsv"
     priority: listed_first  # the longest jobs; others fill the gaps
     conda:
         ENV

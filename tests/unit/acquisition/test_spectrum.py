@@ -61,8 +61,10 @@ def test_the_command_averages_the_middle_planes(tmp_path) -> None:
     stack = np.concatenate([stack[:, :1] * 0, stack[:, :1], stack[:, 1:]], axis=1)  # (patch, 3 planes, …)
     (tmp_path / "pairs").mkdir()
     np.save(tmp_path / "pairs/p.npy", stack)
-    write_table(tmp_path / "t.tsv", pd.DataFrame({"array": ["pairs/p.npy"] * 3, "pixel_um": PIXEL_UM}))
+    rows = {"array": ["pairs/p.npy"] * 3, "pixel_um": PIXEL_UM, "index": range(3), "has_clean": 0}
+    write_table(tmp_path / "t.tsv", pd.DataFrame(rows))
     arguments = ["--table", tmp_path / "t.tsv", "--results", tmp_path, "--out", tmp_path / "out/signal.tsv"]
+    arguments += ["--z-step-um", 0.5, "--shots", tmp_path / "out/shots.npz"]
     CliRunner().invoke(command, [str(word) for word in arguments], catch_exceptions=False)
     # sums of float32 in another order
     found = read_table(tmp_path / "out/signal.tsv")

@@ -52,6 +52,7 @@ def made_up(rows: int = 3, columns: int = 2) -> Survey:
         sharpness_high=cells(),
         focal_offset_um=cells() - 0.5,
         focal_offset_sd_um=cells(),
+        offset_known=cells() > 0.2,
         copy_rmse=cells(),
         shift_px=cells(2),
         misregistered=cells() > 0.9,
@@ -60,6 +61,8 @@ def made_up(rows: int = 3, columns: int = 2) -> Survey:
         black=random.random(3),
         brightness=random.random(3),
         scale=1.001,
+        thickness_um=2.0,
+        spherical_um=0.0,
         delta_scale=1.0,
         delta_scale_sd=0.01,
     )
@@ -85,7 +88,8 @@ def test_a_damaged_survey_is_one_error(tmp_path):
 
 def test_the_shot_to_copy_is_told_by_the_offset_and_else_by_sharpness():
     survey = made_up()
-    survey.focal_offset_um[:] = [[0.5, -0.5], [np.nan, np.nan], [1, -1]]
+    survey.focal_offset_um[:] = [[0.5, -0.5], [1, 1], [1, -1]]
+    survey.offset_known[:] = [[True, True], [False, False], [True, True]]
     survey.sharpness_low[1], survey.sharpness_high[1] = [1, 2], [2, 1]
     np.testing.assert_array_equal(survey.high_is_nearer(), [[0, 1], [1, 0], [0, 1]])
     assert survey.sharpness_log_ratio()[1] == pytest.approx([np.log(2), -np.log(2)])

@@ -15,8 +15,8 @@ from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, Topogra
 from tsva.settings.train import TrainSettings
 from tsva.simulation.simulate import simulate_slide
 from tsva.training.between_planes import camera_noise, shot_between
+from tsva.training.dataset import TrainingPairs
 from tsva.training.patches import PatchStacks
-from tsva.training.visits import Visits
 
 PAIRS = PairsSettings(patch_px=32)
 Z_UM = 0.5 * np.arange(-7, 8)
@@ -113,7 +113,7 @@ def test_shots_share_no_noise_with_the_target() -> None:
 
 
 def test_offsets_follow_the_gaussian_and_are_all_different() -> None:
-    visits = Visits(stacks(textured()), CONTINUOUS, seed=3)
+    visits = TrainingPairs(stacks(textured()), CONTINUOUS, seed=3)
     focal_offset_um = np.sort([visits[i][3] for i in range(len(visits))])
     share = (ndtr(focal_offset_um) - ndtr(-3)) / (1 - 2 * ndtr(-3))
     # Multiples of the golden ratio have a discrepancy under (3 + log N) / N; 1 % of jitter comes on top.
@@ -122,7 +122,7 @@ def test_offsets_follow_the_gaussian_and_are_all_different() -> None:
 
 
 def test_a_visit_shows_the_shots_of_its_offset() -> None:
-    visits = Visits(stacks(128 + 16 * Z_UM), CONTINUOUS, seed=3)
+    visits = TrainingPairs(stacks(128 + 16 * Z_UM), CONTINUOUS, seed=3)
     for i in range(64):
         low, high, target, focal_offset_um = visits[i]
         assert low.shape == (3, 16, 16) and int(target[0, 0, 0]) == 128

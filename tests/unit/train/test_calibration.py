@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from tsva.restoration.fusion.network import Fusion
-from tsva.restoration.pair_network import build
+from tsva.restoration.pair_network import PairNetwork, build
+from tsva.settings.methods import NetworkName
 from tsva.settings.train import FusionSettings, TrainSettings
+from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.patches import PatchStacks
-from tsva.training.visits import VerificationPairs
 
 
 @pytest.fixture
@@ -22,23 +25,28 @@ def network() -> Fusion:
     return built
 
 
-def ratios(network: Fusion, pairs: VerificationPairs) -> np.ndarray:
-    """True over expected root mean square of each pair."""
+def ratios(network: PairNetwork[Any], pairs: VerificationPairs) -> np.ndarray:
+    """(pairs, 2): true over expected root mean square of each pair, of the restored image and of the shot."""
     found = []
     with torch.inference_mode():
         for number in range(len(pairs)):
             low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            restored, sd = network.with_error(low, high, network.decide(low, high))
-            found.append(float(((restored - target).square().mean() / sd.square().mean()).sqrt()))
+            restored, shot, logarithms, *level = network.unblended(low, high, network.decide(low, high))
+            expected = network.error.errors(logarithms, *level or [torch.ones(1, 1, 1, 1)])
+            both = zip((restored, shot), expected, strict=True)
+            found.append([float(((image - target).square().mean() / sd.square().mean()).sqrt()) for image, sd in both])
     return np.array(found)
 
 
-def test_expected_errors_are_as_large_as_those_that_occur(network: Fusion, verification: PatchStacks) -> None:
+@pytest.mark.parametrize("name", ["fusion", "tsva", "unet_residual"])
+def test_expected_errors_are_as_large_as_those_that_occur(name: NetworkName, verification: PatchStacks) -> None:
+    torch.manual_seed(0)
+    network = build(name, TrainSettings(width=4, levels=2), 3).eval()
     pairs = VerificationPairs(verification, CALIBRATION_PAIRS)
     before = ratios(network, pairs)
-    assert abs(np.log(before).mean()) > 0.1, "nothing to mend"
-    network.calibrate(VerificationPairs(verification, CALIBRATION_PAIRS))
-    np.testing.assert_allclose(np.log(ratios(network, pairs)).mean(), 0, atol=1e-5)
+    assert (np.abs(np.log(before).mean(axis=0)) > 0.1).all(), "nothing to mend"
+    network.calibrate(pairs)
+    np.testing.assert_allclose(np.log(ratios(network, pairs)).mean(axis=0), 0, atol=1e-5)
 
 
 def test_a_training_ends_with_it(training: PatchStacks, verification: PatchStacks) -> None:
@@ -48,22 +56,25 @@ def test_a_training_ends_with_it(training: PatchStacks, verification: PatchStack
     network = build("fusion", settings, 3).eval()
     network.load_state_dict(fitted.weights)
     assert isinstance(network, Fusion)
-    np.testing.assert_allclose(
-        np.log(ratios(network, VerificationPairs(verification, CALIBRATION_PAIRS))).mean(), 0, atol=1e-5
-    )
+    pairs = VerificationPairs(verification, CALIBRATION_PAIRS)
+    np.testing.assert_allclose(np.log(ratios(network, pairs)).mean(axis=0), 0, atol=1e-5)
     assert float(network.taught_um) == training.pairs.offset_max_um
 
 
-def test_calibrating_twice_is_calibrating_once_and_images_stay(network: Fusion, verification: PatchStacks) -> None:
+def test_calibrating_twice_is_calibrating_once_and_what_is_blended_stays(
+    network: Fusion, verification: PatchStacks
+) -> None:
     low, high, _ = (torch.from_numpy(view.copy()).permute(2, 0, 1)[None] / 255 for view in verification.views(0, 1.0))
+    pairs = VerificationPairs(verification, CALIBRATION_PAIRS)
     with torch.inference_mode():
-        before = network(low, high)
-    network.calibrate(VerificationPairs(verification, CALIBRATION_PAIRS))
-    once = float(network.calibration)
-    network.calibrate(VerificationPairs(verification, CALIBRATION_PAIRS))
-    assert float(network.calibration) == pytest.approx(once, rel=1e-5)
+        before = network.unblended(low, high, network.decide(low, high))
+    network.calibrate(pairs)
+    once = network.error.calibration.clone()
+    network.calibrate(pairs)
+    torch.testing.assert_close(network.error.calibration, once, rtol=1e-5, atol=0)
     with torch.inference_mode():
-        assert torch.equal(network(low, high), before)
+        after = network.unblended(low, high, network.decide(low, high))
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
 def test_offsets_beyond_those_taught_are_as_uncertain_as_they_are_far_out(network: Fusion) -> None:

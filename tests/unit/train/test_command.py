@@ -17,7 +17,7 @@ from tsva.cli.train import command
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import load
 from tsva.storage.tables import write_table
-from tsva.training.module import DivergedError
+from tsva.training.loop import DivergedError
 
 SETTINGS = {"recipe": "test", "width": 2, "levels": 2, "crop_px": 16, "batch": 2, "steps": 4, "verifications": 2}
 SLIDES = {"T1": "training", "T2": "training", "T3": "verification"}

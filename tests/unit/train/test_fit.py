@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,11 +12,10 @@ import torch
 from torch import nn
 
 import tsva.training.fit
-from tsva.restoration.pair_network import SharperShotNetwork, build
-from tsva.settings.pairs import PairsSettings
+from tsva.restoration.pair_network import SharperShotNetwork
 from tsva.settings.train import TrainSettings
 from tsva.training.fit import Fitted, fit
-from tsva.training.module import ROUNDING_MSE, DivergedError, Fitting, eight_bits, psnr_db
+from tsva.training.loop import ROUNDING_MSE, DivergedError, eight_bits, image_loss, psnr_db
 from tsva.training.patches import PatchStacks
 
 
@@ -115,24 +115,16 @@ def test_without_patches_or_with_too_large_a_crop_there_is_no_training(
 
 
 @pytest.mark.parametrize(("loss", "expected"), [("mse", 0.01), ("log_mse", float(np.log(0.01 + ROUNDING_MSE)))])
-def test_losses_are_their_closed_forms(small: TrainSettings, pairs: PairsSettings, loss: str, expected: float) -> None:
-    plain = {"stain_jitter": 0.0, "lamp_jitter": 0.0, "noise_jitter": 0.0}
-    settings = small.model_copy(update={"loss": loss, **plain})
-    module = Fitting(build("tsva", settings, 3), settings, pairs, steps=1, patches=1)
-    shot = torch.full((2, 3, 8, 8), 102, dtype=torch.uint8)  # 0.4, and the target 0.5: squared error 0.01
-    target = torch.full((2, 3, 8, 8), 0.5 * 255)
-    found = module.training_step((shot, shot, target, torch.zeros(2))).detach()
-    assert float(found) == pytest.approx(expected, rel=1e-4)
+def test_losses_are_their_closed_forms(loss: Literal["mse", "log_mse"], expected: float) -> None:
+    restored, target = torch.full((2, 3, 8, 8), 0.4), torch.full((2, 3, 8, 8), 0.5)
+    assert float(image_loss(loss, restored, target)) == pytest.approx(expected, rel=1e-4)
 
 
-def test_verification_weighs_offsets_like_the_strict_average(small: TrainSettings, pairs: PairsSettings) -> None:
-    module = Fitting(build("tsva", small, 3), small, pairs, steps=1, patches=1)
-    focal_offset_um = torch.tensor([0.0, 0.0, 1.0, 3.0], dtype=torch.float64)
-    weights = module._pair_weights(focal_offset_um)
-    assert weights.sum() == pytest.approx(1)
-    # Φ(0.25) - Φ(-0.25) : Φ(1.25) - Φ(0.75) : Φ(3.25) - Φ(2.75), from tables of the normal distribution.
-    assert (weights[0] + weights[1]) / weights[2] == pytest.approx(0.19741 / 0.12098, rel=1e-3)
-    assert weights[2] / weights[3] == pytest.approx(0.12098 / 0.00240, rel=1e-2)
+def test_under_the_logarithm_pairs_weigh_alike_and_not_by_their_error() -> None:
+    restored = torch.stack([torch.full((3, 8, 8), 0.5), torch.full((3, 8, 8), 0.9)])
+    target = torch.full((2, 3, 8, 8), 0.4)
+    expected = (np.log(0.01 + ROUNDING_MSE) + np.log(0.25 + ROUNDING_MSE)) / 2
+    assert float(image_loss("log_mse", restored, target)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_average_of_weights_and_of_statistics_is_what_is_kept(

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 from tsva.cli.train import _fingerprint
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
-from tsva.training.loading import Batches
+from tsva.training.batches import Batches
+from tsva.training.dataset import TrainingPairs
 from tsva.training.patches import PatchStacks
-from tsva.training.visits import Visits
 
 PATCHES, EDGE = 24, 224
 ARRAY_BYTES = PATCHES * 15 * EDGE * EDGE * 3  # 54 MB
@@ -46,7 +46,7 @@ def test_a_whole_epoch_holds_batches_and_no_data_set(on_disk: Path) -> None:
         PairsSettings(),
     )
     settings = TrainSettings(crop_px=None, batch=4, epochs=1, steps=None)
-    visits = Visits(patches, settings, seed=1)
+    visits = TrainingPairs(patches, settings, seed=1)
     batch_bytes = 4 * 3 * EDGE * EDGE * 3
     next(iter(DataLoader(visits, batch_sampler=Batches(0, 1, 4))))
     before = own_bytes()
@@ -63,7 +63,7 @@ def test_a_whole_epoch_holds_batches_and_no_data_set(on_disk: Path) -> None:
 def test_the_fingerprint_reads_a_piece_at_a_time(on_disk: Path) -> None:
     import pandas as pd
 
-    rows = pd.DataFrame({"array": [on_disk.name]})
+    rows = pd.DataFrame({"array": [on_disk.name], "has_clean": [0], "draws": [0]})
     tracemalloc.start()
     _fingerprint(rows, on_disk.parent)
     _, peak = tracemalloc.get_traced_memory()

@@ -16,26 +16,28 @@ from settings_file import settings_option
 from small_problem import patch_table, stacks
 from torch.utils.data import DataLoader
 
+import tsva.training.devices
 import tsva.training.fit
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import load
 from tsva.settings.train import TrainSettings
-from tsva.training.loading import Batches
+from tsva.training.batches import Batches
+from tsva.training.dataset import TrainingPairs
+from tsva.training.devices import Machine
 from tsva.training.patches import PatchStacks
-from tsva.training.visits import Visits
 
 SCRIPT = """
 import os
-from tsva.training.visits import Visits
+from tsva.training.dataset import TrainingPairs
 
-plain = Visits.__getitem__
+plain = TrainingPairs.__getitem__
 
 def noted(self, visit):
     with open(f"visits.{os.environ.get('LOCAL_RANK', '0')}.txt", "a") as file:
         print(visit, file=file)
     return plain(self, visit)
 
-Visits.__getitem__ = noted
+TrainingPairs.__getitem__ = noted
 from tsva.cli.main import main
 main()
 """
@@ -56,11 +58,11 @@ def test_batches_that_cannot_be_shared_evenly_are_refused(
     with pytest.raises(ValueError, match="shared evenly by 3"):
         Batches(0, 1, 8, 0, 3)
     with pytest.raises(ValueError, match="4, no multiple of 3 devices"):
-        tsva.training.fit.fit("tsva", training, verification, small, 1, machine=tsva.training.fit.Machine(devices=3))
+        tsva.training.fit.fit("tsva", training, verification, small, 1, machine=Machine(devices=3))
 
 
 def test_readers_ahead_change_nothing(training: PatchStacks, small: TrainSettings) -> None:
-    visits = Visits(training, small, seed=1)
+    visits = TrainingPairs(training, small, seed=1)
     state = torch.get_rng_state()
     alone, helped = (
         list(DataLoader(visits, batch_sampler=Batches(0, 6, 4), num_workers=workers, generator=torch.Generator()))
@@ -77,7 +79,7 @@ def test_devices_that_are_no_number_or_share_no_batch_are_told() -> None:
 
     settings = TrainSettings(batch=16)
     assert _machine(settings, "auto", 1, None).devices >= 1
-    assert _machine(settings, "4", 2, 3) == tsva.training.fit.Machine(4, 2, 3)
+    assert _machine(settings, "4", 2, 3) == Machine(4, 2, 3)
     for devices in ("0", "-1", "all"):
         with pytest.raises(UserError, match="auto or a number"):
             _machine(settings, devices, 1, None)
@@ -88,23 +90,49 @@ def test_devices_that_are_no_number_or_share_no_batch_are_told() -> None:
 def test_auto_takes_as_many_devices_as_share_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     from tsva.cli.train import _machine
 
-    monkeypatch.setattr(tsva.training.fit, "visible_devices", lambda: 6)
+    monkeypatch.setattr(tsva.training.devices, "visible_devices", lambda: 6)
     assert _machine(TrainSettings(batch=16), "auto", 1, None).devices == 4
     assert _machine(TrainSettings(batch=20), "auto", 2, None).devices == 5
     assert _machine(TrainSettings(batch=7), "auto", 1, None).devices == 1
 
 
+SLURM = {"SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_NODELIST": "gpu[03-05,9],login", "SLURM_JOB_ID": "4711"}
+MEETING = {"RANK": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "other", "MASTER_PORT": "4000"}
+
+
 @pytest.mark.parametrize(
-    ("devices", "nodes", "tasks", "expected"),
-    [(4, 1, None, True), (4, 1, "1", True), (4, 1, "4", False), (4, 2, "8", False), (1, 1, "1", False)],
+    ("environment", "expected"),
+    [
+        ({}, None),
+        ({**SLURM, "SLURM_NTASKS": "1"}, None),
+        (
+            {**SLURM, "SLURM_NTASKS": "8"},
+            {**MEETING, "RANK": "5", "LOCAL_RANK": "1", "MASTER_ADDR": "gpu03", "MASTER_PORT": "30111"},
+        ),
+        (MEETING, MEETING),
+        ({**SLURM, **MEETING, "SLURM_NTASKS": "8"}, MEETING),
+    ],
 )
-def test_lightning_starts_the_processes_that_slurm_does_not(
-    devices: int, nodes: int, tasks: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
+def test_processes_that_were_started_before_are_not_started_again(
+    environment: dict[str, str], expected: dict[str, str] | None
 ) -> None:
-    monkeypatch.delenv("SLURM_NTASKS", raising=False)
-    if tasks:
-        monkeypatch.setenv("SLURM_NTASKS", tasks)
-    assert tsva.training.fit._one_task_for_all(tsva.training.fit.Machine(devices, nodes)) == expected
+    assert tsva.training.devices._place(environment) == expected
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [("gpu[03-05,9],login", "gpu03"), ("node7", "node7"), ("a1,b2", "a1"), ("rack2-n[9,11]", "rack2-n9")],
+)
+def test_the_first_host_of_slurms_list(nodes: str, first: str) -> None:
+    assert tsva.training.devices.first_host(nodes) == first
+
+
+def test_one_process_averages_and_agrees_with_itself() -> None:
+    weight = torch.nn.Parameter(torch.ones(3))
+    weight.grad = torch.full((3,), 2.0)
+    alone = tsva.training.devices.Process(0, 1, torch.device("cpu"))
+    alone.average([weight])
+    assert torch.equal(weight.grad, torch.full((3,), 2.0)) and alone.all_agree(True) and not alone.all_agree(False)
 
 
 @pytest.mark.parametrize("network", ["tsva", "fusion"])

@@ -9,6 +9,7 @@ from importlib import import_module
 import numpy as np
 
 from tsva.acquisition.pair import Pair
+from tsva.acquisition.shot_spectra import ShotSpectra
 from tsva.acquisition.stack import eight_bits
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.contract import Restoration
@@ -26,10 +27,13 @@ class Known:
     settings : BaselineSettings
     signal : Signal or None
         Mean spectrum of training slides in focus; None where no method wants it.
+    shots : ShotSpectra or None
+        Cross-spectra of training slides' planes and ground truth; None where no method wants them.
     """
 
     settings: BaselineSettings = field(default_factory=BaselineSettings)
     signal: Signal | None = None
+    shots: ShotSpectra | None = None
 
     def spectrum(self) -> Signal:
         """The signal.
@@ -42,6 +46,18 @@ class Known:
         if self.signal is None:
             raise ValueError("no signal spectrum was given, and this method needs it")
         return self.signal
+
+    def cross_spectra(self) -> ShotSpectra:
+        """The cross-spectra.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        if self.shots is None:
+            raise ValueError("no cross-spectra were given, and this method needs them")
+        return self.shots
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsva.restoration.blend import CELL_PX, coarse, fine
 from tsva.restoration.fusion import bands
 from tsva.restoration.networks.parts import reflected_to_multiple, zero_started
 
@@ -14,6 +15,16 @@ CELL = 2
 """The network works on cells of 2×2 pixels."""
 TENTS_UM = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5)
 CONDITIONS = len(TENTS_UM) + 1
+MEASURES, HIDDEN = 6, 16
+"""What the gate looks at, and its hidden channels."""
+FIRST_LOGIT = 1.5
+"""The gate's share before training: 82 %."""
+LEAST_MEASURE = 1e-8
+HEDGE = 0.5
+"""Weight of the restored image near focus; 0.4 to 0.6 and other ends of `DOUBT` were tried on development
+laboratories."""
+DOUBT = (1.0, 2.0)
+"""Sizes of the offset, as multiples of δ, up to which that holds and from which on the image has all of the weight."""
 
 
 class Block(nn.Module):
@@ -29,6 +40,61 @@ class Block(nn.Module):
         scale, shift = self.steer(conditions).chunk(2, dim=1)
         mended: Tensor = x + self.convolution(functional.silu(torch.addcmul(shift, x, 1 + scale)))
         return mended
+
+
+class Gate(nn.Module):
+    """Share of the restored image in its blend with the nearer shot, by what the images look like round about.
+
+    Whether a shot that lies near focus is to be trusted more than a restoration at an uncertain offset shows in how
+    sharp both are; the share is learnt with the image's own loss.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(MEASURES + CONDITIONS, HIDDEN, 1), nn.SiLU(), nn.Conv2d(HIDDEN, 1, 1))
+        last = zero_started(self.layers[-1])  # type: ignore[arg-type]
+        assert last.bias is not None
+        nn.init.constant_(last.bias, FIRST_LOGIT)
+
+    def forward(self, near: Tensor, far: Tensor, restored: Tensor, conditions: Tensor) -> Tensor:
+        """(B, 1, Y, X) between 0 and 1.
+
+        Parameters
+        ----------
+        near, far, restored : (B, C, Y, X) float tensors
+            Relative to the image's level.
+        conditions : (B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL) float tensor
+        """
+        images = torch.stack([image.mean(dim=1) for image in (near, far, restored)], dim=1)
+        edges = images - functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+        differences = images - images.roll(1, dims=1)
+        logarithms = (coarse(torch.cat([edges, differences], dim=1).square()) + LEAST_MEASURE).log()
+        height, width = near.shape[-2:]
+        if conditions.shape[-1] > 1:
+            grown = functional.interpolate(conditions, scale_factor=float(CELL), mode="nearest")[..., :height, :width]
+            conditions = functional.avg_pool2d(grown, CELL_PX, ceil_mode=True, count_include_pad=False)
+        steering = conditions.expand(-1, -1, *logarithms.shape[-2:])
+        # about zero and one, as sharpness of tissue has it
+        found = self.layers(torch.cat([(logarithms + 9) / 3, steering], dim=1))
+        return fine(torch.sigmoid(found), height, width)
+
+
+def most_trust(focal_offset_um: Tensor, delta_um: float) -> Tensor:
+    """Largest weight of a restored image, (B, 1, 1, 1) or (B, 1, Y, X), whose offset is estimated.
+
+    Near the offset of a shot, ±δ, that shot is in focus or not within the estimate's error. Half of the weight loses
+    little where it is not and saves most of the harm where it is.
+
+    Parameters
+    ----------
+    focal_offset_um : (B,) or (B, 1, Y, X) float tensor
+    delta_um : float
+        Half the distance between the shots.
+    """
+    size = focal_offset_um.abs() / delta_um
+    size = size.reshape(-1, 1, 1, 1) if size.ndim == 1 else size
+    share = ((size - DOUBT[0]) / (DOUBT[1] - DOUBT[0])).clamp(0, 1)
+    return HEDGE + (1 - HEDGE) * share
 
 
 def _tents(value: Tensor, knots: Tensor) -> Tensor:

@@ -35,11 +35,9 @@ PIVOT = 0.1
 """Frequency, periods a pixel, at which another slope leaves the power as it is."""
 
 
-SCATTER_SD_UM = 0.20
-"""Scatter of the offsets that the restoration is given while it is trained: the estimator's on whole patches of
-the training microscope; on others it has 0.35. A crop has too few windows for an estimate of its own."""
-LIKELIHOOD_WEIGHT = 0.1
-LEAST_VARIANCE = 1e-6
+ERROR_SHARE = 0.8
+"""Share of an estimate's error that the restoration is given in training. Estimates of crops err more than those of
+whole patches, which have three times the windows; on other microscopes all err more."""
 
 
 def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
@@ -87,17 +85,16 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
 
 
 @torch.no_grad()
-def scattered(decision: Estimate, focal_offset_um: Tensor) -> Estimate:
-    """The decision about crops whose offsets are known, (B,), with the scatter of an estimate in their place."""
-    found = focal_offset_um.to(decision.mean) + SCATTER_SD_UM * torch.randn_like(decision.mean[:, 0])
-    return replace(decision, focal_offset_um=found, sd_um=torch.full_like(found, SCATTER_SD_UM))
+def mistaken(decision: Estimate, focal_offset_um: Tensor) -> Estimate:
+    """The decision about crops whose offsets are known, (B,), with part of the error that it makes.
 
-
-def error_likelihood(restored: Tensor, target: Tensor, sd: Tensor) -> Tensor:
-    """Weighted heteroscedastic likelihood (its negative logarithm) of the images' errors; teaches the sd alone."""
-    squares = (restored.detach() - target).square().mean(dim=1, keepdim=True)
-    variance = sd.square() + LEAST_VARIANCE
-    return LIKELIHOOD_WEIGHT * (variance.log() + squares / variance).mean()
+    Restoration has to live with the errors that estimates make of this very tissue, rare large ones among them; a
+    scatter drawn at random would teach neither where they occur nor what they do to an image.
+    """
+    true_um = focal_offset_um.to(decision.mean)
+    found = decision.focal_offset_um
+    found = found if found.ndim == 1 else found.mean(dim=(1, 2, 3))
+    return replace(decision, focal_offset_um=torch.lerp(true_um, found, ERROR_SHARE), sd_um=torch.zeros_like(found))
 
 
 @torch.no_grad()

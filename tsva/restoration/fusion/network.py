@@ -6,15 +6,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsva.restoration import blend
+from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, calibration, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
-from tsva.restoration.fusion.correction import CELL, Block, conditions, per_pixel
+from tsva.restoration.fusion.correction import CELL, Block, Gate, conditions, most_trust, per_pixel
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
@@ -28,8 +30,6 @@ SIGNAL_BANDS = (1, 8)
 """First and stop of the bands that the signal's power is read from."""
 LEAST_NOISE, LEAST_SIGNAL, LEAST_TRANSFER = 1e-7, 0.05, 0.02
 """Variance of the noise; power of the signal as a share of the noise's; transfer of power."""
-LEAST_SPREAD, MOST_SPREAD = -13.0, -4.6
-"""Logarithm of the expected squared error: 0.15 to 10 % of the level."""
 ERROR_GAIN = 8.0
 """Differences between shots and estimate are a small part of the level."""
 
@@ -72,6 +72,9 @@ class Fusion(PairNetwork[Estimate]):
        capture is forgotten.
     3. `TwoShotWiener` gives the linear estimate.
     4. A residual network on cells of 2×2 pixels, steered by offset and noise, corrects it. It starts at zero.
+    5. A gate blends the result with the nearer shot where the offset says too little of which is better.
+    6. Errors are expected of the result and of the nearer shot; where the result is expected to gain nothing, the shot
+       stays (`tsva.restoration.blend`). Near focus the result has at most half of the weight.
 
     Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
 
@@ -89,7 +92,6 @@ class Fusion(PairNetwork[Estimate]):
     """
 
     runs_on_meta = False
-    calibration: Tensor
     taught_um: Tensor
 
     def __init__(self, channels: int, width: int, depth: int, optics: OpticsSettings, delta_um: float) -> None:
@@ -102,14 +104,13 @@ class Fusion(PairNetwork[Estimate]):
         self.head = nn.Conv2d(3 * cells, width, 1)
         self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
         self.last = zero_started(nn.Conv2d(width, cells, 3, padding=1))
-        self.spread = nn.Conv2d(width, CELL * CELL, 1)
-        nn.init.zeros_(self.spread.weight)
-        assert self.spread.bias is not None
-        nn.init.constant_(self.spread.bias, -8.0)
-        self.register_buffer("calibration", torch.tensor(1.0))  # true over expected errors, on verification pairs
+        self.gate = Gate()
+        self.error = ErrorHead(width, CELL)
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
-        self.multiple = CELL
-        self.halo_px = -(-(RADIUS_PX + 1 + CELL * (depth + 1)) // CELL) * CELL
+        self.multiple = blend.CELL_PX
+        # errors and the gate are averaged over a neighbourhood, one after the other
+        sees_px = RADIUS_PX + 1 + CELL * (depth + 1) + 2 * blend.REACH_PX
+        self.halo_px = -(-sees_px // self.multiple) * self.multiple
 
     @classmethod
     def fresh(cls, settings: TrainSettings, channels: int, optics: OpticsSettings, delta_um: float) -> Self:
@@ -184,7 +185,23 @@ class Fusion(PairNetwork[Estimate]):
         -------
         restored : (B, C, Y, X) float tensor
         sd : (B, 1, Y, X) float tensor
-            Expected root mean square error of a pixel's colours against a captured in-focus image.
+            Expected root mean square error of a pixel's colours.
+        """
+        restored, near, logarithms, level = self.unblended(low, high, decision)
+        most = most_trust(decision.focal_offset_um, self.wiener.delta_um)
+        return blended(restored, near, *self.error.errors(logarithms, level), most)
+
+    def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the result is blended of.
+
+        Returns
+        -------
+        restored, near : (B, C, Y, X) float tensors
+            The restored image and the nearer shot.
+        logarithms : (B, 2, Y, X) float tensor
+            Of their expected errors, before calibration.
+        level : (B, 1, 1, 1) float tensor
+            Mean of the image.
         """
         focal_offset_um = decision.focal_offset_um
         near, far = self.sorted_shots(low, high, focal_offset_um)
@@ -202,13 +219,11 @@ class Fusion(PairNetwork[Estimate]):
         for block in self.blocks:
             x = block(x, steering)
         x = functional.silu(x)
-        residual, spread = (
-            functional.pixel_shuffle(cells.to(linear.dtype), CELL)[..., :height, :width]
-            for cells in (self.last(x), self.spread(x.detach()))
-        )
-        # an exponential knows no bounds, and an image unlike all training images would find that out
-        sd = self.calibration * level * (spread.clamp(LEAST_SPREAD, MOST_SPREAD) / 2).exp()
-        return torch.addcmul(linear, residual, level / ERROR_GAIN), sd
+        residual = functional.pixel_shuffle(self.last(x).to(linear.dtype), CELL)[..., :height, :width]
+        restored = torch.addcmul(linear, residual, level / ERROR_GAIN)
+        share = self.gate(near / level, far / level, restored / level, steering)
+        restored = torch.lerp(near, restored, share.to(near.dtype))
+        return restored, near, self.error(x)[..., :height, :width], level
 
     def sorted_shots(self, low: Tensor, high: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """The shots as the nearer to focus and the farther one, by the sign of the offset of each image or pixel."""
@@ -234,32 +249,32 @@ class Fusion(PairNetwork[Estimate]):
         target: Tensor,
         focal_offset_um: Tensor,
         image_loss: Callable[[Tensor, Tensor], Tensor],
-        forward: Callable[[Tensor, Tensor], Tensor],  # noqa: ARG002
+        forward: Callable[..., Any],  # noqa: ARG002
     ) -> Tensor:
-        """The images' loss at the true offsets with an estimate's scatter, and the likelihood of the expected error."""
-        from tsva.restoration.fusion.lessons import error_likelihood, scattered
+        """The images' loss at offsets with part of the estimates' errors, and the likelihood of the expected errors."""
+        from tsva.restoration.fusion.lessons import mistaken
 
         with torch.no_grad():
-            decision = scattered(self.decide(low, high), focal_offset_um)
-        restored, sd = self.with_error(low, high, decision)
-        return image_loss(restored, target) + error_likelihood(restored, target, sd)
+            decision = mistaken(self.decide(low, high), focal_offset_um)
+        restored, near, logarithms, level = self.unblended(low, high, decision)
+        loss = image_loss(restored, target) + HARM_WEIGHT * harm(restored, low, high, target)
+        return loss + ERROR_WEIGHT * likelihood(logarithms, restored, near, target, level)
 
     @torch.inference_mode()
     def calibrate(self, pairs: Pairs) -> None:
-        """Scale the expected errors to those that occur; what is restored doesn't change.
+        """Scale the expected errors to those that occur.
 
-        One factor for all: the geometric mean, over pairs, of the ratio of both root mean squares. Training knows
-        offsets with a scatter of its own; here they are estimated.
+        One factor for all errors of restored images, and one for those of shots: the geometric mean, over pairs, of the
+        ratio of both root mean squares. Training knows offsets with a scatter of its own; here they are estimated.
         """
         self.eval()
-        ratios = []
+        true, expected = [], []
         for number in range(len(pairs)):
             low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            restored, sd = self.with_error(low, high, self.decide(low, high))
-            ratios.append((restored - target).square().mean() / sd.square().mean())
-        # a target that is met exactly (a blank one) says nothing of errors
-        found = torch.stack([ratio for ratio in ratios if ratio > 0] or [torch.ones(())])
-        self.calibration.mul_(found.log().mean().div(2).exp())
+            *images, logarithms, level = self.unblended(low, high, self.decide(low, high))
+            true.append([float((image - target).square().mean()) for image in images])
+            expected.append([float(sd.square().mean()) for sd in self.error.errors(logarithms, level)])
+        self.error.calibration.mul_(calibration(torch.tensor(true), torch.tensor(expected)))
 
     def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""
@@ -285,6 +300,7 @@ class Fusion(PairNetwork[Estimate]):
             "offset": offset,
             "correction": correction,
             "network": sys.modules[__name__],
+            "blend": blend,
         }
 
     def extra_arithmetic(self, height: int, width: int) -> int:

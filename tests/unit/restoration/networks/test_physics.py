@@ -102,7 +102,7 @@ def test_it_holds_version_format_and_physics(tmp_path: Path, name: str) -> None:
     path = tmp_path / "model.ckpt"
     save(checkpoint(name), path)
     held = torch.load(path, weights_only=True)
-    assert held["format"] == 2 and held["tsva_version"]
+    assert held["format"] == 3 and held["tsva_version"]
     assert ("filters.SLOPE" in held["constants"]) == ("wiener.tables" in held["computed"]) == name.startswith("fusion")
     assert load(path).network == name
 
@@ -112,7 +112,7 @@ def test_the_older_format_is_refused(tmp_path: Path) -> None:
     save(checkpoint(), path)
     held = torch.load(path, weights_only=True)
     torch.save({**held, "format": 1}, path)
-    with pytest.raises(UserError, match=r"format 1.*wanted format 2"):
+    with pytest.raises(UserError, match=r"format 1.*wanted format 3"):
         load(path)
 
 

@@ -139,11 +139,11 @@ def test_scores_are_the_metrics_and_identical_images_have_no_psnr() -> None:
     assert beyond == sorted(beyond, reverse=True)
 
 
-def test_refocusing_never_waits_for_lightning() -> None:
+def test_refocusing_never_waits_for_training_or_drawing() -> None:
     code = (
-        "import sys, tsva.restoration.refocus, tsva.cli.refocus, tsva.cli.refocus_slide; "
+        "import sys, tsva.restoration.refocus, tsva.cli.refocus, tsva.cli.refocus_fields; "
         "import tsva.restoration.checkpoint; "
-        + ("print([m for m in ('lightning', 'torchmetrics', 'matplotlib') if m in sys.modules])")
+        + ("print([m for m in ('tsva.training', 'torchmetrics', 'matplotlib') if m in sys.modules])")
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

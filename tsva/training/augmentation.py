@@ -11,7 +11,7 @@ DARKEST = 1 / 255
 """Light below one level of the camera has no optical density worth the name."""
 
 
-def jittered(low: Tensor, high: Tensor, target: Tensor, settings: TrainSettings) -> tuple[Tensor, Tensor, Tensor]:
+def augmented(low: Tensor, high: Tensor, target: Tensor, settings: TrainSettings) -> tuple[Tensor, Tensor, Tensor]:
     """Each pair of a batch under a stain, a lamp and a camera of its own; draws come from torch's global generator.
 
     Parameters

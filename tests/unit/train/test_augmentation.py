@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tsva.settings.train import TrainSettings
-from tsva.training.jitter import DARKEST, jittered
+from tsva.training.augmentation import DARKEST, augmented
 
 
 def batch(size: int = 64, channels: int = 3, level: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -20,7 +20,7 @@ def batch(size: int = 64, channels: int = 3, level: float | None = None) -> tupl
 def jitter(shots: tuple[Tensor, Tensor, Tensor], seed: int = 2, **keys: float) -> tuple[Tensor, Tensor, Tensor]:
     settings = TrainSettings.model_validate({"stain_jitter": 0, "lamp_jitter": 0, "noise_jitter": 0, **keys})
     torch.manual_seed(seed)
-    return jittered(*shots, settings)
+    return augmented(*shots, settings)
 
 
 def test_without_jitter_nothing_changes() -> None:

@@ -20,10 +20,10 @@ from tsva.cli.train import command
 from tsva.restoration.checkpoint import load
 from tsva.settings.train import TrainSettings
 from tsva.storage.tables import write_table
+from tsva.training.dataset import TrainingPairs
 from tsva.training.fit import Fitted, fit
 from tsva.training.patches import PatchStacks
-from tsva.training.state import Keeping
-from tsva.training.visits import Visits
+from tsva.training.resume import Resume
 
 MAIN = "from tsva.cli.main import main; main()"
 
@@ -39,21 +39,21 @@ def short(small: TrainSettings) -> TrainSettings:
 
 
 @pytest.fixture
-def keeping(tmp_path: Path) -> Keeping:
-    return Keeping(tmp_path / "tsva.state.ckpt", "this training", every_s=0)
+def resume(tmp_path: Path) -> Resume:
+    return Resume(tmp_path / "tsva.state.ckpt", "this training", every_s=0)
 
 
 def broken_off(at_step: int, monkeypatch: pytest.MonkeyPatch, *arguments: object, **keys: object) -> None:
     """A training whose plug is pulled when it asks for the visits of a step."""
-    plain = Visits.__getitem__
+    plain = TrainingPairs.__getitem__
 
-    def read(self: Visits, visit: int):  # type: ignore[no-untyped-def]
+    def read(self: TrainingPairs, visit: int):  # type: ignore[no-untyped-def]
         if visit >= 4 * at_step:
             raise _PulledPlugError
         return plain(self, visit)
 
     with monkeypatch.context() as patched, pytest.raises(_PulledPlugError):
-        patched.setattr(Visits, "__getitem__", read)
+        patched.setattr(TrainingPairs, "__getitem__", read)
         fit(*arguments, **keys)  # type: ignore[arg-type]
 
 
@@ -67,57 +67,57 @@ def assert_same(one: Fitted, other: Fitted) -> None:
 # 4 is the step of the first verification: the state is that before it (3), or after it (5).
 @pytest.mark.parametrize("at_step", [2, 4, 5, 10])
 def test_a_resumed_training_ends_with_the_same_weights_to_the_bit(
-    at_step: int, training: PatchStacks, verification: PatchStacks, short: TrainSettings, keeping: Keeping, monkeypatch
+    at_step: int, training: PatchStacks, verification: PatchStacks, short: TrainSettings, resume: Resume, monkeypatch
 ) -> None:
     whole = fit("tsva", training, verification, short, seed=1)
-    broken_off(at_step, monkeypatch, "tsva", training, verification, short, 1, keeping=keeping)
-    state = keeping.read()
+    broken_off(at_step, monkeypatch, "tsva", training, verification, short, 1, resume=resume)
+    state = resume.read()
     assert state is not None and 0 < state["step"] <= at_step
-    assert_same(whole, fit("tsva", training, verification, short, seed=1, keeping=keeping))
+    assert_same(whole, fit("tsva", training, verification, short, seed=1, resume=resume))
 
 
 def test_a_training_can_be_killed_again_and_again(
-    training: PatchStacks, verification: PatchStacks, short: TrainSettings, keeping: Keeping, monkeypatch
+    training: PatchStacks, verification: PatchStacks, short: TrainSettings, resume: Resume, monkeypatch
 ) -> None:
     constant = short.model_copy(update={"schedule": "constant", "ema_decay": 0.0})
     whole = fit("unet", training, verification, constant, seed=1)
     for at_step in (3, 6, 9):
-        broken_off(at_step, monkeypatch, "unet", training, verification, constant, 1, keeping=keeping)
-    assert_same(whole, fit("unet", training, verification, constant, seed=1, keeping=keeping))
+        broken_off(at_step, monkeypatch, "unet", training, verification, constant, 1, resume=resume)
+    assert_same(whole, fit("unet", training, verification, constant, seed=1, resume=resume))
 
 
 def test_between_two_states_some_seconds_pass(
-    training: PatchStacks, verification: PatchStacks, short: TrainSettings, keeping: Keeping, monkeypatch
+    training: PatchStacks, verification: PatchStacks, short: TrainSettings, resume: Resume, monkeypatch
 ) -> None:
     written: list[int] = []
-    monkeypatch.setattr(Keeping, "write", lambda _self, state: written.append(state["step"]))
-    fit("tsva", training, verification, short, seed=1, keeping=keeping)
+    monkeypatch.setattr(Resume, "write", lambda _self, state: written.append(state["step"]))
+    fit("tsva", training, verification, short, seed=1, resume=resume)
     assert written == list(range(1, 11))
     written.clear()
-    seldom = Keeping(keeping.path, keeping.fits, every_s=3600)
-    fit("tsva", training, verification, short, seed=1, keeping=seldom)
+    seldom = Resume(resume.path, resume.fits, every_s=3600)
+    fit("tsva", training, verification, short, seed=1, resume=seldom)
     assert written == []
 
 
 def test_what_is_of_another_training_or_damaged_is_told_and_not_taken_up(
-    keeping: Keeping, caplog: pytest.LogCaptureFixture
+    resume: Resume, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    assert keeping.read() is None and not caplog.records
-    keeping.write({"step": 3})
-    assert keeping.read() == {"format": 1, "fits": "this training", "step": 3}
-    assert Keeping(keeping.path, "another", 0).read() is None and "other settings" in caplog.text
-    whole = keeping.path.read_bytes()
-    keeping.path.write_bytes(whole.replace(b"this training", b"that training"))
-    assert Keeping(keeping.path, "that training", 0).read() is None and "can't be read" in caplog.text
-    keeping.path.write_bytes(whole)
+    assert resume.read() is None and not caplog.records
+    resume.write({"step": 3})
+    assert resume.read() == {"format": 2, "fits": "this training", "step": 3}
+    assert Resume(resume.path, "another", 0).read() is None and "other settings" in caplog.text
+    whole = resume.path.read_bytes()
+    resume.path.write_bytes(whole.replace(b"this training", b"that training"))
+    assert Resume(resume.path, "that training", 0).read() is None and "can't be read" in caplog.text
+    resume.path.write_bytes(whole)
     caplog.clear()
-    keeping.path.write_bytes(keeping.path.read_bytes()[:100])
-    assert keeping.read() is None and "can't be read" in caplog.text
+    resume.path.write_bytes(resume.path.read_bytes()[:100])
+    assert resume.read() is None and "can't be read" in caplog.text
 
 
-def test_a_kill_while_writing_leaves_the_state_before(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
-    keeping.write({"step": 3})
+def test_a_kill_while_writing_leaves_the_state_before(resume: Resume, monkeypatch: pytest.MonkeyPatch) -> None:
+    resume.write({"step": 3})
 
     def half(_state: object, path: Path) -> None:
         path.write_bytes(b"half")
@@ -125,8 +125,8 @@ def test_a_kill_while_writing_leaves_the_state_before(keeping: Keeping, monkeypa
 
     monkeypatch.setattr(torch, "save", half)
     with pytest.raises(_PulledPlugError):
-        keeping.write({"step": 4})
-    state = keeping.read()
+        resume.write({"step": 4})
+    state = resume.read()
     assert state is not None and state["step"] == 3
 
 
@@ -202,14 +202,14 @@ def test_tsva_train_killed_in_the_middle_and_called_again(tmp_path: Path) -> Non
 
 
 def test_a_state_of_other_settings_seed_or_data_is_another_trainings() -> None:
-    from tsva.cli.train import _keeping
+    from tsva.cli.train import _resume
     from tsva.settings.optics import OpticsSettings
     from tsva.settings.pairs import PairsSettings
 
     common = (PairsSettings(), OpticsSettings())
     plain = TrainSettings()
     fits = {
-        _keeping(Path("out"), network, settings, *common, seed, data).fits
+        _resume(Path("out"), network, settings, *common, seed, data).fits
         for network, settings, seed, data in (
             ("tsva", plain, 1, "a"),
             ("unet", plain, 1, "a"),
@@ -221,4 +221,4 @@ def test_a_state_of_other_settings_seed_or_data_is_another_trainings() -> None:
     assert len(fits) == 5
     # How often it is kept, and which other networks are trained, are nothing to the weights.
     same = TrainSettings(state_every_s=7, networks=("tsva",))
-    assert _keeping(Path("out"), "tsva", same, *common, 1, "a").fits in fits
+    assert _resume(Path("out"), "tsva", same, *common, 1, "a").fits in fits

@@ -1,0 +1,109 @@
+"""Shifts between differently defocused planes, found and taken back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_survey import shots, surveyed
+
+from tsva.slides.plane_alignment import align, high_is_moved, margin_px, pixel_shifts
+from tsva.slides.plane_shift import TILE_PX, tile_shift
+from tsva.slides.shift_field import WINDOW_PX, fit_field
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    return image[128 : 128 + TILE_PX, 128 : 128 + TILE_PX].mean(axis=2) / 255
+
+
+@pytest.mark.parametrize("shift_px", [(0.0, 0.0), (0.1, -0.1), (-0.25, 0.4), (1.3, -2.1), (3.0, 0.7)])
+@pytest.mark.parametrize("offset_um", [0.0, 1.0, -2.0])
+def test_a_tiles_shift_is_found_to_a_twentieth_of_a_pixel(shift_px, offset_um):
+    low, high = shots(offset_um, shift_px=shift_px)
+    found, error = tile_shift(grey(low), grey(high))
+    np.testing.assert_allclose(found, shift_px, atol=0.05)
+    assert error < 0.1
+
+
+def test_noise_alone_has_no_shift():
+    random = np.random.default_rng(0)
+    found, error = tile_shift(*random.standard_normal((2, TILE_PX, TILE_PX)))
+    assert np.isnan(found).all() or error > 0.1
+
+
+def no_window(row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
+    raise AssertionError(f"cell {row}, {column} lies beside no jump")
+
+
+def test_scale_is_told_from_a_jump():
+    random = np.random.default_rng(1)
+    place = np.stack(np.mgrid[:8, :6], axis=-1) + 0.5
+    measured = 0.001 * TILE_PX * place + [0.3, -1.0] + 0.01 * random.standard_normal((8, 6, 2))
+    found = fit_field(measured, np.full((8, 6), 0.02), (32, 24), no_window)
+    assert found.scale == pytest.approx(1.001, abs=3e-5)
+    assert found.known.all()
+    cells = np.stack(np.mgrid[:32, :24], axis=-1) + 0.5
+    np.testing.assert_allclose(found.shift_px, 0.001 * 64 * cells + [0.3, -1.0], atol=0.04)
+
+
+def test_an_outlier_and_a_tile_without_evidence_take_their_neighbours_shift():
+    measured = np.full((5, 5, 2), 0.7)
+    measured[1, 1], measured[3, 3] = 4.0, np.nan
+    error = np.full((5, 5), 0.02)
+    error[3, 3] = np.inf
+    found = fit_field(measured, error, (20, 20), no_window)
+    np.testing.assert_allclose(found.shift_px, 0.7, atol=0.01)
+    assert found.known.all()
+
+
+def test_cells_beside_a_jump_take_the_shift_that_they_fit():
+    low, before = shots(0.8, shift_px=(0.5, 0.2))
+    _, after = shots(0.8, shift_px=(1.7, -0.6))
+    high = np.concatenate([before[:, :320], after[:, 320:]], axis=1)
+    measured = np.empty((2, 2, 2))
+    measured[:, 0], measured[:, 1] = (0.5, 0.2), (1.7, -0.6)
+    margin = (WINDOW_PX - 64) // 2
+
+    def window(row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
+        padded = [
+            np.pad(image.mean(axis=2) / 255, margin, mode="symmetric")[
+                row * 64 : row * 64 + WINDOW_PX, column * 64 : column * 64 + WINDOW_PX
+            ]
+            for image in (low, high)
+        ]
+        return padded[0], padded[1]
+
+    found = fit_field(measured, np.full((2, 2), 0.02), (8, 8), window)
+    told = found.known[:, 2:6]
+    assert told.mean() > 0.7
+    wanted = np.where((np.arange(2, 6) < 5)[None, :, None], (0.5, 0.2), (1.7, -0.6))
+    np.testing.assert_allclose(found.shift_px[:, 2:6][told], np.broadcast_to(wanted, (8, 4, 2))[told], atol=0.02)
+
+
+@pytest.mark.parametrize("offset_um", [1.2, -1.2])
+def test_alignment_takes_shift_and_brightness_back(offset_um):
+    low, high = shots(offset_um, shift_px=(0.6, -1.4), noise=0.3)
+    still = shots(offset_um, noise=0.3)
+    brighter = np.clip(np.rint(high * 1.03), 0, 255).astype(np.uint8)
+    found = surveyed(low, brighter)
+    np.testing.assert_allclose(found.shift_px, np.broadcast_to((0.6, -1.4), found.shift_px.shape), atol=0.05)
+    assert margin_px(found) > 12
+    aligned = align(low, brighter, found, 0, 0)
+    moved = int(high_is_moved(found))
+    assert moved == (offset_um > 0)
+    assert aligned[1 - moved] is (low, brighter)[1 - moved]
+    inside = slice(40, -40), slice(40, -40)
+    if moved:
+        left = aligned[1][inside].astype(float) - still[1][inside]
+        # what a residual shift of a twentieth of a pixel and rounding leave
+        assert np.sqrt(np.mean(left**2)) < 0.9
+        before = brighter[inside].astype(float) - still[1][inside]
+        assert np.sqrt(np.mean(before**2)) > 3 * np.sqrt(np.mean(left**2))
+
+
+def test_a_regions_shifts_do_not_depend_on_the_region():
+    found = surveyed(*shots(0.5, shift_px=(0.5, 0.5)))
+    found.shift_px[...] = np.random.default_rng(0).normal(0, 0.02, found.shift_px.shape)
+    found.shift_px[:, 4:] += 1.0
+    whole = pixel_shifts(found, 0, 0, 512, 512)
+    np.testing.assert_allclose(pixel_shifts(found, 100, 37, 200, 300), whole[100:300, 37:337], atol=1e-6)
+    assert not ((whole[..., 1] > 0.2) & (whole[..., 1] < 0.8)).any()

@@ -1,0 +1,98 @@
+"""Verdicts by cell: what is not believed is copied, with a soft border inside the restored cells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_survey import DELTA_UM, OPTICS, shots, surveyed, tissue
+
+from tsva.optics.otf import camera_otf
+from tsva.slides.trust import Judge, Verdict, assemble, weights
+
+EDGE = 512
+
+
+def in_focus() -> np.ndarray:
+    otf = camera_otf(OPTICS, np.zeros(1), (EDGE, EDGE))[0]
+    image = np.fft.irfft2(np.fft.rfft2(tissue(EDGE, EDGE)) * otf, (EDGE, EDGE))
+    return image.transpose(1, 2, 0).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def case():
+    low, high = shots(1.75)
+    return low, high, surveyed(low, high)
+
+
+def test_a_perfect_restoration_is_believed_and_a_wrong_one_is_not(case):
+    low, high, survey = case
+    truth = in_focus()
+    judge = Judge(survey, offset_max_um=3.0)
+    good = judge(low, high, truth, np.full((EDGE, EDGE), 0.004, np.float32), 0, 0)
+    assert (good.verdict == Verdict.RESTORED).mean() > 0.95
+    # 1 where noise alone is left; a cell's own edges and the model's bands add some
+    assert np.median(good.values["reblur_residual"]) < 1.6
+    foreign = np.ascontiguousarray(truth[::-1, ::-1])
+    wrong = judge(low, high, foreign, np.full((EDGE, EDGE), 0.004, np.float32), 0, 0)
+    assert (wrong.verdict == Verdict.RESTORED).mean() < 0.02
+    assert np.median(wrong.values["reblur_residual"]) > 2 * np.median(good.values["reblur_residual"])
+
+
+def test_verdicts_do_not_depend_on_the_tile(case):
+    low, high, survey = case
+    truth = in_focus()
+    judge = Judge(survey, offset_max_um=3.0)
+    whole = judge(low, high, truth, None, 0, 0)
+    part = slice(100, 400), slice(30, 350)
+    piece = judge(low[part], high[part], truth[part], None, 100, 30)
+    assert (piece.row, piece.column) == (2, 1)
+    rows, columns = slice(2, 2 + piece.verdict.shape[0]), slice(1, 1 + piece.verdict.shape[1])
+    np.testing.assert_array_equal(piece.verdict, whole.verdict[rows, columns])
+    joined = assemble([piece], survey)
+    np.testing.assert_allclose(
+        joined["expected_rmse"][rows, columns], whole.values["expected_rmse"][rows, columns], 1e-4
+    )
+    assert np.isnan(joined["expected_rmse"][0]).all()
+
+
+def test_what_the_survey_knows_outranks_the_errors(case):
+    low, high, survey = case
+    truth, shape = in_focus(), survey.glass.shape
+
+    def verdicts(**changes: object) -> np.ndarray:
+        return Judge(replace(survey, **changes), offset_max_um=3.0)(low, high, truth, None, 0, 0).verdict
+
+    assert (verdicts(glass=np.ones(shape, bool)) == Verdict.GLASS).all()
+    assert (verdicts(misregistered=np.ones(shape, bool)) == Verdict.MISREGISTERED).all()
+    assert (verdicts(offset_known=np.zeros(shape, bool)) == Verdict.DOUBTFUL).all()
+    assert (verdicts(focal_offset_um=np.full(shape, -3.2, np.float32)) == Verdict.COPIED_OUT_OF_RANGE).all()
+    assert (verdicts(delta_scale=1.5) == Verdict.DOUBTFUL).all()
+    assert not (verdicts(delta_scale=float("nan")) == Verdict.DOUBTFUL).all()
+
+
+def test_near_focus_the_shot_is_copied():
+    low, high = shots(DELTA_UM)
+    survey = surveyed(low, high)
+    found = Judge(survey, offset_max_um=3.0)(low, high, low.astype(np.float32) / 255, None, 0, 0)
+    assert (found.verdict == Verdict.COPIED_GOOD).mean() > 0.9
+
+
+def test_weights_never_leave_restored_cells_and_are_smooth():
+    random = np.random.default_rng(0)
+    codes = random.choice([Verdict.RESTORED, Verdict.DOUBTFUL], (7, 8), p=[0.8, 0.2]).astype(np.uint8)
+    found = weights(codes)
+    assert found.shape == (5 * 64, 6 * 64)
+    restored = np.kron(codes[1:-1, 1:-1] == Verdict.RESTORED, np.ones((64, 64), bool))
+    assert (found[~restored] == 0).all()
+    # smoothstep over half a cell: its slope is at most 1.5 / 32, both ways together twice that
+    assert max(np.abs(np.diff(found, axis=axis)).max() for axis in (0, 1)) < 1.5 / 32 + 1e-6
+    assert (weights(np.full((4, 4), Verdict.RESTORED)) == 1).all()
+
+
+def test_weights_of_a_window_are_those_of_the_whole():
+    random = np.random.default_rng(1)
+    codes = random.choice(list(Verdict), (12, 12)).astype(np.uint8)
+    whole = weights(codes)
+    np.testing.assert_array_equal(weights(codes[3:9, 4:10]), whole[3 * 64 : 7 * 64, 4 * 64 : 8 * 64])

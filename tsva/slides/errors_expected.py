@@ -1,0 +1,76 @@
+"""Errors that restoring and copying a cell are expected to have, against the noise-free in-focus image.
+
+Both are products of powers of what is measured, fitted to simulated slides of other tissue, other seeds and another
+laboratory than those that results are reported for (docs/trust.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tsva.slides.reblur import Reblur
+
+FEATURES = ("one", "own", "difference", "copy", "residual", "noise", "size_um", "from_shot_um")
+WITH_ERROR = dict(zip(FEATURES, (-2.302, -0.085, 0.595, 0.077, 0.201, 0.017, 0.236, -0.093), strict=True))
+"""Exponents for networks that estimate their error."""
+WITHOUT = dict(zip(FEATURES, (-1.524, 0.0, 0.394, 0.289, 0.280, 0.040, 0.183, -0.260), strict=True))
+"""And for those that don't."""
+COPY_WITH_ERROR = dict(zip(FEATURES, (-2.487, 0.0, 0.534, 0.246, 0.0, -0.257, 0.103, 0.104), strict=True))
+COPY_WITHOUT = dict(zip(FEATURES, (-1.871, 0.0, 0.309, 0.556, 0.0, -0.204, 0.156, -0.044), strict=True))
+"""Of the copy, which the difference from the restoration tells, too: the better the restoration, the more."""
+
+
+def expected_errors(
+    own: np.ndarray | None,
+    copy_rmse: np.ndarray,
+    blurred: Reblur,
+    noise_rms: np.ndarray,
+    offset_um: np.ndarray,
+    delta_um: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Root mean square errors of restoration and copy, images in [0, 1].
+
+    Parameters
+    ----------
+    own : (R, K) float array or None
+        The network's own estimate, where it has one.
+    copy_rmse : (R, K) float array
+        Of the survey.
+    blurred : Reblur
+    noise_rms : (R, K) float array
+        Standard deviation of a shot's noise.
+    offset_um : (R, K) float array
+        Focal offset.
+    delta_um : float
+        Half of the distance between the planes.
+
+    Returns
+    -------
+    restoring, copying : (R, K) float arrays
+    """
+    size_um = np.minimum(np.abs(offset_um), MOST_UM)
+    measured = {
+        "one": np.ones_like(size_um),
+        "own": np.zeros_like(size_um) if own is None else _log(own),
+        "difference": _log(blurred.difference),
+        "copy": _log(np.nan_to_num(copy_rmse, nan=1e-3)),
+        "residual": _log(blurred.residual),
+        "noise": _log(noise_rms),
+        "size_um": size_um,
+        "from_shot_um": np.minimum(np.abs(size_um - delta_um), 1.0),
+    }
+
+    def product(exponents: dict[str, float]) -> np.ndarray:
+        return np.asarray(np.exp(sum(exponents[name] * measured[name] for name in FEATURES)))
+
+    if own is None:
+        return product(WITHOUT), product(COPY_WITHOUT)
+    return product(WITH_ERROR), product(COPY_WITH_ERROR)
+
+
+MOST_UM = 3.0
+"""Offsets beyond count as this: the fit has seen none."""
+
+
+def _log(values: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(values, 1e-5))

@@ -1,0 +1,366 @@
+"""Focal offset of each cell from the spectra of its two shots, by likelihood, without a network.
+
+In a band of frequency with specimen power S the two spectra are normal with covariance S A(n) + N 1; A is of the
+layered section of `tsva.restoration.layered_section`. The specimen's power is taken to be what makes both shots' power
+right, and costs as far as it strays from a power law. What the slide as a whole tells (how thick the section is, how
+much spherical aberration the light has met, whether the stated distance of the planes is right) is found first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter
+
+from tsva.optics.otf import radial_otf
+from tsva.optics.pupil import pupil_of, spectrum
+from tsva.restoration.fusion.bands import BANDS, EDGES, FREQUENCIES
+from tsva.restoration.layered_section import LEAST_FOCUS, Layers, layered_powers
+from tsva.settings.optics import OpticsSettings
+from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.cell_spectra import MODES
+
+REACH_UM, STEP_UM = 4.0, 0.25
+OFFSETS_UM = np.arange(-round(REACH_UM / STEP_UM), round(REACH_UM / STEP_UM) + 1) * STEP_UM
+THICKNESSES_UM = (1.0, 1.5, 2.0, 2.5, 3.25)
+STRUCTURE_DEPTH_UM = 2.0
+"""How deep a structure reaches into the section. On simulated slides whose planes were 1.0 and 1.2 times the stated
+distance apart, independent layers gave 0.9 and 1.1; structures that reach through gave 1.0 and 1.2."""
+SPHERICAL_UM = (-0.02, 0.0, 0.02)
+DELTA_SCALES = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
+LAYERS = 9
+BAND_SAMPLES = 5
+Z_STEP_UM = 0.2
+LOUDEST = 4.0
+"""Most that a band of a colour can lower the logarithm of an offset's likelihood by."""
+SLOPE, SLOPE_WEIGHT = 2.6, 0.5
+"""Power of tissue falls as f^-SLOPE; how far a band's power strays from that (logarithm)."""
+DEPENDENT = 6.0
+"""Frequencies of a cell that tell the same as one: the window smears neighbours, colours show the same tissue."""
+MOST_MODES = 12.0
+"""The layered model is wrong by so much that a band never tells more than so many free frequencies."""
+LEAST_SIGNAL = 0.05
+"""Power of the specimen as a share of the noise's."""
+NOMINAL_UM = 2.0
+DELTA_BIAS = 0.88
+"""What the evidence says of planes that are as far apart as stated: 0.92, 0.87 and 0.86 on simulated slides of three
+tissues; 1.01 where they were 1.2 times as far apart."""
+SAMPLE = 300
+"""Cells that tell of the slide as a whole."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Sums of products of transfer functions at `OFFSETS_UM`, per unit of specimen power, (n, C, BANDS) each.
+
+    Attributes
+    ----------
+    low, high, common : arrays
+        Of the two shots.
+    copy_low, copy_high : arrays
+        Of the squared difference of either shot and the in-focus image.
+    to_low, to_high : arrays
+        Regression of either shot on the in-focus image.
+    thickness_um, spherical_um, delta_scale : float
+        What the scene is of.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    common: np.ndarray
+    copy_low: np.ndarray
+    copy_high: np.ndarray
+    to_low: np.ndarray
+    to_high: np.ndarray
+    thickness_um: float
+    spherical_um: float
+    delta_scale: float
+
+
+@dataclass(frozen=True)
+class SceneFit:
+    """The scene that a slide's cells are most like.
+
+    Attributes
+    ----------
+    scene : Scene
+        With the stated distance of the planes.
+    delta_scale, delta_scale_sd : float
+        Distance of the planes over the stated one, and its standard deviation; NaN without evidence.
+    """
+
+    scene: Scene
+    delta_scale: float
+    delta_scale_sd: float
+
+
+@lru_cache(maxsize=2)
+def scenes(optics: OpticsSettings, delta_um: float, channels: int) -> tuple[Scene, ...]:
+    """Every thickness, aberration and distance of the planes that is reckoned with."""
+    return tuple(
+        _scene(transfer, delta_um, thickness_um, spherical_um, scale)
+        for spherical_um in SPHERICAL_UM
+        for transfer in [_transfers(optics, spherical_um, channels, delta_um)]
+        for thickness_um, scale in product(THICKNESSES_UM, DELTA_SCALES)
+    )
+
+
+def one_scene(
+    optics: OpticsSettings, delta_um: float, channels: int, thickness_um: float, spherical_um: float
+) -> Scene:
+    """One of `scenes`, with the stated distance of the planes."""
+    return _scene(_transfers(optics, spherical_um, channels, delta_um), delta_um, thickness_um, spherical_um, 1.0)
+
+
+def _band_frequencies() -> np.ndarray:
+    """(BANDS * BAND_SAMPLES,) cycles a pixel; in each band so that every sample stands for the same area."""
+    edges = np.array(EDGES) / CELL_PX
+    share = (np.arange(BAND_SAMPLES) + 0.5) / BAND_SAMPLES
+    return np.asarray(np.sqrt(edges[:-1, None] ** 2 * (1 - share) + edges[1:, None] ** 2 * share).ravel())
+
+
+def _transfers(
+    optics: OpticsSettings, spherical_um: float, channels: int, delta_um: float
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Defocus, (…), to transfer functions at the bands' frequencies, (…, C, BANDS * BAND_SAMPLES)."""
+    reach_um = REACH_UM + delta_um * max(DELTA_SCALES) + max(THICKNESSES_UM) / 2
+    z_um = np.arange(-np.ceil(reach_um / Z_STEP_UM), np.ceil(reach_um / Z_STEP_UM) + 1) * Z_STEP_UM
+    splines = [
+        CubicSpline(z_um, _transfer(optics, spherical_um, channel, _band_frequencies(), z_um), axis=1)
+        for channel in (range(3) if channels == 3 else (1,))
+    ]
+    return lambda at_um: np.moveaxis(np.stack([spline(at_um) for spline in splines]), (0, 1), (-2, -1))
+
+
+def _scene(
+    transfer: Callable[[np.ndarray], np.ndarray],
+    delta_um: float,
+    thickness_um: float,
+    spherical_um: float,
+    scale: float,
+) -> Scene:
+    layers = Layers.uniform(thickness_um, STRUCTURE_DEPTH_UM, LAYERS)
+    powers = layered_powers(transfer, layers, np.stack([OFFSETS_UM - scale * delta_um, OFFSETS_UM + scale * delta_um]))
+    # most of a band's power lies at its lower edge
+    share = _band_frequencies().reshape(BANDS, BAND_SAMPLES) ** -SLOPE
+    share /= share.sum(axis=1, keepdims=True)
+
+    def banded(values: np.ndarray) -> np.ndarray:
+        return (values.reshape(*values.shape[:-1], BANDS, BAND_SAMPLES) * share).sum(axis=-1).astype(np.float32)
+
+    (low, high), (to_low, to_high) = (powers.shots[i, i] for i in (0, 1)), powers.target
+    focus = np.maximum(banded(powers.focus), LEAST_FOCUS)
+    return Scene(
+        low=banded(low),
+        high=banded(high),
+        common=banded(powers.shots[0, 1]),
+        copy_low=banded(low - 2 * to_low + powers.focus),
+        copy_high=banded(high - 2 * to_high + powers.focus),
+        to_low=banded(to_low) / focus,
+        to_high=banded(to_high) / focus,
+        thickness_um=thickness_um,
+        spherical_um=spherical_um,
+        delta_scale=scale,
+    )
+
+
+def _transfer(
+    optics: OpticsSettings, spherical_um: float, channel: int, frequency: np.ndarray, z_um: np.ndarray
+) -> np.ndarray:
+    """(F, Z) of a colour at frequencies in cycles a pixel, the pixel's own transfer function in it."""
+    pupil = pupil_of(optics, spherical_um)
+    summed = np.zeros((len(frequency), len(z_um)))
+    for wavelength, weight in zip(*spectrum(optics, channel), strict=True):
+        share = frequency / optics.pixel_um / pupil.cutoff(wavelength)
+        summed += weight * radial_otf(pupil, wavelength, share, z_um, optics.condenser)
+    return summed * np.sinc(frequency)[:, None]
+
+
+def log_likelihood(spectra: np.ndarray, noise: np.ndarray, scene: Scene, *, bounded: bool) -> np.ndarray:
+    """Of every offset.
+
+    Parameters
+    ----------
+    spectra : (N, C, 3, BANDS) float array
+        Of `cell_spectra.CellMeasures`.
+    noise : (N, C) float array
+        Variance of a shot's noise.
+    scene : Scene
+    bounded : bool
+        Let no band speak louder than `LOUDEST`: where the model is wrong in one band, the others decide. Scenes are
+        compared without that.
+
+    Returns
+    -------
+    (N, len(OFFSETS_UM)) float32 array
+        Natural logarithm; if bounded, less the largest possible one.
+    """
+    one, two, common = (spectra[:, None, :, kind].astype(np.float32) for kind in range(3))
+    floor = noise[:, None, :, None].astype(np.float32)
+    signal = specimen_power(one + two, floor, scene)
+    low, high, both = signal * scene.low + floor, signal * scene.high + floor, signal * scene.common
+    determinant = np.maximum(low * high - both**2, 1e-3 * low * high)
+    trace = (high * one + low * two - 2 * both * common) / determinant
+    modes = np.array(MODES) / 2 / DEPENDENT
+    modes = (modes / (1 + modes / MOST_MODES)).astype(np.float32)
+    fit = (np.log(determinant) + trace) * modes
+    if bounded:
+        fit = LOUDEST * -np.expm1((fit.min(axis=1, keepdims=True) - fit) / LOUDEST)
+    fit = fit.sum(axis=(-1, -2))
+    # a band strays from the power law by its own scatter and by that of what is measured
+    law = np.log(signal) + np.float32(SLOPE) * np.log(np.array(FREQUENCIES, np.float32))
+    weight = 1 / (SLOPE_WEIGHT**2 + ((low + high) / (signal * (scene.low + scene.high))) ** 2 / modes)
+    total = weight.sum(axis=-1)
+    middle = (weight * law).sum(axis=-1) / total
+    stray = (weight * (law - middle[..., None]) ** 2).sum(axis=(-1, -2))
+    # colours show the same tissue
+    return np.asarray(-fit - 0.5 * stray / spectra.shape[1])
+
+
+def specimen_power(both: np.ndarray, noise: np.ndarray, scene: Scene) -> np.ndarray:
+    """Power of the specimen that explains the sum of both shots' powers, at every offset."""
+    transfer = np.maximum(scene.low + scene.high, 0.02)
+    return np.asarray(np.maximum(both - 2 * noise, LEAST_SIGNAL * noise) / transfer)
+
+
+def fit_scene(spectra: np.ndarray, noise: np.ndarray, weight: np.ndarray, candidates: Sequence[Scene]) -> SceneFit:
+    """Which scene a slide's cells are most like.
+
+    Parameters
+    ----------
+    spectra, noise
+        Of tissue cells, as of `log_likelihood`.
+    weight : (N,) float array
+        How much each cell is to count.
+    candidates : sequence of Scene
+        Of `scenes`.
+    """
+    stated = [scene for scene in candidates if scene.delta_scale == 1]
+    nominal = next(s for s in stated if s.spherical_um == 0 and s.thickness_um == NOMINAL_UM)
+    if len(spectra) < 20:
+        return SceneFit(nominal, float("nan"), float("nan"))
+    chosen = np.unique(np.linspace(0, len(spectra) - 1, SAMPLE).round().astype(int))
+    sample, floor, share = spectra[chosen], noise[chosen], weight[chosen]
+    evidence = np.array([_evidence(log_likelihood(sample, floor, scene, bounded=False), share) for scene in candidates])
+    shape = len(SPHERICAL_UM), len(THICKNESSES_UM), len(DELTA_SCALES)
+    by_scale = evidence.sum(axis=1).reshape(shape).max(axis=(0, 1))
+    best = max((s for s in range(len(candidates)) if candidates[s].delta_scale == 1), key=lambda s: evidence[s].sum())
+    return SceneFit(candidates[best], *_peak(by_scale))
+
+
+def _evidence(likelihood: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(N,) logarithm of the mean likelihood over all offsets."""
+    top = likelihood.max(axis=1)
+    return np.asarray(weight * (top + np.log(np.exp(likelihood - top[:, None]).mean(axis=1))))
+
+
+def _peak(by_scale: np.ndarray) -> tuple[float, float]:
+    """Top of the parabola through the highest evidence, and the width that it has."""
+    best = int(np.argmax(by_scale))
+    if best in (0, len(by_scale) - 1):
+        return DELTA_SCALES[best] / DELTA_BIAS, float("nan")
+    left, middle, right = by_scale[best - 1 : best + 2]
+    curvature = max(2 * middle - left - right, 1e-9)
+    step = DELTA_SCALES[1] - DELTA_SCALES[0]
+    top = DELTA_SCALES[best] + step * 0.5 * float(right - left) / curvature
+    return top / DELTA_BIAS, step / float(np.sqrt(curvature)) / DELTA_BIAS
+
+
+SMOOTH_CELLS = 0.5
+"""Deviation of the Gaussian that pools the evidence of neighbouring cells."""
+SURFACE_CELLS = 3.0
+"""Deviation of the Gaussian that the focal surface's local plane is fitted with."""
+SURFACE_SD_UM = 0.35
+"""How far a cell's focus lies from the plane through its neighbourhood."""
+MODEL_SD_UM = 0.2
+"""Scatter of the offsets about the truth that no cell's own evidence shows: the section's depth, the model."""
+ROUNDS = 3
+
+
+def surface(likelihood: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets on a smooth focal surface.
+
+    Parameters
+    ----------
+    likelihood : (R, K, len(OFFSETS_UM)) float array
+    weight : (R, K) float array
+        0 on glass.
+
+    Returns
+    -------
+    focal_offset_um, sd_um : (R, K) float64 arrays
+        Without evidence of its own a cell takes its neighbourhood's.
+    """
+    weighted = likelihood * weight[..., None]
+    pooled = np.stack(
+        [gaussian_filter(weighted[..., n], SMOOTH_CELLS, mode="constant") for n in range(likelihood.shape[-1])], axis=-1
+    )
+    prior = np.zeros(likelihood.shape[:2])
+    prior_sd = np.full(likelihood.shape[:2], 2 * REACH_UM)
+    mean, sd = _moments(pooled, prior, prior_sd)
+    for _ in range(ROUNDS):
+        plane, plane_sd = _local_plane(mean, np.where(weight > 0, 1 / (sd**2 + SURFACE_SD_UM**2), 0))
+        mean, sd = _moments(pooled, plane, np.hypot(plane_sd, SURFACE_SD_UM))
+    return mean, np.hypot(sd, MODEL_SD_UM)
+
+
+def _moments(likelihood: np.ndarray, prior: np.ndarray, prior_sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Top of the offset's posterior, by a parabola between the grid's offsets, and the deviation about it."""
+    log = likelihood - 0.5 * ((OFFSETS_UM - prior[..., None]) / prior_sd[..., None]) ** 2
+    best = np.clip(log.argmax(axis=-1), 1, log.shape[-1] - 2)
+    left, middle, right = (np.take_along_axis(log, (best + k)[..., None], axis=-1)[..., 0] for k in (-1, 0, 1))
+    bend = np.maximum(2 * middle - left - right, 1e-6)
+    top = OFFSETS_UM[best] + STEP_UM * np.clip(0.5 * (right - left) / bend, -1, 1)
+    chance = np.exp(log - log.max(axis=-1, keepdims=True))
+    chance /= chance.sum(axis=-1, keepdims=True)
+    variance = (chance * (OFFSETS_UM - top[..., None]) ** 2).sum(axis=-1)
+    return top, np.sqrt(variance)
+
+
+def _local_plane(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted least squares of a plane about each cell: its height there, and the height's standard error.
+
+    Cells that lie far from their neighbourhood's mean plane of the round before count little.
+    """
+    y, x = np.mgrid[: values.shape[0], : values.shape[1]].astype(float)
+
+    def sums(field: np.ndarray) -> np.ndarray:
+        return np.asarray(gaussian_filter(field, SURFACE_CELLS, mode="constant", truncate=4))
+
+    w = sums(weight) + 1e-9
+    my, mx, mv = sums(weight * y) / w, sums(weight * x) / w, sums(weight * values) / w
+    yy, xx, yx = (
+        sums(weight * y * y) / w - my * my,
+        sums(weight * x * x) / w - mx * mx,
+        sums(weight * y * x) / w - my * mx,
+    )
+    yv, xv = sums(weight * y * values) / w - my * mv, sums(weight * x * values) / w - mx * mv
+    ridge = 0.5  # square cells: a neighbourhood without extent has no slope
+    yy, xx = yy + ridge, xx + ridge
+    determinant = yy * xx - yx**2
+    by, bx = (xx * yv - yx * xv) / determinant, (yy * xv - yx * yv) / determinant
+    plane = mv + by * (y - my) + bx * (x - mx)
+    away = ((y - my) ** 2 * xx - 2 * (y - my) * (x - mx) * yx + (x - mx) ** 2 * yy) / determinant
+    area = 4 * np.pi * SURFACE_CELLS**2
+    return np.clip(plane, -REACH_UM, REACH_UM), np.sqrt((1 + away) / (w * area))
+
+
+def at_offsets(table: np.ndarray, focal_offset_um: np.ndarray) -> np.ndarray:
+    """Rows of a scene's table, (n, C, BANDS), between its offsets: (…, C, BANDS)."""
+    place = np.clip((focal_offset_um + REACH_UM) / STEP_UM, 0, len(OFFSETS_UM) - 1)
+    below = np.minimum(place.astype(int), len(OFFSETS_UM) - 2)
+    share = (place - below)[..., None, None]
+    return np.asarray(table[below] * (1 - share) + table[below + 1] * share)
+
+
+def scene_at(scene: Scene, focal_offset_um: np.ndarray) -> Scene:
+    """The scene at offsets, (N,), in place of `OFFSETS_UM`."""
+    tables = ("low", "high", "common", "copy_low", "copy_high", "to_low", "to_high")
+    found: dict[str, Any] = {name: at_offsets(getattr(scene, name), focal_offset_um) for name in tables}
+    return replace(scene, **found)

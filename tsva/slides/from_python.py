@@ -1,0 +1,85 @@
+"""Whole slides from Python: what ``tsva.refocus_slide`` calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tsva.errors import UserError
+from tsva.slides.opening import SlideInput, open_two_planes
+from tsva.slides.slide_results import shares, write_results
+from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
+from tsva.slides.source import ArrayPlanes, TwoPlanes
+
+
+def refocus_slide(
+    model: str | Path,
+    out: str | Path,
+    *,
+    low: str | Path | np.ndarray | None = None,
+    high: str | Path | np.ndarray | None = None,
+    stack: str | Path | None = None,
+    planes: tuple[int, int] | None = None,
+    z_um: tuple[float, float] | None = None,
+    delta_um: float | None = None,
+    pixel_um: float | None = None,
+    lossless: bool = False,
+    quality: int = 98,
+    threads: int = 1,
+    results: str | Path | None = None,
+) -> dict[str, float]:
+    """Restore a whole slide from two focal planes and write it as a pyramid (docs/slides.md).
+
+    A call that was broken off goes on where it was when it is repeated.
+
+    Parameters
+    ----------
+    model : str or Path
+        ``model.ckpt`` of the train stage.
+    out : str or Path
+        The pyramid, ``*.ome.tif``.
+    low, high : str, Path or (Y, X, C) uint8 array
+        The planes, as two files or two arrays.
+    stack : str or Path
+        Both planes in one file, in place of these.
+    planes : (int, int)
+        The shots of a stack, counted from 1.
+    z_um : (float, float)
+        Their positions, in place of `planes`.
+    delta_um : float
+        Half of the distance between the planes; a stack's positions tell it.
+    pixel_um : float
+        Size of a pixel in the specimen, where the file is wrong or silent; arrays need it.
+    lossless : bool
+        Deflate in place of JPEG.
+    quality : int
+        Of JPEG, 4:4:4.
+    threads : int
+    results : str or Path, optional
+        Folder for maps, verdicts and pictures; none are written without.
+
+    Returns
+    -------
+    dict of str to float
+        Share of the slide's cells of each verdict.
+
+    Raises
+    ------
+    UserError
+        If too little is said, or something is missing, damaged, or does not fit the model.
+    """
+
+    def restored(two: TwoPlanes) -> RestoredSlide:
+        return refocus_planes(two, Path(model), Path(out), SlideOptions(lossless, quality, threads))
+
+    if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
+        if pixel_um is None or delta_um is None:
+            raise UserError("arrays", got="no pixel_um or no delta_um", wanted="both", do="Give them.")
+        done = restored(ArrayPlanes(low, high, pixel_um, delta_um))
+    else:
+        one, two, both = (Path(file) if isinstance(file, str | Path) else None for file in (low, high, stack))
+        told = SlideInput(one, two, both, planes, z_um, delta_um=delta_um, pixel_um=pixel_um)
+        with open_two_planes(told) as opened:
+            done = restored(opened)
+    return write_results(done, Path(results)) if results is not None else shares(done)

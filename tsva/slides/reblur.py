@@ -1,0 +1,81 @@
+"""Whether a restored image, blurred again, gives the shots back: by cell, from the cells' spectra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+
+from tsva.restoration.fusion.bands import BANDS
+from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.cell_spectra import MODES, cells_of, window_and_rings
+from tsva.slides.focal_offsets import Scene
+
+USED = slice(1, BANDS)
+"""Bands that count: below lies what window and lamp do."""
+MODEL_SHARE = 0.01
+"""Power that blurring a cell by one transfer function gets wrong: its offset varies, its edges see the neighbours."""
+
+
+@dataclass(frozen=True)
+class Reblur:
+    """By cell.
+
+    Attributes
+    ----------
+    residual : (R, K) float64 array
+        Root of the mean, over bands and shots, of what is left of a shot's power, over what noise and model explain:
+        about 1 where the result explains both shots.
+    difference : (R, K) float64 array
+        Root mean square difference of result and nearer shot, images in [0, 1].
+    """
+
+    residual: np.ndarray
+    difference: np.ndarray
+
+
+def reblurred(
+    low: np.ndarray, high: np.ndarray, restored: np.ndarray, noise: np.ndarray, near_high: np.ndarray, scene: Scene
+) -> Reblur:
+    """Blur a result to both shots and compare.
+
+    Parameters
+    ----------
+    low, high, restored : (Y, X, C) float32 arrays
+        Of whole cells, in [0, 1].
+    noise : (R, K, C) float array
+        Variance of a shot's noise.
+    near_high : (R, K) bool array
+        Whether the high shot is the nearer one.
+    scene : Scene
+        At each cell's own offset: (R * K, C, BANDS) arrays.
+
+    Notes
+    -----
+    With R the result's transform and g the regression of a shot on the in-focus image, Σ K H₀ Hᵢ / Σ K H₀ H₀, what is
+    left of a shot Y is |Y|² - 2 g Re Y R* + g² |R|², summed over a band.
+    """
+    window, rings = window_and_rings()
+    shots = [cells_of(image) for image in (low, high, restored)]
+    levels = [cells.mean(axis=(-2, -1), keepdims=True) for cells in shots]
+    one, two, back = (scipy.fft.rfft2((cells - level) * window) for cells, level in zip(shots, levels, strict=True))
+
+    def bands(product: np.ndarray) -> np.ndarray:
+        return product.reshape(*product.shape[:3], -1) @ rings
+
+    own = bands(np.abs(back) ** 2)
+    shape = own.shape
+    modes = np.array(MODES, float)[USED]
+    share = modes / (1 + modes / 40)
+    total = np.zeros(shape[:2])
+    for shot, to_shot in ((one, scene.to_low), (two, scene.to_high)):
+        g = to_shot.reshape(shape)
+        power = bands(np.abs(shot) ** 2)
+        left = power - 2 * g * bands((shot * np.conj(back)).real) + g**2 * own
+        explained = noise[..., None] + MODEL_SHARE * power
+        total += ((np.maximum(left, 0) / explained)[..., USED] @ share).mean(axis=-1) / share.sum() / 2
+    near = np.where(near_high[..., None, None, None], shots[1], shots[0])
+    difference = np.sqrt(np.square(near - shots[2]).mean(axis=(2, 3, 4), dtype=np.float64))
+    assert shots[0].shape[-1] == CELL_PX
+    return Reblur(np.sqrt(total), difference)

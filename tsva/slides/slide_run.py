@@ -1,0 +1,193 @@
+"""A slide from its two planes to its files: survey, plan, tiles, pyramid, resumed where it broke off."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from tsva.restoration.checkpoint import Checkpoint, load
+from tsva.restoration.pair_network import PairNetwork
+from tsva.settings.optics import OpticsSettings
+from tsva.slides.digests import digest_of_file, digest_of_values
+from tsva.slides.engine import SlideEngine, assemble, before_picture, judged_cells, restore_tiles
+from tsva.slides.journal import open_journal
+from tsva.slides.plane_alignment import align, margin_px
+from tsva.slides.pyramid_file import SlideFacts
+from tsva.slides.resampled import at_pixel_size
+from tsva.slides.slide_plan import SlidePlan
+from tsva.slides.source import TwoPlanes
+from tsva.slides.survey import Survey
+from tsva.slides.surveyor import survey
+from tsva.slides.tile_restorers import constants_of, restorer_of
+from tsva.slides.trust import Judge
+from tsva.slides.workplace import workplace
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SlideOptions:
+    """How a slide is written and computed.
+
+    Attributes
+    ----------
+    lossless : bool
+        Deflate in place of JPEG.
+    quality : int
+        Of JPEG, 4:4:4.
+    threads : int
+        Of the CPU.
+    core_px : int or None
+        Edge of the tiles that go through the network, a multiple of 512; None: what its runtime is fastest with.
+    """
+
+    lossless: bool = False
+    quality: int = 98
+    threads: int = 1
+    core_px: int | None = None
+
+
+@dataclass(frozen=True)
+class RestoredSlide:
+    """What became of a slide.
+
+    Attributes
+    ----------
+    out : Path
+        The pyramid.
+    survey : Survey
+    cells : dict of str to (R, K, …) array
+        What was judged of each cell; ``verdict`` among them.
+    before : (Y, X, C) uint8 array
+        The nearer shot as captured, as small as a page wants it.
+    network : str
+    """
+
+    out: Path
+    survey: Survey
+    cells: dict[str, np.ndarray]
+    before: np.ndarray
+    network: str
+
+
+class _Aligner:
+    """`tsva.slides.plane_alignment.align` with a survey."""
+
+    def __init__(self, measured: Survey) -> None:
+        self._survey, self.margin_px = measured, margin_px(measured)
+
+    def __call__(self, low: np.ndarray, high: np.ndarray, y: int, x: int) -> tuple[np.ndarray, np.ndarray]:
+        return align(low, high, self._survey, y, x)
+
+
+def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOptions) -> RestoredSlide:
+    """Restore a slide from its two planes and write it as a pyramid.
+
+    What is finished lies in ``OUT.unfinished`` until all is done; the same call goes on where it broke off and gives
+    the same file.
+
+    Parameters
+    ----------
+    planes : TwoPlanes
+        Resampled to the model's pixel size where theirs is another one.
+    model : Path
+        A checkpoint of the train stage.
+    out : Path
+        Ends in ``.ome.tif``.
+    options : SlideOptions
+
+    Raises
+    ------
+    UserError
+        If the model does not fit, the unfinished work is of other inputs, another process restores the slide, or the
+        source breaks off.
+    """
+    torch.set_num_threads(options.threads)
+    held = load(model)
+    planes = at_pixel_size(planes, held.pixel_um)
+    held.check_fits(model, planes.where, planes.pixel_um, planes.channels, planes.delta_um)
+    network = _on_its_device(held.restored_network())
+    with workplace(out) as folder:
+        plan, measured = _planned(planes, held, network, digest_of_file(model), options, folder)
+        restorer = restorer_of(network, planes.channels, measured, plan.constants, options.threads)
+        if restorer.runtime != plan.runtime:
+            log.warning("%s was begun with %s, and goes on with %s", out, plan.runtime, restorer.runtime)
+        judge = Judge(measured, held.offset_max_um)
+        engine = SlideEngine(planes, measured, restorer, _Aligner(measured), judge, plan.core_px)
+        with open_journal(folder / "tiles.journal", plan.digest) as journal:
+            pixels = planes.shape[0] * planes.shape[1]
+            with tqdm(total=pixels, desc=f"restore {out.name}", unit="px", unit_scale=True, disable=None) as bar:
+                restore_tiles(engine, plan, journal, bar.update)
+            cells = judged_cells(journal, measured)
+            before = before_picture(journal, planes.shape, planes.channels)
+            facts = SlideFacts(planes.pixel_um, planes.magnification, planes.icc_profile, _provenance(plan))
+            assemble(plan, journal, facts, out)
+    return RestoredSlide(out, measured, cells, before, held.network)
+
+
+def _on_its_device(network: PairNetwork[Any]) -> PairNetwork[Any]:
+    return network.to("cuda") if torch.cuda.is_available() else network
+
+
+def _planned(
+    planes: TwoPlanes,
+    held: Checkpoint,
+    network: PairNetwork[Any],
+    model: str,
+    options: SlideOptions,
+    folder: Path,
+) -> tuple[SlidePlan, Survey]:
+    """The plan of the first start, or a fresh one after a survey."""
+    fixed = {
+        "source": planes.digest,
+        "model": model,
+        "lossless": options.lossless,
+        "quality": options.quality,
+        "tsva": version("tsva"),
+    }
+    file, surveyed = folder / "plan.json", folder / "survey.npz"
+    if file.exists():
+        plan = SlidePlan.load(file)
+        plan.check_same(folder, **fixed, **({"core_px": options.core_px} if options.core_px else {}))
+        log.info("%s: going on where it broke off", folder)
+        return plan, Survey.load(surveyed)
+    optics = OpticsSettings.model_validate(held.optics).model_copy(update={"pixel_um": planes.pixel_um})
+    measured = survey(planes, optics=optics)
+    measured.save(surveyed)
+    constants = constants_of(network, planes, measured)
+    restorer = restorer_of(network, planes.channels, measured, constants, options.threads)
+    plan = SlidePlan(
+        **fixed,  # type: ignore[arg-type]
+        network=held.network,
+        shape=planes.shape,
+        channels=planes.channels,
+        pixel_um=planes.pixel_um,
+        delta_um=planes.delta_um,
+        core_px=options.core_px or restorer.core_px,
+        runtime=restorer.runtime,
+        constants=constants,
+        survey=digest_of_file(surveyed),
+    )
+    plan.save(file)
+    return plan, measured
+
+
+def _provenance(plan: SlidePlan) -> dict[str, str]:
+    """How a pyramid was made: nothing that tells which slide it was made of."""
+    settings = {name: value for name, value in asdict(plan).items() if name not in ("source", "survey", "constants")}
+    return {
+        "software": f"tsva {plan.tsva}",
+        "network": plan.network,
+        "model": plan.model,
+        "runtime": plan.runtime,
+        "delta_um": f"{plan.delta_um:g}",
+        "compression": plan.codec.name,
+        "settings": digest_of_values(settings),
+    }

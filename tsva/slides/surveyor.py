@@ -1,0 +1,305 @@
+"""The one pass over both planes of a slide that measures it, in blocks, cell by cell.
+
+What is measured of a cell depends on its own tile of `plane_shift.TILE_PX` pixels alone, and tiles are counted from the
+slide's corner: blocks of any size give the same survey.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from tqdm import tqdm
+
+from tsva.restoration.fusion.bands import BANDS
+from tsva.settings.optics import OpticsSettings
+from tsva.slides.cell_grid import CELL_PX, CellGrid
+from tsva.slides.cell_spectra import MODES, measure_cells
+from tsva.slides.focal_offsets import (
+    OFFSETS_UM,
+    Scene,
+    SceneFit,
+    fit_scene,
+    log_likelihood,
+    scene_at,
+    scenes,
+    specimen_power,
+    surface,
+)
+from tsva.slides.plane_shift import TILE_PX, tile_shift
+from tsva.slides.shift_field import TRUSTED_PX, WINDOW_PX, fit_field
+from tsva.slides.source import TwoPlanes
+from tsva.slides.survey import Survey
+
+BLOCK_PX = 1024
+"""Edge of the blocks that are read at a time."""
+PER_TILE = TILE_PX // CELL_PX
+LEAST_STRUCTURE = 2.0
+"""A cell is tissue where its spectrum above `STRUCTURE_BANDS[0]` holds so many times the noise's power."""
+STRUCTURE_BANDS = slice(1, 7)
+FAINTEST = 0.06
+"""Or where it is darker than glass by this share."""
+KNOWN_SD_UM = 0.6
+"""Offsets are called known up to this standard deviation."""
+SAME_SHIFT_PX = 0.3
+"""Where the shift was found to be another one than a cell's common spectrum was taken with, that spectrum is void."""
+NOISE_LEVELS = 12
+NOISE_QUANTILE = 0.2
+NOISE_BANDS = slice(BANDS - 2, BANDS)
+QUIETEST = 0.92
+"""Where that quantile of the lesser of two shots of pure noise lies. A cell's power in those bands scatters by 6.5 %;
+the lesser of two lies 0.56 of that below the mean and scatters by 0.83 of it; a fifth of the cells lies 0.84 of this
+lower."""
+ROW_CHUNK = 16
+
+
+def survey(planes: TwoPlanes, *, optics: OpticsSettings, block_px: int = BLOCK_PX, progress: bool = True) -> Survey:
+    """Measure a slide.
+
+    Parameters
+    ----------
+    planes : TwoPlanes
+    optics : OpticsSettings
+        Nominal optics. Their pixel size is replaced by the slide's.
+    block_px : int
+        Edge of the blocks that are read at a time, rounded up to whole tiles. Changes nothing but memory.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    Survey
+    """
+    optics = optics.model_copy(update={"pixel_um": planes.pixel_um})
+    height, width = planes.shape
+    grid = CellGrid(height, width)
+    held = _Held.empty(grid, planes.channels)
+    step = max(1, -(-block_px // TILE_PX)) * TILE_PX
+    places = [(y, x) for y in range(0, height, step) for x in range(0, width, step)]
+    for y, x in tqdm(places, desc="survey", unit="block", disable=None if progress else True):
+        tall, wide = min(step, height - y), min(step, width - x)
+        low, high = (_whole_tiles(shot) for shot in planes.read(y, x, tall, wide))
+        held.measure(y, x, low, high)
+    return _assembled(planes, optics, grid, held)
+
+
+def _whole_tiles(shot: np.ndarray) -> np.ndarray:
+    """Continued by reflection to whole tiles: beyond the slide's edges there is nothing."""
+    missing = [(0, -size % TILE_PX) for size in shot.shape[:2]]
+    return np.pad(shot, (*missing, (0, 0)), mode="symmetric") if any(after for _, after in missing) else shot
+
+
+@dataclass
+class _Held:
+    """What the pass keeps of each cell and tile; arrays cover whole tiles."""
+
+    level: np.ndarray
+    gradient: np.ndarray
+    spectra: np.ndarray
+    """Signed roots of the powers: half precision then holds six decades."""
+    used_shift: np.ndarray
+    tile_shift: np.ndarray
+    tile_error: np.ndarray
+
+    @classmethod
+    def empty(cls, grid: CellGrid, channels: int) -> _Held:
+        tiles = math.ceil(grid.height / TILE_PX), math.ceil(grid.width / TILE_PX)
+        cells = tiles[0] * PER_TILE, tiles[1] * PER_TILE
+        return cls(
+            np.zeros((2, *cells, channels), np.float32),
+            np.zeros((2, *cells), np.float32),
+            np.zeros((*cells, channels, 3, BANDS), np.float16),
+            np.zeros((*cells, 2), np.float32),
+            np.full((*tiles, 2), np.nan),
+            np.full(tiles, np.inf),
+        )
+
+    def measure(self, y: int, x: int, low: np.ndarray, high: np.ndarray) -> None:
+        """Take in a block of whole tiles."""
+        tiles = slice(y // TILE_PX, (y + low.shape[0]) // TILE_PX), slice(x // TILE_PX, (x + low.shape[1]) // TILE_PX)
+        cells = slice(y // CELL_PX, (y + low.shape[0]) // CELL_PX), slice(x // CELL_PX, (x + low.shape[1]) // CELL_PX)
+        grey_low, grey_high = (shot.mean(axis=2, dtype=np.float32) / 255 for shot in (low, high))
+        for i in range(low.shape[0] // TILE_PX):
+            for j in range(low.shape[1] // TILE_PX):
+                part = slice(i * TILE_PX, (i + 1) * TILE_PX), slice(j * TILE_PX, (j + 1) * TILE_PX)
+                place = tiles[0].start + i, tiles[1].start + j
+                self.tile_shift[place], self.tile_error[place] = tile_shift(grey_low[part], grey_high[part])
+        found = np.where((self.tile_error[tiles] < TRUSTED_PX)[..., None], self.tile_shift[tiles], 0)
+        shift = np.repeat(np.repeat(np.nan_to_num(found), PER_TILE, axis=0), PER_TILE, axis=1)
+        self.used_shift[cells] = shift
+        measures = measure_cells(low, high, shift)
+        self.level[0][cells], self.level[1][cells] = measures.level_low, measures.level_high
+        self.gradient[0][cells], self.gradient[1][cells] = measures.gradient_low, measures.gradient_high
+        self.spectra[cells] = np.sign(measures.spectra) * np.sqrt(np.abs(measures.spectra))
+
+
+def _powers(roots: np.ndarray) -> np.ndarray:
+    values = roots.astype(np.float32)
+    return np.asarray(values * np.abs(values))
+
+
+def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: _Held) -> Survey:
+    """From cells to the slide as a whole, and back."""
+    rows, columns = grid.shape
+    level, gradient = held.level[:, :rows, :columns], held.gradient[:, :rows, :columns]
+    spectra = held.spectra[:rows, :columns]
+    white, black = np.quantile(level[0], 0.98, axis=(0, 1)), level[0].min(axis=(0, 1))
+    noise = _noise_model(spectra, level.mean(axis=0))
+    floor = np.maximum(noise[:, 0] + noise[:, 1] * level.mean(axis=0), 1e-8)
+    glass = _glass(spectra, floor, level.min(axis=0), white)
+    field = fit_field(held.tile_shift, held.tile_error, (rows, columns), _window_of(planes, grid))
+    stale = np.abs(field.shift_px - held.used_shift[:rows, :columns]).max(axis=-1) > SAME_SHIFT_PX
+    usable = ~glass & ~stale
+    # a cell that the slide's edge cuts was filled up by reflection, whose spectrum is no tissue's
+    usable[grid.height // CELL_PX :], usable[:, grid.width // CELL_PX :] = False, False
+    fit = _fitted(spectra, floor, usable, scenes(optics, planes.delta_um, planes.channels))
+    offset_um, sd_um = _offsets(spectra, floor, usable, fit.scene)
+    copy_rmse = _copy_rmse(spectra, floor, offset_um, sd_um, fit.scene)
+    mean_squares = np.square(level.mean(axis=-1))
+    # noise adds twice its variance (of the mean of the channels) to the mean squared difference of two pixels
+    grey_noise = 2 * floor.mean(axis=-1) / planes.channels
+    sharp = np.maximum(gradient - grey_noise, 0) / np.maximum(mean_squares, 1e-6)
+    return Survey(
+        height=grid.height,
+        width=grid.width,
+        pixel_um=planes.pixel_um,
+        delta_um=planes.delta_um,
+        optics=optics,
+        glass=glass,
+        level=level[0],
+        sharpness_low=sharp[0],
+        sharpness_high=sharp[1],
+        focal_offset_um=offset_um.astype(np.float32),
+        focal_offset_sd_um=sd_um.astype(np.float32),
+        offset_known=~glass & (sd_um <= KNOWN_SD_UM),
+        copy_rmse=np.where(glass, np.nan, copy_rmse).astype(np.float32),
+        shift_px=field.shift_px.astype(np.float32),
+        misregistered=~glass & ~field.known,
+        noise=noise,
+        white=white.astype(float),
+        black=black.astype(float),
+        brightness=_brightness(level),
+        scale=field.scale,
+        thickness_um=fit.scene.thickness_um,
+        spherical_um=fit.scene.spherical_um,
+        delta_scale=fit.delta_scale,
+        delta_scale_sd=fit.delta_scale_sd,
+    )
+
+
+def _noise_model(spectra: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """(C, 2) variance of the noise at level 0, and its growth with the level.
+
+    Of cells of similar level the quietest fifth in the highest bands, where there is hardly any tissue left.
+    """
+    channels = level.shape[-1]
+    share = np.array(MODES[NOISE_BANDS], np.float32) / sum(MODES[NOISE_BANDS])
+    quiet = (np.square(spectra[..., :2, NOISE_BANDS].astype(np.float32)) @ share).min(axis=-1) / QUIETEST
+    found = np.zeros((channels, 2))
+    for channel in range(channels):
+        values, levels = quiet[..., channel].ravel(), level[..., channel].ravel()
+        edges = np.unique(np.quantile(levels, np.linspace(0, 1, NOISE_LEVELS + 1)))
+        where = np.clip(np.searchsorted(edges, levels, side="right") - 1, 0, max(len(edges) - 2, 0))
+        bins = [where == k for k in range(max(len(edges) - 1, 1)) if (where == k).sum() >= 5]
+        if not bins:
+            found[channel] = float(np.median(values)), 0.0
+            continue
+        x = np.array([levels[b].mean() for b in bins])
+        v = np.array([np.quantile(values[b], NOISE_QUANTILE) for b in bins])
+        weight = 1 / np.maximum(v, 1e-9)
+        if np.ptp(x) > 0.1 and len(x) > 2:
+            slope, start = np.polyfit(x, v, 1, w=weight)
+            if slope > 0 and start > 0:
+                found[channel] = start, slope
+                continue
+            if slope > 0:
+                found[channel] = 0.0, float(np.average(v / np.maximum(x, 0.05), weights=weight))
+                continue
+        found[channel] = float(np.average(v, weights=weight)), 0.0
+    return found
+
+
+def _glass(spectra: np.ndarray, floor: np.ndarray, level: np.ndarray, white: np.ndarray) -> np.ndarray:
+    """(R, K) bool: neither structure nor darkness."""
+    modes = np.array(MODES[STRUCTURE_BANDS], np.float32)
+    share = modes / modes.sum()
+    power = np.square(spectra[..., :2, STRUCTURE_BANDS].astype(np.float32)).max(axis=-2) @ share
+    busy = (power / floor).max(axis=-1) > LEAST_STRUCTURE
+    dark = (level < (1 - FAINTEST) * white).any(axis=-1)
+    return np.asarray(~(busy | dark))
+
+
+def _brightness(level: np.ndarray) -> np.ndarray:
+    """(C,) level of the high shot over that of the low one: the median over cells, half of which defocus brightens."""
+    return np.asarray(np.median(level[1] / np.maximum(level[0], 1e-3), axis=(0, 1)), dtype=float)
+
+
+def _window_of(planes: TwoPlanes, grid: CellGrid) -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
+    """Reads grey levels about a cell, by reflection beyond the slide's edges."""
+
+    def window(row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
+        first = [int(n) * CELL_PX - (WINDOW_PX - CELL_PX) // 2 for n in (row, column)]
+        inside = [(max(f, 0), min(f + WINDOW_PX, s)) for f, s in zip(first, (grid.height, grid.width), strict=True)]
+        (y0, y1), (x0, x1) = inside
+        margins = [(a - f, f + WINDOW_PX - b) for f, (a, b) in zip(first, inside, strict=True)]
+        shots = planes.read(y0, x0, y1 - y0, x1 - x0)
+        low, high = (np.pad(s.mean(axis=2, dtype=np.float32) / 255, margins, mode="symmetric") for s in shots)
+        return low, high
+
+    return window
+
+
+def _fitted(spectra: np.ndarray, floor: np.ndarray, usable: np.ndarray, candidates: Sequence[Scene]) -> SceneFit:
+    chosen = np.flatnonzero(usable)
+    # evenly over the slide; the scene needs hundreds of cells, not all
+    chosen = (
+        chosen[np.unique(np.linspace(0, max(len(chosen) - 1, 0), 2000).round().astype(int))] if len(chosen) else chosen
+    )
+    flat = _powers(spectra.reshape(-1, *spectra.shape[2:])[chosen])
+    return fit_scene(flat, floor.reshape(-1, floor.shape[-1])[chosen], np.ones(len(chosen)), candidates)
+
+
+def _offsets(spectra: np.ndarray, floor: np.ndarray, usable: np.ndarray, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """(R, K) offsets and standard deviations."""
+    rows, columns = usable.shape
+    likelihood = np.zeros((rows, columns, len(OFFSETS_UM)), np.float32)
+    for start in range(0, rows, ROW_CHUNK):
+        part = slice(start, start + ROW_CHUNK)
+        chosen = usable[part]
+        if chosen.any():
+            found = log_likelihood(_powers(spectra[part][chosen]), floor[part][chosen], scene, bounded=True)
+            likelihood[part][chosen] = found - found.max(axis=1, keepdims=True)
+    return surface(likelihood, usable.astype(np.float32))
+
+
+def _copy_rmse(
+    spectra: np.ndarray, floor: np.ndarray, offset_um: np.ndarray, sd_um: np.ndarray, scene: Scene
+) -> np.ndarray:
+    """(R, K) expected error of the nearer shot: what defocus takes off the cell's own spectrum, and the noise."""
+    rows, columns = offset_um.shape
+    share = np.array(MODES, np.float32) / CELL_PX**2
+    found = np.zeros((rows, columns))
+    for start in range(0, rows, ROW_CHUNK):
+        part = slice(start, start + ROW_CHUNK)
+        cells = _powers(spectra[part]).reshape(-1, *spectra.shape[2:])
+        noise, n = floor[part].reshape(-1, floor.shape[-1]), offset_um[part].ravel()
+        sd = sd_um[part].ravel()
+        blurred = np.zeros(len(n))
+        # the error grows faster than the offset's size: its mean over what the offset may be
+        for away, chance in ((-1.22, 1 / 4), (0, 1 / 2), (1.22, 1 / 4)):
+            at = np.abs(n) + away * sd
+            seen = scene_at(scene, np.where(n < 0, -1, 1) * at)
+            signal = specimen_power((cells[:, :, 0] + cells[:, :, 1])[:, None], noise[:, None, :, None], _one(seen))[
+                :, 0
+            ]
+            loss = np.where((n < 0)[:, None, None], seen.copy_high, seen.copy_low)
+            blurred += chance * ((signal * loss) @ share).mean(axis=-1)
+        found[part] = np.sqrt(blurred + noise.mean(axis=-1)).reshape(-1, columns)
+    return found
+
+
+def _one(scene: Scene) -> Scene:
+    """A scene at one offset a cell, as if that were the only one."""
+    return replace(scene, low=scene.low[:, None], high=scene.high[:, None])

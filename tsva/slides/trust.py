@@ -1,0 +1,208 @@
+"""Which cells of a restored slide are to be believed; all others are copied from the shot nearer to focus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.errors_expected import expected_errors
+from tsva.slides.focal_offsets import one_scene, scene_at
+from tsva.slides.reblur import reblurred
+from tsva.slides.survey import Survey
+
+
+class Verdict(IntEnum):
+    """What is made of a cell; all but `RESTORED` are copied."""
+
+    GLASS = 0
+    """No tissue."""
+    RESTORED = 1
+    """The restoration is expected to be better than the shot, and nothing speaks against it."""
+    DOUBTFUL = 2
+    """It is expected to be better, or the focus is unknown, and something speaks against it."""
+    COPIED_GOOD = 3
+    """The nearer shot is expected to be as good."""
+    COPIED_OUT_OF_RANGE = 4
+    """Farther out of focus than the network was trained for."""
+    MISREGISTERED = 5
+    """Where the planes lie on one another is not known well enough."""
+
+
+LEAST_GAIN_DB = 1.5
+"""Restored cells are expected to be better by this: of 0.5, 1, 1.5 and 2 the least with which no development slide of
+the nominal microscope had more than 2 % of its cells made worse by more than 0.5 dB (TSVA)."""
+LARGEST_RESIDUAL = 2.5
+"""Re-blurred, a result may differ from the shots by so many times what noise and model explain."""
+LARGEST_DELTA_ERROR = 0.11
+"""Relative difference of the planes' distance, as their spectra show it, from the stated one, above which no cell of a
+slide is believed. Optics that blur by so much more or less than the nominal ones look the same. Simulated slides of the
+nominal microscope lay within 0.05, one whose planes were 1.2 times the stated distance apart at 0.15."""
+
+
+@dataclass(frozen=True)
+class CellTrust:
+    """Cells of a tile, judged.
+
+    Attributes
+    ----------
+    row, column : int
+        Of the first cell.
+    verdict : (r, k) uint8 array
+        Codes of `Verdict`.
+    values : dict of str to (r, k) float32 arrays
+        `expected_rmse` (of the restoration), `copy_rmse`, `reblur_residual`; NaN on glass.
+    """
+
+    row: int
+    column: int
+    verdict: np.ndarray
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class Judge:
+    """Judges the cells of restored tiles.
+
+    Parameters
+    ----------
+    survey : Survey
+    offset_max_um : float
+        Largest focal offset that the network was trained for.
+    """
+
+    def __init__(self, survey: Survey, offset_max_um: float) -> None:
+        self.survey, self.offset_max_um = survey, offset_max_um
+        self._scene = one_scene(
+            survey.optics, survey.delta_um, survey.channels, survey.thickness_um, survey.spherical_um
+        )
+        off = abs(survey.delta_scale - 1)
+        self.slide_is_doubtful = bool(off > LARGEST_DELTA_ERROR)  # NaN, without evidence, is no doubt
+
+    def __call__(
+        self,
+        low: np.ndarray,
+        high: np.ndarray,
+        restored: np.ndarray,
+        expected_error: np.ndarray | None,
+        y: int,
+        x: int,
+    ) -> CellTrust:
+        """Judge the cells that lie wholly in a tile.
+
+        Parameters
+        ----------
+        low, high : (Y, X, C) uint8 arrays
+            Aligned shots.
+        restored : (Y, X, C) float32 array
+            In [0, 1].
+        expected_error : (Y, X) float32 array or None
+            The network's, where it has one.
+        y, x : int
+            Upper left corner of the tile on the slide.
+
+        Returns
+        -------
+        CellTrust
+            Of each cell by its own pixels alone.
+        """
+        survey = self.survey
+        cells = survey.grid.within(y, x, *low.shape[:2])
+        shape = tuple(part.stop - part.start for part in cells)
+        if 0 in shape:
+            return CellTrust(cells[0].start, cells[1].start, np.zeros(shape, np.uint8))
+        one, two, back = (_cut(image, cells, y, x) for image in (low, high, restored))
+        one, two = one / np.float32(255), two / np.float32(255)
+        offset_um, near_high = survey.focal_offset_um[cells], survey.high_is_nearer()[cells]
+        level = (one + two).reshape(shape[0], CELL_PX, shape[1], CELL_PX, -1).mean(axis=(1, 3)) / 2
+        noise = np.maximum(survey.noise[:, 0] + survey.noise[:, 1] * level, 1e-8)
+        scene = scene_at(self._scene, offset_um.ravel())
+        blurred = reblurred(one, two, back, noise, near_high, scene)
+        own = None
+        if expected_error is not None:
+            squares = _cut(np.square(expected_error)[..., None], cells, y, x)[..., 0]
+            own = np.sqrt(squares.reshape(shape[0], CELL_PX, shape[1], CELL_PX).mean(axis=(1, 3)))
+        survey_copy = survey.copy_rmse[cells]
+        noise_rms = np.sqrt(noise.mean(axis=-1))
+        restoring, copying = expected_errors(own, survey_copy, blurred, noise_rms, offset_um, survey.delta_um)
+        verdict = self._verdicts(cells, restoring, copying, blurred.residual)
+        values = {"expected_rmse": restoring, "copy_rmse": copying, "reblur_residual": blurred.residual}
+        glass = survey.glass[cells]
+        values = {name: np.where(glass, np.nan, value).astype(np.float32) for name, value in values.items()}
+        return CellTrust(cells[0].start, cells[1].start, verdict, values)
+
+    def _verdicts(
+        self, cells: tuple[slice, slice], restoring: np.ndarray, copying: np.ndarray, residual: np.ndarray
+    ) -> np.ndarray:
+        survey = self.survey
+        size_um, sd_um = np.abs(survey.focal_offset_um[cells]), survey.focal_offset_sd_um[cells]
+        better = 20 * np.log10(copying / restoring) >= LEAST_GAIN_DB
+        # from the last rule to the first, so that the first one that applies stands
+        verdict = np.where(better, Verdict.RESTORED, Verdict.COPIED_GOOD)
+        verdict[better & (residual > LARGEST_RESIDUAL)] = Verdict.DOUBTFUL
+        verdict[size_um + sd_um > self.offset_max_um] = Verdict.COPIED_OUT_OF_RANGE
+        verdict[~survey.offset_known[cells]] = Verdict.DOUBTFUL
+        if self.slide_is_doubtful:
+            verdict[:] = Verdict.DOUBTFUL
+        verdict[survey.misregistered[cells]] = Verdict.MISREGISTERED
+        verdict[survey.glass[cells]] = Verdict.GLASS
+        return np.asarray(verdict, np.uint8)
+
+    def weights(self, verdicts: np.ndarray) -> np.ndarray:
+        """`weights`."""
+        return weights(verdicts)
+
+
+def weights(verdicts: np.ndarray) -> np.ndarray:
+    """How much of the restoration goes into each pixel; the rest is the nearer shot.
+
+    Parameters
+    ----------
+    verdicts : (r + 2, k + 2) uint8 array
+        Codes of r by k cells and one more on each side (at the slide's edges, the outermost cells again).
+
+    Returns
+    -------
+    (r * CELL_PX, k * CELL_PX) float32 array
+        0 in cells that are not restored; in restored ones 1, falling to 0 towards neighbours that are not: nothing
+        that is not believed gets in.
+    """
+    believed = (verdicts == Verdict.RESTORED).astype(np.float32)
+    padded = np.pad(believed, 1, mode="edge")
+    # a knot at each cell's middle, edge and corner: the least of the cells that it touches
+    rows, columns = believed.shape
+    corner = np.minimum.reduce([padded[i : i + rows + 1, j : j + columns + 1] for i in (0, 1) for j in (0, 1)])
+    across = np.minimum(padded[:-1, 1:-1], padded[1:, 1:-1])
+    along = np.minimum(padded[1:-1, :-1], padded[1:-1, 1:])
+    knots = np.empty((2 * rows + 1, 2 * columns + 1), np.float32)
+    knots[0::2, 0::2], knots[0::2, 1::2], knots[1::2, 0::2], knots[1::2, 1::2] = corner, across, along, believed
+    knots = knots[2:-2, 2:-2]
+    half = CELL_PX // 2
+    share = (np.arange(half, dtype=np.float32) + 0.5) / half
+    ramp = share * share * (3 - 2 * share)
+    down = (knots[:-1, None] * (1 - ramp[:, None]) + knots[1:, None] * ramp[:, None]).reshape(-1, knots.shape[1])
+    return np.asarray((down[:, :-1, None] * (1 - ramp) + down[:, 1:, None] * ramp).reshape(len(down), -1), np.float32)
+
+
+def assemble(parts: Sequence[CellTrust], survey: Survey) -> dict[str, np.ndarray]:
+    """Whole-grid arrays, (R, K), of tiles' cells: `verdict`, and what `CellTrust.values` holds."""
+    shape = survey.grid.shape
+    whole: dict[str, np.ndarray] = {"verdict": np.zeros(shape, np.uint8)}
+    for part in parts:
+        rows = slice(part.row, part.row + part.verdict.shape[0])
+        columns = slice(part.column, part.column + part.verdict.shape[1])
+        whole["verdict"][rows, columns] = part.verdict
+        for name, value in part.values.items():
+            whole.setdefault(name, np.full(shape, np.nan, np.float32))[rows, columns] = value
+    return whole
+
+
+def _cut(image: np.ndarray, cells: tuple[slice, slice], y: int, x: int) -> np.ndarray:
+    """The cells' pixels, float32; cells that the slide's edge cuts are filled up by reflection."""
+    first, stop = ([edge * CELL_PX for edge in (part.start, part.stop)] for part in cells)
+    top, left = first[0] - y, stop[0] - x
+    part = image[top : first[1] - y, left : stop[1] - x].astype(np.float32)
+    missing = [(0, first[1] - first[0] - part.shape[0]), (0, stop[1] - stop[0] - part.shape[1])]
+    return np.pad(part, (*missing, (0, 0)), mode="symmetric") if any(after for _, after in missing) else part
