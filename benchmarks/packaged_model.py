@@ -44,7 +44,7 @@ def scores(method: NetworkMethod, results: Path, delta_um: float, optics: Optics
         patches = read_table(table)
         truth = _truth(table.with_name("patches.npy"), patches) if len(patches) else None
         for index in range(len(patches)):
-            if truth is None or not truth.has_clean[index]:
+            if truth is None or not truth.has_clean[index] or not len(truth.shots):
                 continue
             target = np.asarray(truth.clean[index])
             offsets = truth.focal_offset_um[index][:MOST_PAIRS]
