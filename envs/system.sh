@@ -4,7 +4,8 @@
 #   accounting  slurmdbd mariadb-server             the same with accounting
 #   imagej      imagej xvfb                         tests/unit/count/test_imagej_live.py: counts by ImageJ itself
 #   vips        libvips-tools                       pyramids by another program
-# usage: bash envs/system.sh [slurm] [accounting] [imagej] [vips]     (none named: slurm imagej vips)
+#   browser     chromium fonts-dejavu-core          tests/unit/report/test_report_browser.py: the report in a real browser
+# usage: bash envs/system.sh [slurm] [accounting] [imagej] [vips] [browser]     (none named: slurm imagej vips browser)
 # Installs by apt-get alone and starts no service.
 set -euo pipefail
 
@@ -13,8 +14,9 @@ declare -A packages=(
   [accounting]="slurm-wlm munge slurmdbd mariadb-server"
   [imagej]="imagej xvfb"
   [vips]="libvips-tools"
+  [browser]="chromium fonts-dejavu-core"
 )
-[ $# -gt 0 ] || set -- slurm imagej vips
+[ $# -gt 0 ] || set -- slurm imagej vips browser
 wanted=()
 for what in "$@"; do
   if [ -z "${packages[$what]:-}" ]; then

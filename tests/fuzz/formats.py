@@ -19,6 +19,7 @@ GOLDEN = TESTS / "golden"
 sys.path.insert(0, str(TESTS / "unit" / "readers"))
 from dicom_files import write_dicom  # noqa: E402
 from ndpi_files import Page, write_ndpi  # noqa: E402
+from vendor_files import write_lif, write_nd2  # noqa: E402
 
 Whole = bytes | dict[str, bytes]
 """A file, or a folder's files by their paths."""
@@ -41,7 +42,20 @@ def whole_formats() -> dict[str, Whole]:
         "dicom": (GOLDEN / "slide.dcm").read_bytes(),
         **_written(planes, deep),
         **_czi(planes),
+        **_vendors(planes[..., 0], deep),
     }
+
+
+def _vendors(planes: np.ndarray, deep: np.ndarray) -> dict[str, bytes]:
+    """Leica's and Nikon's, where their libraries are installed."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        if importlib.util.find_spec("liffile") is not None:
+            found["lif"] = write_lif(path, planes[..., None], 0.345e-6, 0.5e-6).read_bytes()
+        if importlib.util.find_spec("nd2") is not None:
+            found["nd2"] = write_nd2(path, deep, 0.345, 0.5).read_bytes()
+    return found
 
 
 def _folder(archive: Path) -> dict[str, bytes]:

@@ -45,7 +45,7 @@ def whole_files() -> dict[str, Whole]:
         own = Path(folder) / "own.ome.tif"
         write_stack(own, Stack(planes, np.arange(3) * 0.5, 0.345))
         files["own"] = own.read_bytes()
-    for kind in ("PNG", "JPEG"):
+    for kind in ("PNG", "JPEG", "BMP"):
         with io.BytesIO() as file:
             Image.fromarray(planes[0]).save(file, kind)
             files[kind] = file.getvalue()

@@ -23,7 +23,7 @@ from tsva.settings.report import ReportSettings
 from tsva.settings.sheet import parse_sheet
 from tsva.storage.arrays import read_array, read_json
 from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import read_table
+from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 SHEET_COLUMNS = {"slide", "role", "sample", "source", "tissue", "stain", "microscope"}
@@ -65,7 +65,7 @@ def command(
     sheet: Path | None,
     out: Path,
 ) -> None:
-    """Evaluate the tables of the stages before: summary.json, and the pictures that the report shows."""
+    """Evaluate the tables of the stages before: summary.json, tables, and the pictures that the report shows."""
     from tsva.evaluation.images import Images
     from tsva.evaluation.summary import evaluate
 
@@ -88,11 +88,15 @@ def command(
         run=run,
         seed=seed,
         advice=_advice(results / "advise"),
+        jobs=_jobs(results / "benchmarks"),
     )
     images = Images()
-    summary, pictures = evaluate(inputs, images)
+    summary, pictures, tables = evaluate(inputs, images)
     with fresh_folder(out) as folder:
         (folder / "summary.json").write_text(_as_text(summary), encoding="utf-8")
+        (folder / "tables").mkdir()
+        for name, table in tables.items():
+            write_table(folder / "tables" / f"{name}.tsv", table)
         (folder / "images").mkdir()
         for name, content in images.files.items():
             (folder / "images" / name).write_bytes(content)
@@ -145,6 +149,19 @@ def _advice(folder: Path) -> Advice | None:
     return Advice(read_table(folder / "delta.tsv"), read_json(folder / "summary.json"))
 
 
+def _jobs(folder: Path) -> pd.DataFrame | None:
+    """The benchmark files of jobs that have ended, `<stage>/<job>.tsv`; those that cannot be read are left out."""
+    rows = []
+    for path in sorted(folder.glob("*/*.tsv")):
+        try:
+            table = pd.read_csv(path, sep="\t", na_values=["-", "NA"], usecols=["s", "max_rss", "cpu_time"])
+        except (OSError, ValueError) as error:
+            log.warning("%s: not read (%s)", path, error)
+            continue
+        rows.append(table.tail(1).astype(float).assign(stage=path.parent.name))
+    return pd.concat(rows, ignore_index=True) if rows else None
+
+
 def _slides(results: Path, datasets: Iterable[str], sheet: Path | None) -> list[Slide]:
     """Slides of the sheet; else those that the tables of pairs name; without these, those that focus has judged."""
     names = ("train", *datasets, "excluded")
@@ -164,18 +181,24 @@ def _slides(results: Path, datasets: Iterable[str], sheet: Path | None) -> list[
 
 def _slide(results: Path, row: dict[Any, Any], left_out: pd.DataFrame | None, patches: pd.DataFrame) -> Slide:
     name = str(row["slide"])
-    ingest, focus = results / "ingest" / name / "fields.tsv", results / "focus" / name
+    ingest, focus = results / "ingest" / name, results / "focus" / name
     return Slide(
         name=name,
         **{key: row.get(key) or None for key in SHEET_COLUMNS - {"slide"}},
-        ingest=read_table(ingest) if ingest.exists() else None,
+        ingest=_table(ingest / "fields.tsv"),
         focus=read_json(focus / "summary.json") if (focus / "summary.json").exists() else None,
-        fields=read_table(focus / "fields.tsv") if (focus / "fields.tsv").exists() else None,
+        fields=_table(focus / "fields.tsv"),
+        levels=_table(ingest / "planes.tsv"),
+        planes=_table(focus / "planes.tsv"),
         excluded=None if left_out is None else left_out[left_out["slide"] == name],
         patches=patches if len(patches) else None,
         stacks=read_array(results / patches["array"].iloc[0]) if len(patches) else None,
         surfaces=_surfaces(results / "simulate" / name) if len(patches) else {},
     )
+
+
+def _table(path: Path) -> pd.DataFrame | None:
+    return read_table(path) if path.exists() else None
 
 
 def _surfaces(folder: Path) -> dict[str, np.ndarray]:

@@ -107,11 +107,11 @@ def _summary(report: Path | None) -> dict[str, Any] | None:
         return None
     try:
         summary: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-        if summary["version"] == 2:
+        if summary["version"] == 3:
             return summary
         got = f"version {summary['version']}"
     except (OSError, ValueError, KeyError, TypeError) as error:
         got = f"{type(error).__name__}: {error}"
     raise UserError(
-        str(report), got=got, wanted="the report's summary.json of version 2", do="Give results/report/summary.json."
+        str(report), got=got, wanted="the report's summary.json of version 3", do="Give results/report/summary.json."
     )

@@ -23,6 +23,7 @@ COMMANDS = {
     "count": "tsva.cli.count",
     "evaluate": "tsva.cli.evaluate",
     "report": "tsva.cli.report",
+    "compare": "tsva.cli.compare",
     "first-look": "tsva.cli.first_look",
     "inspect": "tsva.cli.inspect",
     "doctor": "tsva.cli.doctor",

@@ -14,7 +14,7 @@ from tsva.storage.arrays import read_json
 from tsva.storage.atomic import fresh_folder
 
 log = logging.getLogger(__name__)
-VERSION = 2
+VERSION = 3
 """Of the summary's layout that the templates show."""
 
 
@@ -25,9 +25,9 @@ VERSION = 2
     required=True,
     help="Folder that tsva evaluate wrote.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for index.html and summary.json.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the pages, figures and tables.")
 def command(evaluation: Path, out: Path) -> None:
-    """Write index.html, and summary.json beside it, from what the stage evaluate found; nothing is computed anew."""
+    """Write pages, figures and tables from what the stage evaluate found; nothing is computed anew."""
     from tsva.report.page import render
 
     summary, pictures = (read_json(evaluation / name) for name in ("summary.json", "images/index.json"))
@@ -38,11 +38,16 @@ def command(evaluation: Path, out: Path) -> None:
             wanted=f"version {VERSION}",
             do="Run the stage evaluate again.",
         )
-    page = render(summary, pictures, partial(_content, evaluation / "images"))
+    pages = render(summary, pictures, partial(_content, evaluation / "images"))
     with fresh_folder(out) as folder:
-        (folder / "index.html").write_text(page, encoding="utf-8")
+        (folder / "index.html").write_text(pages.index, encoding="utf-8")
+        (folder / "inputs.html").write_text(pages.inputs, encoding="utf-8")
+        (folder / "figures").mkdir()
+        for name, content in pages.figures.items():
+            (folder / "figures" / name).write_bytes(content)
+        shutil.copytree(evaluation / "tables", folder / "tables")
         shutil.copyfile(evaluation / "summary.json", folder / "summary.json")
-    log.info("wrote %s (%.1f MB)", out / "index.html", len(page) / 1e6)
+    log.info("wrote %s (%.1f MB) and %d figure files", out / "index.html", len(pages.index) / 1e6, len(pages.figures))
 
 
 def _content(folder: Path, name: str) -> bytes:

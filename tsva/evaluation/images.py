@@ -12,6 +12,8 @@ BARS_UM = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 """Lengths that a scale bar may have."""
 QUALITY = 88
 """Of pictures that are looked at and not measured."""
+MAP_QUALITY = 80
+"""Of maps, whose colours change slowly."""
 
 
 def scale_bar(width_um: float) -> dict[str, float]:
@@ -31,10 +33,19 @@ class Images:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self._numbers: dict[str, int] = {}
 
     def jpeg(self, name: str, image: np.ndarray) -> str:
         """Add an image, (Y, X, 1 or 3) uint8, as a JPEG (small, colours at full resolution); the file's name."""
         return self._add(name, _image(image), "JPEG", quality=QUALITY, subsampling=0, optimize=True)
+
+    def webp(self, name: str, image: np.ndarray, quality: int = QUALITY) -> str:
+        """Add an image, (Y, X, 1 or 3) uint8, as a WebP: a quarter of the PNG's size; the file's name."""
+        return self._add(name, _image(image).convert("RGB"), "WEBP", quality=quality, method=4)
+
+    def mapped(self, name: str, indices: np.ndarray, colours: np.ndarray) -> str:
+        """Add indices, (Y, X) uint8, in colours, (256, 3) uint8, as a WebP; the file's name."""
+        return self.webp(name, colours[indices], MAP_QUALITY)
 
     def png(self, name: str, image: np.ndarray) -> str:
         """Add an image, (Y, X, 1 or 3) uint8, as a PNG, every pixel as it is; the file's name."""
@@ -50,7 +61,8 @@ class Images:
         """Encode a picture; further pictures of one name are numbered."""
         buffer = io.BytesIO()
         image.save(buffer, kind, **options)
-        number = sum(file.rsplit("_", 1)[0] == name for file in self.files)
+        number = self._numbers.get(name, 0)
+        self._numbers[name] = number + 1
         file = f"{name}_{number}.{kind.lower()}"
         self.files[file] = buffer.getvalue()
         return file

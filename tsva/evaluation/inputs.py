@@ -73,6 +73,10 @@ class Slide:
         `focus/<slide>/summary.json`.
     fields : DataFrame or None
         `focus/<slide>/fields.tsv`.
+    levels : DataFrame or None
+        `ingest/<slide>/planes.tsv`: brightness of each plane.
+    planes : DataFrame or None
+        `focus/<slide>/planes.tsv`: sharpness, shift and scale of each plane.
     excluded : DataFrame or None
         `pairs/<slide>/excluded.tsv`.
     tissue, stain, microscope : str or None
@@ -92,6 +96,8 @@ class Slide:
     ingest: pd.DataFrame | None = None
     focus: Mapping[str, Any] | None = None
     fields: pd.DataFrame | None = None
+    levels: pd.DataFrame | None = None
+    planes: pd.DataFrame | None = None
     excluded: pd.DataFrame | None = None
     tissue: str | None = None
     stain: str | None = None
@@ -111,7 +117,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything; `train` and `run` are printed as they come."""
+    """Everything; `train` and `run` are printed as they come, `jobs` are what `run_times` takes."""
 
     datasets: Sequence[DataSet]
     slides: Sequence[Slide]
@@ -124,3 +130,4 @@ class Inputs:
     run: Mapping[str, Any]
     seed: int
     advice: Advice | None = None
+    jobs: pd.DataFrame | None = None

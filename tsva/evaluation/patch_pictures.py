@@ -15,6 +15,7 @@ from tsva.evaluation.images import Images, scale_bar
 from tsva.evaluation.inputs import DataSet, Inputs
 from tsva.evaluation.names import NOTHING, drawn, lead_of, method_name
 from tsva.settings.pairs import PairsSettings
+from tsva.settings.report import ReportSettings
 
 WHERE = (
     "dataset",
@@ -37,6 +38,9 @@ ERROR_MAP = "cividis"
 """Even steps of lightness, and the same to a colour-blind reader."""
 MAPPED_SHARE = 0.995
 """The scale's end: this share of all pixels shown lies below it."""
+TYPICAL = 1.5
+"""Size of the offset at which each sample's example is shown, in standard deviations of focal positions."""
+MOST_SAMPLES = 12
 RULE = (
     "The first example is the patch and offset at which {name} gained least over Y1 as captured (or lost most) in all "
     "strict columns; the others are, at offsets spread over the strict columns, the patches whose gain is the median."
@@ -47,25 +51,26 @@ RULE_NOTHING = (
 )
 
 
-def choose_examples(dataset: DataSet, number: int, pairs: PairsSettings) -> list[dict[str, Any]]:
-    """Example patches of a data set: the worst of all, then medians at offsets spread over the strict columns.
+def choose_examples(dataset: DataSet, report: ReportSettings, pairs: PairsSettings) -> list[dict[str, Any]]:
+    """Example patches of a data set: the worst, medians over the strict columns, further worst ones, and each sample's.
 
     Parameters
     ----------
     dataset : DataSet
         Scores of the methods, and the patches' table.
-    number : int
-        How many examples.
+    report : ReportSettings
+        `examples`: how many examples the first two kinds have; `worst`: how many further patches of least gain.
     pairs : PairsSettings
         Which offsets there are.
 
     Returns
     -------
     list of dict
-        `patch` (row of the data set's table), its names, `focal_offset_um`, `why` (worst, median), `gain_db` (of the
-        lead
-        method over Y1; None without one) and `scores` (a row a method).
+        `patch` (row of the data set's table), its names, `focal_offset_um`, `why` (worst, median, or sample: the
+        median of a sample at a moderate offset), `gain_db` (of the lead method over Y1; None without one) and `scores`
+        (a row a method). No pair occurs twice.
     """
+    number = report.examples
     lead = lead_of(dataset.methods)
     grids = {method: _grid(result.scores, len(dataset.patches), pairs) for method, result in dataset.methods.items()}
     if number == 0 or NOTHING not in grids:
@@ -81,7 +86,38 @@ def choose_examples(dataset: DataSet, number: int, pairs: PairsSettings) -> list
         place = pairs.offsets_um.index(delta)
         ranked = np.argsort(merit[:, place], kind="stable")[: np.isfinite(merit[:, place]).sum()]
         chosen.append(("median", int(ranked[(len(ranked) - 1) // 2]), place))
+    chosen += _worst(merit, strict, report.worst, {patch for _, patch, _ in chosen[:1]})
+    chosen += _of_samples(dataset, merit, strict, pairs)
+    pair = {(patch, place): why for why, patch, place in reversed(chosen)}
+    chosen = [(why, *found) for found, why in reversed(pair.items())]
     return [_example(dataset, grids, why, patch, pairs.offsets_um[place], place) for why, patch, place in chosen]
+
+
+def _worst(merit: np.ndarray, strict: Sequence[int], number: int, known: set[int]) -> list[tuple[str, int, int]]:
+    """Patches of least gain, each at the strict offset at which it gains least."""
+    columns = merit[:, list(strict)]
+    least = np.where(
+        np.isfinite(columns).any(axis=1), np.nanmin(np.where(np.isnan(columns), np.inf, columns), axis=1), np.inf
+    )
+    order = [int(patch) for patch in np.argsort(least, kind="stable") if np.isfinite(least[patch])]
+    patches = [patch for patch in order if patch not in known][:number]
+    return [("worst", patch, strict[int(np.nanargmin(columns[patch]))]) for patch in patches]
+
+
+def _of_samples(
+    dataset: DataSet, merit: np.ndarray, strict: Sequence[int], pairs: PairsSettings
+) -> list[tuple[str, int, int]]:
+    """The median of each sample, at the strict offset whose size is nearest to `TYPICAL` standard deviations."""
+    wanted = TYPICAL * pairs.offset_sd_um
+    place = min(strict, key=lambda column: (abs(abs(pairs.offsets_um[column]) - wanted), pairs.offsets_um[column]))
+    found = []
+    for sample in list(dict.fromkeys(dataset.patches["sample"]))[:MOST_SAMPLES]:
+        patches = np.flatnonzero((dataset.patches["sample"] == sample).to_numpy())
+        known = patches[np.isfinite(merit[patches, place])]
+        if len(known):
+            ranked = known[np.argsort(merit[known, place], kind="stable")]
+            found.append(("sample", int(ranked[(len(ranked) - 1) // 2]), place))
+    return found
 
 
 def rule(dataset: DataSet) -> str:
@@ -174,12 +210,12 @@ def example_pictures(
         "colours": images.palette(f"{name}_scale", np.arange(256, dtype=np.uint8)[None], colours),
         "rows": [
             {
-                "target": images.png(f"{name}_target", target),
+                "target": images.webp(f"{name}_target", target),
                 "methods": [
                     {
                         "method": method,
-                        "image": images.png(f"{name}_{method}", image),
-                        "error": images.palette(f"{name}_{method}_error", _scaled(image, target, top), colours),
+                        "image": images.webp(f"{name}_{method}", image),
+                        "error": images.mapped(f"{name}_{method}_error", _scaled(image, target, top), colours),
                     }
                     for method, image in restored.items()
                 ],
@@ -270,9 +306,9 @@ def segmentation_pictures(
     return {
         "rows": [
             {
-                "image": images.png(f"{dataset.name}_counted", image),
+                "image": images.webp(f"{dataset.name}_counted", image),
                 "mask": images.png(f"{dataset.name}_counted_mask", _mask(segment(image, inputs.count))),
-                "outlines": images.png(f"{dataset.name}_counted_outlines", _outlined(image, particles)),
+                "outlines": images.webp(f"{dataset.name}_counted_outlines", _outlined(image, particles)),
             }
             for image, particles in zip(shown, found, strict=True)
         ],

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tsva.evaluation import paper, slides
+from tsva.evaluation.answer import answers
 from tsva.evaluation.images import Images
 from tsva.evaluation.inputs import Advice, DataSet, Inputs, Training
 from tsva.evaluation.names import CONTROLS, NOTHING, OURS, lead_of, method_name
@@ -21,6 +22,9 @@ from tsva.evaluation.patch_pictures import (
     segmentation_pictures,
 )
 from tsva.evaluation.point_spread import lateral_pictures, point_spread
+from tsva.evaluation.quality import quality
+from tsva.evaluation.run_times import run_times
+from tsva.evaluation.slide_facts import slide_facts, slide_pictures
 from tsva.evaluation.slide_pictures import choose_fields, choose_stacks, field_pictures, stack_pictures
 from tsva.evaluation.statistics.counts import count_rows, nuclei_rows
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
@@ -28,7 +32,7 @@ from tsva.evaluation.statistics.scores import comparison_rows, score_rows
 from tsva.evaluation.verdict import verdicts
 from tsva.settings.methods import NETWORK_NAMES
 
-VERSION = 2
+VERSION = 3
 """Of summary.json's layout; docs/summary.md says what changed."""
 TRAINING_FACTS = (
     "parameters",
@@ -44,7 +48,16 @@ TRAINING_FACTS = (
 LOG_COLUMNS = ("step", "training_loss", "verification_loss", "verification_psnr_db", "verification_y1_psnr_db")
 
 
-def evaluate(inputs: Inputs, images: Images) -> tuple[dict[str, Any], dict[str, Any]]:
+KEPT: dict[str, set[tuple[str, str | None]]] = {
+    "scores": {("strict", "captured"), ("folded", "captured")},
+    "comparisons": {("strict", "captured")},
+    "counts": {("paper", None)},
+    "nuclei": set(),
+}
+"""Protocols and targets whose rows of single samples stay in the summary, as the page shows them; tables have all."""
+
+
+def evaluate(inputs: Inputs, images: Images) -> tuple[dict[str, Any], dict[str, Any], dict[str, pd.DataFrame]]:
     """Evaluate a run.
 
     Parameters
@@ -61,11 +74,16 @@ def evaluate(inputs: Inputs, images: Images) -> tuple[dict[str, Any], dict[str, 
     pictures : dict
         Where the pictures belong, by names of their files: `examples` (by data set, as `example_pictures` returns),
         `segmentations` (by data set: the rows of `segmentation_pictures`), `stacks`, `fields` (as `stack_pictures` and
-        `field_pictures` return) and `optics` (lateral planes of the point spread function).
+        `field_pictures` return), `slides` (as `slide_pictures`) and `optics` (lateral planes of the point spread
+        function).
+    tables : dict of str to DataFrame
+        All rows of scores, comparisons, counts and nuclei, those of single samples too.
     """
     pairs, slides_ = inputs.pairs, inputs.slides
     summary = summarise(inputs)
-    chosen = {d.name: choose_examples(d, inputs.report.examples, pairs) for d in inputs.datasets}
+    tables = {part: pd.DataFrame(summary[part]) for part in KEPT}
+    summary |= {part: [row for row in summary[part] if _is_kept(part, row)] for part in KEPT}
+    chosen = {d.name: choose_examples(d, inputs.report, pairs) for d in inputs.datasets}
     examples = {d.name: example_pictures(d, chosen[d.name], pairs, images) for d in inputs.datasets}
     counted = {d.name: choose_segmentation(d, chosen[d.name]) for d in inputs.datasets}
     segmented = {d.name: segmentation_pictures(d, counted[d.name], inputs, images) for d in inputs.datasets}
@@ -89,9 +107,20 @@ def evaluate(inputs: Inputs, images: Images) -> tuple[dict[str, Any], dict[str, 
         "segmentations": {name: found["rows"] for name, found in segmented.items()},
         "stacks": stack_pictures(slides_, stacks, pairs, images),
         "fields": field_pictures(slides_, fields, pairs.z_step_um, images),
+        "slides": slide_pictures(slides_, images),
         "optics": lateral_pictures(inputs.optics, pairs.delta_um, images),
     }
-    return {**summary, **tidy(shown)}, tidy(pictures)
+    return {**summary, **tidy(shown)}, tidy(pictures), tables
+
+
+def _is_kept(part: str, row: Mapping[str, Any]) -> bool:
+    """Whether a row stays in the summary: all samples together, and what the page shows sample by sample."""
+    if row["sample"] is None:
+        return True
+    of_average = part in ("scores", "comparisons") and row["protocol"] == "strict"
+    if of_average and row["focal_offset_um"] is not None:
+        return False
+    return (row["protocol"], row.get("target")) in KEPT[part]
 
 
 def summarise(inputs: Inputs) -> dict[str, Any]:
@@ -105,16 +134,21 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
     Returns
     -------
     dict
-        As docs/summary.md lists; numbers are finite or None, so that it can be written as strict JSON.
+        As docs/summary.md lists; numbers are finite or None, so that it can be written as strict JSON. The rows of
+        `KEPT` are all there, those of single samples too.
     """
     datasets = [_dataset(dataset, inputs) for dataset in inputs.datasets]
     scores, comparisons = _records(_scores(inputs)), _records(_comparisons(inputs))
     training = [_training(training, inputs.train) for training in inputs.training]
     nuclei = _records(_nuclei(inputs))
-    verdict = verdicts(datasets, scores, comparisons, nuclei, training, inputs.pairs, inputs.report.confidence)
+    confidence = inputs.report.confidence
+    verdict = verdicts(datasets, scores, comparisons, nuclei, training, inputs.pairs, confidence)
+    facts, found = tidy(slide_facts(inputs.slides)), tidy(slides.focus(inputs.slides, inputs.pairs))
     return tidy(
         {
             "version": VERSION,
+            "answer": answers(datasets, comparisons, verdict, confidence),
+            "quality": quality(datasets, facts, found, training),
             "verdict": verdict,
             "datasets": datasets,
             "methods": _methods(inputs.datasets),
@@ -124,14 +158,16 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
             "nuclei": nuclei,
             "offsets": _records(_offsets(inputs)),
             "errors": _records(_errors(inputs)),
-            "focus": slides.focus(inputs.slides, inputs.pairs),
+            "inputs": facts,
+            "focus": found,
             "shift": slides.shift(inputs.slides),
             "excluded": slides.excluded(inputs.slides),
             "training": training,
+            "run_times": run_times(inputs.jobs),
             "paper": {"table1": paper.table1(), "table2": paper.table2(), "table3": paper.table3()},
             "settings": {
                 "seed": inputs.seed,
-                "report": inputs.report.model_dump(include={"confidence", "examples"}),
+                "report": inputs.report.model_dump(include={"confidence", "examples", "worst"}),
                 "pairs": inputs.pairs.model_dump(),
                 "optics": inputs.optics.model_dump(),
                 "count": inputs.count.model_dump(),
@@ -251,6 +287,7 @@ def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
                 baseline=baseline,
                 pairs=inputs.pairs,
                 report=inputs.report,
+                samples=baseline == NOTHING,
             )
             for method, baseline in paired
         ]

@@ -150,8 +150,12 @@ def _placeholder(values: list[str], after: str) -> str:
     if AFTER_NM.match(after):
         return sign + "{z_nm}"
     whole = all(re.fullmatch(rf"{SIGN}\d+", value) for value in values)
-    signed = not sign and any(value[0] in f"+{MINUSES}" for value in values)
-    return sign + ("{z_index}" if whole and not signed and not AFTER_UM.match(after) else "{z}")
+    return sign + ("{z_index}" if whole and not AFTER_UM.match(after) else "{z}")
+
+
+def is_unit_guessed(pattern: str) -> bool:
+    """Whether nothing in the names says that their numbers are micrometres."""
+    return "{z}" in pattern and AFTER_UM.match(pattern.partition("{z}")[2].lstrip()) is None
 
 
 def _written(

@@ -19,6 +19,8 @@ LEAST_DIFFERENCE = 0.005
 """Of neighbours, over their brightness: below, all planes look alike."""
 STILL = 0.8
 """Differences between pictures of one plane over those to the next plane, below which a plane was taken repeatedly."""
+LONGEST_PERIOD, MOST_COMPARED = 64, 1000
+"""Planes after which repetition is looked for, and planes that are compared: a header may tell of thousands."""
 LEAST_REPEATED = 4
 """Planes of which repeated pictures can be told."""
 MOST_CHANNELS, JUMP = 4, 2.0
@@ -44,7 +46,7 @@ def as_stack(planes: Iterable[np.ndarray], names: Sequence[str], where: str) -> 
         neighbours are: channels or points of time were stored between them.
     """
     seen: dict[tuple[int, ...], int] = {}
-    samples = []
+    samples: list[np.ndarray] = []
     for number, plane in enumerate(planes):
         sample = _sample(plane)
         if np.ptp(sample) > 0:
@@ -57,7 +59,8 @@ def as_stack(planes: Iterable[np.ndarray], names: Sequence[str], where: str) -> 
                     do="Take one of them out, or export the stack again.",
                 )
             seen[key] = number
-        samples.append(sample)
+        if len(samples) < MOST_COMPARED:
+            samples.append(sample)
         yield plane
     if len(samples) >= LEAST_PLANES and len({sample.shape for sample in samples}) == 1:
         _check_repeats(np.stack(samples), where)
@@ -87,12 +90,14 @@ def _period(samples: list[np.ndarray]) -> int | None:
     if count < LEAST_PLANES or len({sample.shape for sample in samples}) > 1:
         return None
     stack = _at_one_brightness(np.stack(samples))
-    apart = [float(np.abs(stack[k:] - stack[:-k]).mean()) for k in range(1, count // 2 + 1)]
-    if apart[0] <= LEAST_DIFFERENCE:
+    # channels one by one repeat after a part of all planes
+    periods = {*range(1, min(LONGEST_PERIOD, count // 2) + 1), *(count // n for n in range(2, MOST_CHANNELS + 1))}
+    apart = {k: float(np.abs(stack[k:] - stack[:-k]).mean()) for k in sorted(periods)}
+    if apart[1] <= LEAST_DIFFERENCE:
         return None
-    best = int(np.argmin(apart))
-    if best > 0 and apart[best] < MUCH_LIKER * apart[0]:
-        return best + 1
+    best = min(apart, key=lambda k: apart[k])
+    if best > 1 and apart[best] < MUCH_LIKER * apart[1]:
+        return best
     return _jumps(np.abs(np.diff(stack, axis=0)).mean(axis=(1, 2)))
 
 

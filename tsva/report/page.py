@@ -1,11 +1,13 @@
-"""The page: the summary put into words, tables and pictures, in one file that needs nothing else."""
+"""The pages: the summary put into words, tables and pictures, in files that need nothing else."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,43 +17,83 @@ from markupsafe import Markup
 from PIL import Image
 
 from tsva.evaluation import names
-from tsva.report import figures
+from tsva.report import figures, run_figures
+from tsva.report.book import Book
+from tsva.report.curves import curve
+from tsva.report.figure_parts import FIGURES
 from tsva.report.tables import count_table, dataset_tables, nuclei_table, table1
 
+DRAWN_BY = (figures, run_figures)
+"""Modules whose figures the templates call: importing them makes these known."""
 TEMPLATES = Path(__file__).parent / "templates"
+INSIDE = {"style": "css", "script": "js"}
+"""What stands inside each page, and the kind of its file."""
 LISTED = 200
 """Left-out fields and patches named one by one; summary.json names them all."""
 
 
-def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], read: Callable[[str], bytes]) -> str:
-    """Write the page.
+@dataclass(frozen=True)
+class Pages:
+    """What a report consists of.
+
+    Attributes
+    ----------
+    index, inputs : str
+        HTML with styles, scripts and pictures inside.
+    figures : dict of str to bytes
+        SVG, PDF and CSV files of the figures on these pages.
+    """
+
+    index: str
+    inputs: str
+    figures: dict[str, bytes]
+
+
+def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], read: Callable[[str], bytes]) -> Pages:
+    """Write the pages.
 
     Parameters
     ----------
     summary, pictures : mapping
-        As :func:`tsva.evaluation.summary.evaluate` returns: every number of the page comes from the summary.
+        As :func:`tsva.evaluation.summary.evaluate` returns: every number of the pages comes from the summary.
     read : callable
         Content of a picture by the name of its file.
 
     Returns
     -------
-    str
-        HTML with styles and pictures inside; names from the data are escaped.
+    Pages
+        Names from the data are escaped.
     """
-    return (
-        _environment(read, matched=summary["focus"]["brightness"]["matched"])
-        .get_template("index.html.jinja")
-        .render(
-            summary=summary,
-            pictures=pictures,
-            datasets=[_dataset(summary, dataset, pictures) for dataset in summary["datasets"]],
-            stacks=list(zip(summary["stacks_shown"], pictures["stacks"], strict=True)),
-            fields=list(zip(summary["fields_shown"], pictures["fields"]["fields"], strict=True)),
-            heights=pictures["fields"],
-            listed=LISTED,
-            style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
-        )
-    )
+    book = Book(FIGURES)
+    made = environment(read, book, matched=summary["focus"]["brightness"]["matched"])
+    datasets = [_dataset(summary, dataset, pictures) for dataset in summary["datasets"]]
+    facts = {
+        "summary": summary,
+        "pictures": pictures,
+        "datasets": datasets,
+        "shown": _shown(summary, datasets),
+        "simulated": any(dataset["has_clean"] for dataset in datasets),
+        "roles_of_slides": Counter(row["role"] for row in summary["inputs"]),
+        "stacks": list(zip(summary["stacks_shown"], pictures["stacks"], strict=True)),
+        "fields": list(zip(summary["fields_shown"], pictures["fields"]["fields"], strict=True)),
+        "heights": pictures["fields"],
+        "listed": LISTED,
+        **{name: Markup((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8")) for name, kind in INSIDE.items()},
+    }
+    index, inputs = (made.get_template(f"{name}.html.jinja").render(facts) for name in ("index", "inputs"))
+    return Pages(index, inputs, book.files)
+
+
+def _shown(summary: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The pair of pictures of the first screen: the first median of the first data set, before and after."""
+    for dataset, answer in zip(datasets, summary["answer"], strict=True):
+        rows = dataset["pictures"]["rows"] if dataset["pictures"] else []
+        for example, row in zip(dataset["examples"], rows, strict=True):
+            images = {picture["method"]: picture["image"] for picture in row["methods"]}
+            if example["why"] == "median" and names.NOTHING in images and answer["method"] in images:
+                before, after = (images[method] for method in (names.NOTHING, answer["method"]))
+                return {"example": example, "before": before, "after": after, "method": answer["method"]}
+    return None
 
 
 def _dataset(summary: Mapping[str, Any], dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,15 +116,16 @@ def _dataset(summary: Mapping[str, Any], dataset: Mapping[str, Any], pictures: M
     }
 
 
-def _environment(read: Callable[[str], bytes], matched: Sequence[str]) -> Environment:
-    environment = Environment(
+def environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str]) -> Environment:
+    """What templates can use: filters of numbers and names, figures of the book, and the slides that were `matched`."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "plain": names.plain,
         "signed": names.signed,
         "offset": names.offset,
@@ -93,12 +136,15 @@ def _environment(read: Callable[[str], bytes], matched: Sequence[str]) -> Enviro
         "percent": names.percent,
         "pretty": lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1),
         "embedded": lambda name: _embedded(name, read(name)),
+        "zip": lambda ours, theirs: list(zip(ours, theirs, strict=True)),
+        "with_x": lambda lines, x: [(x, line) for line in lines],
+        "numbered": lambda values: (list(range(1, len(values) + 1)), values),
         "pixels": lambda name: np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB")),
     }
-    environment.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": figures.DELTA_METHODS}
-    environment.globals |= {"figures": figures.FIGURES, "worse_db": names.WORSE_DB}
-    environment.globals["matched"] = matched
-    return environment
+    made.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": run_figures.DELTA_METHODS}
+    made.globals |= {"figures": book, "worse_db": names.WORSE_DB, "curve": curve}
+    made.globals["matched"] = matched
+    return made
 
 
 def _embedded(name: str, content: bytes) -> str:

@@ -14,5 +14,7 @@ class ReportSettings(Section, key="report"):
     """Probability with which an interval over slides is to hold the true mean."""
     examples: int = Field(default=4, ge=0, le=40)
     """Example patches shown per data set."""
+    worst: int = Field(default=8, ge=0, le=40)
+    """Further patches shown per data set: those at which the lead method gained least over Y1 as captured."""
     first_look: bool = True
     """Write results/first_look/index.html early: pictures of one slide while the run goes on."""

@@ -34,6 +34,9 @@ class Settings(Section):
     """Where every draw begins."""
     checkpoint: str | None = None
     """A trained network (model.ckpt) for slides of role refocus; none: the first network trained here."""
+    compare: tuple[str, ...] = ()
+    """Working folders of earlier runs: `snakemake compared` sets this run beside them. The first is what all others are
+    compared with."""
     fetch: FetchSettings = FetchSettings()
     optics: OpticsSettings = OpticsSettings()
     acquisition: AcquisitionSettings = AcquisitionSettings()

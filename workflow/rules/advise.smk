@@ -6,6 +6,8 @@ rule advise:
         summary="results/advise/summary.json",
     log:
         "logs/advise.log",
+    benchmark:
+        "results/benchmarks/advise/advise.tsv"
     conda:
         ENV
     resources:

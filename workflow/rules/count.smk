@@ -11,6 +11,8 @@ rule count:
         "results/count/{dataset}/{method}.tsv",
     log:
         "logs/count/{dataset}_{method}.log",
+    benchmark:
+        "results/benchmarks/count/{dataset}_{method}.tsv"
     conda:
         ENV
     threads: share_of_cores(counted_tables(), cluster=1)

@@ -4,8 +4,13 @@ rule evaluate:
         tables=expand(
             "results/pairs/{table}.tsv", table=["train", "excluded", *plan.datasets]
         ),
-        ingest=expand("results/ingest/{slide}/fields.tsv", slide=plan.paired),
+        ingest=expand(
+            "results/ingest/{slide}/{table}.tsv",
+            slide=plan.paired,
+            table=["fields", "planes"],
+        ),
         focus=expand("results/focus/{slide}/summary.json", slide=plan.paired),
+        planes=expand("results/focus/{slide}/planes.tsv", slide=plan.paired),
         patches=expand("results/pairs/{slide}/patches.npy", slide=plan.paired),
         simulated=truth_of(plan.paired),
         advice="results/advise/summary.json",
@@ -25,9 +30,12 @@ rule evaluate:
         ),
     output:
         summary="results/evaluate/{report}/summary.json",
+        tables=directory("results/evaluate/{report}/tables"),
         images=directory("results/evaluate/{report}/images"),
     log:
         "logs/evaluate/{report}.log",
+    benchmark:
+        "results/benchmarks/evaluate/{report}.tsv"
     conda:
         ENV
     resources:
@@ -38,6 +46,7 @@ rule evaluate:
             "evaluate",
             "report.confidence",
             "report.examples",
+            "report.worst",
             "acquisition",
             "pairs",
             "optics",

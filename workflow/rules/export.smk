@@ -9,6 +9,8 @@ rule export:
         card="results/export/{network}/README.md",
     log:
         "logs/export/{network}.log",
+    benchmark:
+        "results/benchmarks/export/{network}.tsv"
     conda:
         ENV
     resources:

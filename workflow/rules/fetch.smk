@@ -6,6 +6,8 @@ rule fetch:
         deviations="results/fetch/deviations.tsv",
     log:
         "logs/fetch.log",
+    benchmark:
+        "results/benchmarks/fetch/fetch.tsv"
     localrule: True  # compute nodes often reach no network
     conda:
         ENV

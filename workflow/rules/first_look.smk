@@ -7,6 +7,8 @@ rule first_look:
         shots="results/first_look/shots.jpg",
     log:
         "logs/first_look.log",
+    benchmark:
+        "results/benchmarks/first_look/first_look.tsv"
     priority: 5  # within the first minute
     conda:
         ENV
@@ -34,6 +36,8 @@ rule first_look_method:
         picture="results/first_look/{network}.jpg",
     log:
         "logs/first_look/{network}.log",
+    benchmark:
+        "results/benchmarks/first_look/{network}.tsv"
     priority: 3
     conda:
         ENV

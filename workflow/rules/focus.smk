@@ -9,6 +9,8 @@ rule focus:
         summary="results/focus/{slide}/summary.json",
     log:
         "logs/focus/{slide}.log",
+    benchmark:
+        "results/benchmarks/focus/{slide}.tsv"
     priority: first_slide_first
     conda:
         ENV

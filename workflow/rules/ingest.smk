@@ -11,6 +11,8 @@ rule ingest:
         stacks=directory("results/ingest/{slide}/stacks"),
     log:
         "logs/ingest/{slide}.log",
+    benchmark:
+        "results/benchmarks/ingest/{slide}.tsv"
     priority: first_slide_first
     conda:
         ENV

@@ -15,6 +15,8 @@ rule pairs:
         draws="results/pairs/{slide}/continuous.tsv",
     log:
         "logs/pairs/{slide}.log",
+    benchmark:
+        "results/benchmarks/pairs/{slide}.tsv"
     priority: first_slide_first
     conda:
         ENV
@@ -54,6 +56,8 @@ rule split:
         excluded="results/pairs/excluded.tsv",
     log:
         "logs/split.log",
+    benchmark:
+        "results/benchmarks/split/split.tsv"
     conda:
         ENV
     resources:

@@ -11,6 +11,8 @@ rule refocus:
         scores="results/refocus/{dataset}/{method}/scores.tsv",
     log:
         "logs/refocus/{dataset}_{method}.log",
+    benchmark:
+        "results/benchmarks/refocus/{dataset}_{method}.tsv"
     wildcard_constraints:
         method="|".join(plan.whole),
     priority: 1  # before what counts its images
@@ -40,6 +42,8 @@ use rule refocus as refocus_batch with:
         temp(directory("results/refocus_batch/{dataset}/{method}/{batch}")),
     log:
         "logs/refocus/{dataset}_{method}_{batch}.log",
+    benchmark:
+        "results/benchmarks/refocus/{dataset}_{method}_{batch}.tsv"
     wildcard_constraints:
         method="|".join(plan.batched) or "none",
     params:
@@ -63,6 +67,8 @@ rule gather:
         scores="results/refocus/{dataset}/{method}/scores.tsv",
     log:
         "logs/gather/{dataset}_{method}.log",
+    benchmark:
+        "results/benchmarks/gather/{dataset}_{method}.tsv"
     wildcard_constraints:
         method="|".join(plan.batched) or "none",
     conda:
@@ -87,6 +93,8 @@ rule refocus_slide:
         images=directory("results/refocused/{slide}/images"),
     log:
         "logs/refocus_slide/{slide}.log",
+    benchmark:
+        "results/benchmarks/refocus_slide/{slide}.tsv"
     conda:
         ENV
     threads: all_cores()

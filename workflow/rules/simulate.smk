@@ -5,6 +5,8 @@ rule simulate:
         truth=directory("results/simulate/{slide}/truth"),
     log:
         "logs/simulate/{slide}.log",
+    benchmark:
+        "results/benchmarks/simulate/{slide}.tsv"
     priority: first_slide_first
     conda:
         ENV

@@ -12,6 +12,8 @@ rule spectrum:
         shots="results/spectrum/shots.npz",
     log:
         "logs/spectrum.log",
+    benchmark:
+        "results/benchmarks/spectrum/spectrum.tsv"
     conda:
         ENV
     resources:

@@ -12,6 +12,8 @@ rule train:
         summary="results/train/{network}/summary.json",
     log:
         "logs/train/{network}.log",
+    benchmark:
+        "results/benchmarks/train/{network}.tsv"
     priority: listed_first  # the longest jobs; others fill the gaps
     conda:
         ENV

@@ -289,12 +289,12 @@ def test_stretched_planes_are_refused_to_train_with(tmp_path: Path, folder: Path
 def test_what_is_known_of_the_files_is_written(folder: Path, tmp_path: Path) -> None:
     """The same facts as tsva inspect tells, for the report."""
     (folder / "notes.txt").write_text("left")
-    told = json.loads((_run(tmp_path, {**ROW, "pixel_um": 0.345}) / "inputs.json").read_text())
+    told = json.loads((_run(tmp_path, ROW, ingest={"max_brightness_spread": 0.05}) / "inputs.json").read_text())
     assert told["files"] == {"taken": 10, "left": 1, "left_names": ["notes.txt"]}
     field = told["fields"][0]
     assert (field["z_source"], field["pixel_source"]) == ("the planes' names", "the sheet's pixel_um")
     assert (field["z_um"], len(field["brightness"]), told["light"]) == ([-1, -0.5, 0, 0.5, 1], 5, "green")
     for plane, z in zip(PLANES, (-1, -0.5, 0, 0.5, 1), strict=True):
         Image.fromarray((plane * (0.9 + 0.1 * abs(z))).astype(np.uint8)).save(folder / f"001_z{z}.png")
-    told = json.loads((_run(tmp_path, {**ROW, "pixel_um": 0.345}) / "inputs.json").read_text())
+    told = json.loads((_run(tmp_path, ROW, ingest={"max_brightness_spread": 0.05}) / "inputs.json").read_text())
     assert told["light"] == "amber" and told["reasons"][0].startswith("brightness differs by")

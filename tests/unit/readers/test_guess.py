@@ -23,7 +23,7 @@ from tsva.readers.names import NamePattern
         ),
         (["s_z000.tif", "s_z001.tif", "s_z002.tif"], "s_z{z_index}.tif"),
         (["img-001.png", "img-002.png"], "img-{z_index}.png"),
-        (["Seg1_defocus150.jpg", "Seg1_defocus-350.jpg"], "Seg1_defocus{z}.jpg"),
+        (["Seg1_defocus150.jpg", "Seg1_defocus-350.jpg"], "Seg1_defocus{z_index}.jpg"),
         (["p_500nm.tif", "p_-500nm.tif"], "p_{z_nm}nm.tif"),
         (["r1_c1_z1.tif", "r1_c2_z1.tif", "r2_c1_z1.tif", "r2_c2_z2.tif"], "r{field}_z{z_index}.tif"),
         (["slide7/z1.tif", "slide7/z2.tif", "slide7/notes.txt"], "slide7/z{z_index}.tif"),

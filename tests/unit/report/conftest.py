@@ -62,16 +62,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """What the commands wrote."""
+    """What the commands wrote: `page` is index.html, `inputs` the page on the slides."""
 
     page: str
+    inputs: str
     summary: dict[str, Any]
     results: Path
 
     @property
     def tables(self) -> list[Table]:
         reader = _Tables()
-        reader.feed(self.page)
+        reader.feed(self.page + self.inputs)
         return reader.tables
 
     def table(self, kind: str, dataset: str = "") -> Table:
@@ -93,7 +94,7 @@ class _Tables(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {key.removeprefix("data-"): value or "" for key, value in attrs if key.startswith("data-")}
         if tag == "table":
-            self.tables.append(Table(dict(attrs)["class"] or "", found.get("dataset", ""), "", []))
+            self.tables.append(Table((dict(attrs)["class"] or "").split()[0], found.get("dataset", ""), "", []))
         elif tag in ("thead", "tbody"):
             self._group = found | {"part": tag}
         elif tag == "tr":
@@ -149,9 +150,9 @@ def run(results: Path, world: World, *more: str) -> Report:
     CliRunner().invoke(evaluate, [*arguments, *more, "--out", evaluation], catch_exceptions=False)
     pages = ["--evaluation", evaluation, "--out", str(results / "report")]
     CliRunner().invoke(render, pages, catch_exceptions=False)
-    page = (results / "report" / "index.html").read_text(encoding="utf-8")
+    page, inputs = ((results / "report" / f"{name}.html").read_text(encoding="utf-8") for name in ("index", "inputs"))
     summary = json.loads((results / "report" / "summary.json").read_text(encoding="utf-8"), parse_constant=_refuse)
-    return Report(page, summary, results)
+    return Report(page, inputs, summary, results)
 
 
 def _refuse(word: str) -> None:

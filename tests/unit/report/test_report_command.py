@@ -30,6 +30,7 @@ def render(evaluation: Path) -> Path:
 def test_numbers_and_pictures_are_all_that_it_needs(report: Callable[..., Any], evaluation: Path) -> None:
     out = render(evaluation)
     assert (out / "index.html").read_text(encoding="utf-8") == report().page
+    assert (out / "inputs.html").read_text(encoding="utf-8") == report().inputs
     assert (out / "summary.json").read_bytes() == (evaluation / "summary.json").read_bytes()
 
 
@@ -46,7 +47,7 @@ def test_another_version_is_refused(evaluation: Path) -> None:
         render(evaluation)
 
 
-@pytest.mark.parametrize("missing", ["summary.json", "images/index.json", "images/dataset1_example_target_0.png"])
+@pytest.mark.parametrize("missing", ["summary.json", "images/index.json", "images/dataset1_example_target_0.webp"])
 def test_a_missing_part_is_named(evaluation: Path, missing: str) -> None:
     (evaluation / missing).unlink()
     with pytest.raises(UserError, match=missing):

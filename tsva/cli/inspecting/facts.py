@@ -8,7 +8,7 @@ from typing import Literal
 
 from tsva.errors import UserError
 from tsva.readers.formats import stored_images
-from tsva.readers.guess import guess_pattern
+from tsva.readers.guess import guess_pattern, is_unit_guessed
 from tsva.readers.head import head_of
 from tsva.readers.jiang2018 import LOCATION
 from tsva.readers.listing import shown
@@ -126,7 +126,8 @@ def _of_folder(path: Path, pattern: str) -> Facts:
             wanted="a pattern like {field}_z{z}um.tif",
             do="Give --pattern (docs/formats.md).",
         )
-    return Facts("planes", guessed, {"files": f"{len(names)} images, one a plane", **told.told})
+    unit = {"z in names": "micrometres, though they don't say so"} if is_unit_guessed(guessed) else {}
+    return Facts("planes", guessed, {"files": f"{len(names)} images, one a plane", **told.told, **unit})
 
 
 def _is_flat(path: Path) -> bool:

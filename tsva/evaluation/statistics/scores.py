@@ -108,6 +108,7 @@ def comparison_rows(
     baseline: str,
     pairs: PairsSettings,
     report: ReportSettings,
+    samples: bool = True,
 ) -> pd.DataFrame:
     """How much better one method is than another, patch by patch.
 
@@ -121,6 +122,8 @@ def comparison_rows(
         Grid and Gaussian of the offset.
     report : ReportSettings
         Confidence of the intervals.
+    samples : bool
+        Compare sample by sample too.
 
     Returns
     -------
@@ -145,7 +148,7 @@ def comparison_rows(
     )
     parts = [pd.DataFrame(columns=list(COMPARISON_COLUMNS))]
     for target, of_target in both.groupby("target"):
-        for sample, part in scopes(of_target):
+        for sample, part in scopes(of_target) if samples else [(None, of_target)]:
             found = _compared(part, pairs, report, whole=sample is None)
             named = found.assign(dataset=dataset, sample=sample, method=method, baseline=baseline, target=target)
             parts.append(named[list(COMPARISON_COLUMNS)])

@@ -246,7 +246,7 @@ def test_a_report_that_is_none_is_told(content: str | None, tmp_path: Path) -> N
     path, report = trained("unet", tmp_path / "model.ckpt"), tmp_path / "summary.json"
     if content is not None:
         report.write_text(content)
-    with pytest.raises(UserError, match=r"summary\.json of version 2"):
+    with pytest.raises(UserError, match=r"summary\.json of version 3"):
         export(path, tmp_path / "out", "--report", str(report))
 
 
