@@ -71,14 +71,14 @@ def test_it_restores_two_shots_right_after_set_up(field: tuple[np.ndarray, np.nd
     gain_db = psnr_db(restored, np.broadcast_to(target, restored.shape)) - psnr_db(
         before, np.broadcast_to(target, before.shape)
     )
-    assert gain_db.min() > 0.5
+    assert gain_db.min() > 0 and gain_db.mean() > 1
 
 
 @pytest.mark.parametrize(("key", "value"), [("na", 0.4), ("condenser_ratio", None), ("mountant_index", None)])
 def test_other_optics_are_warned_of(field: tuple[np.ndarray, np.ndarray], key: str, value: float | None) -> None:
     planes, _ = field
     optics = OPTICS.model_copy(update={key: value})
-    with pytest.warns(UserWarning, match=f"{key} is .* trained on"):
+    with pytest.warns(UserWarning, match=f"{key} is .*trained on"):
         tsva.refocus(tsva.load_model(), Pair(planes[2], planes[4], 0.5, optics))
 
 
