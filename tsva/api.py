@@ -19,6 +19,7 @@ from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
 
 if TYPE_CHECKING:
+    from tsva.restoration.checkpoint import Checkpoint
     from tsva.restoration.contract import Method, Restoration
 
 PATCH_PX = 224
@@ -110,8 +111,8 @@ class Model:
     channels: int
     optics: OpticsSettings
     _method: Method
-    _check: Callable[[str, float, int, float], None]
-    _outside: Callable[[OpticsSettings], list[str]]
+    _path: Path
+    _held: Checkpoint
 
 
 @dataclass(frozen=True)
@@ -329,16 +330,8 @@ def load_model(path: str | Path | None = None, *, tile_px: int = 512, batch: int
     where_from = Path(path) if path is not None else packaged_model()
     held = load(where_from)
     method = NetworkMethod(held.restored_network(), RefocusSettings(tile_px=tile_px, batch=batch))
-    return Model(
-        held.network,
-        held.pixel_um,
-        held.delta_um,
-        held.channels,
-        OpticsSettings.model_validate(held.optics),
-        method,
-        lambda where, pixel_um, channels, delta_um: held.check_fits(where_from, where, pixel_um, channels, delta_um),
-        held.outside_training,
-    )
+    optics, size = OpticsSettings.model_validate(held.optics), (held.pixel_um, held.delta_um, held.channels)
+    return Model(held.network, *size, optics, method, where_from, held)
 
 
 def refocus(
@@ -386,8 +379,8 @@ def refocus(
     if len({shot.shape for pair in pairs for shot in (pair.low, pair.high)}) != 1:
         raise UserError("pairs", got="shots of several sizes", wanted="one size", do="Restore one size at a time.")
     for pair in pairs:
-        model._check(where, pair.optics.pixel_um, pair.low.shape[2], pair.delta_um)
-    for difference in sorted({each for pair in pairs for each in model._outside(pair.optics)}):
+        model._held.check_fits(model._path, where, pair.optics.pixel_um, pair.low.shape[2], pair.delta_um)
+    for difference in sorted({each for pair in pairs for each in model._held.outside_training(pair.optics)}):
         warnings.warn(f"{where}: {difference}; expect less of the result", stacklevel=2)
     return model._method(pairs)
 
