@@ -9,6 +9,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from tsva.slides import trust_files
 from tsva.slides.engine import THUMBNAIL_PX
 from tsva.slides.pyramid_file import NOTICE
 from tsva.slides.slide_run import RestoredSlide
@@ -36,6 +37,7 @@ def write_results(restored: RestoredSlide, folder: Path) -> dict[str, float]:
         np.savez_compressed(part, **restored.cells)  # type: ignore[arg-type]
     _picture(folder / "before.png", restored.before)
     _picture(folder / "after.png", _small_level(restored.out))
+    trust_files.write(folder, restored.survey, restored.cells, folder.name)
     totals = shares(restored)
     with fresh_file(folder / "slide.json") as part:
         told = {

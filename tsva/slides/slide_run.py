@@ -18,8 +18,8 @@ from tsva.settings.optics import OpticsSettings
 from tsva.slides.digests import digest_of_file, digest_of_values
 from tsva.slides.engine import SlideEngine, assemble, before_picture, judged_cells, restore_tiles
 from tsva.slides.journal import open_journal
+from tsva.slides.plane_alignment import align, margin_px
 from tsva.slides.pyramid_file import SlideFacts
-from tsva.slides.registration import align, margin_px
 from tsva.slides.resampled import at_pixel_size
 from tsva.slides.slide_plan import SlidePlan
 from tsva.slides.source import TwoPlanes
@@ -78,7 +78,7 @@ class RestoredSlide:
 
 
 class _Aligner:
-    """`tsva.slides.registration.align` with a survey."""
+    """`tsva.slides.plane_alignment.align` with a survey."""
 
     def __init__(self, measured: Survey) -> None:
         self._survey, self.margin_px = measured, margin_px(measured)

@@ -173,7 +173,7 @@ def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: 
         sharpness_high=sharp[1],
         focal_offset_um=offset_um.astype(np.float32),
         focal_offset_sd_um=sd_um.astype(np.float32),
-        offset_known=usable & (sd_um <= KNOWN_SD_UM),
+        offset_known=~glass & (sd_um <= KNOWN_SD_UM),
         copy_rmse=np.where(glass, np.nan, copy_rmse).astype(np.float32),
         shift_px=field.shift_px.astype(np.float32),
         misregistered=~glass & ~field.known,

@@ -1,0 +1,248 @@
+"""Whole slides: is any cell made worse, how much of the possible gain is reached, and are the errors as expected?
+
+A real H&E picture is imaged at two planes over a tilted and bent focal surface by this package's optics
+(`slide_simulation.py`), restored by the command's own code, and scored on the file read back, cell by cell.
+
+    python benchmarks/slide_quality.py PICTURE.svs --model fusion=model.ckpt --model tsva=model.ckpt
+        --region 2200 4248 780 2316 --json docs/results/slide_quality.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from scipy.stats import spearmanr
+from slide_simulation import SimulatedSlide, bent, picture_of, simulated_slide
+
+from tsva.acquisition.seeds import rng
+from tsva.restoration.checkpoint import load
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.simulate import MicroscopeSettings
+from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.plane_alignment import high_is_moved
+from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
+from tsva.slides.source import ArrayPlanes
+from tsva.slides.trust import Verdict
+
+BANDS_UM = ((0, 0.25), (0.25, 0.75), (0.75, 1.25), (1.25, 1.75), (1.75, 2.25), (2.25, 3))
+WORSE_DB = 0.5
+
+
+def scores(slide: SimulatedSlide, restored: RestoredSlide) -> dict[str, Any]:
+    """What the written file is worth against the truth."""
+    written = tifffile.imread(restored.out)[: slide.truth.shape[0], : slide.truth.shape[1]]
+    survey, verdict = restored.survey, restored.cells["verdict"]
+    tissue = ~survey.glass
+    copy = np.where(survey.high_is_nearer(), _mse(slide.high, slide.truth), _mse(slide.low, slide.truth))
+    sharper = np.minimum(_mse(slide.low, slide.truth), _mse(slide.high, slide.truth))
+    got = _mse(written, slide.truth)
+    gain_db = 10 * np.log10(sharper / got)[tissue]
+    offset_um = _by_cell(slide.focal_offset_um[..., None])
+    error_um = (survey.focal_offset_um - offset_um)[survey.offset_known]
+    believed = verdict == Verdict.RESTORED
+    found = {
+        "tissue_cells": int(tissue.sum()),
+        "verdicts": {kind.name.lower(): float((verdict[tissue] == kind).mean()) for kind in Verdict},
+        "worse_share": float((gain_db < -WORSE_DB).mean()),
+        "worse_share_of_restored": float((10 * np.log10(sharper / got)[believed] < -WORSE_DB).mean()),
+        "gain_of_slide_db": float(10 * np.log10(sharper[tissue].mean() / got[tissue].mean())),
+        "gain_mean_of_cells_db": float(gain_db.mean()),
+        "offset_error_um": {"mean": float(error_um.mean()), "sd": float(error_um.std())},
+        "delta_scale": survey.delta_scale,
+    }
+    predicted, true = restored.cells["expected_rmse"], np.sqrt(got)
+    ratios = {}
+    for least, most in BANDS_UM:
+        size = np.abs(survey.focal_offset_um)
+        chosen = believed & (size >= least) & (size < most)
+        if chosen.sum() >= 10:
+            ratios[f"{least:g} to {most:g} um"] = float(
+                np.sqrt((true[chosen] ** 2).mean() / (predicted[chosen] ** 2).mean())
+            )
+    found["true_over_predicted"] = ratios
+    if believed.sum() > 10:
+        found["rank_correlation_restored"] = float(spearmanr(predicted[believed], true[believed]).statistic)
+    combined = np.where(believed, predicted, restored.cells["copy_rmse"])[tissue]
+    found["rank_correlation"] = float(spearmanr(combined, true[tissue]).statistic)
+    found["copy_true_over_predicted"] = float(np.median(np.sqrt(copy[tissue]) / restored.cells["copy_rmse"][tissue]))
+    return found
+
+
+def oracle(slide: SimulatedSlide, restored: RestoredSlide, everything: np.ndarray) -> dict[str, float]:
+    """Gains of the best of copy and restoration by cell, and of restoring everything."""
+    tissue = ~restored.survey.glass
+    sharper = np.minimum(_mse(slide.low, slide.truth), _mse(slide.high, slide.truth))[tissue]
+    all_of_it = _mse(everything, slide.truth)[tissue]
+    best = np.minimum(sharper, all_of_it)
+    return {
+        "oracle_of_slide_db": float(10 * np.log10(sharper.mean() / best.mean())),
+        "oracle_mean_of_cells_db": float(10 * np.log10(sharper / best).mean()),
+        "all_restored_of_slide_db": float(10 * np.log10(sharper.mean() / all_of_it.mean())),
+        "all_restored_worse_share": float((10 * np.log10(sharper / all_of_it) < -WORSE_DB).mean()),
+    }
+
+
+def _mse(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(R, K) of images in [0, 1]."""
+    return _by_cell(((image.astype(np.float32) - truth) / 255) ** 2)
+
+
+def _by_cell(values: np.ndarray) -> np.ndarray:
+    tall, wide = (np.arange(0, size, CELL_PX) for size in values.shape[:2])
+    sums = np.add.reduceat(np.add.reduceat(values.mean(axis=2, dtype=np.float64), tall, axis=0), wide, axis=1)
+    counts = np.outer(np.diff([*tall, values.shape[0]]), np.diff([*wide, values.shape[1]]))
+    return np.asarray(sums / counts)
+
+
+class _RestoreAll:
+    """Takes the place of the judge's verdicts: every cell of tissue is restored."""
+
+    def __enter__(self) -> None:
+        from tsva.slides.trust import Judge
+
+        self._judge, self._kept = Judge, Judge._verdicts
+
+        def all_restored(judge: Any, cells: Any, *_: Any) -> np.ndarray:
+            return np.full(judge.survey.glass[cells].shape, Verdict.RESTORED, np.uint8)
+
+        Judge._verdicts = all_restored  # type: ignore[method-assign]
+
+    def __exit__(self, *_: object) -> None:
+        self._judge._verdicts = self._kept  # type: ignore[method-assign]
+
+
+def run(
+    slide: SimulatedSlide, model: Path, optics: OpticsSettings, delta_um: float, *, bare: bool = False
+) -> RestoredSlide:
+    """Restore a slide by the command's own code; `bare`: every cell, lossless."""
+    planes = ArrayPlanes(slide.low, slide.high, optics.pixel_um, delta_um)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "slide.ome.tif"
+        if bare:
+            with _RestoreAll():
+                restored = refocus_planes(planes, model, kept, SlideOptions(lossless=True))
+        else:
+            restored = refocus_planes(planes, model, kept, SlideOptions())
+        target = Path(tempfile.gettempdir()) / f"slide_quality_{'all' if bare else 'judged'}.ome.tif"
+        kept.replace(target)
+    return RestoredSlide(target, restored.survey, restored.cells, restored.before, restored.network)
+
+
+def other_stain(picture: np.ndarray) -> np.ndarray:
+    """The same tissue in another stain: optical densities of red and green change places, blue is halved."""
+    density = -np.log(np.maximum(picture, 1) / 255.0)
+    density = np.stack([density[..., 1], density[..., 0], 0.5 * density[..., 2]], axis=-1)
+    return np.clip(np.rint(255 * np.exp(-density)), 0, 255).astype(np.uint8)
+
+
+def misplaced(slide: SimulatedSlide, seed: int) -> tuple[SimulatedSlide, np.ndarray]:
+    """The high plane enlarged by 1.001, 3 % brighter, shifted by up to 3 px with one jump in mid-slide."""
+    from scipy.ndimage import map_coordinates
+
+    height, width = slide.high.shape[:2]
+    random = rng(seed, "misplaced")
+    one, two = random.uniform(0.1, 3, 2) * random.choice([-1, 1], 2), random.uniform(0.1, 3, 2)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    jump = (x > width * 0.53)[..., None]
+    shift = np.where(jump, two, one) + 0.001 * np.stack([y - height / 2, x - width / 2], axis=-1)
+    places = np.stack([y - shift[..., 0], x - shift[..., 1]])
+    moved = [map_coordinates(slide.high[..., c].astype(np.float32), places, order=5, mode="mirror") for c in range(3)]
+    high = np.clip(np.rint(1.03 * np.stack(moved, axis=-1)), 0, 255).astype(np.uint8)
+    return SimulatedSlide(slide.low, high, slide.truth, slide.focal_offset_um), shift
+
+
+def main() -> None:
+    """Run the experiment and its trials."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--model", action="append", required=True, help="NAME=model.ckpt")
+    parser.add_argument("--region", type=int, nargs=4, metavar=("TOP", "BOTTOM", "LEFT", "RIGHT"))
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--trials", nargs="*", default=["main", "delta", "stain", "misplaced"])
+    parser.add_argument("--trial-region", type=int, nargs=4, help="Of the region, for trials other than main.")
+    parser.add_argument(
+        "--simulated", type=Path, help="Keep simulated slides in this folder, and take them from there."
+    )
+    parser.add_argument("--json", type=Path, required=True)
+    given = parser.parse_args()
+    results: dict[str, Any] = json.loads(given.json.read_text()) if given.json.exists() else {}
+    results["what"] = f"{given.picture.name}, region {given.region}, seed {given.seed}; focal offset -2.5 to 2.5 um"
+    models = dict(one.split("=", 1) for one in given.model)
+    held = load(Path(next(iter(models.values()))))
+    optics = OpticsSettings.model_validate(held.optics)
+    picture = picture_of(given.picture, optics.pixel_um)
+    if given.region:
+        top, bottom, left, right = given.region
+        picture = np.ascontiguousarray(picture[top:bottom, left:right])
+    for trial in given.trials:
+        part = picture
+        if trial != "main" and given.trial_region:
+            top, bottom, left, right = given.trial_region
+            part = np.ascontiguousarray(picture[top:bottom, left:right])
+        for name, slide, shift in cases(trial, part, optics, held.delta_um, given):
+            for network, model in models.items():
+                restored = run(slide, Path(model), optics, held.delta_um)
+                found = scores(slide, restored)
+                if name == "main":
+                    bare = run(slide, Path(model), optics, held.delta_um, bare=True)
+                    found |= oracle(slide, restored, tifffile.imread(bare.out))
+                    found["oracle_share_of_slide"] = found["gain_of_slide_db"] / found["oracle_of_slide_db"]
+                    found["oracle_share_mean_of_cells"] = (
+                        found["gain_mean_of_cells_db"] / found["oracle_mean_of_cells_db"]
+                    )
+                if shift is not None:
+                    found |= _of_shift(restored, shift)
+                results.setdefault(name, {})[network] = found
+                print(name, network, json.dumps(found), flush=True)
+                given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def _of_shift(restored: RestoredSlide, shift: np.ndarray) -> dict[str, float]:
+    survey = restored.survey
+    wanted = np.stack([_by_cell(shift[..., axis : axis + 1]) for axis in (0, 1)], axis=-1)
+    known = ~survey.glass & ~survey.misregistered
+    left = np.hypot(*np.moveaxis((survey.shift_px - wanted)[known], -1, 0))
+    return {
+        "shift_residual_px": {"median": float(np.median(left)), "q95": float(np.quantile(left, 0.95))},
+        "misregistered_share": float(survey.misregistered[~survey.glass].mean()),
+        "scale": survey.scale,
+        "brightness": float(survey.brightness.mean()),
+        "high_was_moved": float(high_is_moved(survey)),
+    }
+
+
+def cases(trial: str, picture: np.ndarray, optics: OpticsSettings, delta_um: float, given: argparse.Namespace) -> Any:
+    """Name, slide and shift (or None) of a trial."""
+    microscope, surface = MicroscopeSettings(), bent(given.seed)
+
+    def made(name: str, of: np.ndarray, apart_um: float) -> SimulatedSlide:
+        file = given.simulated / f"{name}_{of.shape[0]}.npz" if given.simulated else None
+        if file is not None and file.exists():
+            with np.load(file) as held:
+                return SimulatedSlide(held["low"], held["high"], held["truth"], held["n"])
+        slide = simulated_slide(of, surface, optics, apart_um, microscope, given.seed)
+        if file is not None:
+            np.savez(file, low=slide.low, high=slide.high, truth=slide.truth, n=slide.focal_offset_um)
+        return slide
+
+    if trial == "main":
+        yield "main", made("main", picture, delta_um), None
+    elif trial == "delta":
+        for factor in (0.8, 1.2):
+            yield f"delta {factor}", made(f"delta{factor}", picture, factor * delta_um), None
+    elif trial == "stain":
+        yield "stain", made("stain", other_stain(picture), delta_um), None
+    elif trial == "misplaced":
+        still = made("still", picture, delta_um)
+        yield "in place", still, None
+        yield "misplaced", *misplaced(still, given.seed)
+
+
+if __name__ == "__main__":
+    main()
