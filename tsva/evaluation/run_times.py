@@ -8,8 +8,8 @@ import pandas as pd
 
 COLUMNS = ("stage", "s", "max_rss", "cpu_time")
 LOST = 0.01
-"""Share of a job's time: Snakemake samples memory and processor time, and can lose the process soon after its start. A job
-of more than `SHORT_S` seconds with less processor time than this share has been lost, and its samples say nothing."""
+"""Share of a job's time. Snakemake samples memory and processor time, and can lose the process soon after its start.
+A job of more than `SHORT_S` seconds with less processor time than this has been lost: its samples say nothing."""
 SHORT_S = 10
 
 
