@@ -6,7 +6,8 @@
   and beside one busy process per core, with passive threads (what `tsva` sets) and with OpenMP's default.
 - ``loop``: seconds of a step of the project's training over those of the same network in a bare torch loop.
 - ``restoration``: seconds of `restore` on whole patches over those of the network called alone.
-- ``stage_start``: seconds until each stage's command answers ``--help``, over those of an empty Python process.
+- ``stage_start``: seconds until each stage's command answers ``--help``, as a process of its own and as a fork of the
+  run's server (`tsva.cli.fork_server`, its imports made), over those of an empty Python process.
 - ``run``: shares of a finished run's core-seconds by rule, where FOLDER is its working directory.
 
 All figures are from one run on one machine and are printed as ratios beside the seconds. Five minutes on two cores.
@@ -24,6 +25,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tsva.cli.fork_client import SOCKET
+from tsva.cli.fork_server import THREADS, ForkServer
 
 STEP = """
 import sys, time
@@ -103,12 +107,26 @@ def training_steps(steps: int) -> dict[str, float]:
 
 def stage_starts() -> dict[str, dict[str, float]]:
     """Seconds until a stage's command answers, the median of three, and over those of an empty process."""
+    os.environ.update(dict.fromkeys(THREADS, "1"))
     empty = _median(lambda: _run([sys.executable, "-c", ""]))
-    tsva = str(Path(sys.executable).with_name("tsva"))
+    server = ForkServer()
+    server.start()
+    where = os.environ.pop(SOCKET)
     found = {}
     for stage in STAGES:
-        seconds = _median(lambda stage=stage: _run([tsva, stage, "--help"]))
-        found[stage] = {"seconds": round(seconds, 2), "over_empty": round(seconds / empty, 1)}
+        command = [str(Path(sys.executable).with_name("tsva")), stage, "--help"]
+        alone = _median(lambda command=command: _run(command))
+        os.environ[SOCKET] = where
+        _run(command)
+        forked = _median(lambda command=command: _run(command))
+        del os.environ[SOCKET]
+        found[stage] = {
+            "seconds": round(alone, 2),
+            "over_empty": round(alone / empty, 1),
+            "forked_seconds": round(forked, 2),
+            "forked_over_empty": round(forked / empty, 1),
+        }
+    server.end()
     return {"empty": {"seconds": round(empty, 3), "over_empty": 1.0}, **found}
 
 

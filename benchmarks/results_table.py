@@ -28,7 +28,9 @@ AVERAGES = {
     "strict": ("strict", "captured"),
 }
 """Protocols and targets by the head of their column; the first one is the README's."""
-IN_README = ("wiener_two_shot", "tsva", "fusion")
+IN_README = ("wiener_two_shot", "learned_linear", "tsva", "fusion")
+FROZEN = json.loads((ROOT / "docs/results/frozen.json").read_text(encoding="utf-8"))
+"""The default's slides as they are drawn today."""
 NOT_SHOWN = ("y1_matched",)
 """A measure of the lamp and no method."""
 START, END = "<!-- results -->\n", "<!-- end of results -->\n"
@@ -45,7 +47,18 @@ def kept(summary: dict[str, Any], minutes: int) -> dict[str, Any]:
             chosen = [row for row in rows if row["dataset"] == dataset and row["method"] == method]
             if chosen and method not in NOT_SHOWN:
                 found.append({"dataset": dataset, "method": method, "name": name} | _of_method(chosen))
-    return {"command": "bash envs/run.sh", "minutes_on_two_cores": minutes, "rows": found}
+    drawn = {"slides_sha256": FROZEN["definition_sha256"]}
+    return {"command": "bash envs/run.sh", "minutes_on_two_cores": minutes} | drawn | {"rows": found}
+
+
+def older(results: dict[str, Any]) -> str:
+    """A sentence where the results are of other slides than those that are drawn today."""
+    if results.get("slides_sha256") == FROZEN["definition_sha256"]:
+        return ""
+    return (
+        "\n**These numbers are of other slides than a run draws today**: of those by eqs. 1 to 3 of the paper,\n"
+        f"from before the freeze of {FROZEN['date']}.\n"
+    )
 
 
 def _of_method(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -81,7 +94,7 @@ def in_readme(results: dict[str, Any]) -> str:
         if row["method"] in IN_README:
             cells = [_slides(row), row["name"], _gain(row["gain_db"][head]), _share(row)]
             lines.append(f"| {' | '.join([*cells, str(row['slides']), str(row['patches'])])} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + older(results)
 
 
 def tables(results: dict[str, Any]) -> tuple[str, str]:
@@ -108,7 +121,7 @@ One seed. Gain in PSNR over the sharper shot as captured (Y1), in dB, with 95 % 
 A tile counts as *made worse* if it loses more than 0.1 dB, in the continuous protocol with the noise-free target.
 [The protocol](../protocol.md) says what the averages are. Wiener restoration of shots with *known ΔD* is told the
 offset that the other methods have to find.
-
+{older(results)}
 {averages}
 
 The gain by the size of the focal offset |ΔD|, on the grid of planes, against the captured target:

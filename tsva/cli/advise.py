@@ -13,12 +13,13 @@ from tqdm import tqdm
 from tsva.acquisition.spectrum import signal_table
 from tsva.cli.common import settings_option
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
+from tsva.optics.pupil import travel_per_depth
 from tsva.restoration.baselines.plane import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
-from tsva.settings.simulate import MicroscopeSettings
+from tsva.settings.simulate import MicroscopeSettings, SimulateSettings
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.tables import write_table
 
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
     pairs=PairsSettings,
     baselines=BaselineSettings,
     microscope=MicroscopeSettings,
+    simulate=SimulateSettings,
 )
 @click.option("--seed", type=int, required=True, help="Of tissue, offsets, camera and bootstrap.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for delta.tsv and summary.json.")
@@ -41,11 +43,13 @@ def command(
     pairs: PairsSettings,
     baselines: BaselineSettings,
     microscope: MicroscopeSettings,
+    simulate: SimulateSettings,
     seed: int,
     out: Path,
 ) -> None:
     """Restore level digital tissue from shots at several distances, and name the best one."""
-    bench = Bench(optics, microscope, baselines, settings, pairs.offset_sd_um, seed)
+    layers, detail = simulate.section_layers, simulate.fine_detail
+    bench = Bench(optics, microscope, baselines, settings, pairs.offset_sd_um, seed, layers, detail)
     signal = Signal.of_table(signal_table(in_focus(bench), optics.pixel_um))
     numbers = tqdm(range(settings.specimens), "advise", disable=None)
     table = pd.concat([measure(bench, signal, number) for number in numbers], ignore_index=True)
@@ -53,6 +57,7 @@ def command(
     peaks = {method: best(table, method, seed=seed) for method in METHODS}
     summary = {
         "na": optics.na,
+        "travel_per_depth": travel_per_depth(optics),
         "offset_sd_um": pairs.offset_sd_um,
         "specimens": settings.specimens,
         "offsets": settings.offsets,

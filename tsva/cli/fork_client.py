@@ -78,11 +78,12 @@ def run_in_fork() -> int | None:
             _ask(server)
         except OSError:
             return None  # no such server any more, or none within this container
-        for number in PASSED_ON:
+        before = {number: signal.getsignal(number) for number in PASSED_ON if number not in ignored()}
+        for number in before:
             signal.signal(number, lambda caught, _: server.sendall(STATUS.pack(caught)))
         status = _answer(server)
-    for number in PASSED_ON:
-        signal.signal(number, signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return None if status == REFUSED else status
 
 
@@ -95,6 +96,11 @@ def end_as(status: int) -> None:
     sys.exit(status)
 
 
+def ignored() -> list[int]:
+    """Signals that this process was started to ignore, as by nohup."""
+    return [int(number) for number in PASSED_ON if signal.getsignal(number) == signal.SIG_IGN]
+
+
 def _ask(server: socket.socket) -> None:
     mask = os.umask(0)
     os.umask(mask)
@@ -104,6 +110,7 @@ def _ask(server: socket.socket) -> None:
         "folder": os.getcwd(),  # noqa: PTH109
         "environment": dict(os.environ),
         "mask": mask,
+        "ignored": ignored(),
     }
     text = json.dumps(request).encode()
     files = array.array("i", [0, 1, 2])

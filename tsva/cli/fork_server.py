@@ -209,7 +209,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
         _end_with_parent()
         for target, file in enumerate(files):
             os.dup2(file, target)
-        for number in PASSED_ON:
+        for number in set(PASSED_ON) - set(request["ignored"]):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         # whatever else is open is the server's: the socket of another stage must close when that stage ends
         os.closerange(3, max(int(name) for name in os.listdir("/proc/self/fd")) + 1)  # noqa: PTH208

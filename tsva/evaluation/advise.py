@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from tsva.optics.camera import expose, illumination
 from tsva.optics.frame import frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
+from tsva.optics.pupil import travel_per_depth
+from tsva.optics.specimen import Specimen
 from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
@@ -64,6 +66,10 @@ class Bench:
     offset_sd_um : float
         Standard deviation of the offset of F from the true focus.
     seed : int
+    section_layers : int
+        Layers of the tissue that differ in depth and absorb one after the other; 1: extruded.
+    fine_detail : float
+        Strength of its fine detail.
     """
 
     optics: OpticsSettings
@@ -72,6 +78,8 @@ class Bench:
     settings: AdviseSettings
     offset_sd_um: float
     seed: int
+    section_layers: int = 1
+    fine_detail: float = 0.0
 
     def kind(self, specimen: int) -> str:
         """Kind of tissue of a specimen by its number."""
@@ -163,7 +171,14 @@ def _images(bench: Bench, kind: str, z_um: np.ndarray, key: tuple[str, int]) -> 
     frame = frame_for((edge, edge), blur_um, optics.pixel_um, fine)
     stain = next(iter(phantom.STAINS))
     draws = rng(bench.seed, "advise", "tissue", *key)
-    specimen, _ = phantom.tissue(kind, stain, shape=frame.fine_shape, pixel_um=frame.fine_um, rng=draws)
+    shape, pixel_um, layers, detail = frame.fine_shape, frame.fine_um, bench.section_layers, bench.fine_detail
+    specimen: Specimen | Sequence[Specimen]
+    if layers == 1 and detail == 0:
+        specimen, _ = phantom.tissue(kind, stain, shape=shape, pixel_um=pixel_um, rng=draws)
+    else:
+        specimen, _ = phantom.layered_tissue(
+            kind, stain, shape=shape, pixel_um=pixel_um, rng=draws, layers=layers, detail=detail
+        )
     level = np.zeros(frame.fine_shape, np.float32)
     lamp = illumination(bench.microscope, edge, edge)
     noise = rng(bench.seed, "advise", "camera", *key)
@@ -176,6 +191,8 @@ def _images(bench: Bench, kind: str, z_um: np.ndarray, key: tuple[str, int]) -> 
         lambda reach: OtfTable(optics, max(reach, 1.0)),
         frame.grid,
         spacing_um=LAYER_SPACING_UM,
+        travel_per_depth=travel_per_depth(optics),
+        absorption="adds" if optics.model == "paper" else "multiplies",
     )
     for plane, channel, image in images:
         light = image[frame.rows, frame.columns]

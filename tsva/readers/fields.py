@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,7 @@ def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = No
         ]
     else:
         raise ValueError(f"source {row.source} has no z-stacks of its own")
-    return list(_named_apart(found))
+    return list(_named_apart(_by_folder(found)))
 
 
 def _files(path: Path) -> list[Path]:
@@ -115,6 +116,17 @@ def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterato
             )
         yield file, images
         parts |= members
+
+
+def _by_folder(fields: list[FieldSource]) -> list[FieldSource]:
+    """The fields, with their folder's name before those of one name in several folders."""
+    folders: dict[str, set[str]] = defaultdict(set)
+    for field in fields:
+        folders[field.name].add(Path(field.where).parent.name)
+    return [
+        replace(field, name=f"{Path(field.where).parent.name}_{field.name}") if len(folders[field.name]) > 1 else field
+        for field in fields
+    ]
 
 
 def _watched(field: FieldSource) -> Callable[[], Iterator[np.ndarray]]:

@@ -15,6 +15,7 @@ from numpy.polynomial.chebyshev import chebvander
 from scipy.interpolate import CubicSpline
 
 from tsva.optics.otf import OtfTable, share_to_knots
+from tsva.optics.pupil import travel_per_depth
 from tsva.restoration.baselines.plane import colours
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.optics import OpticsSettings
@@ -116,7 +117,8 @@ def powers(
     z_um : (I, …) float array
         Defocus of each shot, from the section's middle.
     settings : BaselineSettings
-        `section_thickness_um` and `structure_depth_um`: see `Layers.uniform`.
+        `section_thickness_um` and `structure_depth_um`: see `Layers.uniform`; depths in the mountant, of which the
+        stage travels a part (`travel_per_depth`).
     frequency : (F,) float array
         Cycles per µm, none above a camera's corner.
     spherical_um : float
@@ -127,7 +129,8 @@ def powers(
     Powers
         The square pixel's own transfer function is in, taken along a diagonal.
     """
-    layers = Layers.uniform(settings.section_thickness_um, settings.structure_depth_um)
+    travel = travel_per_depth(optics)
+    layers = Layers.uniform(travel * settings.section_thickness_um, travel * settings.structure_depth_um)
     transfer = partial(_transfers, optics, spherical_um, frequency)
     return layered_powers(transfer, layers, np.asarray(z_um, dtype=float))
 

@@ -109,7 +109,7 @@ def _compression(codec: TileCodec) -> dict[str, Any]:
         return {"compression": "adobe_deflate", "predictor": 2}
     if codec.channels == 1:
         return {"compression": "jpeg"}
-    return {"compression": "jpeg", "subsampling": (1, 1), "compressionargs": {"outcolorspace": "ycbcr"}}
+    return {"compression": "jpeg", "compressionargs": {"outcolorspace": "rgb"}}
 
 
 def _link_levels(path: Path) -> None:

@@ -20,6 +20,8 @@ rule advise:
             "optics",
             "acquisition",
             "baselines",
+            "simulate.section_layers",
+            "simulate.fine_detail",
             microscope=plan.first_microscope(),
         ),
         seed=plan.settings.seed,

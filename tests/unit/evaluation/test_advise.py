@@ -15,7 +15,8 @@ from settings_file import settings_option
 from tsva.acquisition.spectrum import signal_table
 from tsva.cli.advise import command
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
-from tsva.report.figures import psnr_by_delta
+from tsva.report.run_figures import psnr_by_delta
+from tsva.report.svg import drawing
 from tsva.restoration.baselines.plane import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
@@ -110,17 +111,30 @@ def test_distances_rise() -> None:
 
 def test_the_command_writes_what_the_figure_reads(tmp_path) -> None:
     arguments = [
-        *settings_option(advise=SMALL.model_dump(mode="json")),
+        *settings_option(advise=SMALL.model_dump(mode="json"), optics={"bandwidth_um": 0.0}),
         "--seed",
         "1",
         "--out",
         str(tmp_path / "advise"),
     ]
-    arguments += ["--seed", "1", "--out", str(tmp_path / "advise")]
     CliRunner().invoke(command, arguments, catch_exceptions=False)
     found = read_table(tmp_path / "advise/delta.tsv")
     summary = json.loads((tmp_path / "advise/summary.json").read_text(encoding="utf-8"))
     assert set(found["method"]) == set(METHODS) == set(summary["best"])
     assert len(read_table(tmp_path / "advise/patches.tsv")) == 2 * 2 * 4
-    drawn = psnr_by_delta({**summary, "curves": found.to_dict("records")})
-    assert drawn is not None and drawn.startswith("<svg") and "n estimated" in drawn
+    drawn = drawing(psnr_by_delta({**summary, "curves": found.to_dict("records")})).element
+    assert drawn.startswith("<svg") and "n estimated" in drawn
+
+
+def test_layers_and_mountant_are_those_of_the_settings(signal: Signal) -> None:
+    """Depth in the mountant is another stage travel: pictures out of focus differ."""
+    optics = OpticsSettings(bandwidth_um=0, model="debye", condenser_ratio=0.7)
+    far = SMALL.model_copy(update={"specimens": 2, "offsets": 1})
+    psnr = {}
+    for index in (None, 1.52):
+        in_medium = optics.model_copy(update={"mountant_index": index})
+        one = Bench(
+            in_medium, MicroscopeSettings(), BaselineSettings(), far, 1e-6, 3, section_layers=3, fine_detail=1.0
+        )
+        psnr[index] = measure(one, signal, 0).set_index("delta_um").loc[0.75, "sharper_shot"]
+    assert psnr[1.52] != psnr[None]

@@ -110,6 +110,25 @@ def test_a_stage_ends_with_who_asked(server: int, tmp_path: Path, number: signal
         until(lambda: not forks(server))
 
 
+def test_a_signal_that_who_asks_ignores_ends_no_stage(server: int, tmp_path: Path) -> None:
+    """As under nohup, when the terminal is closed."""
+    kept = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stage = waits(tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, kept)
+    with stage:
+        until(lambda: bool(forks(server)))
+        (fork,) = forks(server)
+        until(lambda: Path(f"/proc/{fork}/cwd").readlink() == tmp_path)
+        stage.send_signal(signal.SIGHUP)
+        os.kill(int(fork), signal.SIGHUP)
+        time.sleep(0.3)
+        assert stage.poll() is None and forks(server) == [fork]
+        stage.kill()
+    until(lambda: not forks(server))
+
+
 def test_the_end_of_the_server_is_the_end_of_its_stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(SOCKET, "")
     one = ForkServer()

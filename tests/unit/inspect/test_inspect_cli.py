@@ -355,3 +355,22 @@ def test_a_whole_sheet(stack: Path, tmp_path: Path) -> None:
     assert result.exit_code == UNFIT
     assert [slide["light"] for slide in json.loads(result.output)["slides"]] == ["green", "red"]
     assert stack.is_file()
+
+
+@pytest.mark.parametrize(
+    ("um", "lens", "says"),
+    [(1.0, "", "2.9 times the size of optics.pixel_um"), (6.9, "20", "with an objective of 20×, the camera's own")],
+)
+def test_a_sharp_image_whose_size_is_not_believed(tmp_path: Path, um: float, lens: str, says: str) -> None:
+    """As the run would judge it: on the sheet's word alone an image is enlarged by much."""
+    objective = f'<Objective ID="Objective:0" NominalMagnification="{lens}"/>' if lens else ""
+    xml = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Instrument ID="Instrument:0">'
+        f'{objective}</Instrument><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8"'
+        f' SizeX="512" SizeY="512" SizeC="1" SizeZ="1" SizeT="1" PhysicalSizeX="{um}" PhysicalSizeY="{um}"><Channel'
+        ' ID="Channel:0:0" SamplesPerPixel="1"/><TiffData/></Pixels></Image></OME>'
+    )
+    picture = np.tile(TISSUE, (2, 2)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "s.ome.tif", picture, description=xml, metadata=None)
+    text = run(tmp_path / "s.ome.tif")
+    assert "fit for training: no (red)" in text and says in text

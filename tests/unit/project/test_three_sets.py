@@ -20,8 +20,8 @@ from tsva.simulation.phantom import STAINS
 
 CONFIG = Path(__file__).parents[3] / "config"
 TEST_ROLES = ["dataset1", "dataset2"]
-ELSEWHERE = ("jiang2018.yaml", "paper.yaml", "multislice.yaml")
-"""Real slides; another seed and size, for the paper's tables alone; the default's training slides, another test set."""
+ELSEWHERE = ("jiang2018.yaml", "paper.yaml", "multislice.yaml", "report.yaml")
+"""Real slides; another seed and size, for the paper's tables alone; the default's training slides, other test sets."""
 TRAINING = sorted(path.name for path in CONFIG.glob("*.yaml") if path.name not in ELSEWHERE)
 OWN_OPTICS = ("na", "wavelengths_um", "bandwidth_um", "mountant_index", "condenser_ratio")
 """What test set 2's microscope has and no other microscope's may have. Debye's model is everybody's."""
@@ -81,6 +81,16 @@ def test_no_training_slide_has_the_other_laboratorys_stain_or_microscope(name: s
     if name != "config.yaml":
         assert settings_of(name).seed != settings_of("config.yaml").seed
     assert not set(sheet_of("config.yaml", TEST_ROLES)["patient"]) & set(training["patient"])
+
+
+def test_the_reports_test_sets_are_large_and_of_the_same_laboratories() -> None:
+    for role in TEST_ROLES:
+        small, large = sheet_of("config.yaml", [role]), sheet_of("report.yaml", [role])
+        assert large["patient"].nunique() >= 20 and not set(large["slide"]) & set(small["slide"])
+        for column in ("stain", "microscope"):
+            assert set(large[column]) == set(small[column])
+    same = [sheet_of(name, ["train"]).reset_index(drop=True) for name in ("config.yaml", "report.yaml")]
+    pd.testing.assert_frame_equal(*same)
 
 
 def test_stains_of_test_laboratories_are_their_own() -> None:

@@ -279,3 +279,14 @@ def test_a_pattern_may_be_written_in_any_case() -> None:
     said = NamePattern("{field}_Z{z}UM.TIF", None, "sheet").match("a_z\u22120,5um.tif")
     assert said is not None
     assert (said.field, said.z_um) == ("a", -0.5)
+
+
+def test_stacks_in_subfolders_keep_their_names_apart(tmp_path: Path) -> None:
+    for number, place in enumerate(("Pos0", "Pos1")):
+        (tmp_path / place).mkdir()
+        write_ome(tmp_path / place / "img.ome.tif", np.roll(GREY[..., 0], number, axis=1), SIZES)
+    write_ome(tmp_path / "alone.ome.tif", GREY[..., 0], SIZES)
+    names = [field.name for field in find_fields(row("stack", "."), tmp_path)]
+    assert sorted(names) == ["Pos0_img", "Pos1_img", "alone"]
+    names = [field.name for field in find_fields(row("stack", "*/img.ome.tif"), tmp_path)]
+    assert names == ["Pos0_img", "Pos1_img"]

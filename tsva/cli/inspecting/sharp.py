@@ -11,7 +11,8 @@ import numpy as np
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.cli.inspecting.fitness import told
 from tsva.errors import UserError
-from tsva.readers.sharp import open_regions, read_sharp_fields
+from tsva.readers.scale import reduction_note
+from tsva.readers.sharp import flat_image, read_sharp_fields
 from tsva.settings.root import Settings
 
 LOOKED_AT = 12
@@ -60,11 +61,13 @@ def look(path: Path, pixel_um: float | None, settings: Settings, wanted_fields: 
         An image without a known pixel size is looked at as if it had the common one.
     """
     common_um = settings.optics.pixel_um
-    with open_regions(path) as image:
-        of_file = image.pixel.um
+    said = flat_image(path).pixel
+    of_file = said.um
     size_um = pixel_um or of_file
-    problems = [] if size_um else ["no pixel size in the file; put it in place of PIXEL_UM"]
+    problems = [] if size_um else [f"{said.doubt or 'no pixel size in the file'}; put it in place of PIXEL_UM"]
     notes = []
+    if of_file and not pixel_um and (reduced := reduction_note(of_file, said.source, common_um)):
+        notes.append(reduced)
     if size_um and size_um > common_um * (1 + SAME_PIXEL):
         notes.append(
             f"{size_um:.4g} µm per pixel is coarser than optics.pixel_um ({common_um:g}): enlarged, it has no"
@@ -72,7 +75,9 @@ def look(path: Path, pixel_um: float | None, settings: Settings, wanted_fields: 
         )
     fields: list[tuple[str, np.ndarray, str]] = []
     try:
-        found = read_sharp_fields(path, size_um or common_um, common_um, settings.simulate.field_px, wanted_fields)
+        # the file's own word stays the file's: it is believed less than the sheet's
+        of_sheet = pixel_um if size_um else common_um
+        found = read_sharp_fields(path, of_sheet, common_um, settings.simulate.field_px, wanted_fields)
         fields = list(islice(found, LOOKED_AT))
     except UserError as error:
         problems.append(told(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,11 +34,16 @@ def specimen(size: int, seed: int = 0, channels: int = 3) -> Tensor:
     return white * 0.002 * radius.clamp(min=1 / size) ** -1.3
 
 
+@cache
+def transfer(z_um: float, size: int) -> Tensor:
+    """(3, Y, X // 2 + 1) transfer functions; many pairs have the same few defoci."""
+    return torch.from_numpy(camera_otf(OPTICS, np.array([z_um]), (size, size))[0]).float()
+
+
 def shot(spectrum: Tensor, z_um: float, noise: float = 0.004, seed: int = 0) -> Tensor:
     """What a camera makes of a flat specimen."""
     size, channels = spectrum.shape[-2], spectrum.shape[1]
-    otf = torch.from_numpy(camera_otf(OPTICS, np.array([z_um]), (size, size))[0, :channels]).float()
-    image = torch.fft.irfft2(spectrum * otf, s=(size, size))
+    image = torch.fft.irfft2(spectrum * transfer(z_um, size)[:channels], s=(size, size))
     random = torch.Generator().manual_seed(seed)
     return (0.6 + image + noise * torch.randn(image.shape, generator=random)).clamp(0, 1)
 
