@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import RefocusSettings
 
 if TYPE_CHECKING:
+    from tsva.restoration.checkpoint import Checkpoint
     from tsva.restoration.contract import Method, Restoration
 
 PATCH_PX = 224
@@ -109,7 +111,8 @@ class Model:
     channels: int
     optics: OpticsSettings
     _method: Method
-    _check: Callable[[str, float, int, float], None]
+    _path: Path
+    _held: Checkpoint
 
 
 @dataclass(frozen=True)
@@ -298,12 +301,14 @@ def make_pairs(
     return grid_pairs(stack.planes[plane - reach : plane + reach + 1], pairs, known)
 
 
-def load_model(path: str | Path, *, tile_px: int = 512, batch: int = 8) -> Model:
+def load_model(path: str | Path | None = None, *, tile_px: int = 512, batch: int = 8) -> Model:
     """Load a trained network, ``model.ckpt`` of the train stage.
 
     Parameters
     ----------
-    path : str or Path
+    path : str or Path, optional
+        By default the network that comes with the package: Fusion for colour images of 0.345 µm a pixel, shots at
+        F ∓ 0.5 µm and an objective of NA 0.75 (docs/networks.md has its scores).
     tile_px : int
         Larger images go through in tiles with cores of this edge; it changes memory, not the result.
     batch : int
@@ -319,19 +324,14 @@ def load_model(path: str | Path, *, tile_px: int = 512, batch: int = 8) -> Model
         If the file is missing, damaged, or of another version's format.
     """
     from tsva.restoration.checkpoint import load
+    from tsva.restoration.models import packaged_model
     from tsva.restoration.refocus import NetworkMethod
 
-    held = load(Path(path))
+    where_from = Path(path) if path is not None else packaged_model()
+    held = load(where_from)
     method = NetworkMethod(held.restored_network(), RefocusSettings(tile_px=tile_px, batch=batch))
-    return Model(
-        held.network,
-        held.pixel_um,
-        held.delta_um,
-        held.channels,
-        OpticsSettings.model_validate(held.optics),
-        method,
-        lambda where, pixel_um, channels, delta_um: held.check_fits(Path(path), where, pixel_um, channels, delta_um),
-    )
+    optics, size = OpticsSettings.model_validate(held.optics), (held.pixel_um, held.delta_um, held.channels)
+    return Model(held.network, *size, optics, method, where_from, held)
 
 
 def refocus(
@@ -379,7 +379,9 @@ def refocus(
     if len({shot.shape for pair in pairs for shot in (pair.low, pair.high)}) != 1:
         raise UserError("pairs", got="shots of several sizes", wanted="one size", do="Restore one size at a time.")
     for pair in pairs:
-        model._check(where, pair.optics.pixel_um, pair.low.shape[2], pair.delta_um)
+        model._held.check_fits(model._path, where, pair.optics.pixel_um, pair.low.shape[2], pair.delta_um)
+    for difference in sorted({each for pair in pairs for each in model._held.outside_training(pair.optics)}):
+        warnings.warn(f"{where}: {difference}; expect less of the result", stacklevel=2)
     return model._method(pairs)
 
 

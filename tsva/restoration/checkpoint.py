@@ -26,6 +26,8 @@ from tsva.settings.methods import NETWORK_NAMES, NetworkName
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 
+OPTICS_TOLERANCE = {"na": 0.05, "refractive_index": 0.05, "mountant_index": 0.06, "condenser_ratio": 0.25}
+"""How far images may differ from a network's training without a warning."""
 FORMAT = 3
 """Format 1 held neither the package's version nor the network's physics; networks of format 2 expected no errors of
 shots."""
@@ -108,6 +110,19 @@ class Checkpoint:
                 do="Give a checkpoint that was trained on such images.",
             )
 
+    def outside_training(self, optics: OpticsSettings) -> list[str]:
+        """A phrase for each key of optics in which images differ from those that the network was trained on.
+
+        Unlike pixels, colours and the shot offset these are often unknown or nearly right, so that nothing is refused.
+        """
+        trained = OpticsSettings.model_validate(self.optics)
+        found = []
+        for key, most in OPTICS_TOLERANCE.items():
+            got, wanted = getattr(optics, key), getattr(trained, key)
+            if got != wanted and (got is None or wanted is None or abs(got - wanted) > most):
+                found.append(f"{key} is {got} (trained on: {wanted})")
+        return found
+
     def plain(self) -> dict[str, Any]:
         """All but tensors, as JSON has it: what `fresh_network` takes."""
         kind = {key: value for key, value in asdict(self).items() if key not in ("weights", "computed")}
@@ -142,11 +157,19 @@ def fresh_network(constants: Constants, **kind: Any) -> TwoShotModule:
     return network.with_all_outputs()
 
 
-def save(checkpoint: Checkpoint, path: Path) -> None:
+def save(checkpoint: Checkpoint, path: Path, *, with_computed: bool = True) -> None:
     """Write a checkpoint that ``torch.load(path, weights_only=True)`` reads as plain dictionaries.
 
     Beside the fields of `Checkpoint` it holds ``format``, ``tsva_version`` and ``constants`` (of the physics that the
     network is built of).
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    path : Path
+    with_computed : bool
+        Buffers that the network computes of its physics, too, which take more room than a small network's weights.
+        Without them they are computed anew when the file is read.
 
     Raises
     ------
@@ -155,7 +178,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     """
     checkpoint.check_shapes()
     network = checkpoint._fresh()
-    held = {"computed": checkpoint.computed or computed_buffers(network), "constants": constants_of(network)}
+    computed = (checkpoint.computed or computed_buffers(network)) if with_computed else {}
+    held = {"computed": computed, "constants": constants_of(network)}
     torch.save({"format": FORMAT, "tsva_version": version("tsva"), **asdict(checkpoint), **held}, path)
 
 
@@ -187,7 +211,9 @@ def load(path: Path) -> Checkpoint:
         checkpoint = Checkpoint(**held)
         checkpoint.check_shapes()
         network = checkpoint._fresh()
-        other = differing_constants(network, constants) or differing_buffers(network, checkpoint.computed)
+        other = differing_constants(network, constants)
+        if checkpoint.computed:
+            other = other or differing_buffers(network, checkpoint.computed)
     except (TypeError, AttributeError, ValidationError, RuntimeError, KeyError) as error:
         raise _unusable(path, f"weights or settings that don't fit ({str(error).splitlines()[0]})") from None
     _refuse(str(path), other, writer)

@@ -15,7 +15,8 @@ from settings_file import settings_option
 from tsva.acquisition.spectrum import signal_table
 from tsva.cli.advise import command
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
-from tsva.report.figures import psnr_by_delta
+from tsva.report.run_figures import psnr_by_delta
+from tsva.report.svg import drawing
 from tsva.restoration.baselines.plane import Signal
 from tsva.settings.advise import AdviseSettings
 from tsva.settings.baselines import BaselineSettings
@@ -121,8 +122,8 @@ def test_the_command_writes_what_the_figure_reads(tmp_path) -> None:
     summary = json.loads((tmp_path / "advise/summary.json").read_text(encoding="utf-8"))
     assert set(found["method"]) == set(METHODS) == set(summary["best"])
     assert len(read_table(tmp_path / "advise/patches.tsv")) == 2 * 2 * 4
-    drawn = psnr_by_delta({**summary, "curves": found.to_dict("records")})
-    assert drawn is not None and drawn.startswith("<svg") and "n estimated" in drawn
+    drawn = drawing(psnr_by_delta({**summary, "curves": found.to_dict("records")})).element
+    assert drawn.startswith("<svg") and "n estimated" in drawn
 
 
 def test_layers_and_mountant_are_those_of_the_settings(signal: Signal) -> None:

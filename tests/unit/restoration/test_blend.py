@@ -118,7 +118,7 @@ def test_the_papers_networks_do_not_blend() -> None:
 
 
 def test_near_focus_a_restored_image_has_at_most_half_of_the_weight() -> None:
-    offsets = torch.tensor([-3.0, -1.0, -0.75, 0.0, 0.5, 0.75, 1.0])
+    offsets = torch.tensor([-3.0, -1.5, -1.25, 0.0, 1.0, 1.25, 1.5])
     expected = torch.tensor([1.0, 1.0, 0.75, 0.5, 0.5, 0.75, 1.0])
     torch.testing.assert_close(most_trust(offsets, 0.5).flatten(), expected)
     assert most_trust(offsets.reshape(1, 1, 1, 7), 0.5).shape == (1, 1, 1, 7)

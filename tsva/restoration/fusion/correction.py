@@ -23,7 +23,7 @@ LEAST_MEASURE = 1e-8
 HEDGE = 0.5
 """Weight of the restored image near focus; 0.4 to 0.6 and other ends of `DOUBT` were tried on development
 laboratories."""
-DOUBT = (1.0, 2.0)
+DOUBT = (2.0, 3.0)
 """Sizes of the offset, as multiples of δ, up to which that holds and from which on the image has all of the weight."""
 
 
@@ -82,7 +82,7 @@ class Gate(nn.Module):
 def most_trust(focal_offset_um: Tensor, delta_um: float) -> Tensor:
     """Largest weight of a restored image, (B, 1, 1, 1) or (B, 1, Y, X), whose offset is estimated.
 
-    Near the offset of a shot, ±δ, that shot is in focus or not within the estimate's error. Half of the weight loses
+    About the offset of a shot, ±δ, that shot is in focus or not within the estimate's error. Half of the weight loses
     little where it is not and saves most of the harm where it is.
 
     Parameters

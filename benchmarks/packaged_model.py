@@ -1,0 +1,112 @@
+"""The network that comes with the package: scored on sets that it was not trained on, and put in its place.
+
+    snakemake --cores 2 --directory model --configfile config/model.yaml --config slides=config/model_slides.tsv \
+        results/train/fusion/model.ckpt
+    python benchmarks/packaged_model.py --checkpoint model/results/train/fusion/model.ckpt \
+        --scored development=development/results
+
+Each set is a results folder that holds `pairs/<slide>/` with shots at continuous offsets. Scores are gains over Y1
+against the image without noise. Writes tsva/restoration/models/fusion.ckpt and its card, fusion.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tsva.acquisition.pair import Pair
+from tsva.cli.train import _truth
+from tsva.evaluation.metrics import psnr_db
+from tsva.restoration.checkpoint import load, save
+from tsva.restoration.refocus import NetworkMethod
+from tsva.restoration.sharper import y1_of
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.refocus import RefocusSettings
+from tsva.settings.train import TrainSettings
+from tsva.storage.tables import read_table
+
+PLACE = Path("tsva/restoration/models/fusion.ckpt")
+HARM_DB = 0.1
+MOST_PAIRS = 4
+"""Of a patch."""
+
+
+def scores(method: NetworkMethod, results: Path, delta_um: float, optics: OpticsSettings) -> pd.DataFrame:
+    """Gain over Y1, expected and true error of each pair."""
+    rows = []
+    for table in sorted(results.glob("pairs/*/patches.tsv")):
+        patches = read_table(table)
+        truth = _truth(table.with_name("patches.npy"), patches) if len(patches) else None
+        for index in range(len(patches)):
+            if truth is None or not truth.has_clean[index] or not len(truth.shots):
+                continue
+            target = np.asarray(truth.clean[index])
+            offsets = truth.focal_offset_um[index][:MOST_PAIRS]
+            pairs = [
+                Pair(np.asarray(low), np.asarray(high), delta_um, optics, float(n))
+                for (low, high), n in zip(truth.shots[index], offsets, strict=False)
+            ]
+            restored = method(pairs)
+            for pair, image, expected in zip(pairs, restored.images, restored.expected_rmse, strict=True):  # type: ignore[arg-type]
+                y1 = np.rint(255 * y1_of(pair)).astype(np.uint8)
+                ours, before = (float(psnr_db(one[None], target[None])[0]) for one in (image, y1))
+                row = {"slide": table.parent.name, "offset_um": pair.focal_offset_um, "gain_db": ours - before}
+                rows.append(row | {"expected": expected, "true": 10 ** (-ours / 20)})
+    return pd.DataFrame(rows)
+
+
+def summary(rows: pd.DataFrame) -> dict[str, object]:
+    """What the card says of a set."""
+    harmed = rows["gain_db"] < -HARM_DB
+    ratio = np.sqrt(np.square(rows["true"]).mean() / np.square(rows["expected"]).mean())
+    return {
+        "slides": int(rows["slide"].nunique()),
+        "pairs": len(rows),
+        "gain_over_y1_db": round(float(rows["gain_db"].mean()), 2),
+        "made_worse": round(float(harmed.mean()), 3),
+        "mean_loss_of_those_db": round(float(rows["gain_db"][harmed].mean()), 2) if harmed.any() else None,
+        "true_over_expected_error": round(float(ratio), 2),
+    }
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--scored", action="append", default=[], metavar="NAME=RESULTS")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    held = load(asked.checkpoint)
+    optics = OpticsSettings.model_validate(held.optics)
+    method = NetworkMethod(held.restored_network(), RefocusSettings())
+    sets = dict(part.split("=", 1) for part in asked.scored)
+    found = {name: summary(scores(method, Path(place), held.delta_um, optics)) for name, place in sets.items()}
+    save(held, PLACE, with_computed=False)
+    settings = TrainSettings.model_validate(held.settings)
+    card = {
+        "network": held.network,
+        "sha256": hashlib.sha256(PLACE.read_bytes()).hexdigest(),
+        "parameters": sum(weight.numel() for weight in held.restored_network().parameters()),
+        "trained_on": "config/model.yaml: digital tissue, two stains, six microscopes, targets without noise",
+        "steps": held.step,
+        "settings": settings.used_by(held.network),
+        "data": held.data,
+        "channels": held.channels,
+        "pixel_um": held.pixel_um,
+        "delta_um": held.delta_um,
+        "offset_max_um": held.offset_max_um,
+        "optics": held.optics,
+        "scores": found,
+    }
+    PLACE.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps({"bytes": PLACE.stat().st_size, "scores": found}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
