@@ -118,7 +118,7 @@ class _RestoreAll:
 
 
 def run(
-    slide: SimulatedSlide, model: Path, optics: OpticsSettings, delta_um: float, *, bare: bool = False
+    slide: SimulatedSlide, model: Path, optics: OpticsSettings, delta_um: float, *, lossless: bool, bare: bool = False
 ) -> RestoredSlide:
     """Restore a slide by the command's own code; `bare`: every cell, lossless."""
     planes = ArrayPlanes(slide.low, slide.high, optics.pixel_um, delta_um)
@@ -128,7 +128,7 @@ def run(
             with _RestoreAll():
                 restored = refocus_planes(planes, model, kept, SlideOptions(lossless=True))
         else:
-            restored = refocus_planes(planes, model, kept, SlideOptions())
+            restored = refocus_planes(planes, model, kept, SlideOptions(lossless=lossless))
         target = Path(tempfile.gettempdir()) / f"slide_quality_{'all' if bare else 'judged'}.ome.tif"
         kept.replace(target)
     return RestoredSlide(target, restored.survey, restored.cells, restored.before, restored.network)
@@ -187,10 +187,10 @@ def main() -> None:
             part = np.ascontiguousarray(picture[top:bottom, left:right])
         for name, slide, shift in cases(trial, part, optics, held.delta_um, given):
             for network, model in models.items():
-                restored = run(slide, Path(model), optics, held.delta_um)
+                restored = run(slide, Path(model), optics, held.delta_um, lossless=given.lossless)
                 found = scores(slide, restored)
-                if name == "main":
-                    bare = run(slide, Path(model), optics, held.delta_um, bare=True)
+                if name == "main" and given.oracle:
+                    bare = run(slide, Path(model), optics, held.delta_um, lossless=True, bare=True)
                     found |= oracle(slide, restored, tifffile.imread(bare.out))
                     found["oracle_share_of_slide"] = found["gain_of_slide_db"] / found["oracle_of_slide_db"]
                     found["oracle_share_mean_of_cells"] = (
@@ -198,7 +198,7 @@ def main() -> None:
                     )
                 if shift is not None:
                     found |= _of_shift(restored, shift)
-                results.setdefault(name, {})[network] = found
+                results.setdefault(name + " lossless" * given.lossless, {})[network] = found
                 print(name, network, json.dumps(found), flush=True)
                 given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

@@ -93,7 +93,9 @@ def drawing(plot: Plot) -> Drawing:
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": plot.name}):
         figure = Figure(figsize=plot.size_in, layout="constrained")
         plot.draw(figure)
-        figure.draw_without_rendering()
+        layout = figure.get_layout_engine()
+        assert layout is not None
+        layout.execute(figure)
         figure.set_layout_engine("none")  # the layout has been found; both files share it
         text, pdf = io.StringIO(), io.BytesIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})

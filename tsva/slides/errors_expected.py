@@ -63,9 +63,11 @@ def expected_errors(
     def product(exponents: dict[str, float]) -> np.ndarray:
         return np.asarray(np.exp(sum(exponents[name] * measured[name] for name in FEATURES)))
 
-    if own is None:
-        return product(WITHOUT), product(COPY_WITHOUT)
-    return product(WITH_ERROR), product(COPY_WITH_ERROR)
+    restoring, copying = (
+        (product(WITHOUT), product(COPY_WITHOUT)) if own is None else (product(WITH_ERROR), product(COPY_WITH_ERROR))
+    )
+    # the copy is no farther from the truth than by way of the restoration
+    return restoring, np.minimum(copying, restoring + blurred.difference)
 
 
 MOST_UM = 3.0

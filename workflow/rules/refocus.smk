@@ -131,6 +131,8 @@ rule whole_slide:
         table="results/slides/{slide}/slides.tsv",
     log:
         "logs/whole_slide/{slide}.log",
+    benchmark:
+        "results/benchmarks/whole_slide/{slide}.tsv"
     conda:
         ENV
     threads: all_cores()
