@@ -85,7 +85,9 @@ def _files(path: Path) -> list[Path]:
             wanted=", ".join(known.name for known in FORMATS),
             do="Mend the sheet's column path.",
         )
-    if odd := [entry.relative_to(path).as_posix() for entry in found if not has_known_ending(entry)]:
+    # copies and leftovers of TIFF files; a vendor's own format is what it is
+    unnamed = [entry for entry in found if not has_known_ending(entry) and head_of(entry).is_tiff]
+    if odd := [entry.relative_to(path).as_posix() for entry in unnamed]:
         raise UserError(
             str(path),
             got=f"{len(found) - len(odd)} z-stacks, and {len(odd)} files that look like some by their content"
