@@ -306,9 +306,9 @@ def segmentation_pictures(
     return {
         "rows": [
             {
-                "image": images.webp(f"{dataset.name}_counted", image),
+                "image": images.png(f"{dataset.name}_counted", image),
                 "mask": images.png(f"{dataset.name}_counted_mask", _mask(segment(image, inputs.count))),
-                "outlines": images.webp(f"{dataset.name}_counted_outlines", _outlined(image, particles)),
+                "outlines": images.png(f"{dataset.name}_counted_outlines", _outlined(image, particles)),
             }
             for image, particles in zip(shown, found, strict=True)
         ],

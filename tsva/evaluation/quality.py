@@ -98,8 +98,8 @@ def _fields(slides: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     cut = [slide["slide"] for slide in judged if slide["edge"]]
     levels = USABLE.level(usable), EDGE.level(edge)
     return [
-        _check("Fields with an in-focus plane", levels[0], percent(usable), "at least 90 %", poor),
-        _check("Fields in focus at the stack’s edge", levels[1], percent(edge), "at most 5 %", cut),
+        _check("Fields with an in-focus plane", levels[0], percent(usable), "at least 90\u202f%", poor),
+        _check("Fields in focus at the stack’s edge", levels[1], percent(edge), "at most 5\u202f%", cut),
     ]
 
 
@@ -127,7 +127,7 @@ def _own_plane(dataset: Mapping[str, Any]) -> dict[str, Any]:
     share = dataset["own_plane_patches"] / dataset["patches"]
     name = dataset_name(dataset["dataset"])
     check = f"Patches of {name} in focus in their field’s plane"
-    return _check(check, OWN_PLANE.level(share), percent(share), "at least 75 %")
+    return _check(check, OWN_PLANE.level(share), percent(share), "at least 75\u202f%")
 
 
 def _learned(training: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ import pytest
 
 from tsva.evaluation.inputs import Advice
 from tsva.evaluation.summary import advice_of
-from tsva.report.figures import DELTA_METHODS, psnr_by_delta
+from tsva.report.run_figures import DELTA_METHODS, psnr_by_delta
+from tsva.report.svg import drawing
 
 PSNR = {
     "sharper_shot": {0.0: 30.0, 0.5: 33.0, 1.0: 32.0},
@@ -46,6 +47,6 @@ def test_without_the_stage_there_is_no_advice() -> None:
 def test_the_figure_names_every_method() -> None:
     found = advice_of(advised(0.5))
     assert found is not None
-    drawn = psnr_by_delta(found)
-    assert drawn is not None and drawn.startswith("<svg")
+    drawn = drawing(psnr_by_delta(found)).element
+    assert drawn.startswith("<svg")
     assert all(name in drawn for name in DELTA_METHODS.values())

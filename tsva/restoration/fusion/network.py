@@ -96,7 +96,7 @@ class Fusion(PairNetwork[Estimate]):
 
     def __init__(self, channels: int, width: int, depth: int, optics: OpticsSettings, delta_um: float) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.delta_um = channels, delta_um
         self.spectra = BandSpectra()
         self.offset = OffsetEstimator(channels)
         self.wiener = TwoShotWiener(optics, delta_um, channels)
@@ -188,7 +188,7 @@ class Fusion(PairNetwork[Estimate]):
             Expected root mean square error of a pixel's colours.
         """
         restored, near, logarithms, level = self.unblended(low, high, decision)
-        most = most_trust(decision.focal_offset_um, self.wiener.delta_um)
+        most = most_trust(decision.focal_offset_um, self.delta_um)
         return blended(restored, near, *self.error.errors(logarithms, level), most)
 
     def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
