@@ -54,8 +54,8 @@ def look_at_sheet(path: Path, settings: Settings, most: int) -> list[dict[str, A
     Returns
     -------
     list of dict
-        A slide each: its name, how many fields, its light, the reasons, and facts of the fields that were read. One more
-        for the sheet, if it names an image in two rows.
+        A slide each: its name, how many fields, its light, the reasons, and facts of the fields that were read; one
+        more for the sheet, if it names an image in two rows.
 
     Raises
     ------
