@@ -13,7 +13,7 @@ from tsva.settings.base import Section
 Role = Literal["train", "dataset1", "dataset2", "refocus"]
 TISSUES = ("glandular", "epithelial", "stromal", "fatty", "lymphoid", "muscle", "skin")
 """Kinds of digital tissue."""
-STAINS = ("lab_a", "lab_b", "lab_c")
+STAINS = ("lab_a", "lab_b", "lab_c", "lab_d")
 """Stain protocols of digital tissue."""
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 

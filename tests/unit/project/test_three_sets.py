@@ -16,6 +16,7 @@ from tsva.restoration.baselines.offset_search import microscopes as searched
 from tsva.restoration.fusion.microscopes import SPHERICAL_SD_UM, Microscopes
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.root import Settings, parse_settings
+from tsva.settings.sheet import parse_sheet
 from tsva.simulation.phantom import STAINS
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -54,6 +55,11 @@ def optics_of(name: str, sheet: pd.DataFrame) -> list[tuple[OpticsSettings, floa
     settings = settings_of(name)
     found = [settings.simulate.microscopes[one] for one in sorted(set(sheet["microscope"]))]
     return [(one.optics or settings.optics, one.spherical_um) for one in found]
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG.glob("*slides.tsv")), ids=lambda path: path.name)
+def test_every_committed_sheet_is_accepted(path: Path) -> None:
+    assert parse_sheet(path.read_text(encoding="utf-8"), path.name)
 
 
 def test_development_slides_are_no_test_slides() -> None:
