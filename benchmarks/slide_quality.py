@@ -169,6 +169,8 @@ def main() -> None:
     parser.add_argument(
         "--simulated", type=Path, help="Keep simulated slides in this folder, and take them from there."
     )
+    parser.add_argument("--lossless", action="store_true", help="Write Deflate in place of JPEG.")
+    parser.add_argument("--oracle", action="store_true", help="Restore every cell, too, for the best of both by cell.")
     parser.add_argument("--json", type=Path, required=True)
     given = parser.parse_args()
     results: dict[str, Any] = json.loads(given.json.read_text()) if given.json.exists() else {}

@@ -374,3 +374,14 @@ def test_a_sharp_image_whose_size_is_not_believed(tmp_path: Path, um: float, len
     tifffile.imwrite(tmp_path / "s.ome.tif", picture, description=xml, metadata=None)
     text = run(tmp_path / "s.ome.tif")
     assert "fit for training: no (red)" in text and says in text
+
+
+def test_a_sheet_that_names_an_image_twice(stack: Path, tmp_path: Path) -> None:
+    """Each slide is still told of."""
+    lines = ["slide\tpatient\tsample\trole\tsource\tpath", "A\tp\tT\ttrain\tstack\tA1.ome.tif"]
+    lines.append("B\tq\tT\tdataset1\tstack\tA1.ome.tif")
+    (tmp_path / "slides.tsv").write_text("\n".join(lines) + "\n", encoding="utf-16")
+    text = run(tmp_path / "slides.tsv", "--fields", 1)
+    assert "green A (1 fields)" in text and "green B (1 fields)" in text
+    assert "red   the sheet" in text and "of slide B, and the same file" in text
+    assert stack.is_file()

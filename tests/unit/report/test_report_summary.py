@@ -22,6 +22,7 @@ from tsva.evaluation import paper, slides
 from tsva.evaluation.inputs import DataSet, Slide
 from tsva.evaluation.point_spread import point_spread
 from tsva.evaluation.summary import tidy
+from tsva.report.book import Book
 from tsva.report.page import environment
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
@@ -192,9 +193,9 @@ def _nothing(name: str) -> bytes:
 
 def test_every_table_says_that_brightness_was_matched() -> None:
     text = '{% import "macros.jinja" as m %}{% call m.scroll("label") %}<table></table>{% endcall %}'
-    page = environment(_nothing, matched=["A", "B"]).from_string(text).render()
+    page = environment(_nothing, Book({}), matched=["A", "B"]).from_string(text).render()
     assert "Brightness of planes matched before anything else in A and B (ingest.match_brightness)." in page
-    assert "matched" not in environment(_nothing, matched=[]).from_string(text).render()
+    assert "matched" not in environment(_nothing, Book({}), matched=[]).from_string(text).render()
 
 
 def test_what_was_left_out_is_listed_once() -> None:

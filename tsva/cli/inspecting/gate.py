@@ -54,17 +54,23 @@ def look_at_sheet(path: Path, settings: Settings, most: int) -> list[dict[str, A
     Returns
     -------
     list of dict
-        A slide each: its name, how many fields, its light, the reasons, and facts of the fields that were read.
+        A slide each: its name, how many fields, its light, the reasons, and facts of the fields that were read; one
+        more for the sheet, if it names an image in two rows.
 
     Raises
     ------
     UserError
-        If the sheet itself is wrong, or names an image in two rows.
+        If the sheet itself is wrong.
     """
     rows = parse_sheet(sheet_text(path), str(path))
     files = {row.slide: files_at(path.parent / row.path) if row.path else [] for row in rows.values()}
-    check_leaks(rows, files, path, Contents())
-    return [_slide(row, path.parent, settings, most) for row in rows.values() if row.path]
+    slides = [_slide(row, path.parent, settings, most) for row in rows.values() if row.path]
+    try:
+        check_leaks(rows, files, path, Contents())
+    except UserError as error:
+        twice = f"{error.where}: {told(error)}"
+        slides.append({"slide": "the sheet", "fields": 0, "light": RED, "reasons": [twice]})
+    return slides
 
 
 def _slide(row: SlideRow, folder: Path, settings: Settings, most: int) -> dict[str, Any]:
