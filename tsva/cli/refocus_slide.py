@@ -12,7 +12,7 @@ import pandas as pd
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.refocus import JPEG_QUALITY, RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.tables import write_table
 
@@ -35,8 +35,10 @@ FILE = click.Path(path_type=Path)
 @click.option("--delta-um", type=float, help="Half of the distance between the planes; a stack's positions tell it.")
 @click.option("--pixel-um", type=float, help="Size of a pixel in the specimen, where the file is wrong or silent.")
 @click.option("--bits", type=click.IntRange(9, 16), help="Of 16-bit files: how many bits the camera fills.")
-@click.option("--lossless", is_flag=True, help="Deflate in place of JPEG; about four times the size.")
-@click.option("--quality", type=click.IntRange(50, 100), default=98, show_default=True, help="Of JPEG, 4:4:4.")
+@click.option("--lossless", is_flag=True, help="Deflate in place of JPEG; about an eighth more.")
+@click.option(
+    "--quality", type=click.IntRange(50, 100), default=JPEG_QUALITY, show_default=True, help="Of JPEG, 4:4:4."
+)
 @click.option("--results", type=FILE, help="Folder for maps, verdicts and pictures [default: OUT without its ending].")
 @settings_option(settings=RefocusSettings, pairs=PairsSettings, slide=dict[str, Any])
 @click.option("--sheet-folder", type=FILE, help="Restore the slide of the settings' row, whose path starts here.")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
+from tsva.settings.refocus import JPEG_QUALITY
+
 TILE_PX = 512
 """Edge of the stored tiles of every level."""
 COMPRESSION_LEVEL = 6
@@ -31,7 +33,7 @@ class TileCodec:
 
     channels: int
     lossless: bool = False
-    quality: int = 98
+    quality: int = JPEG_QUALITY
 
     @property
     def name(self) -> str:

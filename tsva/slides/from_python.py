@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tsva.errors import UserError
+from tsva.settings.refocus import JPEG_QUALITY
 from tsva.slides.opening import SlideInput, open_two_planes
 from tsva.slides.slide_results import shares, write_results
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
@@ -25,7 +26,7 @@ def refocus_slide(
     delta_um: float | None = None,
     pixel_um: float | None = None,
     lossless: bool = False,
-    quality: int = 98,
+    quality: int = JPEG_QUALITY,
     threads: int = 1,
     results: str | Path | None = None,
 ) -> dict[str, float]:
