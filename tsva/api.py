@@ -324,7 +324,7 @@ def load_model(path: str | Path | None = None, *, tile_px: int = 512, batch: int
         If the file is missing, damaged, or of another version's format.
     """
     from tsva.restoration.checkpoint import load
-    from tsva.restoration.models import packaged_model
+    from tsva.restoration.packaged_model import packaged_model
     from tsva.restoration.refocus import NetworkMethod
 
     where_from = Path(path) if path is not None else packaged_model()

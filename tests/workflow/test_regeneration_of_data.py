@@ -52,7 +52,7 @@ def settings(section: str, **values: object) -> Callable[[Workflow], None]:
 
 
 def data_file_of_the_report(workflow: Workflow) -> None:
-    append(workflow.folder / "tsva/report/templates/style.css", "\np { color: black; }\n")
+    append(workflow.folder / "tsva/report/templates/page.css", "\np { color: black; }\n")
 
 
 def of_network(network: str) -> list[str]:

@@ -143,9 +143,7 @@ def signal_input(wildcards):
 
 def shots_input(wildcards):
     """The cross-spectra of training slides' planes, for methods that learn from them."""
-    return (
-        ["results/spectrum/shots.npz"] if METHODS[wildcards.method].learned else []
-    )
+    return ["results/spectrum/shots.npz"] if METHODS[wildcards.method].learned else []
 
 
 def cores_of_method(wildcards):

@@ -4,9 +4,7 @@ rule spectrum:
         patches=expand(
             "results/pairs/{slide}/patches.npy", slide=plan.with_role("train")
         ),
-        clean=expand(
-            "results/pairs/{slide}/clean.npy", slide=plan.with_role("train")
-        ),
+        clean=expand("results/pairs/{slide}/clean.npy", slide=plan.with_role("train")),
     output:
         signal="results/spectrum/signal.tsv",
         shots="results/spectrum/shots.npz",
