@@ -21,6 +21,8 @@ ALL = [
     "wiener_two_shot",
     "wiener_true_optics",
     "wiener_blind",
+    "learned_linear",
+    "learned_linear_blind",
     "dark_channel",
     "graph",
     "burst",

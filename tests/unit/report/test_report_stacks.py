@@ -25,7 +25,7 @@ def test_every_kind_has_its_row_on_the_page(report: Callable[..., Any]) -> None:
     (heads,) = made.table("contact").of(part="thead")
     assert heads == [f"{offset(defocus)} µm" for defocus in (-3, -2, -1, -0.5, 0, 0.5, 1, 2, 3)]
     assert [len(row) for row in cells if len(row) > 1] == [len(heads)] * len(shown)
-    pictured = re.findall(r'alt="(Sample\d), slide [^"]+ µm from focus"', made.page)
+    pictured = re.findall(r'alt="(Sample\d), slide [^"]+ µm from focus"', made.inputs)
     assert pictured == [row["sample"] for row in shown for _ in heads]
 
 
@@ -45,7 +45,7 @@ def test_n_on_the_patches_is_the_tables(report: Callable[..., Any]) -> None:
     made = report()
     tables = [read_table(made.results / "pairs" / f"{name}.tsv") for name in ("dataset1", "dataset2")]
     drawn = pd.concat(tables)
-    figures = re.findall(r'<figure data-slide="(.*?)" data-field="(.*?)">(.*?)</figure>', made.page, re.DOTALL)
+    figures = re.findall(r'<figure data-slide="(.*?)" data-field="(.*?)">(.*?)</figure>', made.inputs, re.DOTALL)
     assert [found[0] for found in figures] == [row["slide"] for row in made.summary["fields_shown"]]
     for name, field, inside in figures:
         rows = drawn[(drawn["slide"] == name) & (drawn["field"] == field)]
@@ -59,8 +59,8 @@ def test_surfaces_are_true_or_absent(report: Callable[..., Any]) -> None:
         number = int(row["slide"][-1])
         found = [row[f"surface_{name}_um"] for name in ("low", "high", "mean")]
         assert found == pytest.approx([number, number + 1, number + 0.5], abs=1e-6)
-        assert f"{number:.2f} to {number + 1:.2f} µm, mean {number + 0.5:.2f} µm; focus found 0.00 µm" in made.page
+        assert f"{number:.2f} to {number + 1:.2f} µm, mean {number + 0.5:.2f} µm; focus found 0.00 µm" in made.inputs
     real = report(simulated=False, datasets=("dataset1",), remaining={})
     assert {row["surface_mean_um"] for row in real.summary["fields_shown"]} == {None}
-    assert 'class="surface"' not in real.page and "focal surface" not in real.page
-    assert real.page.count('class="mosaic"') == len(real.summary["fields_shown"]) == 3
+    assert 'class="surface"' not in real.inputs and "focal surface" not in real.inputs
+    assert real.inputs.count('class="mosaic"') == len(real.summary["fields_shown"]) == 3

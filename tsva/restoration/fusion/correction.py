@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -68,7 +70,9 @@ class Gate(nn.Module):
         images = torch.stack([image.mean(dim=1) for image in (near, far, restored)], dim=1)
         edges = images - functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
         differences = images - images.roll(1, dims=1)
-        logarithms = (coarse(torch.cat([edges, differences], dim=1).square()) + LEAST_MEASURE).log()
+        squares = coarse(torch.cat([edges, differences], dim=1).square())
+        # not the sum's logarithm: exported files lose a summand that small, and a blank image is all zeros
+        logarithms = torch.log1p(squares / LEAST_MEASURE) + math.log(LEAST_MEASURE)
         height, width = near.shape[-2:]
         if conditions.shape[-1] > 1:
             grown = functional.interpolate(conditions, scale_factor=float(CELL), mode="nearest")[..., :height, :width]
