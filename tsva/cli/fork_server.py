@@ -51,7 +51,7 @@ LOADED_LATER = {
     ),
     "count": ("tsva.evaluation.counting.table",),
 }
-"""What these stages import only when they run, and what takes seconds: torch, Lightning, SciPy's larger parts."""
+"""What these stages import only when they run, and what takes seconds: torch, SciPy's larger parts."""
 PR_SET_PDEATHSIG = 1
 
 

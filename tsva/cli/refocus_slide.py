@@ -35,7 +35,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--delta-um", type=float, help="Half of the distance between the planes; a stack's positions tell it.")
 @click.option("--pixel-um", type=float, help="Size of a pixel in the specimen, where the file is wrong or silent.")
 @click.option("--bits", type=click.IntRange(9, 16), help="Of 16-bit files: how many bits the camera fills.")
-@click.option("--lossless", is_flag=True, help="Deflate in place of JPEG; about an eighth more.")
+@click.option("--lossless", is_flag=True, help="Deflate in place of JPEG; about a seventh more.")
 @click.option(
     "--quality", type=click.IntRange(50, 100), default=JPEG_QUALITY, show_default=True, help="Of JPEG, 4:4:4."
 )

@@ -41,5 +41,6 @@ include: "export.smk"
 
 
 # Snakemake allows a rule no benchmark whose output comes from the cache (--cache).
-for cached in workflow.workflow_settings.cache or ():
-    workflow.get_rule(cached)._benchmark = None
+for known in workflow.rules:
+    if known.name in (workflow.workflow_settings.cache or ()):
+        known._benchmark = None
