@@ -8,10 +8,13 @@ follows from the two errors averaged over a neighbourhood, so that it varies slo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from tsva.restoration.pair_network import Pairs
 
 CELL_PX = 8
 """Errors are averaged over cells of this edge, which the tiles of a large image are aligned to."""
@@ -76,6 +79,23 @@ class ErrorHead(nn.Module):
         # an exponential knows no bounds, and an image unlike all training images would find that out
         sd = (logarithms.float().clamp(LEAST_LOG, MOST_LOG) / 2).exp() * self.calibration.reshape(1, 2, 1, 1) * level
         return sd[:, :1], sd[:, 1:]
+
+    def calibrate(self, pairs: Pairs, unblended: Callable[[Tensor, Tensor], tuple[Tensor, ...]]) -> None:
+        """Scale the expected errors to those that occur in pairs.
+
+        Parameters
+        ----------
+        pairs : Pairs
+        unblended : callable
+            Of low and high shot, (1, C, Y, X) in [0, 1]: restored image, shot, `forward`'s logarithms and level.
+        """
+        true, expected = [], []
+        for number in range(len(pairs)):
+            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
+            *images, logarithms, level = unblended(low, high)
+            true.append([float((image - target).square().mean()) for image in images])
+            expected.append([float(sd.square().mean()) for sd in self.errors(logarithms, level)])
+        self.calibration.mul_(calibration(torch.tensor(true), torch.tensor(expected)))
 
 
 def blended(

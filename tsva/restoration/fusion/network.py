@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsva.restoration import blend
-from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, calibration, harm, likelihood
+from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
 from tsva.restoration.fusion.correction import CELL, Block, Gate, conditions, most_trust, per_pixel
@@ -268,13 +268,7 @@ class Fusion(PairNetwork[Estimate]):
         ratio of both root mean squares. Training knows offsets with a scatter of its own; here they are estimated.
         """
         self.eval()
-        true, expected = [], []
-        for number in range(len(pairs)):
-            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            *images, logarithms, level = self.unblended(low, high, self.decide(low, high))
-            true.append([float((image - target).square().mean()) for image in images])
-            expected.append([float(sd.square().mean()) for sd in self.error.errors(logarithms, level)])
-        self.error.calibration.mul_(calibration(torch.tensor(true), torch.tensor(expected)))
+        self.error.calibrate(pairs, lambda low, high: self.unblended(low, high, self.decide(low, high)))
 
     def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""

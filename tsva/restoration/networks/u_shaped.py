@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tsva.restoration import blend
-from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, calibration, harm, likelihood
+from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.networks.parts import (
     ContractingPath,
     ExpansivePath,
@@ -139,13 +139,7 @@ class UShaped(SharperShotNetwork):
         if self.error is None:
             return
         self.eval()
-        true, expected = [], []
-        for number in range(len(pairs)):
-            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            *images, logarithms = self.unblended(low, high)
-            true.append([float((image - target).square().mean()) for image in images])
-            expected.append([float(sd.square().mean()) for sd in self.error.errors(logarithms, _full_scale(low))])
-        self.error.calibration.mul_(calibration(torch.tensor(true), torch.tensor(expected)))
+        self.error.calibrate(pairs, lambda low, high: (*self.unblended(low, high), _full_scale(low)))
 
 
 class UNet(UShaped):
