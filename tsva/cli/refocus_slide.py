@@ -10,6 +10,7 @@ import click
 import pandas as pd
 
 from tsva.cli.common import settings_option
+from tsva.cli.two_planes import FILE, two_planes_options
 from tsva.errors import UserError
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import JPEG_QUALITY, RefocusSettings
@@ -21,20 +22,11 @@ if TYPE_CHECKING:
     from tsva.slides.slide_run import SlideOptions
 
 log = logging.getLogger(__name__)
-FILE = click.Path(path_type=Path)
 
 
 @click.command()
 @click.option("--model", "--checkpoint", "model", type=FILE, required=True, help="model.ckpt of the train stage.")
-@click.option("--low", type=FILE, help="The lower plane: an OpenSlide format, TIFF, or a TileConfiguration.txt.")
-@click.option("--high", type=FILE, help="The upper plane, likewise.")
-@click.option("--stack", type=FILE, help="Both planes in one file: OME-TIFF, TIFF, OME-Zarr, NDPI, DICOM, CZI.")
-@click.option("--planes", type=(int, int), help="Which planes of the stack are the shots, counted from 1.")
-@click.option("--z-um", type=(float, float), help="Their positions, in place of --planes.")
-@click.option("--field", help="Which field of a stack file of several; by default all, joined by their positions.")
-@click.option("--delta-um", type=float, help="Half of the distance between the planes; a stack's positions tell it.")
-@click.option("--pixel-um", type=float, help="Size of a pixel in the specimen, where the file is wrong or silent.")
-@click.option("--bits", type=click.IntRange(9, 16), help="Of 16-bit files: how many bits the camera fills.")
+@two_planes_options
 @click.option("--lossless", is_flag=True, help="Deflate in place of JPEG; about a seventh more.")
 @click.option(
     "--quality", type=click.IntRange(50, 100), default=JPEG_QUALITY, show_default=True, help="Of JPEG, 4:4:4."
@@ -46,15 +38,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif; with --sheet-folder a folder of them.")
 def command(
     model: Path,
-    low: Path | None,
-    high: Path | None,
-    stack: Path | None,
-    planes: tuple[int, int] | None,
-    z_um: tuple[float, float] | None,
-    field: str | None,
-    delta_um: float | None,
-    pixel_um: float | None,
-    bits: int | None,
+    told: SlideInput,
     lossless: bool,
     quality: int,
     results: Path | None,
@@ -74,7 +58,6 @@ def command(
     A run that was killed goes on where it broke off when it is started again, and gives the same file.
     For research use only.
     """
-    from tsva.slides.opening import SlideInput
     from tsva.slides.slide_run import SlideOptions
 
     options = SlideOptions(lossless=lossless, quality=quality, threads=threads)
@@ -83,7 +66,6 @@ def command(
         return
     if not out.name.endswith((".ome.tif", ".ome.tiff")):
         raise UserError(str(out), got="this name", wanted="one that ends in .ome.tif", do="Mend --out.")
-    told = SlideInput(low, high, stack, planes, z_um, field, delta_um, pixel_um, bits)
     _restore(told, model, out, options, results or out.with_name(out.name.partition(".ome.")[0]))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import SHAPE, Checkered, Still, scattered_network
+from small_slides import SHAPE, Checkered, Still, scattered_network
 
 from tsva.slides.engine import SlideEngine, assemble, judged_cells, restore_tiles
 from tsva.slides.journal import open_journal

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 import torch
 from click.testing import CliRunner
-from conftest import SHAPE, scattered_network
+from small_slides import SHAPE, scattered_network
 
 from tsva.cli.refocus_slide import command
 from tsva.errors import UserError
