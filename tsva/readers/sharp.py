@@ -70,7 +70,7 @@ def read_sharp_fields(
     """Cut fields out of a slide or image, at a common pixel size.
 
     Fields lie side by side, centred in the image, and are visited in an order that spreads them evenly over it, so that
-    a few fields of a large slide are not all from its upper edge. RegionReader are read one by one.
+    a few fields of a large slide are not all from its upper edge. Regions are read one by one.
 
     Parameters
     ----------

@@ -12,7 +12,6 @@ from tsva.readers.pixels import unreadable
 from tsva.readers.tiff import open_tiff
 from tsva.readers.units import number, unit_um
 
-CONFIGURATION = "TileConfiguration.txt"
 LINE = re.compile(r"^\s*(?P<file>[^;]+?)\s*;\s*(?P<series>\d*)\s*;\s*\(\s*(?P<x>[^,()]+),\s*(?P<y>[^,()]+)\)\s*$")
 """``file; series; (x, y)``, as Fiji's Grid/Collection stitching writes it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,11 +27,12 @@ from tsva.slides.slide_plan import SlidePlan
 from tsva.slides.source import TwoPlanes
 from tsva.slides.survey import Survey
 from tsva.slides.surveyor import survey
-from tsva.slides.tile_restorers import constants_of, restorer_of
+from tsva.slides.tile_restorers import Constants, TileRestorer, constants_of, restorer_of
 from tsva.slides.trust import Judge
 from tsva.slides.workplace import workplace
 
 log = logging.getLogger(__name__)
+PLAN, SURVEY = "plan.json", "survey.npz"
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,11 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
     held.check_fits(model, planes.where, planes.pixel_um, planes.channels, planes.delta_um)
     network = _on_its_device(held.restored_network())
     with workplace(out) as folder:
-        plan, measured = _planned(planes, held, network, digest_of_file(model), options, folder)
-        restorer = restorer_of(network, planes.channels, measured, plan.constants, options.threads)
+        fixed = _fixed(planes, digest_of_file(model), options)
+        begun, measured = _begun(folder, fixed, options) or (None, _surveyed(planes, held, folder))
+        constants = begun.constants if begun else constants_of(network, planes, measured)
+        restorer = restorer_of(network, planes.channels, measured, constants, options.threads)
+        plan = begun or _planned(planes, held, fixed, constants, restorer, options, folder)
         if restorer.runtime != plan.runtime:
             log.warning("%s was begun with %s, and goes on with %s", out, plan.runtime, restorer.runtime)
         judge = Judge(measured, held.offset_max_um)
@@ -137,35 +142,47 @@ def _on_its_device(network: PairNetwork[Any]) -> PairNetwork[Any]:
     return network.to("cuda") if torch.cuda.is_available() else network
 
 
-def _planned(
-    planes: TwoPlanes,
-    held: Checkpoint,
-    network: PairNetwork[Any],
-    model: str,
-    options: SlideOptions,
-    folder: Path,
-) -> tuple[SlidePlan, Survey]:
-    """The plan of the first start, or a fresh one after a survey."""
-    fixed = {
+def _fixed(planes: TwoPlanes, model: str, options: SlideOptions) -> dict[str, Any]:
+    """What a run that goes on must share with its first start."""
+    return {
         "source": planes.digest,
         "model": model,
         "lossless": options.lossless,
         "quality": options.quality,
         "tsva": version("tsva"),
     }
-    file, surveyed = folder / "plan.json", folder / "survey.npz"
-    if file.exists():
-        plan = SlidePlan.load(file)
-        plan.check_same(folder, **fixed, **({"core_px": options.core_px} if options.core_px else {}))
-        log.info("%s: going on where it broke off", folder)
-        return plan, Survey.load(surveyed)
+
+
+def _begun(folder: Path, fixed: Mapping[str, Any], options: SlideOptions) -> tuple[SlidePlan, Survey] | None:
+    """Plan and survey of the first start, where there was one."""
+    file = folder / PLAN
+    if not file.exists():
+        return None
+    plan = SlidePlan.load(file)
+    plan.check_same(folder, **fixed, **({"core_px": options.core_px} if options.core_px else {}))
+    log.info("%s: going on where it broke off", folder)
+    return plan, Survey.load(folder / SURVEY)
+
+
+def _surveyed(planes: TwoPlanes, held: Checkpoint, folder: Path) -> Survey:
     optics = OpticsSettings.model_validate(held.optics).model_copy(update={"pixel_um": planes.pixel_um})
     measured = survey(planes, optics=optics)
-    measured.save(surveyed)
-    constants = constants_of(network, planes, measured)
-    restorer = restorer_of(network, planes.channels, measured, constants, options.threads)
+    measured.save(folder / SURVEY)
+    return measured
+
+
+def _planned(
+    planes: TwoPlanes,
+    held: Checkpoint,
+    fixed: Mapping[str, Any],
+    constants: Constants,
+    restorer: TileRestorer,
+    options: SlideOptions,
+    folder: Path,
+) -> SlidePlan:
+    """A fresh plan, written."""
     plan = SlidePlan(
-        **fixed,  # type: ignore[arg-type]
+        **fixed,
         network=held.network,
         shape=planes.shape,
         channels=planes.channels,
@@ -173,11 +190,11 @@ def _planned(
         delta_um=planes.delta_um,
         core_px=options.core_px or restorer.core_px,
         runtime=restorer.runtime,
-        constants=constants,
-        survey=digest_of_file(surveyed),
+        constants=dict(constants),
+        survey=digest_of_file(folder / SURVEY),
     )
-    plan.save(file)
-    return plan, measured
+    plan.save(folder / PLAN)
+    return plan
 
 
 def _provenance(plan: SlidePlan) -> dict[str, str]:

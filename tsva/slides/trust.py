@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -185,19 +184,6 @@ def weights(verdicts: np.ndarray) -> np.ndarray:
     ramp = share * share * (3 - 2 * share)
     down = (knots[:-1, None] * (1 - ramp[:, None]) + knots[1:, None] * ramp[:, None]).reshape(-1, knots.shape[1])
     return np.asarray((down[:, :-1, None] * (1 - ramp) + down[:, 1:, None] * ramp).reshape(len(down), -1), np.float32)
-
-
-def assemble(parts: Sequence[CellTrust], survey: Survey) -> dict[str, np.ndarray]:
-    """Whole-grid arrays, (R, K), of tiles' cells: `verdict`, and what `CellTrust.values` holds."""
-    shape = survey.grid.shape
-    whole: dict[str, np.ndarray] = {"verdict": np.zeros(shape, np.uint8)}
-    for part in parts:
-        rows = slice(part.row, part.row + part.verdict.shape[0])
-        columns = slice(part.column, part.column + part.verdict.shape[1])
-        whole["verdict"][rows, columns] = part.verdict
-        for name, value in part.values.items():
-            whole.setdefault(name, np.full(shape, np.nan, np.float32))[rows, columns] = value
-    return whole
 
 
 def _cut(image: np.ndarray, cells: tuple[slice, slice], y: int, x: int) -> np.ndarray:

@@ -51,7 +51,8 @@ def write(folder: Path, survey: Survey, cells: Mapping[str, np.ndarray], slide: 
         Made where absent.
     survey : Survey
     cells : dict of str to (R, K) array
-        Of `trust.assemble`. Empty: the survey alone is told, and the verdicts are those that need no restoration.
+        Of `tsva.slides.engine.judged_cells`. Empty: the survey alone is told, and the verdicts are those that need no
+        restoration.
     slide : str
         Name in the summary.
 

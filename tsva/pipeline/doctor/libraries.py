@@ -11,7 +11,6 @@ from tsva.pipeline.doctor.finding import Finding
 LETTERS = "µΔδ±×·≥"
 """What figures write beside ASCII."""
 FONT = "DejaVu Sans"
-REINSTALL = "pip install --force-reinstall --no-deps matplotlib"
 
 
 def check_openslide(version: Callable[[], str]) -> Finding:

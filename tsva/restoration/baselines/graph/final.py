@@ -7,7 +7,6 @@ from scipy import fft
 
 from tsva.restoration.baselines.kernels import edge_tapered, otf_of
 
-EXPONENT = 0.5
 DATA_WEIGHT = 2000.0
 FIRST, LAST, GROWTH = 1.0, 256.0, 2 * np.sqrt(2)
 """Weights of the agreement of image and gradients."""
