@@ -10,7 +10,7 @@ import pytest
 import tsva
 from tsva.acquisition.pair import Pair
 from tsva.evaluation.metrics import psnr_db
-from tsva.restoration import models
+from tsva.restoration import packaged_model as packaged
 from tsva.restoration.checkpoint import load
 from tsva.restoration.sharper import y1_of
 from tsva.settings.optics import OpticsSettings
@@ -24,7 +24,7 @@ OPTICS = OpticsSettings(model="debye", mountant_index=1.52, condenser_ratio=0.7)
 
 
 def test_its_file_is_small_and_is_the_cards() -> None:
-    path, card = models.packaged_model(), models.card()
+    path, card = packaged.packaged_model(), packaged.card()
     held = load(path)
     assert path.stat().st_size <= MOST_BYTES
     assert (held.network, held.pixel_um, held.delta_um) == (card["network"], card["pixel_um"], card["delta_um"])
@@ -32,9 +32,9 @@ def test_its_file_is_small_and_is_the_cards() -> None:
 
 
 def test_another_file_in_its_place_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "card", lambda: {"sha256": "0" * 64})
+    monkeypatch.setattr(packaged, "card", lambda: {"sha256": "0" * 64})
     with pytest.raises(tsva.UserError, match="SHA-256"):
-        models.packaged_model()
+        packaged.packaged_model()
 
 
 @pytest.fixture(scope="module")
@@ -91,4 +91,4 @@ def test_other_pixels_and_shots_are_refused(field: tuple[np.ndarray, np.ndarray]
 
 
 def test_its_file_lies_in_the_package() -> None:
-    assert models.packaged_model().parent == Path(models.__file__).parent
+    assert packaged.packaged_model().parent == Path(tsva.__file__).parent / "restoration" / "models"
