@@ -8,7 +8,7 @@ import numpy as np
 
 from tsva.acquisition.brightness import gains
 from tsva.acquisition.focus import focus_field
-from tsva.acquisition.registration import LEAST_MOVED_PX, all_aligned
+from tsva.acquisition.registration import all_aligned
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.settings.focus import FocusSettings
@@ -19,6 +19,11 @@ LEAST_EDGE_PX = 64
 MOST_SPREAD = 0.01
 """Brightness between planes that is worth a warning; as of section ingest."""
 PATCH_PX = 128
+LEAST_TREND_PX = 0.5
+"""Way that a plane at the end of `NEAR_FIELDS` lies from the in-focus one, by the trend over z, from which planes are
+moved. Single planes far from focus are found up to two pixels off where nothing moves."""
+NEAR_FIELDS = 3.0
+"""Depths of field up to which planes' places are looked at."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,17 @@ class Field:
         Position of the in-focus plane on the stage's scale.
     brightness : (Z, C) float array
         Mean grey level of each channel as captured.
-    shift_px : (Z,) float array
-        Distance of each plane from the in-focus one; NaN where unknown.
-    scale : (Z,) float array
-        Magnification over that of the in-focus plane, as a straight line over z; NaN where unknown.
+    shift_px : (Z, 2) float array
+        What each plane was found shifted by against the in-focus one, y and x; NaN where unknown.
+    drift_px : float
+        How far planes lie from the in-focus one at the field's edge, `NEAR_FIELDS` depths of field from it, by straight
+        lines over z for shift and magnification; 0 where unknown.
+    scale_percent : float
+        Change of magnification from plane to plane.
     moved : bool
         Whether planes were interpolated.
-    remarks : tuple of str
-        What a user should know.
+    doubt : str
+        Why the focus is not clear; empty if it is.
     """
 
     name: str
@@ -58,9 +66,10 @@ class Field:
     focus_z_um: float
     brightness: np.ndarray
     shift_px: np.ndarray
-    scale: np.ndarray
+    drift_px: float
+    scale_percent: float
     moved: bool
-    remarks: tuple[str, ...]
+    doubt: str = ""
 
     @property
     def z_step_um(self) -> float:
@@ -68,7 +77,7 @@ class Field:
         return float(np.diff(self.z_um).mean())
 
 
-def prepare(stack: Stack, name: str) -> Field:
+def prepare(stack: Stack, name: str, depth_of_field_um: float) -> Field:
     """Judge a stack, and bring its planes to one brightness and one place.
 
     Parameters
@@ -76,6 +85,8 @@ def prepare(stack: Stack, name: str) -> Field:
     stack : Stack
     name : str
         For messages.
+    depth_of_field_um : float
+        By the optics as told.
 
     Raises
     ------
@@ -113,42 +124,39 @@ def prepare(stack: Stack, name: str) -> Field:
     focus = int(str(row["focus_plane"]))
     means = stack.planes.mean(axis=(1, 2), dtype=np.float64)
     shift = planes[["shift_y_px", "shift_x_px"]].to_numpy(float)
-    trend = planes["scale_trend"].to_numpy(float)
-    known = np.isfinite(shift).all(axis=1)
-    where, scale = np.where(known[:, None], shift, 0), np.where(np.isfinite(trend), trend, 1.0)
-    reach = np.abs(scale - 1) * max(height, width) / 2 + np.hypot(*where.T)
-    moved = bool(reach.max() > LEAST_MOVED_PX)
-    images = all_aligned(stack.planes, scale, where) if moved else stack.planes
+    z_um = stack.z_um - stack.z_um[focus]
+    near_um = min(NEAR_FIELDS * depth_of_field_um, float(np.abs(z_um).max()))
+    slope = _slopes(shift[np.abs(z_um) <= near_um], z_um[np.abs(z_um) <= near_um])
+    growth = float(_slopes(planes[["scale_trend"]].to_numpy(float) - 1, z_um)[0])
+    drift_px = near_um * float(np.hypot(*slope) + abs(growth) * max(height, width) / 2)
+    moved = drift_px > LEAST_TREND_PX
+    images = all_aligned(stack.planes, 1 + growth * z_um, np.outer(z_um, slope)) if moved else stack.planes
     levelled = images.astype(np.float32) / 255 * gains(means).astype(np.float32)[:, None, None, :]
     return Field(
         name,
         levelled,
         stack.planes,
-        stack.z_um - stack.z_um[focus],
+        z_um,
         stack.pixel_um,
         float(stack.z_um[focus]),
         means,
-        np.hypot(*shift.T),
-        trend,
+        shift,
+        drift_px,
+        100 * growth * stack.z_step_um,
         moved,
-        tuple(_remarks(str(row["verdict"]), str(row["reason"]), means, reach, known)),
+        "" if row["verdict"] == "ok" else str(row["reason"]),
     )
 
 
-def _remarks(verdict: str, reason: str, means: np.ndarray, reach_px: np.ndarray, known: np.ndarray) -> list[str]:
-    """What to tell of a field that can be used."""
-    found = []
-    if verdict != "ok":
-        found.append(f"the focus is not clear: {reason}")
-    middle = np.median(means, axis=0)
-    spread = float((np.ptp(means, axis=0) / np.maximum(middle, 1e-9)).max())
-    if spread > MOST_SPREAD:
-        found.append(f"brightness differs by {spread:.1%} between planes; planes were brought to the median")
-    if reach_px.max() > LEAST_MOVED_PX:
-        found.append(
-            f"planes lie up to {reach_px.max():.1f} pixels from the in-focus plane (shift or change of magnification);"
-            " they were moved onto it, which costs some sharpness at high frequencies"
-        )
-    if not known.all():
-        found.append(f"{int((~known).sum())} planes could not be aligned and were left where they are")
-    return found
+def _slopes(values: np.ndarray, z_um: np.ndarray) -> np.ndarray:
+    """Of each column over z, through 0 at 0: the median of the planes' own; 0 where fewer than three are known."""
+    known = np.isfinite(values).all(axis=1) & (z_um != 0)
+    if known.sum() < 3:
+        return np.zeros(values.shape[1])
+    return np.asarray(np.median(values[known] / z_um[known, None], axis=0))
+
+
+def spread_of(field: Field) -> float:
+    """Widest range of a channel's mean brightness between planes, as a share of its median."""
+    middle = np.median(field.brightness, axis=0)
+    return float((np.ptp(field.brightness, axis=0) / np.maximum(middle, 1e-9)).max())

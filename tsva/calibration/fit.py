@@ -86,8 +86,8 @@ def fit_constants(windows: Windows, optics: OpticsSettings, aperture: Aperture, 
     -----
     G_ij(f) = S(f) Σ K H_i H_j for i ≠ j: planes' noise is in the diagonal alone, which is left out. S(f) is free in
     each ring, so that neither the tissue's own spectrum nor the camera's transfer function is assumed. How spectra fall
-    with defocus tells the aperture, what differs above and below focus the aberration, and how far planes above and below
-    focus agree the thickness. Standard errors are of the one-step bootstrap: windows are drawn with replacement, and
+    with defocus tells the aperture, what differs above and below focus the aberration, and how far planes above and
+    below focus agree the thickness. Standard errors are of the one-step bootstrap: windows are drawn with replacement, and
     one step of Gauss and Newton is taken from the likeliest constants.
 
     References

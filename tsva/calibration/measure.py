@@ -10,7 +10,7 @@ import numpy as np
 
 from tsva.acquisition.stack import Stack
 from tsva.calibration.delta import Delta, best_delta
-from tsva.calibration.fields import Field, prepare
+from tsva.calibration.fields import MOST_SPREAD, Field, prepare, spread_of
 from tsva.calibration.fit import Aperture, Fit, fit_constants
 from tsva.calibration.noise import Noise, measure_noise
 from tsva.calibration.spectra import Windows, measure_windows
@@ -141,7 +141,7 @@ def measure(
     optics = optics.model_copy(update={"pixel_um": stacks[0][1].pixel_um})
     field_um = depth_of_field_um(optics)
     progress("focus, brightness, alignment")
-    fields = _prepared(stacks)
+    fields, remarks = _prepared(stacks, field_um)
     reach_um = min(max(-field.z_um[0], field.z_um[-1]) for field in fields)
     if reach_um < LEAST_REACH_FIELDS * field_um:
         raise UserError(
@@ -163,7 +163,6 @@ def measure(
         )
     fit = fit_constants(windows, optics, wanted, seed)
     spread = _spread(fields, windows)
-    remarks = [f"{field.name}: {remark}" for field in fields for remark in field.remarks]
     if offset_sd_um is None:
         offset_sd_um = spread.between_sd_um
     if not offset_sd_um:
@@ -200,22 +199,46 @@ def _check_alike(stacks: Sequence[tuple[str, Stack]]) -> None:
                 )
 
 
-def _prepared(stacks: Sequence[tuple[str, Stack]]) -> list[Field]:
-    """Those that can be used; of one alone, the reason why not is the error."""
+def _prepared(stacks: Sequence[tuple[str, Stack]], depth_of_field_um: float) -> tuple[list[Field], list[str]]:
+    """Those that can be used, and what to tell of them; where none can, the reason why not is the error."""
     fields, reasons = [], []
     for name, stack in stacks:
         try:
-            fields.append(prepare(stack, name))
+            fields.append(prepare(stack, name, depth_of_field_um))
         except UserError as error:
             reasons.append(error)
     if not fields:
         raise reasons[0]
+    remarks = []
     if reasons:
-        left = "; ".join(str(reason) for reason in reasons[:3])
-        first = fields[0]
-        told = f"{len(reasons)} of {len(stacks)} stacks were left out: {left}"
-        fields[0] = Field(**{**vars(first), "remarks": (*first.remarks, told)})
-    return fields
+        told = "; ".join(str(reason) for reason in reasons[:3])
+        remarks.append(f"{len(reasons)} of {len(stacks)} stacks were left out: {told}")
+    return fields, remarks + _on_fields(fields)
+
+
+def _on_fields(fields: Sequence[Field]) -> list[str]:
+    """What stacks show beside defocus."""
+    found = []
+    spreads = [spread_of(field) for field in fields]
+    if max(spreads) > MOST_SPREAD:
+        some = _count(sum(spread > MOST_SPREAD for spread in spreads), len(fields))
+        found.append(f"brightness differs between planes, by up to {max(spreads):.1%} ({some}): they were matched")
+    moved = [field for field in fields if field.moved]
+    if moved:
+        far = max(moved, key=lambda field: field.drift_px)
+        found.append(
+            f"planes drift or change their magnification: by {far.drift_px:.1f} pixels at the field's edge,"
+            f" {far.scale_percent:+.2f} % a plane ({_count(len(moved), len(fields))}). They were moved onto the in-focus"
+            " plane, which costs some sharpness"
+        )
+    doubts = [field for field in fields if field.doubt]
+    if doubts:
+        found.append(f"the focus is not clear ({_count(len(doubts), len(fields))}): {doubts[0].doubt}")
+    return found
+
+
+def _count(some: int, all_of: int) -> str:
+    return f"{some} of {all_of} stacks" if all_of > 1 else "the stack"
 
 
 def _spread(fields: Sequence[Field], windows: Windows) -> FocalSpread:

@@ -42,7 +42,8 @@ def as_json(found: Measured) -> dict[str, Any]:
                 "z_um": _plain(field.z_um),
                 "mean_grey_levels": _plain(field.brightness),
                 "shift_px": _plain(field.shift_px),
-                "scale": _plain(field.scale),
+                "drift_px": field.drift_px,
+                "scale_percent_a_plane": field.scale_percent,
                 "moved": field.moved,
             }
             for field in found.fields
@@ -101,7 +102,7 @@ def settings(found: Measured) -> dict[str, Any]:
 
 
 def _optics(found: Measured) -> dict[str, Any]:
-    fit, out = found.fit, {}
+    fit, out = found.fit, dict[str, Any]()
     told = found.told.model_dump(mode="json")
     for key in ("na", "condenser_ratio"):
         value = getattr(found.optics, key)

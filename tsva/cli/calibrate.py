@@ -98,6 +98,8 @@ def _optics(optics: dict[str, Any], na: float | None) -> OpticsSettings:
             wanted="that of the objective, as engraved on it",
             do="Give --na, or --settings with a section optics (docs/settings.md).",
         )
+    # exact for any aperture; the paper's paraxial eq. 1 is for those who ask for it
+    optics = {"model": "debye", **optics}
     return checked_section(OpticsSettings, "optics", optics, "optics told")
 
 

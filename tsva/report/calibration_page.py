@@ -52,7 +52,7 @@ def snippet(settings: Mapping[str, Any]) -> str:
 
 
 def spectra(found: Mapping[str, Any]) -> Plot:
-    """Power that neighbouring planes share by defocus, at several spatial frequencies: dots measured, lines modelled."""
+    """Power that neighbouring planes share by defocus, at several frequencies: dots measured, lines modelled."""
     held = found["spectra"]
     frequency, z_um = np.array(held["frequency_per_um"]), np.array(held["z_um"])
     measured, modelled = (np.array(held[key], dtype=float) for key in ("measured", "modelled"))
