@@ -18,7 +18,7 @@ OFFSETS = 6
 UNKNOWN = 0.25
 """Standard deviation of an offset that is estimated from the shots, in depths of field (docs/delta.md)."""
 UNKNOWN_NODES = (-1.0, 0.0, 1.0)
-DRAWS = 10
+DRAWS = 8
 INTERVAL = (0.025, 0.975)
 
 

@@ -19,7 +19,7 @@ LEAST_EDGE_PX = 64
 MOST_SPREAD = 0.01
 """Brightness between planes that is worth a warning; as of section ingest."""
 PATCH_PX = 128
-LEAST_TREND_PX = 0.5
+LEAST_TREND_PX = 1.0
 """Way that a plane at the end of `NEAR_FIELDS` lies from the in-focus one, by the trend over z, from which planes are
 moved. Single planes far from focus are found up to two pixels off where nothing moves."""
 NEAR_FIELDS = 3.0

@@ -24,7 +24,7 @@ STEP = 0.05
 """Of derivatives, in the parameters' own scales."""
 PRIOR_LOG = {"thickness": (1.0, 1.5), "structure": (0.4, 1.0)}
 """Middles, in depths of field, and standard deviations (logarithm) of what spectra may tell little of."""
-POOR = 0.1
+POOR = 0.2
 """Difference of spectra above which the search begins anew, from a smaller aperture."""
 REST_CASES = 3
 LEAST_SIGNAL = 1e-9
@@ -87,8 +87,8 @@ def fit_constants(windows: Windows, optics: OpticsSettings, aperture: Aperture, 
     G_ij(f) = S(f) Σ K H_i H_j for i ≠ j: planes' noise is in the diagonal alone, which is left out. S(f) is free in
     each ring, so that neither the tissue's own spectrum nor the camera's transfer function is assumed. How spectra fall
     with defocus tells the aperture, what differs above and below focus the aberration, and how far planes above and
-    below focus agree the thickness. Standard errors are of the one-step bootstrap: windows are drawn with replacement, and
-    one step of Gauss and Newton is taken from the likeliest constants.
+    below focus agree the thickness. Standard errors are of the one-step bootstrap: windows are drawn with replacement,
+    and one step of Gauss and Newton is taken from the likeliest constants.
 
     References
     ----------

@@ -228,8 +228,8 @@ def _on_fields(fields: Sequence[Field]) -> list[str]:
         far = max(moved, key=lambda field: field.drift_px)
         found.append(
             f"planes drift or change their magnification: by {far.drift_px:.1f} pixels at the field's edge,"
-            f" {far.scale_percent:+.2f} % a plane ({_count(len(moved), len(fields))}). They were moved onto the in-focus"
-            " plane, which costs some sharpness"
+            f" {far.scale_percent:+.2f} % a plane ({_count(len(moved), len(fields))}). They were moved onto the"
+            " in-focus plane, which costs some sharpness"
         )
     doubts = [field for field in fields if field.doubt]
     if doubts:
