@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from tsva.calibration.fit import Fit
+from tsva.calibration.constants import Fit
 from tsva.calibration.section_model import Constants, modelled
 from tsva.calibration.spectra import Windows
 from tsva.optics.pupil import depth_of_field_um

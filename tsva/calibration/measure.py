@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from tsva.acquisition.stack import Stack
+from tsva.calibration.constants import Aperture, Fit, fit_constants
 from tsva.calibration.delta import Delta, best_delta
-from tsva.calibration.fields import MOST_SPREAD, Field, prepare, spread_of
-from tsva.calibration.fit import Aperture, Fit, fit_constants
 from tsva.calibration.noise import Noise, measure_noise
+from tsva.calibration.prepared import MOST_SPREAD, Field, prepare, spread_of
 from tsva.calibration.spectra import Windows, measure_windows
 from tsva.errors import UserError
 from tsva.optics.pupil import depth_of_field_um, travel_per_depth

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.fft
 
 from tsva.acquisition.seeds import rng
-from tsva.calibration.fields import Field
+from tsva.calibration.prepared import Field
 from tsva.errors import UserError
 
 RINGS = 14

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.calibration.fields import prepare
 from tsva.calibration.noise import measure_noise
+from tsva.calibration.prepared import prepare
 from tsva.calibration.section_model import Constants, modelled
 from tsva.calibration.spectra import measure_windows
 from tsva.optics.otf import camera_otf
@@ -41,8 +41,9 @@ def test_noise_of_clipped_pixels_is_not_read() -> None:
 def test_a_flat_section_is_the_product_of_transfer_functions() -> None:
     z_um, size = np.array([-3.0, 0.0, 2.0]), 64
     frequency = np.array([4, 10, 20]) / size
-    found = modelled(Constants(OPTICS, thickness_um=1e-6, structure_um=1.0), z_um[:, None], frequency, 3)
-    otf = camera_otf(OPTICS, z_um, (size, size))[:, :, 0, [4, 10, 20]] / np.sinc(frequency)  # (Z, 3, F)
+    sharp = OPTICS.model_copy(update={"bandwidth_um": 0.0})
+    found = modelled(Constants(sharp, thickness_um=1e-6, structure_um=1.0), z_um[:, None], frequency, 3)
+    otf = camera_otf(sharp, z_um, (size, size))[:, :, 0, [4, 10, 20]] / np.sinc(frequency)  # (Z, 3, F)
     assert found == pytest.approx(np.einsum("icf,jcf->cfij", otf, otf), abs=1e-4)
 
 
