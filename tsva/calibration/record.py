@@ -15,6 +15,8 @@ FORMAT = 1
 MODEL_SHARE = {"na": 0.03, "condenser_ratio": 0.05, "thickness_um": 0.12}
 """Error of the model itself, as a share of a value: what simulated stacks of known optics were found off by."""
 MODEL_SPHERICAL_UM = 0.002
+MODEL_FIELDS = 0.3
+"""Of the thickness, in depths of field: a section thinner than that looks flat."""
 CHANNELS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
@@ -124,7 +126,12 @@ def _optics(found: Measured) -> dict[str, Any]:
 
 def _section(found: Measured) -> dict[str, Any]:
     constants, travel = found.fit.constants, travel_per_depth(found.optics)
-    error = math.hypot(found.fit.standard_error["thickness_um"], MODEL_SHARE["thickness_um"] * constants.thickness_um)
+    field_um = depth_of_field_um(found.optics)
+    error = math.hypot(
+        found.fit.standard_error["thickness_um"],
+        MODEL_SHARE["thickness_um"] * constants.thickness_um,
+        MODEL_FIELDS * field_um,
+    )
     return {
         "thickness_um": constants.thickness_um / travel if found.trusted else None,
         "thickness_standard_error_um": error / travel if found.trusted else None,
