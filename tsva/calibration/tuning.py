@@ -16,8 +16,8 @@ from tsva.acquisition.offsets import offset_at_um
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.seeds import rng
 from tsva.acquisition.stack import eight_bits
+from tsva.calibration.kept_area import Area, area_of, protocol
 from tsva.calibration.measure import Measured
-from tsva.calibration.patches import Area, area_of, protocol
 from tsva.errors import UserError
 from tsva.evaluation.metrics import psnr_db
 from tsva.restoration.checkpoint import Checkpoint
