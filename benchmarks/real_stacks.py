@@ -45,7 +45,7 @@ TSVA = {
     "lamp_jitter": 0.05,
     "noise_jitter": 0.004,
     "batch": 8,
-    "steps": 1000,
+    "steps": 700,
     "verification_pairs": 48,
     "verifications": 5,
 }
@@ -105,7 +105,7 @@ def brain_fusion(folder: Path) -> dict[str, Any]:
         offset_max_um=BRAIN["offset_max_um"],  # type: ignore[arg-type]
         patch_px=112,
         aside=aside,
-        steps=700,
+        steps=400,
     )
     return _with_interval(tuned.record)
 
