@@ -66,7 +66,7 @@ with torch.inference_mode():
 print(min(found["restore"]) / min(found["bare"]))
 """
 STAGES = ("simulate", "ingest", "focus", "pairs", "split", "spectrum", "train", "refocus", "count", "advise", "report")
-NETWORK_RULES = ("train", "refocus", "refocus_batch", "refocus_slide")
+NETWORK_RULES = ("train", "refocus", "refocus_batch", "refocus_fields")
 """Rules whose time is the networks' own; the baselines' share of `refocus` counts as such too."""
 
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tsva.cli.fork_client import LENGTH, PASSED_ON, REFUSED, SOCKET, STATUS, circumstances
+from tsva.cli.fork_client import ANSWER, LENGTH, PASSED_ON, REFUSED, SOCKET, STATUS, circumstances
 from tsva.cli.main import COMMANDS
 
 THREADS = (
@@ -130,7 +130,7 @@ class Server:
             return
         try:
             if request["circumstances"] != self._own:
-                client.sendall(STATUS.pack(REFUSED))
+                client.sendall(ANSWER.pack(REFUSED, 0.0, 0.0))
                 client.close()
                 return
             _import_stage(request["arguments"])
@@ -165,9 +165,10 @@ class Server:
             self._selector.unregister(job.client)
 
     def _ended(self, job: Job) -> None:
-        _, status = os.waitpid(job.pid, 0)
+        _, status, used = os.wait4(job.pid, 0)  # with the processes that it waited for itself
+        told = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss * 1024.0
         with contextlib.suppress(OSError):
-            job.client.sendall(STATUS.pack(os.waitstatus_to_exitcode(status)))
+            job.client.sendall(ANSWER.pack(*told))
         with contextlib.suppress(KeyError):
             self._selector.unregister(job.client)
         self._selector.unregister(job.end)

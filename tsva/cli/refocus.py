@@ -142,7 +142,9 @@ def _network(
     import torch
 
     from tsva.restoration.checkpoint import load
+    from tsva.restoration.pair_network import SharperShotNetwork
     from tsva.restoration.refocus import NetworkMethod
+    from tsva.restoration.runtime import runtime_of
 
     torch.set_num_threads(threads)
     if path is None:
@@ -154,4 +156,8 @@ def _network(
         )
     for pixel_um, channels in set(zip(rows["pixel_um"], rows["channels"], strict=True)):
         checkpoint.check_fits(path, str(table), float(pixel_um), int(channels), pairs.delta_um)
-    return NetworkMethod(checkpoint.restored_network(), settings)
+    network, runtime = checkpoint.restored_network(), None
+    if isinstance(network, SharperShotNetwork):
+        runtime = runtime_of(network, int(rows["channels"].iloc[0]), threads)
+        log.info("%s runs the network", runtime.name)
+    return NetworkMethod(network, settings, runtime=runtime)
