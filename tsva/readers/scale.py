@@ -234,7 +234,9 @@ def heights(
             )
             log.warning("%s: %s: neither is believed", where, doubt)
             return Heights(order=own_um, doubt=doubt)
-        return Heights(own_um, source[0], own_um, absolute=True)
+        turned = step_um is not None and step_um < 0 and own_um[-1] > own_um[0]
+        note = (f"the {source[1]} is negative though {source[0]} rises: the latter counts",) if turned else ()
+        return Heights(own_um, source[0], own_um, absolute=True, notes=note)
     if not step_um:
         return Heights(order=order)
     return replace(_stepped(planes, step_um, order), source=source[1], order=order)

@@ -36,6 +36,11 @@ MOST_PIXELS = 2**27
 """That a strip, tile or page that is decoded at once may have: more than any camera, less than memory."""
 SIZES = ("imagelength", "imagewidth", "imagedepth", "samplesperpixel", "rowsperstrip", "tilelength", "tilewidth")
 """Attributes of a page that tifffile takes from tags; a damaged tag may hold several numbers."""
+LAYOUT_TAGS = (256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339)
+"""Size, bits, compression, colours, strips or tiles, and what the bits mean."""
+DEFAULT_LAYOUT = {258: 1, 259: 1, 266: 1, 277: 1, 284: 1, 317: 1, 339: 1}
+WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
+"""Types of tags, by struct's letters."""
 JPEG = (6, 7)
 """Compressions whose decoder turns YCbCr into RGB."""
 JPEG_2000_YCBCR = 33003
@@ -115,6 +120,38 @@ def _check_whole(tif: TiffFile, where: str) -> None:
         files_beside(read_ome(tif.ome_metadata, where))
     if len(tif.series) == 0:  # finds out how the pages belong together, which a damaged header may not say
         raise ValueError("no image")
+    _check_alike(tif)
+    if tif.is_imagej and count > 1:  # a large stack has a single page header
+        told = tif.imagej_metadata or {}
+        axes = math.prod(int(told.get(axis, 1)) for axis in ("channels", "slices", "frames"))
+        for said in (int(told.get("images", count)), axes if axes > 1 else count):
+            if said != count:
+                raise ValueError(f"ImageJ's header tells of {said} images, the file holds {count}")
+
+
+def _check_alike(tif: TiffFile) -> None:
+    """Raise ValueError if a page is stored otherwise than the first one of its series: tifffile looks at a few."""
+    for series in tif.series:
+        wanted = _layout(tif, series.keyframe.offset) if isinstance(series.keyframe, TiffPage) else {}
+        for number, page in enumerate(series.pages, start=1):
+            if page is None or page.parent is not tif or page.offset == series.keyframe.offset or not page.offset:
+                continue
+            if _layout(tif, page.offset) != wanted:
+                raise ValueError(f"page {number} is of another size or kind than page 1")
+
+
+def _layout(tif: TiffFile, offset: int) -> dict[int, object]:
+    """Tags that decide how a page is decoded, those alone that are stored within the list of tags."""
+    file, layout = tif.filehandle, tif.tiff
+    file.seek(offset)
+    (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+    entries, found = file.read(tags * layout.tagsize), {}
+    for start in range(0, len(entries) - layout.tagsize + 1, layout.tagsize):
+        code, kind, count = struct.unpack_from(f"{layout.byteorder}HH{layout.offsetformat[-1]}", entries, start)
+        if code in LAYOUT_TAGS and count == 1 and kind in WHOLE_NUMBERS:
+            place = start + layout.tagsize - layout.offsetsize
+            (found[code],) = struct.unpack_from(layout.byteorder + WHOLE_NUMBERS[kind], entries, place)
+    return {code: value for code, value in found.items() if value != DEFAULT_LAYOUT.get(code)}
 
 
 def segment_shape(page: TiffPage) -> tuple[int, int]:

@@ -33,18 +33,20 @@ PREFIXES = {
 INCH_UM = 25_400.0
 SYMBOLS = {f"{symbol}m": 10.0 ** (power + 6) for symbol, power in PREFIXES.values()}
 SYMBOLS |= {"m": 1e6, "um": 1.0, "Å": 1e-4, "thou": INCH_UM / 1000, "li": INCH_UM / 12, "in": INCH_UM, '"': INCH_UM}
-SYMBOLS |= {"ft": INCH_UM * 12, "yd": INCH_UM * 36}
+SYMBOLS |= {"ft": INCH_UM * 12, "yd": INCH_UM * 36, "pt": INCH_UM / 72}
 """In micrometres. Case counts: Mm is a megametre."""
 WORDS = {"micron": 1.0, "inch": INCH_UM, "inche": INCH_UM, "angstrom": 1e-4, "foot": INCH_UM * 12}
 WORDS |= {f"{name}meter": 10.0 ** (power + 6) for name, (_, power) in PREFIXES.items()} | {"meter": 1e6}
-MICRO_SIGNS = ("\\u00B5", "\\u00b5", "Âµ", "Î¼", "\u03bc")
-"""ImageJ's escape, UTF-8 that was read as Latin-1, and the Greek letter."""
+MICRO_SIGNS = ("Âµ", "Î¼", "\u03bc")
+"""UTF-8 that was read as Latin-1, and the Greek letter."""
+ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})")
+"""How ImageJ writes letters that are not ASCII."""
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def unit_um(text: object) -> float | None:
     """A unit in micrometres; None for what is no length, such as ``pixel`` or OME's ``reference frame``."""
-    unit = str(text).strip()
+    unit = ESCAPED.sub(lambda code: chr(int(code[1], 16)), str(text).strip())
     for sign in MICRO_SIGNS:
         unit = unit.replace(sign, "µ")
     if unit in SYMBOLS:
