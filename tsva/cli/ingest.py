@@ -23,10 +23,9 @@ from tsva.acquisition.stack import regular_step_um
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
-from tsva.readers.scale import check_enlarging, reduction_note
-from tsva.readers.source import FieldSource
+from tsva.readers.pixel_size import check_enlarging, reduction_note
+from tsva.readers.source import FieldSource, facts_of, files_of
 from tsva.readers.stack_file import read_stack, write_planes
-from tsva.readers.told import facts_of, files_of
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings

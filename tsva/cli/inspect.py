@@ -23,8 +23,7 @@ from tsva.cli.inspecting.row import UNKNOWN, cells_for, find, sheet
 from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
 from tsva.readers.listing import SHOWN
-from tsva.readers.source import FieldSource
-from tsva.readers.told import files_of
+from tsva.readers.source import FieldSource, files_of
 from tsva.settings.root import Settings
 
 COLOURS = {GREEN: "green", AMBER: "yellow", RED: "red"}

@@ -19,9 +19,8 @@ from tsva.readers.listing import files_at, has_known_ending, matching, shown
 from tsva.readers.names import NamePattern
 from tsva.readers.planes import fields_of_planes
 from tsva.readers.registry import FORMATS, format_of, images_below
-from tsva.readers.series import as_stack
 from tsva.readers.source import FieldSource
-from tsva.readers.stacks import fields_of_images
+from tsva.readers.stacks import as_stack, fields_of_images
 from tsva.readers.stored import StoredImage
 from tsva.settings.sheet import SlideRow
 

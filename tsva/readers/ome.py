@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import fromstring as parse_xml
 
 from tsva.errors import UserError
+from tsva.readers.pixel_size import number, unit_um
 from tsva.readers.stored import UNKNOWN, UNNAMED, Objective
-from tsva.readers.units import number, unit_um
 
 MOST_PLANES = 1_000_000
 """Of all axes together; tables of more are made by a damaged or hostile header, not by a microscope."""

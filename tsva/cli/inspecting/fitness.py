@@ -18,7 +18,7 @@ from tsva.acquisition.pairs import plan
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.readers.scale import check_enlarging, reduction_note
+from tsva.readers.pixel_size import check_enlarging, reduction_note
 from tsva.readers.source import FieldSource
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.root import Settings

@@ -16,7 +16,7 @@ from tsva.pipeline.leaks import check_leaks
 from tsva.pipeline.plan import sheet_text
 from tsva.readers.fields import find_fields
 from tsva.readers.listing import files_at, matching
-from tsva.readers.told import facts_of, files_of
+from tsva.readers.source import facts_of, files_of
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
 

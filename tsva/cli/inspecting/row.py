@@ -10,8 +10,8 @@ from pathlib import Path
 from tsva.cli.inspecting.facts import Facts
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
-from tsva.readers.ome_set import files_of_set
 from tsva.readers.source import FieldSource
+from tsva.readers.tiff_stacks import files_of_set
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
 
