@@ -148,10 +148,10 @@ def he_fields(folder: Path) -> dict[str, Any]:
     """Real H&E fields with simulated defocus (`FOLDER/../he`): what calibration on half of it adds."""
     nominal = OpticsSettings(model="debye", mountant_index=1.52, condenser_ratio=0.7)
     settings, pairs, out = SimulateSettings(draws=dict.fromkeys(FIELDS, 0)), PairsSettings(), {}
-    for name in ("CMU-1-Small-Region.svs", "OS-1-detail.ome.tif"):
+    for name, pixel_um in {"CMU-1-Small-Region.svs": 0.499, "OS-1-detail.ome.tif": 0.227}.items():
         row = SlideRow(slide="he", patient="p", sample="s", role="train", source="image", path=name, fields=1)
         file = folder.parent / "he" / name
-        sharp = read_sharp_fields(file, None, *sharp_sampling(settings, nominal), 1)
+        sharp = read_sharp_fields(file, pixel_um, *sharp_sampling(settings, nominal), 1)
         (field,) = simulate_slide(row, settings, pairs, nominal, seed=7, sharp=sharp)
         assert field.stack is not None, field.reason
         found = measure([(name.partition(".")[0], field.stack)], nominal, offset_sd_um=1.0)
