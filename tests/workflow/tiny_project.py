@@ -12,8 +12,8 @@ from tiny_workflow import PARTS, PROJECT, SHEET, TINY, Workflow
 from tsva.readers.stack_file import read_stack, write_stack
 
 
-def make_project(folder: Path, scans: Path | None = None) -> None:
-    """Fill a folder with the project's parts, tiny settings, a sheet and scans (new, or a copy); nothing has run."""
+def make_project(folder: Path) -> None:
+    """Fill a folder with the project's parts, tiny settings, a sheet and scans; nothing has run."""
     folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = PROJECT / part
@@ -23,10 +23,7 @@ def make_project(folder: Path, scans: Path | None = None) -> None:
             shutil.copy(source, folder / part)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     (folder / "slides.tsv").write_text(SHEET)
-    if scans is None:
-        _scan(folder)
-    else:
-        shutil.copytree(scans, folder / "scans")
+    _scan(folder)
 
 
 def _scan(folder: Path) -> None:
