@@ -40,5 +40,5 @@ def _scan(folder: Path) -> None:
         for plane, z_um in zip(stack.planes, stack.z_um, strict=True):
             Image.fromarray(plane).save(folder / f"scans/B1/B1_f{number}_z{z_um:+.2f}um.png")
     write_stack(folder / "scans/E1.ome.tif", read_stack(stacks[2]))
-    shutil.rmtree(folder / "results")
-    shutil.rmtree(folder / ".snakemake")
+    for made in ("results", "logs", ".snakemake"):
+        shutil.rmtree(folder / made)
