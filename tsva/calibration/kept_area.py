@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,13 @@ class Area:
     """Fields of the kept patches."""
 
 
-def protocol(fields: list[Field], delta_um: float, offset_sd_um: float, offset_max_um: float | None) -> PairsSettings:
+def protocol(
+    fields: list[Field],
+    delta_um: float,
+    offset_sd_um: float,
+    offset_max_um: float | None,
+    patch_px: int | None = None,
+) -> PairsSettings:
     """How pairs are cut from these stacks: offsets as far as told, or three standard deviations, or as planes reach.
 
     Raises
@@ -70,7 +77,7 @@ def protocol(fields: list[Field], delta_um: float, offset_sd_um: float, offset_m
     enough = [size for size in sizes if sum(_count(field, size) for field in fields) >= WANTED_PATCHES]
     try:
         return PairsSettings(
-            patch_px=(enough or sizes[-1:])[0],
+            patch_px=patch_px or (enough or sizes[-1:])[0],
             delta_um=round(planes * step_um, 6),
             z_step_um=step_um,
             offset_sd_um=offset_sd_um,
@@ -89,17 +96,27 @@ def _count(field: Field, size: int) -> int:
     return (field.planes.shape[1] // size) * (field.planes.shape[2] // size)
 
 
-def area_of(fields: list[Field], pairs: PairsSettings, seed: int) -> Area:
+def area_of(fields: list[Field], pairs: PairsSettings, seed: int, aside: Collection[int] | None = None) -> Area:
     """Cut the fields' patches about their own focus, and part them.
+
+    Parameters
+    ----------
+    fields : list of Field
+    pairs : PairsSettings
+    seed : int
+        Of what is kept aside and of what verifies.
+    aside : collection of int, optional
+        Numbers of the fields that are kept aside; by default drawn, or the second half of each of few fields.
 
     Raises
     ------
     UserError
         If there are too few.
     """
-    apart = len(fields) >= FIELDS_APART
-    order = rng(seed, "kept").permutation(len(fields))
-    aside = set(order[: max(1, round(KEPT * len(fields)))].tolist()) if apart else set()
+    apart = aside is not None or len(fields) >= FIELDS_APART
+    if aside is None:
+        order = rng(seed, "kept").permutation(len(fields)).tolist()
+        aside = order[: max(1, round(KEPT * len(fields)))]
     stacks: dict[str, list[np.ndarray]] = {"training": [], "kept": []}
     names: dict[str, list[str]] = {"training": [], "kept": []}
     for number, field in enumerate(fields):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,6 +85,8 @@ def tune(
     *,
     delta_um: float | None = None,
     offset_max_um: float | None = None,
+    patch_px: int | None = None,
+    aside: Collection[int] | None = None,
     steps: int = STEPS,
     seed: int = 1,
     progress: Callable[[str], None] = lambda _: None,
@@ -100,6 +102,10 @@ def tune(
         Half the distance between the shots; by default the network's where the planes allow it, else the best one.
     offset_max_um : float, optional
         Largest focal offset; by default three times the spread that was measured, as far as planes reach.
+    patch_px : int, optional
+        Edge of the patches; by default as large as leaves enough of them.
+    aside : collection of int, optional
+        Numbers of the fields to keep aside; by default drawn, or the second half of each of few fields.
     steps : int
         Of training.
     seed : int
@@ -117,9 +123,9 @@ def tune(
     if delta_um is None:
         even = abs(given.delta_um / step_um - round(given.delta_um / step_um)) < 0.02 and given.delta_um > 0.9 * step_um
         delta_um = given.delta_um if even else max(1, round(measured.delta.delta_um / step_um)) * step_um
-    pairs = protocol(fields, delta_um, measured.delta.offset_sd_um, offset_max_um)
-    _check_reach(given, pairs.offset_max_um + pairs.delta_um)
-    area = area_of(fields, pairs, seed)
+    pairs = protocol(fields, delta_um, measured.delta.offset_sd_um, offset_max_um, patch_px)
+    _check_reach(given, pairs.offset_max_um)
+    area = area_of(fields, pairs, seed, aside)
     channels, optics = area.training.channels, measured.optics
     progress("network: measured optics")
     settings = TrainSettings.model_validate(
@@ -240,9 +246,9 @@ def _check_reach(given: Checkpoint, reach_um: float) -> None:
     if given.network.startswith("fusion") and reach_um > REACH_UM:
         raise UserError(
             "stacks",
-            got=f"shots up to {reach_um:g} µm from focus",
+            got=f"focal offsets up to {reach_um:g} µm",
             wanted=f"at most {REACH_UM:g} µm, which Fusion's filters are made for",
-            do="Give a smaller --offset-max-um or --delta-um; low apertures can be measured, but have no network.",
+            do="Give a smaller --offset-max-um; low apertures can be measured, but have no network.",
         )
 
 

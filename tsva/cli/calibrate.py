@@ -16,6 +16,7 @@ from tsva.storage.atomic import fresh_folder
 
 if TYPE_CHECKING:
     from tsva.acquisition.stack import Stack
+    from tsva.restoration.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 FILE = click.Path(path_type=Path)
@@ -38,8 +39,16 @@ FILE = click.Path(path_type=Path)
     help="Which aperture is looked for; auto: the condenser's where settings tell one, else the objective's.",
 )
 @click.option("--offset-sd-um", type=float, help="Spread of focal offsets that the distance of the shots is to suit.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of windows and bootstrap.")
-@click.option("--out", type=FILE, required=True, help="Folder for calibration.json, index.html and figures.")
+@click.option("--measure-only", is_flag=True, help="Fine-tune no network.")
+@click.option("--checkpoint", type=FILE, help="The network to fine-tune; default: the one that comes with the package.")
+@click.option("--delta-um", type=float, help="Half the distance of the network's shots; default: the network's own.")
+@click.option("--offset-max-um", type=float, help="Largest focal offset that is trained on; default: three spreads.")
+@click.option("--steps", type=click.IntRange(min=10), default=300, show_default=True, help="Of fine-tuning.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of windows, bootstrap, and fine-tuning.")
+@click.option(
+    "--out", type=FILE, required=True, help="Folder for calibration.json, index.html, figures and model.ckpt."
+)
 def command(
     stacks: tuple[Path, ...],
     optics: dict[str, Any],
@@ -50,25 +59,47 @@ def command(
     pattern: str,
     aperture: Any,
     offset_sd_um: float | None,
+    measure_only: bool,
+    checkpoint: Path | None,
+    delta_um: float | None,
+    offset_max_um: float | None,
+    steps: int,
+    threads: int,
     seed: int,
     out: Path,
 ) -> None:
-    """Measure the microscope from full z-stacks of tissue: optics, noise, section, focal spread, distance of the shots.
+    """Measure the microscope from full z-stacks of tissue, and fine-tune a network on part of their area.
 
-    STACKS are files or folders of any format that holds focal planes, all of one kind.
+    STACKS are files or folders of any format that holds focal planes, all of one kind. Measured are optics, noise,
+    section, focal spread and the best distance of the shots. The network is compared on the area kept aside, and kept
+    as it was where fine-tuning is not better.
     """
     from tsva.calibration.measure import measure
     from tsva.calibration.record import as_json
     from tsva.report.calibration_page import calibration_page
 
     told = _optics(optics, na)
-    if offset_sd_um is not None and not 0 < offset_sd_um < float("inf"):
-        raise UserError("--offset-sd-um", got=f"{offset_sd_um}", wanted="a length above 0", do="Mend the option.")
+    lengths = {"--offset-sd-um": offset_sd_um, "--delta-um": delta_um, "--offset-max-um": offset_max_um}
+    for name, value in lengths.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise UserError(name, got=f"{value}", wanted="a length above 0", do="Mend the option.")
+    given = None if measure_only else _checkpoint(checkpoint, threads)
     fields = [field for path in stacks for field in _read(path, pattern, pixel_um, z_step_um, bits)]
-    measured = measure(
-        fields, told, aperture=aperture, offset_sd_um=offset_sd_um, seed=seed, progress=lambda what: log.info(what)
-    )
+    measured = measure(fields, told, aperture=aperture, offset_sd_um=offset_sd_um, seed=seed, progress=_told)
     record: dict[str, Any] = {**as_json(measured), "fine_tuning": None}
+    tuned = None
+    if given is not None:
+        from tsva.calibration.tuning import tune
+
+        try:
+            tuned = tune(
+                measured, given, delta_um=delta_um, offset_max_um=offset_max_um, steps=steps, seed=seed, progress=_told
+            )
+            record["fine_tuning"] = tuned.record
+        except UserError as error:
+            if checkpoint is not None:
+                raise
+            record["remarks"].append(f"no network was fine-tuned: {error}")
     page, figures = calibration_page(record)
     with fresh_folder(out) as folder:
         (folder / "index.html").write_text(page, encoding="utf-8")
@@ -76,9 +107,29 @@ def command(
         (folder / "figures").mkdir()
         for name, content in figures.items():
             (folder / "figures" / name).write_bytes(content)
-    for line in _told(record):
+        if tuned is not None:
+            from tsva.restoration.checkpoint import save
+
+            save(tuned.checkpoint, folder / "model.ckpt")
+    for line in _lines(record):
         click.echo(line)
     click.echo(f"Page: {out / 'index.html'}")
+
+
+def _told(what: str) -> None:
+    """Where the work is."""
+    log.info("%s", what)
+
+
+def _checkpoint(path: Path | None, threads: int) -> Checkpoint:
+    """The network to begin with, read before anything is measured."""
+    import torch
+
+    from tsva.restoration.checkpoint import load
+    from tsva.restoration.packaged_model import packaged_model
+
+    torch.set_num_threads(threads)
+    return load(path if path is not None else packaged_model())
 
 
 def _optics(optics: dict[str, Any], na: float | None) -> OpticsSettings:
@@ -147,7 +198,7 @@ def _read(
     return found
 
 
-def _told(record: dict[str, Any]) -> list[str]:
+def _lines(record: dict[str, Any]) -> list[str]:
     """The result in a few lines."""
     optics, delta, noise = record["optics"], record["delta"], record["noise"]["channels"]
     key = "na" if optics["na"]["fitted"] or not optics["condenser_ratio"]["fitted"] else "condenser_ratio"
@@ -160,4 +211,9 @@ def _told(record: dict[str, Any]) -> list[str]:
         "noise: " + ", ".join(f"{row['channel']} {row['sd_grey_levels']:.2f}" for row in noise) + " grey levels"
     )
     lines.append(f"best δ: {delta['delta_um']:.2f} µm ({delta['low_um']:.2f} to {delta['high_um']:.2f} µm)")
+    if (tuning := record["fine_tuning"]) is not None:
+        scores = (
+            f"{tuning[key]['gain_db']:+.2f} dB, {tuning[key]['made_worse']:.0%} worse" for key in ("before", "after")
+        )
+        lines.append(f"{tuning['headline']} (gain on area kept aside: {' before, '.join(scores)} after)")
     return lines + [f"Note: {remark}" for remark in record["remarks"]]
