@@ -15,8 +15,8 @@ from tsva.acquisition.sharpness import tissue_fraction
 from tsva.errors import UserError
 from tsva.readers.formats import stored_images
 from tsva.readers.listing import matching, stem_of
+from tsva.readers.pixel_size import check_enlarging, choose_pixel_um
 from tsva.readers.pixels import wrong_depth
-from tsva.readers.scale import check_enlarging, choose_pixel_um
 from tsva.readers.slide import is_slide, slide_images
 from tsva.readers.stored import RegionReader, StoredImage
 
