@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from tsva.evaluation.names import WORSE_DB
 from tsva.evaluation.statistics.intervals import ratio
-from tsva.evaluation.statistics.protocols import folded, scopes, summaries
+from tsva.evaluation.statistics.protocols import scopes, summaries, with_folded
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
 
@@ -83,7 +81,7 @@ def score_rows(
     scores = scores.reindex(columns=[*scores.columns, *({"psnr_shifted_db"} - {*scores.columns})])
     for target, of_target in scores.groupby("target"):
         for sample, part in scopes(of_target):
-            found = _all(part, "psnr_db", ["ssim", "psnr_shifted_db"], pairs, report)
+            found = with_folded(part, "psnr_db", ["ssim", "psnr_shifted_db"], pairs, report)
             renamed = found.rename(
                 columns={"mean": "psnr_db", "sd": "psnr_sd_db", "low": "psnr_low_db", "high": "psnr_high_db"}
             )
@@ -157,7 +155,7 @@ def comparison_rows(
 
 def _compared(part: pd.DataFrame, pairs: PairsSettings, report: ReportSettings, *, whole: bool) -> pd.DataFrame:
     """Rows of one target and scope: means of pairs that have a difference, shares of all of them."""
-    make = _all if whole else summaries
+    make = with_folded if whole else summaries
     found = make(part.dropna(subset="difference"), "difference", [], pairs, report)
     shares = make(part, "worse", ["lost", "loss"], pairs, report)
     known = found.reindex(columns=[*COLUMN, "mean", "low", "high", "patches", "slides", "valued"])
@@ -172,8 +170,3 @@ def _compared(part: pd.DataFrame, pairs: PairsSettings, report: ReportSettings, 
     limits.columns = ["difference_db", "low_db", "high_db"]
     loss = ratio(merged["loss"].to_numpy(float), merged["lost"].to_numpy(float))
     return pd.concat([merged, limits], axis=1).assign(mean_loss_db=loss)
-
-
-def _all(*what: Any, **how: Any) -> pd.DataFrame:
-    """Rows of all protocols, and with opposite offsets together."""
-    return pd.concat([summaries(*what, **how), folded(*what, **how)], ignore_index=True)
