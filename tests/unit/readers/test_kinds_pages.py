@@ -15,6 +15,7 @@ from tsva.acquisition.brightness import Watch, check_places
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.formats import stored_images
+from tsva.readers.sharp import flat_image
 from tsva.readers.stacks import fields_of_stack
 from tsva.settings.sheet import SlideRow
 
@@ -134,3 +135,12 @@ def test_a_link_to_nowhere_is_told(tmp_path: Path) -> None:
     (tmp_path / "B.ome.tif").symlink_to("moved.ome.tif")
     with pytest.raises(UserError, match=r"a link to moved\.ome\.tif, where nothing is"):
         find_fields(row("."), tmp_path)
+
+
+def test_several_images_as_large_are_no_sharp_image(tmp_path: Path) -> None:
+    """Which of them is meant, nobody says."""
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
+        for page in GREY[:3]:
+            tif.write(page, photometric="minisblack")
+    with pytest.raises(UserError, match="3 images of 48×56 pixels, none of which is the largest"):
+        flat_image(tmp_path / "a.ome.tif")
