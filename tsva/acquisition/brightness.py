@@ -76,8 +76,15 @@ class PlaneBrightness:
 
 def plane_brightness(plane: np.ndarray) -> PlaneBrightness:
     """Measure the brightness of a (Y, X, C) uint8 plane; C is 1 or 3."""
-    image = Image.fromarray(plane[..., 0] if plane.shape[2] == 1 else plane)
-    counts = np.array(image.histogram()).reshape(plane.shape[2], 256)
+    return _measured(_image(plane))
+
+
+def _image(plane: np.ndarray) -> Image.Image:
+    return Image.fromarray(plane[..., 0] if plane.shape[2] == 1 else plane)
+
+
+def _measured(image: Image.Image) -> PlaneBrightness:
+    counts = np.array(image.histogram()).reshape(-1, 256)
     mean = counts @ np.arange(256) / counts.sum(axis=1)
     squares = counts @ np.arange(256) ** 2 / counts.sum(axis=1) - mean**2
     means, deviation = tuple(mean.tolist()), float(np.sqrt(max(0.0, squares.mean())))
@@ -102,7 +109,7 @@ class Watch:
 
     planes: list[PlaneBrightness] = field(default_factory=list)
     _before: list[np.ndarray] = field(default_factory=list)
-    _digest: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
+    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)  # the fastest one on processors that know it
 
     def over(self, planes: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Give (Y, X, C) uint8 planes as they are."""
@@ -113,18 +120,18 @@ class Watch:
             yield plane
 
     def _compared(self, plane: np.ndarray) -> PlaneBrightness:
-        image = Image.fromarray(plane[..., 0] if plane.shape[2] == 1 else plane)
+        image = _image(plane)
         blocks = np.asarray(image.reduce(BLOCK_PX), dtype=float).reshape(-1, plane.shape[2])
         blocks = (blocks - blocks.mean(axis=0)).ravel()
         likeness, beyond = [*(_correlation(blocks, other) for other in reversed(self._before)), 1.0, 1.0][:2]
         self._before = [*self._before[-1:], blocks]
         contrast = float(blocks.std())
-        return replace(plane_brightness(plane), likeness=likeness, likeness_beyond=beyond, contrast=contrast)
+        return replace(_measured(image), likeness=likeness, likeness_beyond=beyond, contrast=contrast)
 
     @property
     def digest(self) -> str:
         """Of shapes and pixels of all planes in their order: the same field under another name has the same."""
-        return self._digest.hexdigest()
+        return self._digest.hexdigest()[:32]
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
@@ -140,9 +147,17 @@ def check_places(planes: Sequence[PlaneBrightness], where: str) -> None:
     ------
     UserError
         If most neighbouring planes, or a single plane and both of its neighbours, which are alike, do not correlate
-        though all have structure.
+        though all have structure; or if a plane is empty beside one that is not.
     """
     structured = [plane.has_structure for plane in planes]
+    for i, plane in enumerate(planes):
+        if plane.darkest == plane.brightest and any(structured[max(0, i - 1) : i + 2]):
+            raise UserError(
+                where,
+                got=f"plane {i + 1} of {len(planes)} with the single grey level {plane.darkest}, unlike its neighbours",
+                wanted="planes that were each recorded",
+                do="Take it out of the stack, or export the stack again.",
+            )
     pairs = [planes[i].likeness for i in range(1, len(planes)) if structured[i] and structured[i - 1]]
     if len(pairs) >= LEAST_PAIRS and float(np.median(pairs)) < LEAST_LIKENESS:
         raise UserError(

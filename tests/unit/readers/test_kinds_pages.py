@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from microscope_files import PIXEL_UM, PLANES, STEP_UM, stack, write_imagej, write_ome
@@ -15,6 +17,7 @@ from tsva.acquisition.brightness import Watch, check_places
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.formats import stored_images
+from tsva.readers.sharp import flat_image
 from tsva.readers.stacks import fields_of_stack
 from tsva.settings.sheet import SlideRow
 
@@ -117,6 +120,37 @@ def test_blank_planes_of_noise_are_no_places() -> None:
     check_places(watched(blank).planes, "a.tif")
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_plane_that_was_not_recorded_is_refused(level: int) -> None:
+    """A missing chunk of OME-Zarr reads as a black plane."""
+    planes = [field_of_view(1, 3 * abs(i - 3)) for i in range(7)]
+    planes[5] = np.full_like(planes[5], level)
+    with pytest.raises(UserError, match=f"plane 6 of 7 with the single grey level {level}"):
+        check_places(watched(planes).planes, "a.zarr")
+    check_places(watched([planes[5]] * 7).planes, "a.zarr")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("label", [None, "Channel {}"])
+def test_channels_of_zarr_are_sorted_by_colour(tmp_path: Path, order: tuple[int, ...], label: str | None) -> None:
+    colour = stack(3)
+    named = [
+        {"color": ("FF0000", "00FF00", "0000ff")[i], **({"label": label.format(i)} if label else {})} for i in order
+    ]
+    pixels = np.moveaxis(colour, -1, 0)[list(order)]
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    group.create_array("0", shape=pixels.shape, chunks=(1, 1, *pixels.shape[-2:]), dtype="uint8")[:] = pixels
+    axes = [
+        {"name": "c", "type": "channel"},
+        *({"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"),
+    ]
+    scale = [{"type": "scale", "scale": [1, STEP_UM, PIXEL_UM, PIXEL_UM]}]
+    images = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}]
+    group.attrs.update({"multiscales": images, "omero": {"channels": named}})
+    (field,) = fields_of_stack(tmp_path / "a.zarr", None, None)
+    assert np.array_equal(np.stack(list(field.planes())), colour)
+
+
 def row(path: str) -> SlideRow:
     cells = {"slide": "S", "patient": "p", "sample": "T", "role": "train", "source": "stack", "path": path}
     return SlideRow.model_validate({**cells, "pixel_um": PIXEL_UM, "z_step_um": STEP_UM})
@@ -134,3 +168,12 @@ def test_a_link_to_nowhere_is_told(tmp_path: Path) -> None:
     (tmp_path / "B.ome.tif").symlink_to("moved.ome.tif")
     with pytest.raises(UserError, match=r"a link to moved\.ome\.tif, where nothing is"):
         find_fields(row("."), tmp_path)
+
+
+def test_several_images_as_large_are_no_sharp_image(tmp_path: Path) -> None:
+    """Which of them is meant, nobody says."""
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
+        for page in GREY[:3]:
+            tif.write(page, photometric="minisblack")
+    with pytest.raises(UserError, match="3 images of 48×56 pixels, none of which is the largest"):
+        flat_image(tmp_path / "a.ome.tif")

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness, check_places, gains, matched
-from tsva.acquisition.focus import breathing, focus_field
+from tsva.acquisition.focus import breathing, drift, focus_field
 from tsva.acquisition.ingest import assemble, check_positions, check_step, cropped
 from tsva.acquisition.pairs import plan
 from tsva.acquisition.resample import SAME_PIXEL
@@ -140,7 +140,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     verdict = str(focused["verdict"])
     if verdict != "ok":
         problems.append(f"{verdict}: {focused['reason']}")
-    breathes = breathing(focused, settings.focus.max_edge_shift_px) if verdict == "ok" else ""
+    moved = [look(focused, settings.focus.max_edge_shift_px) for look in (drift, breathing) if verdict == "ok"]
     used, left_out = _pairs(source.name, row, stack, focused, patches, settings.protocol)
     whole = [reason for reason, whole_field in left_out if whole_field and verdict == "ok"]
     # patches' own numbers differ; what kind of reason it is counts
@@ -163,7 +163,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         dict(reasons),
         source,
         tuple(watch.planes),
-        tuple(note for note in (reduced, warning, breathes) if note),
+        tuple(note for note in (reduced, warning, *moved) if note),
         tuple(planes["scale"]) if verdict == "ok" else (),
         watch.digest,
     )
