@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tifffile
 from scipy.stats import spearmanr
-from slide_simulation import SimulatedSlide, bent, picture_of, simulated_slide
+from slide_simulation import SimulatedSlide, bent, kept_slide, picture_of
 
 from tsva.acquisition.seeds import rng
 from tsva.restoration.checkpoint import load
@@ -39,11 +39,13 @@ def scores(slide: SimulatedSlide, restored: RestoredSlide) -> dict[str, Any]:
     written = tifffile.imread(restored.out)[: slide.truth.shape[0], : slide.truth.shape[1]]
     survey, verdict = restored.survey, restored.cells["verdict"]
     tissue = ~survey.glass
-    copy = np.where(survey.high_is_nearer(), _mse(slide.high, slide.truth), _mse(slide.low, slide.truth))
-    sharper = np.minimum(_mse(slide.low, slide.truth), _mse(slide.high, slide.truth))
-    got = _mse(written, slide.truth)
+    copy = np.where(
+        survey.high_is_nearer(), squared_errors(slide.high, slide.truth), squared_errors(slide.low, slide.truth)
+    )
+    sharper = np.minimum(squared_errors(slide.low, slide.truth), squared_errors(slide.high, slide.truth))
+    got = squared_errors(written, slide.truth)
     gain_db = 10 * np.log10(sharper / got)[tissue]
-    offset_um = _by_cell(slide.focal_offset_um[..., None])
+    offset_um = cell_means(slide.focal_offset_um[..., None])
     error_um = (survey.focal_offset_um - offset_um)[survey.offset_known]
     believed = verdict == Verdict.RESTORED
     found = {
@@ -77,8 +79,8 @@ def scores(slide: SimulatedSlide, restored: RestoredSlide) -> dict[str, Any]:
 def oracle(slide: SimulatedSlide, restored: RestoredSlide, everything: np.ndarray) -> dict[str, float]:
     """Gains of the best of copy and restoration by cell, and of restoring everything."""
     tissue = ~restored.survey.glass
-    sharper = np.minimum(_mse(slide.low, slide.truth), _mse(slide.high, slide.truth))[tissue]
-    all_of_it = _mse(everything, slide.truth)[tissue]
+    sharper = np.minimum(squared_errors(slide.low, slide.truth), squared_errors(slide.high, slide.truth))[tissue]
+    all_of_it = squared_errors(everything, slide.truth)[tissue]
     best = np.minimum(sharper, all_of_it)
     return {
         "oracle_of_slide_db": float(10 * np.log10(sharper.mean() / best.mean())),
@@ -88,20 +90,22 @@ def oracle(slide: SimulatedSlide, restored: RestoredSlide, everything: np.ndarra
     }
 
 
-def _mse(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """(R, K) of images in [0, 1]."""
-    return _by_cell(((image.astype(np.float32) - truth) / 255) ** 2)
+def squared_errors(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(R, K) mean squared errors of images in [0, 1]; the file's edges are cut to the truth's."""
+    image = image[: truth.shape[0], : truth.shape[1]]
+    return cell_means(((image.astype(np.float32) - truth) / 255) ** 2)
 
 
-def _by_cell(values: np.ndarray) -> np.ndarray:
+def cell_means(values: np.ndarray) -> np.ndarray:
+    """(R, K) means over the pixels of cells and the last axis."""
     tall, wide = (np.arange(0, size, CELL_PX) for size in values.shape[:2])
     sums = np.add.reduceat(np.add.reduceat(values.mean(axis=2, dtype=np.float64), tall, axis=0), wide, axis=1)
     counts = np.outer(np.diff([*tall, values.shape[0]]), np.diff([*wide, values.shape[1]]))
     return np.asarray(sums / counts)
 
 
-class _RestoreAll:
-    """Takes the place of the judge's verdicts: every cell of tissue is restored."""
+class EveryCellRestored:
+    """Takes the place of the judge's verdicts: every cell is restored, and what errors are expected by is told."""
 
     def __enter__(self) -> None:
         from tsva.slides.trust import Judge
@@ -112,9 +116,11 @@ class _RestoreAll:
             return np.full(judge.survey.glass[cells].shape, Verdict.RESTORED, np.uint8)
 
         Judge._verdicts = all_restored  # type: ignore[method-assign]
+        Judge.tells_features = True
 
     def __exit__(self, *_: object) -> None:
         self._judge._verdicts = self._kept  # type: ignore[method-assign]
+        self._judge.tells_features = False
 
 
 def run(
@@ -125,7 +131,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "slide.ome.tif"
         if bare:
-            with _RestoreAll():
+            with EveryCellRestored():
                 restored = refocus_planes(planes, model, kept, SlideOptions(lossless=True))
         else:
             restored = refocus_planes(planes, model, kept, SlideOptions(lossless=lossless))
@@ -207,7 +213,7 @@ def main() -> None:
 
 def _of_shift(restored: RestoredSlide, shift: np.ndarray) -> dict[str, float]:
     survey = restored.survey
-    wanted = np.stack([_by_cell(shift[..., axis : axis + 1]) for axis in (0, 1)], axis=-1)
+    wanted = np.stack([cell_means(shift[..., axis : axis + 1]) for axis in (0, 1)], axis=-1)
     known = ~survey.glass & ~survey.misregistered
     left = np.hypot(*np.moveaxis((survey.shift_px - wanted)[known], -1, 0))
     return {
@@ -221,27 +227,19 @@ def _of_shift(restored: RestoredSlide, shift: np.ndarray) -> dict[str, float]:
 
 def cases(trial: str, picture: np.ndarray, optics: OpticsSettings, delta_um: float, given: argparse.Namespace) -> Any:
     """Name, slide and shift (or None) of a trial."""
-    microscope, surface = MicroscopeSettings(), bent(given.seed)
 
-    def made(name: str, of: np.ndarray, apart_um: float) -> SimulatedSlide:
-        file = given.simulated / f"{name}_{of.shape[0]}.npz" if given.simulated else None
-        if file is not None and file.exists():
-            with np.load(file) as held:
-                return SimulatedSlide(held["low"], held["high"], held["truth"], held["n"])
-        slide = simulated_slide(of, surface, optics, apart_um, microscope, given.seed)
-        if file is not None:
-            np.savez(file, low=slide.low, high=slide.high, truth=slide.truth, n=slide.focal_offset_um)
-        return slide
+    def made(of: np.ndarray, apart_um: float) -> SimulatedSlide:
+        return kept_slide(given.simulated, of, bent, optics, apart_um, MicroscopeSettings(), given.seed)
 
     if trial == "main":
-        yield "main", made("main", picture, delta_um), None
+        yield "main", made(picture, delta_um), None
     elif trial == "delta":
         for factor in (0.8, 1.2):
-            yield f"delta {factor}", made(f"delta{factor}", picture, factor * delta_um), None
+            yield f"delta {factor}", made(picture, factor * delta_um), None
     elif trial == "stain":
-        yield "stain", made("stain", other_stain(picture), delta_um), None
+        yield "stain", made(other_stain(picture), delta_um), None
     elif trial == "misplaced":
-        still = made("still", picture, delta_um)
+        still = made(picture, delta_um)
         yield "in place", still, None
         yield "misplaced", *misplaced(still, given.seed)
 

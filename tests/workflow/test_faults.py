@@ -16,6 +16,7 @@ import pytest
 from stage_commands import Stage, stages_of
 from tiny_workflow import Workflow
 
+pytestmark = pytest.mark.workflow
 STAGES = (
     "simulate",
     "ingest_planes",
@@ -25,7 +26,7 @@ STAGES = (
     "spectrum",
     "train",
     "refocus",
-    "refocus_slide",
+    "refocus_fields",
     "refocus_batch",
     "gather",
     "count",
@@ -35,7 +36,7 @@ STAGES = (
 )
 SMALL = ("focus", "split", "spectrum", "count", "advise")
 """Their outputs are tables of a page or two."""
-QUICK = ("simulate", "pairs", "gather", "refocus_slide", "evaluate")
+QUICK = ("simulate", "pairs", "gather", "refocus_fields", "evaluate")
 """Those of the ordinary test run, one for each way of writing; all of them with TSVA_ENDURANCE=1."""
 CHOSEN = STAGES if os.environ.get("TSVA_ENDURANCE") else QUICK
 
@@ -205,7 +206,7 @@ def test_clocks_that_go_wrong(workflow: Workflow) -> None:
     os.utime(table, (time.time() - 3600,) * 2)
     assert not workflow.planned()
     os.utime(table, (time.time() + 3600,) * 2)
-    assert set(workflow.planned()) <= {"refocus_slide:E1"}
+    assert set(workflow.planned()) <= {"refocus_fields:E1"}
 
 
 def test_second_run_in_the_same_directory_is_told(workflow: Workflow) -> None:

@@ -33,7 +33,7 @@ EVALUATE = ["evaluate:report", PAGE]
 ADVISE = "advise"
 """Digital tissue of its own, restored by Wiener."""
 TRAIN = ["spectrum", "train:tsva", "train:unet"]
-USE = ["refocus_slide:E1"]
+USE = ["refocus_fields:E1"]
 PAIRED = ["A1", "B1", "C1", "D1"]
 
 
@@ -90,7 +90,7 @@ def test_edited_plane_runs_its_slide_and_what_depends_on_it(workflow: Workflow) 
     assert sorted(workflow.planned()) == sorted(wanted)
 
 
-def test_refocus_slide_alone(workflow: Workflow) -> None:
+def test_refocus_fields_alone(workflow: Workflow) -> None:
     file = workflow.folder / "scans/E1.ome.tif"
     data = bytearray(file.read_bytes())
     data[-1000] ^= 1

@@ -29,7 +29,7 @@ def use(tmp_path: Path, finished: Path) -> Workflow:
 
 
 def test_ingest_and_refocus_alone(use: Workflow, finished: Path) -> None:
-    assert sorted(use.planned()) == ["ingest:E1", "refocus_slide:E1"]
+    assert sorted(use.planned()) == ["ingest:E1", "refocus_fields:E1"]
     use.run()
     row = read_table(use.folder / "results/refocused/E1/fields.tsv").iloc[0]
     image = read_stack(use.folder / "results/refocused/E1" / row["file"])
@@ -42,7 +42,7 @@ def test_ingest_and_refocus_alone(use: Workflow, finished: Path) -> None:
 def test_another_checkpoint_restores_anew(use: Workflow, finished: Path) -> None:
     use.run()
     shutil.copy(finished / "results/train/unet/model.ckpt", use.folder / "given.ckpt")
-    assert sorted(use.planned()) == ["refocus_slide:E1"]
+    assert sorted(use.planned()) == ["refocus_fields:E1"]
 
 
 def test_damaged_checkpoint_is_named(use: Workflow) -> None:

@@ -23,6 +23,7 @@ from tsva.settings.report import ReportSettings
 from tsva.settings.sheet import parse_sheet
 from tsva.storage.arrays import read_array, read_json
 from tsva.storage.atomic import fresh_folder
+from tsva.storage.measured import measured_jobs
 from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def command(
         run=run,
         seed=seed,
         advice=_advice(results / "advise"),
-        jobs=_jobs(results / "benchmarks"),
+        jobs=measured_jobs(results),
     )
     images = Images()
     summary, pictures, tables = evaluate(inputs, images)
@@ -147,19 +148,6 @@ def _advice(folder: Path) -> Advice | None:
     if not (folder / "summary.json").exists():
         return None
     return Advice(read_table(folder / "delta.tsv"), read_json(folder / "summary.json"))
-
-
-def _jobs(folder: Path) -> pd.DataFrame | None:
-    """The benchmark files of jobs that have ended, `<stage>/<job>.tsv`; those that cannot be read are left out."""
-    rows = []
-    for path in sorted(folder.glob("*/*.tsv")):
-        try:
-            table = pd.read_csv(path, sep="\t", na_values=["-", "NA"], usecols=["s", "max_rss", "cpu_time"])
-        except (OSError, ValueError) as error:
-            log.warning("%s: not read (%s)", path, error)
-            continue
-        rows.append(table.tail(1).astype(float).assign(stage=path.parent.name))
-    return pd.concat(rows, ignore_index=True) if rows else None
 
 
 def _slides(results: Path, datasets: Iterable[str], sheet: Path | None) -> list[Slide]:

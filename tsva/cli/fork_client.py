@@ -9,6 +9,7 @@ one of another environment, the command runs here.
 from __future__ import annotations
 
 import array
+import contextlib
 import json
 import os
 import resource
@@ -38,6 +39,10 @@ REFUSED = 1 << 16
 """Answer of a server that was started under other circumstances; all others are exit statuses."""
 LENGTH = struct.Struct("!I")
 STATUS = struct.Struct("!i")
+ANSWER = struct.Struct("!idd")
+"""Status, and of a stage that has ended its processor time in seconds and its largest memory in bytes."""
+USAGE = ".usage.json"
+"""End of the file beside a stage's log that says what its fork used; Snakemake measures this process alone."""
 
 
 LIMITS = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_STACK")
@@ -69,7 +74,10 @@ def run_in_fork() -> int | None:
     int or None
         Exit status, negative for the signal that ended the stage; None if it has to run here.
     """
-    where = os.environ.get(SOCKET)
+    where, record = os.environ.get(SOCKET), _record()
+    if record:
+        with contextlib.suppress(OSError):
+            os.unlink(record)  # noqa: PTH108 (of an earlier run)
     if not where:
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
@@ -81,10 +89,20 @@ def run_in_fork() -> int | None:
         before = {number: signal.getsignal(number) for number in PASSED_ON if number not in ignored()}
         for number in before:
             signal.signal(number, lambda caught, _: server.sendall(STATUS.pack(caught)))
-        status = _answer(server)
+        status, cpu_s, memory_bytes = _answer(server)
         for number, handler in before.items():
             signal.signal(number, handler)
+    if record and status != REFUSED:
+        with contextlib.suppress(OSError), open(record, "w", encoding="utf-8") as file:  # noqa: PTH123
+            json.dump({"cpu_s": round(cpu_s, 3), "max_memory_mb": round(memory_bytes / 1e6, 1)}, file)
     return None if status == REFUSED else status
+
+
+def _record() -> str:
+    """Where the fork's usage is written: beside the log that the command line names; empty without one."""
+    if "--log" not in sys.argv[1:-1]:
+        return ""
+    return os.path.splitext(sys.argv[sys.argv.index("--log", 1) + 1])[0] + USAGE  # noqa: PTH122
 
 
 def end_as(status: int) -> None:
@@ -118,15 +136,16 @@ def _ask(server: socket.socket) -> None:
     server.sendall(text)
 
 
-def _answer(server: socket.socket) -> int:
-    """The status; that of a killed process where the server itself has ended."""
+def _answer(server: socket.socket) -> tuple[int, float, float]:
+    """Status, processor time and memory; the status of a killed process where the server itself has ended."""
     told = b""
-    while len(told) < STATUS.size:
+    while len(told) < ANSWER.size:
         try:
-            part = server.recv(STATUS.size - len(told))
+            part = server.recv(ANSWER.size - len(told))
         except ConnectionError:
             part = b""
         if not part:
-            return -signal.SIGKILL
+            return -signal.SIGKILL, 0.0, 0.0
         told += part
-    return int(STATUS.unpack(told)[0])
+    status, cpu_s, memory_bytes = ANSWER.unpack(told)
+    return status, cpu_s, memory_bytes

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tsva.cli.fork_client import LENGTH, PASSED_ON, REFUSED, SOCKET, STATUS, circumstances
+from tsva.cli.fork_client import ANSWER, LENGTH, PASSED_ON, REFUSED, SOCKET, STATUS, circumstances
 from tsva.cli.main import COMMANDS
 
 THREADS = (
@@ -41,7 +41,7 @@ THREADS = (
 )
 """What Snakemake sets for a job: the server serves those of one thread, and others run as processes of their own."""
 LOADED_LATER = {
-    "train": ("tsva.training.fit", "tsva.restoration.checkpoint"),
+    "train": ("tsva.training.fit", "tsva.restoration.checkpoint", "torch._dynamo"),
     "refocus": (
         "tsva.evaluation.scoring",
         "tsva.restoration.refocus",
@@ -51,7 +51,8 @@ LOADED_LATER = {
     ),
     "count": ("tsva.evaluation.counting.table",),
 }
-"""What these stages import only when they run, and what takes seconds: torch, SciPy's larger parts."""
+"""What these stages import only when they run, and what takes seconds: torch, of which optimisers load a further part
+when they are first used, SciPy's larger parts."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -130,7 +131,7 @@ class Server:
             return
         try:
             if request["circumstances"] != self._own:
-                client.sendall(STATUS.pack(REFUSED))
+                client.sendall(ANSWER.pack(REFUSED, 0.0, 0.0))
                 client.close()
                 return
             _import_stage(request["arguments"])
@@ -165,9 +166,10 @@ class Server:
             self._selector.unregister(job.client)
 
     def _ended(self, job: Job) -> None:
-        _, status = os.waitpid(job.pid, 0)
+        _, status, used = os.wait4(job.pid, 0)  # with the processes that it waited for itself
+        told = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss * 1024.0
         with contextlib.suppress(OSError):
-            job.client.sendall(STATUS.pack(os.waitstatus_to_exitcode(status)))
+            job.client.sendall(ANSWER.pack(*told))
         with contextlib.suppress(KeyError):
             self._selector.unregister(job.client)
         self._selector.unregister(job.end)

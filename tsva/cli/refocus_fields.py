@@ -47,6 +47,8 @@ def command(
     torch.set_num_threads(threads)
     held = load(checkpoint)
     method = NetworkMethod(held.restored_network(), settings)
+    for difference in held.outside_training(optics):
+        log.warning("slide %s: %s; expect less of the result", ingest.name, difference)
     fields = read_table(ingest / "fields.tsv")
     done: list[dict[str, object]] = []
     with fresh_folder(out) as folder:

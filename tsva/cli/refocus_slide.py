@@ -12,6 +12,7 @@ import pandas as pd
 from tsva.cli.common import settings_option
 from tsva.cli.two_planes import FILE, two_planes_options
 from tsva.errors import UserError
+from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.refocus import JPEG_QUALITY, RefocusSettings
 from tsva.settings.sheet import SlideRow
@@ -25,25 +26,28 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option("--model", "--checkpoint", "model", type=FILE, required=True, help="model.ckpt of the train stage.")
+@click.option(
+    "--model", "--checkpoint", "model", type=FILE, help="model.ckpt of the train stage [default: that of the package]."
+)
 @two_planes_options
 @click.option("--lossless", is_flag=True, help="Deflate in place of JPEG; about a seventh more.")
 @click.option(
     "--quality", type=click.IntRange(50, 100), default=JPEG_QUALITY, show_default=True, help="Of JPEG, 4:4:4."
 )
 @click.option("--results", type=FILE, help="Folder for maps, verdicts and pictures [default: OUT without its ending].")
-@settings_option(settings=RefocusSettings, pairs=PairsSettings, slide=dict[str, Any])
+@settings_option(settings=RefocusSettings, pairs=PairsSettings, optics=dict[str, Any], slide=dict[str, Any])
 @click.option("--sheet-folder", type=FILE, help="Restore the slide of the settings' row, whose path starts here.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif; with --sheet-folder a folder of them.")
 def command(
-    model: Path,
+    model: Path | None,
     told: SlideInput,
     lossless: bool,
     quality: int,
     results: Path | None,
     settings: RefocusSettings,
     pairs: PairsSettings,
+    optics: dict[str, Any],
     slide: dict[str, Any],
     sheet_folder: Path | None,
     threads: int,
@@ -52,24 +56,28 @@ def command(
     """Restore a whole slide from two focal planes, cell by cell where that is believed to help.
 
     \b
-    tsva refocus-slide --model model.ckpt --low A.svs --high B.svs --delta-um 0.5 --out slide.ome.tif
+    tsva refocus-slide --low A.svs --high B.svs --delta-um 0.5 --out slide.ome.tif
     tsva refocus-slide --model model.ckpt --stack slide.ndpi --planes 2 4 --out slide.ome.tif
 
     A run that was killed goes on where it broke off when it is started again, and gives the same file.
+    The settings' optics, where a file of them is given, are taken to be the microscope's; else those of the model.
     For research use only.
     """
+    from tsva.restoration.packaged_model import packaged_model
     from tsva.slides.slide_run import SlideOptions
 
-    options = SlideOptions(lossless=lossless, quality=quality, threads=threads)
+    model = model or packaged_model()
+    known = OpticsSettings.model_validate(optics) if optics else None
+    options = SlideOptions(lossless=lossless, quality=quality, threads=threads, optics=known)
     if sheet_folder is not None:
-        _restore_row(SlideRow.model_validate(slide), sheet_folder, model, out, options, settings, pairs)
+        restore_row(SlideRow.model_validate(slide), sheet_folder, model, out, options, settings, pairs)
         return
     if not out.name.endswith((".ome.tif", ".ome.tiff")):
         raise UserError(str(out), got="this name", wanted="one that ends in .ome.tif", do="Mend --out.")
     _restore(told, model, out, options, results or out.with_name(out.name.partition(".ome.")[0]))
 
 
-def _restore_row(
+def restore_row(
     row: SlideRow,
     sheet_folder: Path,
     model: Path,
@@ -78,7 +86,15 @@ def _restore_row(
     settings: RefocusSettings,
     pairs: PairsSettings,
 ) -> None:
-    """All that a row of the sheet names, into a folder whose table comes last; one failure stops no other."""
+    """All that a row of the sheet names, into a folder whose table comes last.
+
+    One that fails stops no other: the table holds its reason and no file.
+
+    Raises
+    ------
+    UserError
+        If all fail: that of the first.
+    """
     from tsva.slides.sheet_inputs import inputs_of_row
 
     out.mkdir(parents=True, exist_ok=True)
@@ -86,14 +102,18 @@ def _restore_row(
     for name, told in inputs_of_row(row, sheet_folder, pairs.delta_um, settings):
         file = out / f"{name}.ome.tif"
         try:
+            if isinstance(told, UserError):
+                raise told
             _restore(told, model, file, options, out / name)
             done.append({"field": name, "file": file.name, "reason": ""})
         except UserError as error:
             log.error("%s: %s", name, error)
             failed.append(error)
-    if failed:
+            done.append({"field": name, "file": "", "reason": str(error)})
+    if len(failed) == len(done):
         raise failed[0]
     write_table(out / "slides.tsv", pd.DataFrame(done))
+    log.info("%s: %d of %d restored", row.slide, len(done) - len(failed), len(done))
 
 
 def _restore(told: SlideInput, model: Path, out: Path, options: SlideOptions, results: Path) -> None:

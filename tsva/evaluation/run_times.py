@@ -1,4 +1,4 @@
-"""Time and memory of each stage, from the benchmark files that Snakemake writes beside its jobs."""
+"""Time and memory of each stage, from what was measured of its jobs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from typing import Any
 import pandas as pd
 
 COLUMNS = ("stage", "s", "max_rss", "cpu_time")
-LOST = 0.01
-"""Share of a job's time. Snakemake samples memory and processor time, and can lose the process soon after its start.
-A job of more than `SHORT_S` seconds with less processor time than this has been lost: its samples say nothing."""
-SHORT_S = 10
 
 
 def run_times(jobs: pd.DataFrame | None) -> list[dict[str, Any]]:
@@ -19,8 +15,8 @@ def run_times(jobs: pd.DataFrame | None) -> list[dict[str, Any]]:
     Parameters
     ----------
     jobs : DataFrame or None
-        A row a job: `stage`, and Snakemake's `s` (seconds), `max_rss` (MB) and `cpu_time` (seconds); NaN where a job
-        ended before it was measured. Memory and processor time of jobs that Snakemake lost are left out.
+        A row a job: `stage`, `s` (seconds), `max_rss` (MB) and `cpu_time` (seconds); NaN where a job ended before it
+        was measured (`tsva.storage.measured.measured_jobs`).
 
     Returns
     -------
@@ -30,8 +26,6 @@ def run_times(jobs: pd.DataFrame | None) -> list[dict[str, Any]]:
     """
     if jobs is None or jobs.empty:
         return []
-    lost = (jobs["s"] > SHORT_S) & (jobs["cpu_time"] < LOST * jobs["s"])
-    jobs = jobs.assign(**{name: jobs[name].mask(lost) for name in ("max_rss", "cpu_time")})
     rows = []
     for stage, part in jobs.groupby("stage", sort=True):
         known = {name: part[name].dropna() for name in COLUMNS[1:]}

@@ -276,7 +276,7 @@ def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
         paired = [(method, NOTHING) for method in applied]
         leads = [method for method in dict.fromkeys((lead, OURS)) if method in applied]
         paired += [(first, method) for first in leads for method in applied if method != first]
-        others = [method for method in applied if method in NETWORK_NAMES and method not in leads]
+        others = [method for method in applied if method in NETWORK_NAMES and method not in (*leads, *CONTROLS)]
         paired += [(network, control) for network in others for control in CONTROLS if control in applied]
         tables += [
             comparison_rows(
@@ -366,6 +366,13 @@ def _records(tables: list[pd.DataFrame]) -> list[dict[str, Any]]:
 
 def tidy(value: Any) -> Any:
     """Plain values that strict JSON can hold: NumPy's and pandas' made Python's, NaN and infinity made None."""
+    kind = type(value)  # a summary has a million values, most of which are of these three types
+    if kind is str:
+        return value
+    if kind is float:
+        return round(value, 6) if math.isfinite(value) else None
+    if kind is dict:
+        return {str(key): tidy(item) for key, item in value.items()}
     if isinstance(value, Mapping):
         return {str(key): tidy(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
+import json
+import tempfile
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 
 PACKAGE = "tsva"
 ROOT = Path(__file__).parents[1]
+MEMORY = Path(cache_from_source(__file__)).with_suffix(".json")
+"""What modules import and mean, by digest of their text: beside Python's own bytecode, and for the same reason."""
+REMEMBERED = 1000
+"""Texts at most, the latest ones."""
 
 
 @cache
@@ -28,7 +36,8 @@ def code_digest(module: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(files_behind(module)):
         digest.update(path.relative_to(ROOT).as_posix().encode())
-        digest.update(_meaning(path))
+        digest.update(_meaning(path).encode())
+    _remember()
     return digest.hexdigest()[:16]
 
 
@@ -50,9 +59,15 @@ def files_behind(module: str) -> set[Path]:
 
 
 def _source(module: str) -> Path | None:
+    return _source_below(ROOT, module)
+
+
+@cache
+def _source_below(root: Path, module: str) -> Path | None:
+    """The file of a module; most names are asked for by several stages."""
     if module.split(".")[0] != PACKAGE:
         return None
-    base = ROOT.joinpath(*module.split(".")[1:])
+    base = root.joinpath(*module.split(".")[1:])
     return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None)
 
 
@@ -68,15 +83,26 @@ def _imports(path: Path) -> list[str]:
     return _parsed(path, path.stat().st_mtime_ns)[0]
 
 
-def _meaning(path: Path) -> bytes:
-    """The bytes of a data file; the syntax tree of a module without its docstrings."""
-    return _parsed(path, path.stat().st_mtime_ns)[1] if path.suffix == ".py" else path.read_bytes()
+def _meaning(path: Path) -> str:
+    """Digest of a data file's bytes; of a module's syntax tree without its docstrings."""
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return _parsed(path, path.stat().st_mtime_ns)[1]
 
 
 @cache
-def _parsed(path: Path, changed_ns: int) -> tuple[list[str], bytes]:  # noqa: ARG001
-    """Imports and meaning of a module; most modules belong to several stages, and a run asks for all stages."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def _parsed(path: Path, changed_ns: int) -> tuple[list[str], str]:  # noqa: ARG001
+    """Imports of this package and meaning of a module; most belong to several stages, and a run asks for all stages."""
+    text = path.read_bytes()
+    key = hashlib.sha256(text).hexdigest()
+    if key not in _known():
+        _known()[key] = _read(text)
+        _NEW.append(key)
+    return _known()[key]
+
+
+def _read(text: bytes) -> tuple[list[str], str]:
+    tree = ast.parse(text)
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -86,7 +112,35 @@ def _parsed(path: Path, changed_ns: int) -> tuple[list[str], bytes]:  # noqa: AR
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [line for line in body if not _is_docstring(line)]  # type: ignore[attr-defined]
-    return names, ast.dump(tree).encode()
+    own = [name for name in names if name.split(".")[0] == PACKAGE]
+    return own, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+_NEW: list[str] = []
+"""Texts read since the memory was written."""
+
+
+@cache
+def _known() -> dict[str, tuple[list[str], str]]:
+    """What is remembered; parsing all modules takes a second and a half of every start of the workflow."""
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        found = json.loads(MEMORY.read_text(encoding="utf-8"))
+        return {str(key): (list(map(str, names)), str(meaning)) for key, (names, meaning) in found.items()}
+    return {}
+
+
+def _remember() -> None:
+    """Write the memory anew; where that isn't allowed, modules are parsed at every start."""
+    if not _NEW:
+        return
+    _NEW.clear()
+    text = json.dumps(dict(list(_known().items())[-REMEMBERED:]))
+    with contextlib.suppress(OSError):
+        MEMORY.parent.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=MEMORY.parent, delete=False, encoding="utf-8") as file:
+            file.write(text)
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(MEMORY)
 
 
 def _is_docstring(line: ast.AST) -> bool:

@@ -38,7 +38,7 @@ class Runtime(Protocol):
     name: str
     core_px: int
 
-    def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    def __call__(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Restore.
 
         Parameters
@@ -48,8 +48,10 @@ class Runtime(Protocol):
 
         Returns
         -------
-        (B, C, Y, X) float32 array
+        restored : (B, C, Y, X) float32 array
             Not clipped.
+        expected_error : (B, 1, Y, X) float32 array or None
+            Root mean square error expected of each pixel, where the network estimates it.
         """
         ...
 
@@ -65,11 +67,10 @@ class TorchRuntime:
         self.core_px = 256 if self._device.type == "cpu" else 1024
 
     @torch.inference_mode()
-    def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    def __call__(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         shots = (torch.from_numpy(shot).to(self._device) for shot in (first, second))
-        return np.asarray(
-            self._network(*(s.contiguous(memory_format=torch.channels_last) for s in shots)).cpu().numpy()
-        )
+        found = self._network(*(s.contiguous(memory_format=torch.channels_last) for s in shots))
+        return _image_and_error([np.asarray(each.cpu().numpy()) for each in found])
 
 
 class OnnxRuntime:
@@ -94,21 +95,27 @@ class OnnxRuntime:
         )
         self.name = f"ONNX Runtime {onnxruntime.__version__} on cpu"
 
-    def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return np.asarray(self._session.run(None, {"first": first, "second": second})[0])
+    def __call__(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        return _image_and_error(
+            [np.asarray(each) for each in self._session.run(None, {"first": first, "second": second})]
+        )
+
+
+def _image_and_error(outputs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+    return outputs[0], outputs[1] if len(outputs) > 1 else None
 
 
 class _Ordered(nn.Module):
-    """The network on shots of which the first is Y1."""
+    """The network on shots of which the first is Y1: the image, and its expected error where there is one."""
 
     def __init__(self, network: SharperShotNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, ...]:
         decided = SharperShot(torch.zeros(first.shape[0], dtype=torch.bool, device=first.device))
-        restored: Tensor = self.network(first, second, decided)
-        return restored
+        restored, error = self.network.with_error(first, second, decided)
+        return (restored,) if error is None else (restored, error)
 
 
 def runtime_of(network: SharperShotNetwork, channels: int, threads: int = 1) -> Runtime:
@@ -141,28 +148,31 @@ def runtime_of(network: SharperShotNetwork, channels: int, threads: int = 1) -> 
 def _distance(own: Runtime, other: Runtime, channels: int, multiple: int) -> float:
     edge = -(-TRIAL_PX // multiple) * multiple
     pair = np.random.default_rng(1).random((2, 1, channels, edge, edge + multiple), dtype=np.float32)
-    return float(np.abs(own(*pair) - other(*pair)).max())
+    found = zip(own(*pair), other(*pair), strict=True)
+    return max(float(np.abs(one - two).max()) for one, two in found if one is not None and two is not None)
 
 
 def onnx_of(network: SharperShotNetwork, channels: int) -> bytes:
     """The network as an ONNX graph with inputs `first` (Y1) and `second`, for any size in whole cells.
+
+    Its outputs are `restored` and, where the network estimates it, `expected_error`.
 
     Written by tracing, which takes half a second; `tsva.restoration.export.onnx` writes files for other programs, in
     twenty times the time.
     """
     edge, written = 4 * network.multiple, io.BytesIO()
     shots = tuple(torch.zeros(1, channels, edge, edge + network.multiple) for _ in range(2))
-    free = {2: "height", 3: "width"}
+    free, ordered = {2: "height", 3: "width"}, _Ordered(network).eval()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer's remarks on sizes, which are whole cells here, and on its age
         torch.onnx.export(
-            _Ordered(network).eval(),
+            ordered,
             shots,
             written,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
             input_names=["first", "second"],
-            output_names=["restored"],
+            output_names=["restored", "expected_error"][: len(ordered(*shots))],
             dynamic_axes={"first": free, "second": free},
         )
     return written.getvalue()

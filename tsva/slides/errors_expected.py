@@ -1,7 +1,7 @@
 """Errors that restoring and copying a cell are expected to have, against the noise-free in-focus image.
 
-Both are products of powers of what is measured, fitted to simulated slides of other tissue, other seeds and another
-laboratory than those that results are reported for (docs/trust.md).
+Both are products of powers of what is measured. `benchmarks/slide_errors.py` fits the exponents to simulated slides of
+other tissue than those that results are reported for, of three microscopes (docs/trust.md).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ COPY_WITHOUT = dict(zip(FEATURES, (-1.871, 0.0, 0.309, 0.556, 0.0, -0.204, 0.156
 """Of the copy, which the difference from the restoration tells, too: the better the restoration, the more."""
 
 
-def expected_errors(
+def features_of(
     own: np.ndarray | None,
     copy_rmse: np.ndarray,
     blurred: Reblur,
     noise_rms: np.ndarray,
     offset_um: np.ndarray,
     delta_um: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Root mean square errors of restoration and copy, images in [0, 1].
+) -> dict[str, np.ndarray]:
+    """What errors are expected by: natural logarithms, and distances in µm.
 
     Parameters
     ----------
@@ -46,10 +46,11 @@ def expected_errors(
 
     Returns
     -------
-    restoring, copying : (R, K) float arrays
+    dict of str to (R, K) float array
+        By the names of `FEATURES`.
     """
     size_um = np.minimum(np.abs(offset_um), MOST_UM)
-    measured = {
+    return {
         "one": np.ones_like(size_um),
         "own": np.zeros_like(size_um) if own is None else _log(own),
         "difference": _log(blurred.difference),
@@ -60,14 +61,33 @@ def expected_errors(
         "from_shot_um": np.minimum(np.abs(size_um - delta_um), 1.0),
     }
 
-    def product(exponents: dict[str, float]) -> np.ndarray:
-        return np.asarray(np.exp(sum(exponents[name] * measured[name] for name in FEATURES)))
 
-    restoring, copying = (
-        (product(WITHOUT), product(COPY_WITHOUT)) if own is None else (product(WITH_ERROR), product(COPY_WITH_ERROR))
-    )
+def expected_errors(
+    features: dict[str, np.ndarray], difference: np.ndarray, *, estimated: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Root mean square errors of restoration and copy, images in [0, 1].
+
+    Parameters
+    ----------
+    features : dict of str to (R, K) float array
+        Of `features_of`.
+    difference : (R, K) float array
+        Of result and nearer shot, `Reblur.difference`.
+    estimated : bool
+        Whether the network estimates its errors.
+
+    Returns
+    -------
+    restoring, copying : (R, K) float arrays
+    """
+
+    def product(exponents: dict[str, float]) -> np.ndarray:
+        return np.asarray(np.exp(sum(exponents[name] * features[name] for name in FEATURES)))
+
+    exponents = (WITH_ERROR, COPY_WITH_ERROR) if estimated else (WITHOUT, COPY_WITHOUT)
+    restoring, copying = map(product, exponents)
     # the copy is no farther from the truth than by way of the restoration
-    return restoring, np.minimum(copying, restoring + blurred.difference)
+    return restoring, np.minimum(copying, restoring + difference)
 
 
 MOST_UM = 3.0

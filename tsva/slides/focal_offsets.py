@@ -47,6 +47,8 @@ MOST_MODES = 12.0
 """The layered model is wrong by so much that a band never tells more than so many free frequencies."""
 LEAST_SIGNAL = 0.05
 """Power of the specimen as a share of the noise's."""
+LEAST_TRANSFER = 1e-6
+"""Transfer of power beyond the optics' cutoff."""
 NOMINAL_UM = 2.0
 DELTA_BIAS = 0.88
 """What the evidence says of planes that are as far apart as stated: 0.92, 0.87 and 0.86 on simulated slides of three
@@ -215,7 +217,8 @@ def log_likelihood(spectra: np.ndarray, noise: np.ndarray, scene: Scene, *, boun
     fit = fit.sum(axis=(-1, -2))
     # a band strays from the power law by its own scatter and by that of what is measured
     law = np.log(signal) + np.float32(SLOPE) * np.log(np.array(FREQUENCIES, np.float32))
-    weight = 1 / (SLOPE_WEIGHT**2 + ((low + high) / (signal * (scene.low + scene.high))) ** 2 / modes)
+    seen = signal * np.maximum(scene.low + scene.high, LEAST_TRANSFER)
+    weight = 1 / (SLOPE_WEIGHT**2 + ((low + high) / seen) ** 2 / modes)
     total = weight.sum(axis=-1)
     middle = (weight * law).sum(axis=-1) / total
     stray = (weight * (law - middle[..., None]) ** 2).sum(axis=(-1, -2))

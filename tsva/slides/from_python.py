@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from tsva.errors import UserError
+from tsva.restoration.packaged_model import packaged_model
+from tsva.settings.optics import OpticsSettings
 from tsva.settings.refocus import JPEG_QUALITY
 from tsva.slides.opening import SlideInput, open_two_planes
 from tsva.slides.slide_results import shares, write_results
@@ -15,7 +17,7 @@ from tsva.slides.source import ArrayPlanes, TwoPlanes
 
 
 def refocus_slide(
-    model: str | Path,
+    model: str | Path | None,
     out: str | Path,
     *,
     low: str | Path | np.ndarray | None = None,
@@ -28,6 +30,7 @@ def refocus_slide(
     lossless: bool = False,
     quality: int = JPEG_QUALITY,
     threads: int = 1,
+    optics: OpticsSettings | None = None,
     results: str | Path | None = None,
 ) -> dict[str, float]:
     """Restore a whole slide from two focal planes and write it as a pyramid (docs/slides.md).
@@ -36,8 +39,8 @@ def refocus_slide(
 
     Parameters
     ----------
-    model : str or Path
-        ``model.ckpt`` of the train stage.
+    model : str, Path or None
+        ``model.ckpt`` of the train stage; None: the network that comes with the package.
     out : str or Path
         The pyramid, ``*.ome.tif``.
     low, high : str, Path or (Y, X, C) uint8 array
@@ -57,6 +60,8 @@ def refocus_slide(
     quality : int
         Of JPEG, 4:4:4.
     threads : int
+    optics : OpticsSettings, optional
+        Of the microscope; by default those that the model was trained on.
     results : str or Path, optional
         Folder for maps, verdicts and pictures; none are written without.
 
@@ -72,7 +77,8 @@ def refocus_slide(
     """
 
     def restored(two: TwoPlanes) -> RestoredSlide:
-        return refocus_planes(two, Path(model), Path(out), SlideOptions(lossless, quality, threads))
+        options = SlideOptions(lossless, quality, threads, optics=optics)
+        return refocus_planes(two, Path(model) if model else packaged_model(), Path(out), options)
 
     if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
         if pixel_um is None or delta_um is None:

@@ -11,10 +11,10 @@ from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.formats import stored_images
 from tsva.readers.head import head_of
+from tsva.readers.heights import choose_heights
 from tsva.readers.listing import is_dicom, is_zarr, matching
-from tsva.readers.scale import choose_heights
-from tsva.readers.stage import stage_positions_um
 from tsva.readers.stored import StoredImage
+from tsva.readers.tiff_header import stage_positions_um
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.slides.opening import SlideInput
@@ -22,8 +22,8 @@ from tsva.slides.opening import SlideInput
 
 def inputs_of_row(
     row: SlideRow, sheet_folder: Path, delta_um: float, settings: RefocusSettings
-) -> list[tuple[str, SlideInput]]:
-    """Names and planes of all that is to be restored of a slide.
+) -> list[tuple[str, SlideInput | UserError]]:
+    """Names and planes of all that is to be restored of a slide, or why one of its files has none.
 
     Fields of one file whose positions are known are one slide; others are restored one by one.
 
@@ -41,7 +41,7 @@ def inputs_of_row(
     Raises
     ------
     UserError
-        If files are missing or damaged, or have no planes where the shots should be.
+        If files are missing, or a slide of a single file is damaged or has no planes where the shots should be.
     """
     if row.source == "planes":
         return _of_planes(row, sheet_folder, delta_um, settings)
@@ -52,22 +52,32 @@ def inputs_of_row(
             wanted="stack or planes, two focal planes at least",
             do="Mend the source, or the slide's role.",
         )
-    found = []
     places = matching(sheet_folder / row.path, f"slide sheet, slide {row.slide}")
+    files = []
     for place in places:
         whole = place.is_file() or is_zarr(place) or is_dicom(place)
-        for file in [place] if whole else sorted(path for path in place.iterdir() if path.is_file()):
+        files += [place] if whole else sorted(path for path in place.iterdir() if path.is_file())
+    if len(files) == 1:
+        only = _of_stack(files[0], row, delta_um, settings)
+        return [(row.slide, only[0][1])] if len(only) == 1 else list(only)
+    found: list[tuple[str, SlideInput | UserError]] = []
+    for file in files:
+        try:
             found += _of_stack(file, row, delta_um, settings)
-    if len(found) == 1:
-        return [(row.slide, found[0][1])]
+        except UserError as error:
+            found.append((_stem(file), error))
     return found
 
 
 def _of_stack(file: Path, row: SlideRow, delta_um: float, settings: RefocusSettings) -> list[tuple[str, SlideInput]]:
     images = stored_images(file)
     if len(images) == 1 or _positions(file) is not None:
-        return [(file.name.split(".")[0], _input(file, images[0], None, row, delta_um, settings))]
+        return [(_stem(file), _input(file, images[0], None, row, delta_um, settings))]
     return [(image.name, _input(file, image, image.name, row, delta_um, settings)) for image in images]
+
+
+def _stem(file: Path) -> str:
+    return file.name.split(".")[0]
 
 
 def _positions(file: Path) -> list[tuple[float, float]] | None:
@@ -101,9 +111,9 @@ def _input(
 
 def _of_planes(
     row: SlideRow, sheet_folder: Path, delta_um: float, settings: RefocusSettings
-) -> list[tuple[str, SlideInput]]:
+) -> list[tuple[str, SlideInput | UserError]]:
     """Folders of planes: each plane is a file of its own."""
-    found = []
+    found: list[tuple[str, SlideInput | UserError]] = []
     for field in find_fields(row, sheet_folder):
         low, high = shots_about(
             np.array(field.z_um),

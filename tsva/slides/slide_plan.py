@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from tsva.errors import UserError
 from tsva.slides.codec import TileCodec
@@ -32,6 +33,8 @@ class SlidePlan:
     lossless : bool
     quality : int
         Of JPEG.
+    optics : dict
+        Of the microscope, as JSON has them; empty: those of the model.
     core_px : int
         Edge of the cores that go through the network.
     runtime : str
@@ -57,6 +60,7 @@ class SlidePlan:
     runtime: str
     constants: dict[str, list[float]] = field(default_factory=dict)
     survey: str = ""
+    optics: dict[str, Any] = field(default_factory=dict)
     tsva: str = field(default_factory=lambda: version("tsva"))
 
     @property

@@ -49,12 +49,15 @@ class SlideOptions:
         Of the CPU.
     core_px : int or None
         Edge of the tiles that go through the network, a multiple of 512; None: what its runtime is fastest with.
+    optics : OpticsSettings or None
+        Of the microscope that took the planes; None: taken to be those that the model was trained on.
     """
 
     lossless: bool = False
     quality: int = JPEG_QUALITY
     threads: int = 1
     core_px: int | None = None
+    optics: OpticsSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,10 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
     planes = at_pixel_size(planes, held.pixel_um)
     held.check_fits(model, planes.where, planes.pixel_um, planes.channels, planes.delta_um)
     network = _on_its_device(held.restored_network())
+    optics = _optics_of(planes, held, options)
     with workplace(out) as folder:
         fixed = _fixed(planes, digest_of_file(model), options)
-        begun, measured = _begun(folder, fixed, options) or (None, _surveyed(planes, held, folder))
+        begun, measured = _begun(folder, fixed, options) or (None, _surveyed(planes, optics, folder))
         constants = begun.constants if begun else constants_of(network, planes, measured)
         restorer = restorer_of(network, planes.channels, measured, constants, options.threads)
         plan = begun or _planned(planes, held, fixed, constants, restorer, options, folder)
@@ -149,6 +153,7 @@ def _fixed(planes: TwoPlanes, model: str, options: SlideOptions) -> dict[str, An
         "model": model,
         "lossless": options.lossless,
         "quality": options.quality,
+        "optics": options.optics.model_dump(mode="json") if options.optics else {},
         "tsva": version("tsva"),
     }
 
@@ -164,9 +169,17 @@ def _begun(folder: Path, fixed: Mapping[str, Any], options: SlideOptions) -> tup
     return plan, Survey.load(folder / SURVEY)
 
 
-def _surveyed(planes: TwoPlanes, held: Checkpoint, folder: Path) -> Survey:
-    optics = OpticsSettings.model_validate(held.optics).model_copy(update={"pixel_um": planes.pixel_um})
-    measured = survey(planes, optics=optics)
+def _optics_of(planes: TwoPlanes, held: Checkpoint, options: SlideOptions) -> OpticsSettings:
+    """The microscope's optics, with a warning of each key in which the model was trained on others."""
+    if options.optics is None:
+        return OpticsSettings.model_validate(held.optics)
+    for difference in held.outside_training(options.optics):
+        log.warning("%s: %s; expect less of the result", planes.where, difference)
+    return options.optics
+
+
+def _surveyed(planes: TwoPlanes, optics: OpticsSettings, folder: Path) -> Survey:
+    measured = survey(planes, optics=optics.model_copy(update={"pixel_um": planes.pixel_um}))
     measured.save(folder / SURVEY)
     return measured
 

@@ -85,15 +85,22 @@ class SharperRestorer:
         weight = per_pixel(self._high_is_y1, y, x, *low.shape[:2])[..., None]
         one, two = (_batch(shot, self.multiple) for shot in (low, high))
         if weight.max() == 0:
-            return self._restored(one, two, low.shape), None
+            return self._restored(one, two, low.shape)
         if weight.min() == 1:
-            return self._restored(two, one, low.shape), None
-        by_low, by_high = self._restored(one, two, low.shape), self._restored(two, one, low.shape)
-        return by_low + weight * (by_high - by_low), None
+            return self._restored(two, one, low.shape)
+        (by_low, of_low), (by_high, of_high) = (self._restored(*shots, low.shape) for shots in ((one, two), (two, one)))
+        image = by_low + weight * (by_high - by_low)
+        if of_low is None or of_high is None:
+            return image, None
+        # the square of a mean is at most the mean of the squares
+        return image, np.sqrt(of_low**2 + weight[..., 0] * (of_high**2 - of_low**2))
 
-    def _restored(self, first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        image = self._run(first, second)[0].transpose(1, 2, 0)[: shape[0], : shape[1]]
-        return np.clip(image, 0, 1)
+    def _restored(
+        self, first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        images, errors = self._run(first, second)
+        image = np.clip(images[0].transpose(1, 2, 0)[: shape[0], : shape[1]], 0, 1)
+        return image, None if errors is None else errors[0, 0, : shape[0], : shape[1]]
 
 
 def weight_of_high(survey: Survey) -> np.ndarray:
@@ -111,7 +118,8 @@ def _batch(shot: np.ndarray, multiple: int) -> np.ndarray:
 
 
 def _tensor(shot: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(shot)).permute(2, 0, 1)[None].float() / 255
+    # a copy: what a reader hands out may not be written to, which torch warns of
+    return torch.from_numpy(shot.astype(np.float32)).permute(2, 0, 1)[None] / 255
 
 
 class FusionRestorer:

@@ -8,7 +8,7 @@ from enum import IntEnum
 import numpy as np
 
 from tsva.slides.cell_grid import CELL_PX
-from tsva.slides.errors_expected import expected_errors
+from tsva.slides.errors_expected import expected_errors, features_of
 from tsva.slides.focal_offsets import one_scene, scene_at
 from tsva.slides.reblur import reblurred
 from tsva.slides.survey import Survey
@@ -71,7 +71,14 @@ class Judge:
     survey : Survey
     offset_max_um : float
         Largest focal offset that the network was trained for.
+
+    Attributes
+    ----------
+    tells_features : bool
+        Whether cells' values hold what errors are expected by, too: `errors_expected` is fitted to that.
     """
+
+    tells_features = False
 
     def __init__(self, survey: Survey, offset_max_um: float) -> None:
         self.survey, self.offset_max_um = survey, offset_max_um
@@ -126,9 +133,12 @@ class Judge:
             own = np.sqrt(squares.reshape(shape[0], CELL_PX, shape[1], CELL_PX).mean(axis=(1, 3)))
         survey_copy = survey.copy_rmse[cells]
         noise_rms = np.sqrt(noise.mean(axis=-1))
-        restoring, copying = expected_errors(own, survey_copy, blurred, noise_rms, offset_um, survey.delta_um)
+        features = features_of(own, survey_copy, blurred, noise_rms, offset_um, survey.delta_um)
+        restoring, copying = expected_errors(features, blurred.difference, estimated=own is not None)
         verdict = self._verdicts(cells, restoring, copying, blurred.residual)
         values = {"expected_rmse": restoring, "copy_rmse": copying, "reblur_residual": blurred.residual}
+        if self.tells_features:
+            values |= {f"feature_{name}": feature for name, feature in features.items()}
         glass = survey.glass[cells]
         values = {name: np.where(glass, np.nan, value).astype(np.float32) for name, value in values.items()}
         return CellTrust(cells[0].start, cells[1].start, verdict, values)

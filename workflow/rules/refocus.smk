@@ -83,7 +83,8 @@ rule gather:
         "tsva --log {log} gather {input} --out {params.out:q}"
 
 
-rule refocus_slide:
+# Fields of slides of role refocus that the ingest stage read, as plain images.
+rule refocus_fields:
     input:
         checkpoint=given_checkpoint,
         table="results/ingest/{slide}/fields.tsv",
@@ -92,9 +93,9 @@ rule refocus_slide:
         table="results/refocused/{slide}/fields.tsv",
         images=directory("results/refocused/{slide}/images"),
     log:
-        "logs/refocus_slide/{slide}.log",
+        "logs/refocus_fields/{slide}.log",
     benchmark:
-        "results/benchmarks/refocus_slide/{slide}.tsv"
+        "results/benchmarks/refocus_fields/{slide}.tsv"
     conda:
         ENV
     threads: all_cores()
@@ -121,7 +122,7 @@ rule refocused:
 
 
 # Whole slides of role refocus, from their own files: one job a slide. With --keep-going others go on where one fails.
-rule whole_slide:
+rule refocus_slide:
     input:
         checkpoint=given_checkpoint,
         files=lambda wildcards: [
@@ -130,9 +131,9 @@ rule whole_slide:
     output:
         table="results/slides/{slide}/slides.tsv",
     log:
-        "logs/whole_slide/{slide}.log",
+        "logs/refocus_slide/{slide}.log",
     benchmark:
-        "results/benchmarks/whole_slide/{slide}.tsv"
+        "results/benchmarks/refocus_slide/{slide}.tsv"
     conda:
         ENV
     threads: all_cores()
@@ -140,7 +141,7 @@ rule whole_slide:
         mem_mb=more(4000),
         runtime=more(480),
     params:
-        settings=settings_file("refocus_slide", "refocus", *OFFSETS, slide=slide_row),
+        settings=settings_file("refocus_slide", "refocus", *OFFSETS, "optics", slide=slide_row),
         weights=plan.checkpoint_digest(),
         data=lambda wildcards: plan.data(wildcards.slide),
         sheet_folder=str(plan.sheet.parent),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -77,6 +79,24 @@ def test_a_fork_says_and_returns_the_same(server: int, tmp_path: Path, arguments
     alone = ran(*arguments, folder=tmp_path, **{SOCKET: ""})
     assert ran(*arguments, folder=tmp_path) == alone
     assert forks(server) == []
+
+
+@pytest.mark.usefixtures("server")
+def test_what_a_fork_used_lies_beside_its_log(tmp_path: Path) -> None:
+    """Processor time and memory of the fork, of which the process that asks uses next to nothing."""
+    record = tmp_path / "logs/advise.usage.json"
+    advise = {"deltas_um": [0.25, 0.5, 0.75], "tissues": ["glandular"], "specimens": 2, "offsets": 1, "field_px": 64}
+    (tmp_path / "advise.json").write_text(json.dumps({"advise": advise}))
+    command = ("--log", "logs/advise.log", "advise", "--settings", "advise.json", "--seed", "1", "--out", "out")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    status, _, told = ran(*command, folder=tmp_path)
+    assert status == 0, told
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = json.loads(record.read_text())
+    assert used["cpu_s"] > 2 * (after.ru_utime - before.ru_utime) and used["max_memory_mb"] > 60
+    # a run without a fork leaves no record of an earlier one
+    assert ran(*command[:3], "--help", folder=tmp_path, **{SOCKET: ""})[0] == 0
+    assert not record.exists()
 
 
 def test_a_fork_has_the_environment_folder_and_mask_of_who_asks(server: int, tmp_path: Path) -> None:

@@ -45,6 +45,15 @@ def test_files_whose_names_tell_z(planes, tmp_path):
         assert np.array_equal(opened.read(0, 0, 64, 80)[1], planes[2])
 
 
+def test_a_damaged_file_of_several_is_named_and_the_others_go_on(planes, tmp_path):
+    (tmp_path / "scans").mkdir()
+    write_planes(tmp_path / "scans/a.ome.tif", iter(planes[:3]), np.array([-0.5, 0, 0.5]), 0.345)
+    (tmp_path / "scans/b.ome.tif").write_bytes(b"II*\0 and no more")
+    found = dict(inputs_of_row(row(source="stack", path="scans"), tmp_path, 0.5, RefocusSettings()))
+    assert found["a"].planes == (1, 3)
+    assert "b.ome.tif" in str(found["b"])
+
+
 def test_a_sharp_image_is_no_pair(tmp_path):
     with pytest.raises(UserError, match="stack or planes"):
         inputs_of_row(row(source="image", path="a.svs"), tmp_path, 0.5, RefocusSettings())

@@ -17,6 +17,7 @@ from small_slides import SHAPE, scattered_network
 
 from tsva.cli.refocus_slide import command
 from tsva.errors import UserError
+from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
@@ -24,6 +25,7 @@ from tsva.slides import slide_run
 from tsva.slides.slide_run import SlideOptions, refocus_planes
 from tsva.slides.source import ArrayPlanes
 from tsva.slides.workplace import workplace, workplace_of
+from tsva.storage.tables import read_table
 
 SECRETS = ("Patient Zero", "2019:07:04", "SN-4711", "B19/4711")
 
@@ -74,6 +76,31 @@ def test_the_command_writes_a_slide_and_tells_nothing_of_its_source(model, files
     told = json.loads((out.parent / "slide" / "slide.json").read_text())
     assert sum(told["verdicts"].values()) == pytest.approx(1)
     assert {"before.png", "after.png", "cells.npz", "survey.npz"} <= {f.name for f in (out.parent / "slide").iterdir()}
+
+
+def test_a_row_of_the_sheet_lists_what_failed_and_optics_outside_the_training_are_warned_of(
+    model, slide, tmp_path, caplog
+):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    planes = [slide[0].read(0, 0, 300, 300)[n] for n in (0, 1)]
+    write_planes(scans / "a.ome.tif", iter(planes), np.array([-0.5, 0.5]), 0.345)
+    write_planes(scans / "b.ome.tif", iter(planes), np.array([-0.7, 0.7]), 0.345)
+    told = {"slide": "E1", "patient": "P", "sample": "S", "role": "refocus", "source": "stack", "path": "scans"}
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(json.dumps({"slide": told, "optics": {"na": 0.4}}))
+    line = ["--model", model, "--settings", settings, "--sheet-folder", tmp_path, "--out", tmp_path / "out"]
+    with caplog.at_level("WARNING"):
+        CliRunner().invoke(command, list(map(str, line)), catch_exceptions=False)
+    table = read_table(tmp_path / "out" / "slides.tsv").set_index("field")
+    assert (tmp_path / "out" / table.file["a"]).is_file()
+    assert table.reason["a"] == ""
+    assert "b.ome.tif" in table.reason["b"]
+    assert table.file["b"] == ""
+    assert "na is 0.4 (trained on: 0.75)" in caplog.text
+    (scans / "a.ome.tif").unlink()
+    with pytest.raises(UserError, match=r"b\.ome\.tif"):
+        CliRunner().invoke(command, list(map(str, line)), catch_exceptions=False)
 
 
 class EndingPlanes(ArrayPlanes):

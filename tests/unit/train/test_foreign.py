@@ -48,7 +48,6 @@ def test_a_grating_has_the_contrast_that_the_other_microscope_transfers(
 ) -> None:
     monkeypatch.setattr(foreign, "OTHERS", 1.0)
     monkeypatch.setattr(foreign, "SLOPE_SD", 0.0)
-    monkeypatch.setattr(foreign, "MOST_SMOOTH", 0.0)
     other = Mixture(torch.tensor([1, 2]), torch.ones(2))
     monkeypatch.setattr(seen, "mixture", lambda _count: other)
     n_um = torch.full((2,), 0.8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tsva.restoration.fusion import bands, foreign
+from tsva.restoration.fusion import bands
 from tsva.restoration.fusion import lessons as offset_lessons
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, REACH_UM, TwoShotWiener
 from tsva.restoration.fusion.microscopes import Microscopes
@@ -72,7 +72,6 @@ def test_without_another_microscope_a_lesson_is_the_pair_itself(
 ) -> None:
     random = torch.Generator().manual_seed(0)
     monkeypatch.setattr(offset_lessons, "SLOPE_SD", 0.0)
-    monkeypatch.setattr(foreign, "MOST_SMOOTH", 0.0)
     monkeypatch.setattr(seen, "drawn", lambda focal_offset_um, _random: seen.nominal(focal_offset_um))
     focal_offset_um = torch.tensor([-1.0, 0.0, 2.0])
     at = seen.nominal(focal_offset_um)

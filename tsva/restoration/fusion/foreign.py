@@ -20,8 +20,6 @@ MOST_CHANGE = 1.4
 """At most so much (logarithm) another microscope changes a power: beyond, noise would be taken for tissue."""
 PIVOT = 0.1
 """Frequency, periods a pixel, at which another slope leaves the power as it is."""
-MOST_SMOOTH = 0.2
-"""Smooth tissue has its power at the pivot lowered by a Gaussian of frequency, by up to so much (logarithm)."""
 LEAST_POWER = 1e-10
 
 
@@ -98,10 +96,6 @@ def noise_power(one: Tensor, two: Tensor, common: Tensor) -> Tensor:
 
 
 def tilt(count: int, slope_sd: float, random: torch.Generator | None = None) -> Tensor:
-    """(N, 1, BANDS) factors of power of tissue that is finer or coarser, half of it smooth: its details have a least
-    size, or the picture that stands for it was blurred."""
-    relative = torch.tensor(bands.FREQUENCIES) / PIVOT
-    smooth = MOST_SMOOTH * torch.rand(count, 1, 1, generator=random)
-    smooth = smooth * (torch.rand(count, 1, 1, generator=random) < 0.5)
-    slope = slope_sd * torch.randn(count, 1, 1, generator=random)
-    return torch.exp(slope * relative.log() - smooth * relative.square())
+    """(N, 1, BANDS) factors of power of tissue that is finer or coarser."""
+    octaves = (torch.tensor(bands.FREQUENCIES) / PIVOT).log()
+    return torch.exp(slope_sd * torch.randn(count, 1, 1, generator=random) * octaves)

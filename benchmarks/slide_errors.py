@@ -1,0 +1,221 @@
+"""Whole slides: the calibration of expected errors, and the gain from which a cell is restored.
+
+Real pictures of tissue are imaged at two planes over bent focal surfaces (`slide_simulation.py`) by the nominal
+microscope and by the development laboratories of `config/development.yaml`. Every cell is restored. The exponents of
+`tsva/slides/errors_expected.py` are fitted to what is then known of the cells' true errors, of all networks that are
+given. Each slide is predicted by a fit to the others, too. The picture of `slide_quality.py` must not be among these.
+
+    python benchmarks/slide_errors.py --picture OS-1.tif --picture high.png=0.25 --model fusion=model.ckpt
+        --model tsva=model.ckpt --simulated FOLDER --json docs/results/slide_errors.json
+
+Slides take the microscopes in turn: nominal, near_lab, far_lab. Prints the lines to put into the module.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import yaml
+from scipy.optimize import minimize
+from scipy.stats import spearmanr
+from slide_quality import BANDS_UM, WORSE_DB, EveryCellRestored, cell_means, squared_errors
+from slide_simulation import SimulatedSlide, bent, kept_slide, picture_of
+
+from tsva.restoration.checkpoint import load
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.simulate import MicroscopeSettings
+from tsva.slides.errors_expected import FEATURES
+from tsva.slides.slide_run import SlideOptions, refocus_planes
+from tsva.slides.source import ArrayPlanes
+
+LABORATORIES = Path(__file__).parents[1] / "config" / "development.yaml"
+MICROSCOPES = ("nominal", "near_lab", "far_lab")
+FIRST_SEED = 41
+GAINS_DB = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+RIDGE = 0.05
+"""Weight of the exponents' squares beside a cell's deviance: features that say the same share the work."""
+EDGE_PX = 768
+"""Pictures are cut to this edge."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Tissue cells of one slide and network.
+
+    Attributes
+    ----------
+    slide, network : str
+    features : (N, len(FEATURES)) array
+    restoring, copying : (N,) arrays
+        True mean squared errors.
+    difference : (N,) array
+        Root mean square difference of restoration and copy.
+    offset_um : (N,) array
+        Estimated.
+    """
+
+    slide: str
+    network: str
+    features: np.ndarray
+    restoring: np.ndarray
+    copying: np.ndarray
+    difference: np.ndarray
+    offset_um: np.ndarray
+
+
+def measured(name: str, network: str, model: Path, slide: SimulatedSlide, optics: OpticsSettings) -> Cells:
+    """Restore every cell of a slide and compare it with the truth."""
+    planes = ArrayPlanes(slide.low, slide.high, optics.pixel_um, load(model).delta_um)
+    with tempfile.TemporaryDirectory() as folder, EveryCellRestored():
+        restored = refocus_planes(planes, model, Path(folder) / "slide.ome.tif", SlideOptions(lossless=True))
+        written = tifffile.imread(restored.out)
+    survey, cells = restored.survey, restored.cells
+    chosen = ~survey.glass & survey.offset_known & ~survey.misregistered
+    chosen[survey.height // 64 :], chosen[:, survey.width // 64 :] = False, False
+    by_shot = [squared_errors(shot, slide.truth) for shot in (slide.high, slide.low)]
+    copying = np.where(survey.high_is_nearer(), *by_shot)
+    features = np.stack([cells[f"feature_{feature}"][chosen] for feature in FEATURES], axis=-1)
+    true_um = cell_means(slide.focal_offset_um[..., None])
+    away_um = (survey.focal_offset_um - true_um)[chosen]
+    print(f"{name}, {network}: {chosen.sum()} cells, offsets off by {away_um.std():.2f} um", flush=True)
+    return Cells(
+        name,
+        network,
+        features.astype(float),
+        squared_errors(written, slide.truth)[chosen],
+        copying[chosen],
+        np.exp(features[:, FEATURES.index("difference")]),
+        survey.focal_offset_um[chosen],
+    )
+
+
+def fitted(features: np.ndarray, squared: np.ndarray) -> np.ndarray:
+    """Exponents of the root mean square error: the likelihood of squared errors that scatter as a gamma variate does,
+    so that the predicted mean square is right, whatever the cells' scatter."""
+    scale = features.std(axis=0)
+    scale[scale < 1e-9] = 1.0
+    design = features / scale
+
+    def loss(exponents: np.ndarray) -> tuple[float, np.ndarray]:
+        log = 2 * design @ exponents
+        ratio = squared * np.exp(-log)
+        penalty = RIDGE * np.square(exponents[1:])
+        slope = 2 * design.T @ (1 - ratio) / len(squared)
+        slope[1:] += 2 * RIDGE * exponents[1:]
+        return float((log + ratio).mean() + penalty.sum()), slope
+
+    start = np.zeros(features.shape[1])
+    start[0] = np.log(squared.mean()) / 2
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000})
+    return np.asarray(found.x / scale)
+
+
+def exponents_of(cells: list[Cells], *, estimated: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Of restoring and of copying, of several slides; without the networks' own estimates if these are not there."""
+    features = np.concatenate([each.features for each in cells])
+    if not estimated:
+        features[:, FEATURES.index("own")] = 0
+    return (
+        fitted(features, np.concatenate([each.restoring for each in cells])),
+        fitted(features, np.concatenate([each.copying for each in cells])),
+    )
+
+
+def predicted(of: Cells, exponents: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Expected errors of restoring and copying."""
+    restoring, copying = (np.exp(of.features @ each) for each in exponents)
+    return restoring, np.minimum(copying, restoring + of.difference)
+
+
+def report(of: Cells, restoring: np.ndarray, copying: np.ndarray) -> dict[str, Any]:
+    """How good a slide's predictions are, and what each threshold would have done."""
+    true = np.sqrt(of.restoring)
+    found: dict[str, Any] = {
+        "cells": len(true),
+        "rank_correlation": float(spearmanr(restoring, true).statistic),
+        "rank_correlation_of_copies": float(spearmanr(copying, np.sqrt(of.copying)).statistic),
+        "true_over_predicted": {},
+        "thresholds": {},
+    }
+    for least, most in BANDS_UM:
+        band = (np.abs(of.offset_um) >= least) & (np.abs(of.offset_um) < most)
+        if band.sum() >= 10:
+            ratio = np.sqrt(of.restoring[band].mean() / np.square(restoring[band]).mean())
+            found["true_over_predicted"][f"{least:g} to {most:g} um"] = float(ratio)
+    for least_db in GAINS_DB:
+        believed = 20 * np.log10(copying / restoring) >= least_db
+        got = np.where(believed, of.restoring, of.copying)
+        gain_db, best_db = (10 * np.log10(of.copying / each) for each in (got, np.minimum(of.restoring, of.copying)))
+        found["thresholds"][f"{least_db:g} dB"] = {
+            "restored": float(believed.mean()),
+            "worse_share": float((gain_db < -WORSE_DB).mean()),
+            "oracle_share_mean_of_cells": float(gain_db.mean() / best_db.mean()),
+            "oracle_share_of_slide": float(
+                np.log10(of.copying.mean() / got.mean())
+                / np.log10(of.copying.mean() / np.minimum(of.restoring, of.copying).mean())
+            ),
+        }
+    return found
+
+
+def slides_of(given: argparse.Namespace, optics: OpticsSettings, delta_um: float) -> list[tuple[str, SimulatedSlide]]:
+    """The development slides, kept in a folder from run to run."""
+    laboratories = yaml.safe_load(LABORATORIES.read_text(encoding="utf-8"))["simulate"]["microscopes"]
+    found = []
+    for number, told in enumerate(given.picture):
+        path, _, pixel_um = told.partition("=")
+        kind, seed = MICROSCOPES[number % len(MICROSCOPES)], FIRST_SEED + number
+        name = f"{Path(path).name.split('.')[0]} {kind}"
+        own = laboratories.get(kind, {})
+        microscope = MicroscopeSettings.model_validate(
+            {**own, "optics": {**own["optics"], "pixel_um": optics.pixel_um}} if own else {}
+        )
+        picture = picture_of(Path(path), optics.pixel_um, float(pixel_um) if pixel_um else None)
+        picture = np.ascontiguousarray(picture[:EDGE_PX, :EDGE_PX])
+        found.append((name, kept_slide(given.simulated, picture, bent, optics, delta_um, microscope, seed)))
+    return found
+
+
+def main() -> None:
+    """Simulate, restore, fit, and say how well slides are predicted by the others."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--picture", action="append", required=True, help="PATH, or PATH=PIXEL_UM.")
+    parser.add_argument("--model", action="append", required=True, help="NAME=model.ckpt")
+    parser.add_argument("--simulated", type=Path, required=True, help="Keep simulated slides in this folder.")
+    parser.add_argument("--only-simulate", action="store_true")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    models = {name: Path(path) for name, _, path in (one.partition("=") for one in given.model)}
+    held = load(next(iter(models.values())))
+    optics = OpticsSettings.model_validate(held.optics)
+    slides = slides_of(given, optics, held.delta_um)
+    if given.only_simulate:
+        return
+    cells = [
+        measured(name, network, model, slide, optics) for name, slide in slides for network, model in models.items()
+    ]
+    results: dict[str, Any] = {}
+    for name, _ in slides:
+        others = exponents_of([each for each in cells if each.slide != name])
+        for each in cells:
+            if each.slide == name:
+                results[f"{name}, {each.network}"] = report(each, *predicted(each, others))
+    for title, estimated in (("with own error", True), ("without", False)):
+        found = zip(("restoring", "copying"), exponents_of(cells, estimated=estimated), strict=True)
+        results[f"exponents {title}"] = {
+            name: dict(zip(FEATURES, values.round(3).tolist(), strict=True)) for name, values in found
+        }
+    print(json.dumps(results, indent=1))
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
