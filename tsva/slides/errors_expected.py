@@ -10,19 +10,20 @@ import numpy as np
 
 from tsva.slides.reblur import Reblur
 
-FEATURES = ("one", "own", "difference", "copy", "residual", "noise", "size_um", "from_shot_um")
-WITH_ERROR = dict(zip(FEATURES, (-2.302, -0.085, 0.595, 0.077, 0.201, 0.017, 0.236, -0.093), strict=True))
+FEATURES = ("one", "own", "difference", "copy", "linear", "residual", "noise", "size_um", "from_shot_um")
+WITH_ERROR = dict(zip(FEATURES, (-7.588, -0.13, 0.141, 0.069, 0.529, 0.911, -1.154, 0.049, -0.058), strict=True))
 """Exponents for networks that estimate their error."""
-WITHOUT = dict(zip(FEATURES, (-1.524, 0.0, 0.394, 0.289, 0.280, 0.040, 0.183, -0.260), strict=True))
+WITHOUT = dict(zip(FEATURES, (-6.848, 0.0, 0.108, 0.06, 0.515, 0.929, -1.071, 0.041, -0.067), strict=True))
 """And for those that don't."""
-COPY_WITH_ERROR = dict(zip(FEATURES, (-2.487, 0.0, 0.534, 0.246, 0.0, -0.257, 0.103, 0.104), strict=True))
-COPY_WITHOUT = dict(zip(FEATURES, (-1.871, 0.0, 0.309, 0.556, 0.0, -0.204, 0.156, -0.044), strict=True))
+COPY_WITH_ERROR = dict(zip(FEATURES, (-5.308, -0.049, 0.157, 0.815, -0.264, 0.261, -0.663, 0.151, 0.093), strict=True))
+COPY_WITHOUT = dict(zip(FEATURES, (-5.008, 0.0, 0.143, 0.813, -0.268, 0.264, -0.628, 0.148, 0.091), strict=True))
 """Of the copy, which the difference from the restoration tells, too: the better the restoration, the more."""
 
 
 def features_of(
     own: np.ndarray | None,
     copy_rmse: np.ndarray,
+    linear_rmse: np.ndarray,
     blurred: Reblur,
     noise_rms: np.ndarray,
     offset_um: np.ndarray,
@@ -34,7 +35,7 @@ def features_of(
     ----------
     own : (R, K) float array or None
         The network's own estimate, where it has one.
-    copy_rmse : (R, K) float array
+    copy_rmse, linear_rmse : (R, K) float arrays
         Of the survey.
     blurred : Reblur
     noise_rms : (R, K) float array
@@ -55,6 +56,7 @@ def features_of(
         "own": np.zeros_like(size_um) if own is None else _log(own),
         "difference": _log(blurred.difference),
         "copy": _log(np.nan_to_num(copy_rmse, nan=1e-3)),
+        "linear": _log(np.nan_to_num(linear_rmse, nan=1e-3)),
         "residual": _log(blurred.residual),
         "noise": _log(noise_rms),
         "size_um": size_um,

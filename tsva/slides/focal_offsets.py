@@ -69,6 +69,8 @@ class Scene:
         Of the squared difference of either shot and the in-focus image.
     to_low, to_high : arrays
         Regression of either shot on the in-focus image.
+    focus : arrays
+        Of the in-focus image.
     thickness_um, spherical_um, delta_scale : float
         What the scene is of.
     """
@@ -80,6 +82,7 @@ class Scene:
     copy_high: np.ndarray
     to_low: np.ndarray
     to_high: np.ndarray
+    focus: np.ndarray
     thickness_um: float
     spherical_um: float
     delta_scale: float
@@ -166,6 +169,7 @@ def _scene(
         copy_high=banded(high - 2 * to_high + powers.focus),
         to_low=banded(to_low) / focus,
         to_high=banded(to_high) / focus,
+        focus=np.broadcast_to(focus, low.shape[:1] + focus.shape[-2:]).copy(),
         thickness_um=thickness_um,
         spherical_um=spherical_um,
         delta_scale=scale,
@@ -364,6 +368,6 @@ def at_offsets(table: np.ndarray, focal_offset_um: np.ndarray) -> np.ndarray:
 
 def scene_at(scene: Scene, focal_offset_um: np.ndarray) -> Scene:
     """The scene at offsets, (N,), in place of `OFFSETS_UM`."""
-    tables = ("low", "high", "common", "copy_low", "copy_high", "to_low", "to_high")
+    tables = ("low", "high", "common", "copy_low", "copy_high", "to_low", "to_high", "focus")
     found: dict[str, Any] = {name: at_offsets(getattr(scene, name), focal_offset_um) for name in tables}
     return replace(scene, **found)

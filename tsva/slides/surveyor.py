@@ -224,7 +224,7 @@ def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: 
     # beside a jump a few pixels may be of the other side
     fit = _fitted(spectra, floor, usable & ~binary_dilation(~field.known & ~glass, iterations=2), candidates)
     offset_um, sd_um = _offsets(spectra, floor, usable, fit.scene)
-    copy_rmse = _copy_rmse(spectra, floor, offset_um, sd_um, fit.scene)
+    copy_rmse, linear_rmse = _expected_rmse(spectra, floor, offset_um, sd_um, fit.scene)
     mean_squares = np.square(level.mean(axis=-1))
     # noise adds twice its variance (of the mean of the channels) to the mean squared difference of two pixels
     grey_noise = 2 * floor.mean(axis=-1) / planes.channels
@@ -243,6 +243,7 @@ def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: 
         focal_offset_sd_um=sd_um.astype(np.float32),
         offset_known=~glass & (sd_um <= KNOWN_SD_UM),
         copy_rmse=np.where(glass, np.nan, copy_rmse).astype(np.float32),
+        linear_rmse=np.where(glass, np.nan, linear_rmse).astype(np.float32),
         shift_px=field.shift_px.astype(np.float32),
         misregistered=~glass & ~field.known,
         noise=noise,
@@ -350,19 +351,22 @@ def _offsets(spectra: np.ndarray, floor: np.ndarray, usable: np.ndarray, scene: 
     return surface(likelihood, usable.astype(np.float32))
 
 
-def _copy_rmse(
+def _expected_rmse(
     spectra: np.ndarray, floor: np.ndarray, offset_um: np.ndarray, sd_um: np.ndarray, scene: Scene
-) -> np.ndarray:
-    """(R, K) expected error of the nearer shot: what defocus takes off the cell's own spectrum, and the noise."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """(R, K) expected errors of the nearer shot and of the best linear restoration.
+
+    Of the shot: what defocus takes off the cell's own spectrum, and the noise. Of the restoration: what Wiener's filter
+    of both shots leaves, for that spectrum.
+    """
     rows, columns = offset_um.shape
     share = np.array(MODES, np.float32) / CELL_PX**2
-    found = np.zeros((rows, columns))
+    found = np.zeros((2, rows, columns))
     for start in range(0, rows, ROW_CHUNK):
         part = slice(start, start + ROW_CHUNK)
         cells = _powers(spectra[part]).reshape(-1, *spectra.shape[2:])
         noise, n = floor[part].reshape(-1, floor.shape[-1]), offset_um[part].ravel()
-        sd = sd_um[part].ravel()
-        blurred = np.zeros(len(n))
+        sd, squared = sd_um[part].ravel(), np.zeros((2, len(n)))
         # the error grows faster than the offset's size: its mean over what the offset may be
         for away, chance in ((-1.22, 1 / 4), (0, 1 / 2), (1.22, 1 / 4)):
             at = np.abs(n) + away * sd
@@ -371,9 +375,19 @@ def _copy_rmse(
                 :, 0
             ]
             loss = np.where((n < 0)[:, None, None], seen.copy_high, seen.copy_low)
-            blurred += chance * ((signal * loss) @ share).mean(axis=-1)
-        found[part] = np.sqrt(blurred + noise.mean(axis=-1)).reshape(-1, columns)
-    return found
+            squared[0] += chance * ((signal * loss) @ share).mean(axis=-1)
+            squared[1] += chance * (_left_by_wiener(signal, noise[..., None], seen) @ share).mean(axis=-1)
+        squared[0] += noise.mean(axis=-1)
+        found[:, part] = np.sqrt(squared).reshape(2, -1, columns)
+    return found[0], found[1]
+
+
+def _left_by_wiener(signal: np.ndarray, noise: np.ndarray, seen: Scene) -> np.ndarray:
+    """Power of the in-focus image that both shots together don't tell, (N, C, BANDS)."""
+    low, high, both = signal * seen.low + noise, signal * seen.high + noise, signal * seen.common
+    one, two = signal * seen.focus * seen.to_low, signal * seen.focus * seen.to_high
+    told = (high * one**2 + low * two**2 - 2 * both * one * two) / np.maximum(low * high - both**2, 1e-6 * low * high)
+    return np.asarray(np.maximum(signal * seen.focus - told, 0.0))
 
 
 def _one(scene: Scene) -> Scene:

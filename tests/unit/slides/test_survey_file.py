@@ -54,6 +54,7 @@ def made_up(rows: int = 3, columns: int = 2) -> Survey:
         focal_offset_sd_um=cells(),
         offset_known=cells() > 0.2,
         copy_rmse=cells(),
+        linear_rmse=cells(),
         shift_px=cells(2),
         misregistered=cells() > 0.9,
         noise=random.random((3, 2)),
