@@ -132,10 +132,7 @@ class Judge:
         if expected_error is not None:
             squares = _cut(np.square(expected_error)[..., None], cells, y, x)[..., 0]
             own = np.sqrt(squares.reshape(shape[0], CELL_PX, shape[1], CELL_PX).mean(axis=(1, 3)))
-        survey_copy = survey.copy_rmse[cells]
-        noise_rms = np.sqrt(noise.mean(axis=-1))
-        linear = survey.linear_rmse[cells]
-        features = features_of(own, survey_copy, linear, blurred, noise_rms, offset_um, survey.delta_um)
+        features = features_of(own, survey.copy_rmse[cells], survey.linear_rmse[cells], blurred)
         restoring, copying = expected_errors(features, blurred.difference, estimated=own is not None)
         verdict = self._verdicts(cells, restoring, copying, blurred.residual)
         values = {"expected_rmse": restoring, "copy_rmse": copying, "reblur_residual": blurred.residual}
