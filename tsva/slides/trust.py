@@ -8,6 +8,7 @@ from enum import IntEnum
 import numpy as np
 
 from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.cell_spectra import cells_of, levels_of
 from tsva.slides.errors_expected import expected_errors, features_of
 from tsva.slides.focal_offsets import one_scene, scene_at
 from tsva.slides.reblur import reblurred
@@ -124,7 +125,7 @@ class Judge:
         one, two, back = (_cut(image, cells, y, x) for image in (low, high, restored))
         one, two = one / np.float32(255), two / np.float32(255)
         offset_um, near_high = survey.focal_offset_um[cells], survey.high_is_nearer()[cells]
-        level = (one + two).reshape(shape[0], CELL_PX, shape[1], CELL_PX, -1).mean(axis=(1, 3)) / 2
+        level = sum(levels_of(cells_of(shot)) for shot in (one, two)) / 2
         noise = np.maximum(survey.noise[:, 0] + survey.noise[:, 1] * level, 1e-8)
         scene = scene_at(self._scene, offset_um.ravel())
         blurred = reblurred(one, two, back, noise, near_high, scene)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from tsva.cli.slides_page import command
 from tsva.errors import UserError
+from tsva.evaluation.names import percent
 from tsva.settings.optics import OpticsSettings
 from tsva.slides import trust_files
 from tsva.slides.survey import Survey
@@ -91,7 +92,7 @@ def test_numbers_of_the_summary_and_what_failed_are_told(slides: Path, page: Pat
     restored = next(row for row in summary["verdicts"] if row["verdict"] == "restored")
     assert f"{restored['cells']} cells" in text
     assert restored["cells"] == 8
-    assert f"{restored['share_of_tissue']:.0%}"[:-1] + " %" in text
+    assert percent(restored["share_of_tissue"]) in text
     assert restored["colour"] in text
 
 
