@@ -92,7 +92,8 @@ def _same_size(pictures: Mapping[str, bytes], shape_px: Sequence[int], cell_px: 
     """Pictures of one size as data URIs, so that they are enlarged together; maps lose what lies beyond the slide."""
     opened = {name: Image.open(io.BytesIO(content)).convert("RGB") for name, content in pictures.items()}
     factor = min(1.0, edge / max(opened["before"].size))
-    size = tuple(max(1, round(side * factor)) for side in opened["before"].size)
+    width, height = (max(1, round(side * factor)) for side in opened["before"].size)
+    size = width, height
     found = {}
     for name, picture in opened.items():
         is_map = name in ("trust", "focus_map")

@@ -10,15 +10,15 @@ import numpy as np
 
 from tsva.slides.reblur import Reblur
 
-FEATURES = ("one", "own", "difference", "copy", "linear", "residual")
+FEATURES = ("one", "own", "difference", "copy", "linear", "residual", "size_um", "from_shot_um")
 OF_ERRORS = ("own", "difference", "copy", "linear")
 """Those that are errors themselves: their exponents add up to one."""
-WITH_ERROR = dict(zip(FEATURES, (0.0, 0.0, 0.0, 0.0, 1.0, 0.0), strict=True))
+WITH_ERROR = dict(zip(FEATURES, (0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0), strict=True))
 """Exponents for networks that estimate their error."""
-WITHOUT = dict(zip(FEATURES, (0.0, 0.0, 0.0, 0.0, 1.0, 0.0), strict=True))
+WITHOUT = dict(zip(FEATURES, (0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0), strict=True))
 """And for those that don't."""
-COPY_WITH_ERROR = dict(zip(FEATURES, (0.0, 0.0, 0.0, 1.0, 0.0, 0.0), strict=True))
-COPY_WITHOUT = dict(zip(FEATURES, (0.0, 0.0, 0.0, 1.0, 0.0, 0.0), strict=True))
+COPY_WITH_ERROR = dict(zip(FEATURES, (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0), strict=True))
+COPY_WITHOUT = dict(zip(FEATURES, (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0), strict=True))
 """Of the copy, which the difference from the restoration tells, too: the better the restoration, the more."""
 
 
@@ -27,8 +27,10 @@ def features_of(
     copy_rmse: np.ndarray,
     linear_rmse: np.ndarray,
     blurred: Reblur,
+    offset_um: np.ndarray,
+    delta_um: float,
 ) -> dict[str, np.ndarray]:
-    """What errors are expected by, as natural logarithms.
+    """What errors are expected by: natural logarithms, and distances in µm.
 
     Parameters
     ----------
@@ -37,12 +39,17 @@ def features_of(
     copy_rmse, linear_rmse : (R, K) float arrays
         Of the survey.
     blurred : Reblur
+    offset_um : (R, K) float array
+        Focal offset.
+    delta_um : float
+        Half of the distance between the planes.
 
     Returns
     -------
     dict of str to (R, K) float array
         By the names of `FEATURES`.
     """
+    size_um = np.minimum(np.abs(offset_um), MOST_UM)
     return {
         "one": np.ones_like(blurred.residual),
         "own": np.zeros_like(blurred.residual) if own is None else _log(own),
@@ -50,6 +57,8 @@ def features_of(
         "copy": _log(np.nan_to_num(copy_rmse, nan=1e-3)),
         "linear": _log(np.nan_to_num(linear_rmse, nan=1e-3)),
         "residual": _log(blurred.residual),
+        "size_um": size_um,
+        "from_shot_um": np.minimum(np.abs(size_um - delta_um), 1.0),
     }
 
 
@@ -79,6 +88,10 @@ def expected_errors(
     restoring, copying = map(product, exponents)
     # the copy is no farther from the truth than by way of the restoration
     return restoring, np.minimum(copying, restoring + difference)
+
+
+MOST_UM = 3.0
+"""Offsets beyond count as this: the fit has seen none."""
 
 
 def _log(values: np.ndarray) -> np.ndarray:

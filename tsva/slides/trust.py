@@ -133,7 +133,9 @@ class Judge:
         if expected_error is not None:
             squares = _cut(np.square(expected_error)[..., None], cells, y, x)[..., 0]
             own = np.sqrt(squares.reshape(shape[0], CELL_PX, shape[1], CELL_PX).mean(axis=(1, 3)))
-        features = features_of(own, survey.copy_rmse[cells], survey.linear_rmse[cells], blurred)
+        features = features_of(
+            own, survey.copy_rmse[cells], survey.linear_rmse[cells], blurred, offset_um, survey.delta_um
+        )
         restoring, copying = expected_errors(features, blurred.difference, estimated=own is not None)
         verdict = self._verdicts(cells, restoring, copying, blurred.residual)
         values = {"expected_rmse": restoring, "copy_rmse": copying, "reblur_residual": blurred.residual}
