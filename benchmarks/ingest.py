@@ -1,6 +1,6 @@
 """Taking z-stacks in against `tifffile.imread` of the same files, which does nothing but decode them.
 
-    python benchmarks/ingest.py [--planes 21] [--turns 5]
+    python benchmarks/ingest.py [--planes 21] [--turns 5] [--against CHECKOUT]
 
 Prints one JSON object, an entry a way of storing: seconds by the clock on the cores there are (the least of some turns
 that alternate; `imread` as it is called by default), the ratio of throughputs (plain over ours: 0.9 means nine tenths
@@ -8,6 +8,8 @@ of tifffile's), and by how many planes the memory of a process of its own grew, 
 - `read`: all planes through the readers, as `uint8`, one by one;
 - `ingest`: read, checked, and written as a stack of the ingest stage, with the file's name from its pixels;
 - `rewrite`: read by `imread` and written as OME-TIFF by `imwrite`: the peer that writes, too.
+With --against the code of another checkout of this project takes turns with this one on the same files (`read`,
+`ingest`), as its own benchmark measures them; `over_other` is its time over this one's: 1.1 means a tenth faster now.
 The stacks are noise on a slope, as cameras give it: compressed files that decode faster than real ones would flatter.
 """
 
@@ -87,6 +89,61 @@ def seconds(way: str, path: Path, out: Path) -> float:
     return time.perf_counter() - start
 
 
+SERVER = """
+import importlib.util, sys
+from pathlib import Path
+from time import perf_counter, process_time
+spec = importlib.util.spec_from_file_location("measured", sys.argv[1])
+measured = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(measured)
+for line in sys.stdin:
+    way, path, out = line.rstrip().split("|")
+    start = perf_counter(), process_time()
+    measured.WAYS[way](Path(path), Path(out))
+    print(perf_counter() - start[0], process_time() - start[1], flush=True)
+"""
+"""Runs ways of a checkout's benchmark on request; says the seconds of each by the clock and of the processor."""
+
+
+def serving(checkout: Path) -> subprocess.Popen[str]:
+    """A process that measures with the code of a checkout."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", SERVER, str(checkout / "benchmarks/ingest.py")],
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def against(path: Path, out: Path, turns: int, checkouts: tuple[Path, Path]) -> dict[str, object]:
+    """Least seconds of this and another checkout, which take turns."""
+    servers = [serving(checkout) for checkout in checkouts]
+    times = {way: [[float("inf")] * 2, [float("inf")] * 2] for way in ("read", "ingest")}
+    for turn in range(turns + 1):  # the first one loads libraries
+        for way, best in times.items():
+            for number, server in enumerate(servers):
+                assert server.stdin is not None
+                assert server.stdout is not None
+                server.stdin.write(f"{way}|{path}|{out}\n")
+                server.stdin.flush()
+                said = map(float, server.stdout.readline().split())
+                best[number] = [min(pair) for pair in zip(best[number], said, strict=True)] if turn else best[number]
+    for server in servers:
+        server.communicate()
+    return {
+        way: {
+            unit: {
+                "this": round(best[0][i], 4),
+                "other": round(best[1][i], 4),
+                "over_other": round(best[1][i] / best[0][i], 2),
+            }
+            for i, unit in enumerate(("clock_s", "processor_s"))
+        }
+        for way, best in times.items()
+    }
+
+
 def planes_held(way: str, path: Path) -> float:
     """Growth of the peak memory of a process of its own, in planes."""
     done = subprocess.run(
@@ -129,6 +186,7 @@ def main() -> None:
     parser.add_argument("--planes", type=int, default=21)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--memory", nargs=2)
+    parser.add_argument("--against", type=Path, help="another checkout of this project")
     told = parser.parse_args()
     if told.memory:
         print(memory(told.memory[0], Path(told.memory[1])))
@@ -138,7 +196,10 @@ def main() -> None:
         for kind, options in KINDS.items():
             path = Path(folder) / f"{kind.replace(' ', '_')}.tif"
             write(path, told.planes, options)
-            result[kind] = compare(path, Path(folder), told.turns)
+            if told.against is None:
+                result[kind] = compare(path, Path(folder), told.turns)
+            else:
+                result[kind] = against(path, Path(folder), told.turns, (Path(__file__).parents[1], told.against))
             path.unlink()
     print(json.dumps(result, indent=1))
 

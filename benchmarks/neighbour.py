@@ -8,7 +8,9 @@
 - ``restoration``: seconds of `restore` on whole patches over those of the network called alone.
 - ``stage_start``: seconds until each stage's command answers ``--help``, as a process of its own and as a fork of the
   run's server (`tsva.cli.fork_server`, its imports made), over those of an empty Python process.
-- ``run``: shares of a finished run's core-seconds by rule, where FOLDER is its working directory.
+- ``run``: what a finished run took by stage, where FOLDER is its working directory. ``cpu_seconds`` is the processor
+  time of its jobs, which other work on the machine hardly changes; ``core_seconds`` is the clock's time of each job
+  times its cores, which other work lengthens. The share of what is neither training nor restoration is of the former.
 
 All figures are from one run on one machine and are printed as ratios beside the seconds. Five minutes on two cores.
 """
@@ -28,6 +30,7 @@ from pathlib import Path
 
 from tsva.cli.fork_client import SOCKET
 from tsva.cli.fork_server import THREADS, ForkServer
+from tsva.storage.measured import measured_jobs
 
 STEP = """
 import sys, time
@@ -66,8 +69,8 @@ with torch.inference_mode():
 print(min(found["restore"]) / min(found["bare"]))
 """
 STAGES = ("simulate", "ingest", "focus", "pairs", "split", "spectrum", "train", "refocus", "count", "advise", "report")
-NETWORK_RULES = ("train", "refocus", "refocus_batch", "refocus_fields")
-"""Rules whose time is the networks' own; the baselines' share of `refocus` counts as such too."""
+NETWORK_STAGES = ("train", "refocus", "refocus_fields", "refocus_slide")
+"""Stages whose time is the networks' own; the baselines' share of `refocus` counts as such too."""
 
 
 def main() -> None:
@@ -83,7 +86,7 @@ def main() -> None:
         "stage_start": stage_starts(),
     }
     if arguments.run:
-        found["run"] = shares(arguments.run / ".snakemake/tsva/seconds.json")
+        found["run"] = shares(arguments.run)
     print(json.dumps(found, indent=1))
 
 
@@ -130,18 +133,27 @@ def stage_starts() -> dict[str, dict[str, float]]:
     return {"empty": {"seconds": round(empty, 3), "over_empty": 1.0}, **found}
 
 
-def shares(measured: Path) -> dict[str, object]:
-    """Core-seconds of each rule of a run, and the share that is neither training nor restoration."""
-    rules = json.loads(measured.read_text(encoding="utf-8"))
-    seconds = {rule: each["core_seconds"] * each["jobs"] for rule, each in rules.items() if each["jobs"]}
-    total = sum(seconds.values())
-    other = sum(value for rule, value in seconds.items() if rule not in NETWORK_RULES)
-    by_size = sorted(seconds.items(), key=lambda item: -item[1])
+def shares(folder: Path) -> dict[str, object]:
+    """Processor time of each stage and core-seconds of each rule, and the share that is no network's."""
+    jobs = measured_jobs(folder / "results")
+    if jobs is None:
+        raise SystemExit(f"{folder}: no benchmark files of a finished run")
+    cpu = {str(stage): float(seconds) for stage, seconds in jobs.groupby("stage")["cpu_time"].sum().items()}
+    rules = json.loads((folder / ".snakemake/tsva/seconds.json").read_text(encoding="utf-8"))
+    cores = {rule: each["core_seconds"] * each["jobs"] for rule, each in rules.items() if each["jobs"]}
+    other = sum(value for stage, value in cpu.items() if stage not in NETWORK_STAGES)
     return {
-        "core_seconds": {rule: round(value, 1) for rule, value in by_size},
-        "total_core_seconds": round(total, 1),
-        "neither_training_nor_restoration": round(other / total, 3),
+        "cpu_seconds": _by_size(cpu),
+        "total_cpu_seconds": round(sum(cpu.values()), 1),
+        "jobs_without_cpu_seconds": int(jobs["cpu_time"].isna().sum()),
+        "neither_training_nor_restoration": round(other / sum(cpu.values()), 3),
+        "core_seconds": _by_size(cores),
+        "total_core_seconds": round(sum(cores.values()), 1),
     }
+
+
+def _by_size(seconds: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 1) for name, value in sorted(seconds.items(), key=lambda item: -item[1])}
 
 
 @contextmanager

@@ -3,10 +3,12 @@
     snakemake --cores 2 --directory model --configfile config/model.yaml --config slides=config/model_slides.tsv \
         results/train/fusion/model.ckpt
     python benchmarks/packaged_model.py --checkpoint model/results/train/fusion/model.ckpt \
-        --scored development=development/results
+        --scored development=development/results \
+        --trained-on "config/model.yaml: digital tissue and real textures, six microscopes, targets without noise"
 
-Each set is a results folder that holds `pairs/<slide>/` with shots at continuous offsets. Scores are gains over Y1
-against the image without noise. Writes tsva/restoration/models/fusion.ckpt and its card, fusion.json.
+Sharp images that the sheet names under `real/` are not part of the project: docs/networks.md says which they are. Each
+set is a results folder that holds `pairs/<slide>/` with shots at continuous offsets. Scores are gains over Y1 against
+the image without noise. Writes tsva/restoration/models/fusion.ckpt and its card, fusion.json.
 """
 
 from __future__ import annotations
@@ -80,6 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--scored", action="append", default=[], metavar="NAME=RESULTS")
+    parser.add_argument("--trained-on", required=True, help="A sentence for the card.")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     held = load(asked.checkpoint)
@@ -93,7 +96,7 @@ def main() -> None:
         "network": held.network,
         "sha256": hashlib.sha256(PLACE.read_bytes()).hexdigest(),
         "parameters": sum(weight.numel() for weight in held.restored_network().parameters()),
-        "trained_on": "config/model.yaml: digital tissue, two stains, six microscopes, targets without noise",
+        "trained_on": asked.trained_on,
         "steps": held.step,
         "settings": settings.used_by(held.network),
         "data": held.data,

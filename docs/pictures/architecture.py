@@ -27,7 +27,7 @@ import networkx as nx
 from grimp import build_graph
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_ROOMS = 13
+MOST_ROOMS = 14
 ROOM_PX, LANE_PX, GAP_PX = 250, 20, 36
 LINE_PX, PADDING_PX, ROW_GAP_PX, MARGIN_PX = 17, 12, 44, 24
 LETTERS_A_LINE = 32

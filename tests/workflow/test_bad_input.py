@@ -14,10 +14,10 @@ pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture
-def bare(tmp_path: Path, finished: Path) -> Workflow:
+def bare(tmp_path: Path, project: Path) -> Workflow:
     """The project without results."""
     for part in ("Snakefile", "workflow", "profiles", "config", "envs", "tsva", "scans"):
-        (tmp_path / part).symlink_to(finished / part)
+        (tmp_path / part).symlink_to(project / part)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     (tmp_path / "slides.tsv").write_text(SHEET)
     return Workflow(tmp_path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from forked_snakemake import run_snakemake
 from tiny_workflow import PROJECT, SHEET, TINY, jobs_of
 
 MODULE = """
@@ -28,15 +28,7 @@ def snakemake(folder: Path, *arguments: str) -> str:
     """What Snakemake prints, with this project's package in front of any installed one."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "NO_COLOR": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    done = subprocess.run(
-        ["snakemake", "--cores", "2", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_snakemake(folder, environment, ["--cores", "2", *arguments])
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

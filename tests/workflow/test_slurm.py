@@ -56,7 +56,7 @@ def runs() -> dict[bool, Told | Exception]:
 @pytest.fixture(params=[False, True], ids=["alone", "slurmdbd"])
 def told(
     runs: dict[bool, Told | Exception],
-    finished: Path,
+    project: Path,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Told:
@@ -66,7 +66,7 @@ def told(
         pytest.skip(f"Slurm's accounting is not installed: no {', '.join(missing(True))} (envs/system.sh accounting)")
     if accounting not in runs:
         try:
-            runs[accounting] = _run(accounting, finished, tmp_path_factory.mktemp("cluster"))
+            runs[accounting] = _run(accounting, project, tmp_path_factory.mktemp("cluster"))
         except Exception as error:
             runs[accounting] = error
     found = runs[accounting]
@@ -75,10 +75,10 @@ def told(
     return found
 
 
-def _run(accounting: bool, finished: Path, folder: Path) -> Told:
+def _run(accounting: bool, project: Path, folder: Path) -> Told:
     """A job is cancelled, the process that submits is killed, and the next one ends."""
     for part in ("Snakefile", "workflow", "config", "envs", "tsva", "scans"):
-        (folder / part).symlink_to(finished / part)
+        (folder / part).symlink_to(project / part)
     _configure(folder, accounting)
     with Slurm(accounting) as slurm:
         environment = _environment(folder, slurm)

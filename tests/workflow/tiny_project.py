@@ -12,8 +12,8 @@ from tiny_workflow import PARTS, PROJECT, SHEET, TINY, Workflow
 from tsva.readers.stack_file import read_stack, write_stack
 
 
-def make_project(folder: Path, scans: Path | None = None) -> None:
-    """Fill a folder with the project's parts, tiny settings, a sheet and scans (new, or a copy); nothing has run."""
+def make_project(folder: Path) -> None:
+    """Fill a folder with the project's parts, tiny settings, a sheet and scans; nothing has run."""
     folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = PROJECT / part
@@ -23,10 +23,7 @@ def make_project(folder: Path, scans: Path | None = None) -> None:
             shutil.copy(source, folder / part)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     (folder / "slides.tsv").write_text(SHEET)
-    if scans is None:
-        _scan(folder)
-    else:
-        shutil.copytree(scans, folder / "scans")
+    _scan(folder)
 
 
 def _scan(folder: Path) -> None:
@@ -43,5 +40,5 @@ def _scan(folder: Path) -> None:
         for plane, z_um in zip(stack.planes, stack.z_um, strict=True):
             Image.fromarray(plane).save(folder / f"scans/B1/B1_f{number}_z{z_um:+.2f}um.png")
     write_stack(folder / "scans/E1.ome.tif", read_stack(stacks[2]))
-    shutil.rmtree(folder / "results")
-    shutil.rmtree(folder / ".snakemake")
+    for made in ("results", "logs", ".snakemake"):
+        shutil.rmtree(folder / made)

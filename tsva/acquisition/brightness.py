@@ -22,12 +22,16 @@ DARKEST_END, BRIGHTEST_END = 2, 253
 MOST_AT_ENDS = 0.05
 """Stretching saturates 0 % (minimum to maximum) to 2 % (usual choices are 0.35 and 1 %) of a plane, more where glass is
 flat; a field whose glass is overexposed has far more pixels at the brightest level. The median plane is judged."""
-DIMMEST, LEAST_FILLED, TAIL = 63, 0.5, 0.01
+DIMMEST, LEAST_FILLED, TAIL = 64, 0.5, 0.01
 """Brightest grey level of a stack that fills a quarter of the range; share of levels that are used between the tails of
 a histogram."""
 BLOCK_PX = 16
 LEAST_LIKENESS = 0.5
 """Correlation of neighbouring planes' blocks below which they are not planes of one field: noise."""
+LEAST_CONTRAST, OVER_NOISE = 3.0, 3.0
+"""Standard deviation of blocks from which on they tell places apart: in grey levels, and over that of white noise."""
+LEAST_PAIRS = 3
+"""Of neighbouring planes, from which the median tells."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,12 @@ class PlaneBrightness:
         Share of the grey levels between the 1st and the 99th percentile that occur; low where bits were lost.
     likeness : float
         Correlation with the plane before, in means of `BLOCK_PX` blocks, which defocus changes little; 1 for the first.
+    likeness_beyond : float
+        The same with the plane before that one.
+    contrast : float
+        Standard deviation of the means of blocks, without that of channels.
+    deviation : float
+        Standard deviation of pixels, likewise.
     """
 
     means: tuple[float, ...]
@@ -54,19 +64,37 @@ class PlaneBrightness:
     at_ends: float
     filled: float = 1.0
     likeness: float = 1.0
+    likeness_beyond: float = 1.0
+    contrast: float = 0.0
+    deviation: float = 0.0
+
+    @property
+    def has_structure(self) -> bool:
+        """Whether means of blocks differ by more than noise makes them differ."""
+        return self.contrast >= max(LEAST_CONTRAST, OVER_NOISE * self.deviation / BLOCK_PX)
 
 
 def plane_brightness(plane: np.ndarray) -> PlaneBrightness:
     """Measure the brightness of a (Y, X, C) uint8 plane; C is 1 or 3."""
-    image = Image.fromarray(plane[..., 0] if plane.shape[2] == 1 else plane)
-    counts = np.array(image.histogram()).reshape(plane.shape[2], 256)
-    means = tuple((counts @ np.arange(256) / counts.sum(axis=1)).tolist())
+    return _measured(_image(plane))
+
+
+def _image(plane: np.ndarray) -> Image.Image:
+    return Image.fromarray(plane[..., 0] if plane.shape[2] == 1 else plane)
+
+
+def _measured(image: Image.Image) -> PlaneBrightness:
+    counts = np.array(image.histogram()).reshape(-1, 256)
+    mean = counts @ np.arange(256) / counts.sum(axis=1)
+    squares = counts @ np.arange(256) ** 2 / counts.sum(axis=1) - mean**2
+    means, deviation = tuple(mean.tolist()), float(np.sqrt(max(0.0, squares.mean())))
     total = counts.sum(axis=0)
     levels = np.flatnonzero(total)
     darkest, brightest = int(levels[0]), int(levels[-1])
     at_ends = float(total[list({darkest, brightest})].sum() / total.sum())
     first, last = np.searchsorted(np.cumsum(total) / total.sum(), (TAIL, 1 - TAIL))
-    return PlaneBrightness(means, darkest, brightest, at_ends, float(np.mean(total[first : last + 1] > 0)))
+    filled = float(np.mean(total[first : last + 1] > 0))
+    return PlaneBrightness(means, darkest, brightest, at_ends, filled, deviation=deviation)
 
 
 @dataclass
@@ -80,29 +108,66 @@ class Watch:
     """
 
     planes: list[PlaneBrightness] = field(default_factory=list)
-    _before: np.ndarray | None = None
-    _digest: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
+    _before: list[np.ndarray] = field(default_factory=list)
+    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)  # the fastest one on processors that know it
 
     def over(self, planes: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Give (Y, X, C) uint8 planes as they are."""
         for plane in planes:
-            self.planes.append(replace(plane_brightness(plane), likeness=self._likeness(plane)))
+            self.planes.append(self._compared(plane))
             self._digest.update(repr(plane.shape).encode())
             self._digest.update(np.ascontiguousarray(plane).data)
             yield plane
 
-    def _likeness(self, plane: np.ndarray) -> float:
-        image = Image.fromarray(plane[..., 0] if plane.shape[2] == 1 else plane)
-        blocks = np.asarray(image.reduce(BLOCK_PX), dtype=float).ravel()
-        before, self._before = self._before, blocks
-        if before is None or before.shape != blocks.shape or min(np.ptp(before), np.ptp(blocks)) == 0:
-            return 1.0
-        return float(np.corrcoef(before, blocks)[0, 1])
+    def _compared(self, plane: np.ndarray) -> PlaneBrightness:
+        image = _image(plane)
+        blocks = np.asarray(image.reduce(BLOCK_PX), dtype=float).reshape(-1, plane.shape[2])
+        blocks = (blocks - blocks.mean(axis=0)).ravel()
+        likeness, beyond = [*(_correlation(blocks, other) for other in reversed(self._before)), 1.0, 1.0][:2]
+        self._before = [*self._before[-1:], blocks]
+        contrast = float(blocks.std())
+        return replace(_measured(image), likeness=likeness, likeness_beyond=beyond, contrast=contrast)
 
     @property
     def digest(self) -> str:
         """Of shapes and pixels of all planes in their order: the same field under another name has the same."""
-        return self._digest.hexdigest()
+        return self._digest.hexdigest()[:32]
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    if one.shape != other.shape or min(np.ptp(one), np.ptp(other)) == 0:
+        return 1.0
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def check_places(planes: Sequence[PlaneBrightness], where: str) -> None:
+    """Refuse planes that do not show one place: fields, wells or slides whose numbers were taken for z.
+
+    Raises
+    ------
+    UserError
+        If most neighbouring planes, or a single plane and both of its neighbours, which are alike, do not correlate
+        though all have structure.
+    """
+    structured = [plane.has_structure for plane in planes]
+    pairs = [planes[i].likeness for i in range(1, len(planes)) if structured[i] and structured[i - 1]]
+    if len(pairs) >= LEAST_PAIRS and float(np.median(pairs)) < LEAST_LIKENESS:
+        raise UserError(
+            where,
+            got=f"planes that show different places (median correlation of neighbours {np.median(pairs):.2f})",
+            wanted="planes of one field along z",
+            do="Check which number in the names, or which axis of the file, is z.",
+        )
+    for i in range(1, len(planes) - 1):
+        apart = max(planes[i].likeness, planes[i + 1].likeness) < LEAST_LIKENESS
+        if apart and all(structured[i - 1 : i + 2]) and planes[i + 1].likeness_beyond > LEAST_LIKENESS:
+            raise UserError(
+                where,
+                got=f"plane {i + 1} of {len(planes)} shows another place than its neighbours (correlations"
+                f" {planes[i].likeness:.2f} and {planes[i + 1].likeness:.2f})",
+                wanted="planes of one field along z",
+                do="Take it out of the stack, or record the stack again.",
+            )
 
 
 def gains(means: np.ndarray) -> np.ndarray:

@@ -330,6 +330,25 @@ def summarise(
     return fields.assign(focal_offset_um=offsets.reindex(fields.index)), summary
 
 
+def drift(row: Mapping[str, object], max_shift_px: float) -> str:
+    """What to warn of where planes lie beside the in-focus plane; empty if they do by less.
+
+    Parameters
+    ----------
+    row : mapping
+        A field's row, of `focus_field`.
+    max_shift_px : float
+        Limit, in pixels.
+    """
+    shift_px = float(str(row["max_shift_px"]))
+    if not shift_px > max_shift_px:
+        return ""
+    return (
+        f"planes lie up to {shift_px:.1f} pixels beside the in-focus plane (the stage drifts), more than"
+        f" {max_shift_px:g}: shots and ground truth then show different places; pairs.align_planes corrects it"
+    )
+
+
 def breathing(row: Mapping[str, object], max_edge_shift_px: float) -> str:
     """What to warn of where magnification changes with focus; empty if it moves the field's edge by less.
 

@@ -31,6 +31,9 @@ class Pair:
     target_means : (C,) float array or None
         Mean grey level of each channel of the ground truth, where there is one: for the row that says how much of a
         gain is brightness (`y1_matched`), and for nothing else.
+    noise_free : tuple of two (Y, X, C) uint8 arrays or None
+        Low and high shot without noise, of simulated slides: for the row that says what denoising could be worth
+        (`noise_free`), and for nothing else.
     """
 
     low: np.ndarray
@@ -40,6 +43,7 @@ class Pair:
     focal_offset_um: float | None = None
     focal_offset_within_um: float = 0.0
     target_means: np.ndarray | None = None
+    noise_free: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSettings) -> list[Pair]:

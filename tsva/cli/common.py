@@ -6,7 +6,7 @@ import importlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import yaml
@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from tsva.errors import UserError
 from tsva.settings.base import Section, check_moved
 
+Model = TypeVar("Model", bound=Section)
 JOB_KEYS = ("slide", "microscope", "true_optics", "run")
 """Keys of a job's settings file that are no sections of config/config.yaml."""
 
@@ -99,6 +100,18 @@ def _refuse_unknown(others: set[str], where: str) -> None:
 
 def _parts(kind: Any) -> dict[str, type[Section]]:
     return {part.key: part for part in getattr(kind, "parts", ())}
+
+
+def checked_section(kind: type[Model], key: str, value: Mapping[str, Any], where: str) -> Model:
+    """A section of keys and values that were told in several ways.
+
+    Raises
+    ------
+    UserError
+        Names the key.
+    """
+    found: Model = _checked(kind, key, {key: value}, where)
+    return found
 
 
 def _checked(kind: Any, key: str, values: Mapping[str, Any], where: str) -> Any:

@@ -10,7 +10,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.focus import breathing, focus_field, summarise
+from tsva.acquisition.focus import breathing, drift, focus_field, summarise
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack
@@ -60,8 +60,8 @@ def command(settings: FocusSettings, pairs: PairsSettings, ingest: Path, out: Pa
         patches.append(of_patches)
         if row["verdict"] != "ok":
             log.warning("%s, field %s: %s (%s)", ingest.name, field["field"], row["verdict"], row["reason"])
-        warning = breathing(row, settings.max_edge_shift_px)
-        if warning and row["verdict"] == "ok":
+        warnings = [look(row, settings.max_edge_shift_px) for look in (drift, breathing) if row["verdict"] == "ok"]
+        for warning in filter(None, warnings):
             log.warning("%s, field %s: %s", ingest.name, field["field"], warning)
     # positions that each count from a first plane of its own don't lie on one scale
     shared = all(str(field.get("z_absolute", True)) == "True" for field in taken)

@@ -16,17 +16,16 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.brightness import Watch, check_brightness, gains, matched, spread
+from tsva.acquisition.brightness import Watch, check_brightness, check_places, gains, matched, spread
 from tsva.acquisition.ingest import check_positions, check_step, checked, cropped, resulting_pixel_um
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import regular_step_um
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
-from tsva.readers.scale import check_enlarging, reduction_note
-from tsva.readers.source import FieldSource
+from tsva.readers.pixel_size import check_enlarging, reduction_note
+from tsva.readers.source import FieldSource, facts_of, files_of
 from tsva.readers.stack_file import read_stack, write_planes
-from tsva.readers.told import facts_of, files_of
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
@@ -131,6 +130,8 @@ def _take_in(
         file = f"stacks/{source.name}.ome.tif"
         watch = Watch()
         pixel_um, shape = write_field(source, folder / file, optics.pixel_um, watch, crop=settings.crop_planes)
+        check_places(watch.planes, source.where)
+        _check_new(source, watch, taken)
         notes = [
             check_brightness(watch.planes, source.where, settings, slide.role),
             reduction_note(source.pixel_um, source.pixel_source, optics.pixel_um),
@@ -153,6 +154,19 @@ def _take_in(
         facts = {**facts_of(source), "brightness": [list(plane.means) for plane in watch.planes], "warnings": warnings}
         taken.append(Taken(row, _planes(source.name, source.z_um, watch), facts))
     return files_of(slide, sheet_folder, sources), taken
+
+
+def _check_new(source: FieldSource, watch: Watch, taken: list[Taken]) -> None:
+    """Refuse the pixels of a field that the slide has already, under whatever name: they would count twice."""
+    is_even = all(plane.darkest == plane.brightest for plane in watch.planes)  # as overexposed glass is
+    for other in taken:
+        if other.row["digest"] == watch.digest and not is_even:
+            raise UserError(
+                source.where,
+                got=f"field {source.name} with the pixels of field {other.row['field']}",
+                wanted="each field once",
+                do="Take the copy out of the sheet's column path.",
+            )
 
 
 def _write_facts(path: Path, slide: SlideRow, files: dict[str, object], fields: list[dict[str, object]]) -> None:

@@ -17,14 +17,13 @@ from tsva.acquisition.resample import SAME_PIXEL
 from tsva.cli.config import load_settings, quiet_log
 from tsva.cli.inspecting.chart import BLOCKS, chart
 from tsva.cli.inspecting.facts import Facts, find_facts
-from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge
+from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge_all
 from tsva.cli.inspecting.gate import AMBER, GREEN, RED, as_facts, look_at_sheet, worst
 from tsva.cli.inspecting.row import UNKNOWN, cells_for, find, sheet
 from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
 from tsva.readers.listing import SHOWN
-from tsva.readers.source import FieldSource
-from tsva.readers.told import files_of
+from tsva.readers.source import FieldSource, files_of
 from tsva.settings.root import Settings
 
 COLOURS = {GREEN: "green", AMBER: "yellow", RED: "red"}
@@ -41,7 +40,7 @@ CHARTS = 3
 )
 @click.option("--pixel-um", type=float, help="Pixel size in the specimen, where the file doesn't know it.")
 @click.option("--z-step-um", type=float, help="Distance between planes, where neither file nor names know it.")
-@click.option("--bits", type=click.IntRange(9, 16), help="Bits that the camera fills, of 16-bit pixels.")
+@click.option("--bits", type=click.IntRange(8, 16), help="Bits that the camera fills, of 16-bit pixels.")
 @click.option("--configfile", type=click.Path(path_type=Path), multiple=True, help="Settings to be fit for.")
 @click.option("--sheet-folder", type=click.Path(path_type=Path), default=Path(), help="Where the slide sheet lies.")
 @click.option("--fields", type=click.IntRange(1), default=4, help="Fields that are read and judged.")
@@ -110,7 +109,7 @@ def _stacks(
         known += f", resampled to {settings.optics.pixel_um:g}"
     files = files_of(row, sheet_folder, sources)
     screen.table({"taken": _counted(files), "pixel size": known, "z by": _place(first), "fields": str(len(sources))})
-    judged = [judge(source, row, settings) for source in sources[:most]]
+    judged = judge_all(sources[:most], row, settings)
     for number, field in enumerate(judged):
         _field(field, screen, draw=number < CHARTS)
     if len(sources) > most:
@@ -128,6 +127,7 @@ def _stacks(
         cells["role"] = "train"
     elif not missing and all(
         field.stack is not None
+        and not field.is_copy
         and has_two_shots(field.z_um, settings.protocol.delta_um, settings.refocus.position_tolerance_um)
         for field in judged
     ):

@@ -30,6 +30,7 @@ COMMANDS = {
     "inspect": "tsva.cli.inspect",
     "doctor": "tsva.cli.doctor",
     "export": "tsva.cli.export",
+    "calibrate": "tsva.cli.calibrate",
     "plan-scan": "tsva.cli.plan_scan",
 }
 

@@ -80,7 +80,7 @@ def command(
 def _cut_truth(used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder: Path, patch_px: int) -> pd.DataFrame:
     """Cut the noise-free targets and the shots at continuous offsets; say in the table which patches have them.
 
-    All three files are always written: of real slides they hold nothing.
+    All files are always written: of real slides they hold nothing.
     """
     fields = {row["field"]: row for row in truth.to_dict("records")}
     draws = max((len(_positions_um(row)) for row in fields.values()), default=0)
@@ -88,6 +88,8 @@ def _cut_truth(used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder:
     clean = Rows(folder / "clean.npy", (len(used) if fields else 0, patch_px, patch_px, channels))
     shape = (draws, 2, patch_px, patch_px, channels)
     continuous = Rows(folder / "continuous.npy", (len(used) if draws else 0, *shape))
+    noise_free = any(_named(row.get("continuous_clean_file")) for row in fields.values())
+    continuous_clean = Rows(folder / "continuous_clean.npy", (len(used) if noise_free else 0, *shape))
     used, offsets = used.copy(), []
     for field, rows in used.groupby("field", sort=False) if fields else ():
         row, focus_z_um = fields[str(field)], float(rows["focus_z_um"].iloc[0])
@@ -98,6 +100,9 @@ def _cut_truth(used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder:
         if _named(row["continuous_file"]):
             shots = read_array(simulated / row["continuous_file"])
             continuous.write(rows.index, cut(shots, rows, patch_px))
+            if _named(row.get("continuous_clean_file")):
+                clean_shots = read_array(simulated / row["continuous_clean_file"])
+                continuous_clean.write(rows.index, cut(clean_shots, rows, patch_px))
             used.loc[rows.index, "draws"] = len(shots)
             focal_offset_um = np.array(_positions_um(row)) - focus_z_um
             offsets += [(index, draw, n) for index in rows.index for draw, n in enumerate(focal_offset_um)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -82,7 +82,12 @@ def read_patches_table(table: Path) -> pd.DataFrame:
 
 
 def read_patches(
-    rows: pd.DataFrame, results: Path, pairs: PairsSettings, optics: Mapping[str, OpticsSettings]
+    rows: pd.DataFrame,
+    results: Path,
+    pairs: PairsSettings,
+    optics: Mapping[str, OpticsSettings],
+    *,
+    noise_free: bool = False,
 ) -> Iterator[Patch]:
     """A data set's patches, one at a time, behind memory maps.
 
@@ -95,6 +100,8 @@ def read_patches(
     pairs : PairsSettings
     optics : mapping of str to OpticsSettings
         What methods are given, by slide.
+    noise_free : bool
+        Whether the continuous pairs come with their shots without noise.
     """
     arrays = {name: read_array(results / name) for name in sorted(set(rows["array"]))}
     offsets = cache(read_table)  # a slide's, not a patch's
@@ -103,6 +110,12 @@ def read_patches(
         given = optics[row["slide"]]
         array = results / row["array"]
         continuous = _continuous(array, row, stack, pairs, given, offsets)
+        if noise_free and continuous:
+            clean = read_array(array.with_name("continuous_clean.npy"))[row["index"]]
+            continuous = [
+                replace(pair, noise_free=(np.asarray(clean[draw, 0]), np.asarray(clean[draw, 1])))
+                for draw, pair in enumerate(continuous)
+            ]
         yield Patch(number, row, grid_pairs(stack, pairs, given), continuous, _targets(array, row, stack, pairs))
 
 

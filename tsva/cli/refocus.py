@@ -72,7 +72,8 @@ def command(
 ) -> None:
     """Restore the patches of a test data set at all offsets of the grid and at their continuous ones, and score them.
 
-    A slow method restores a sample, at the grid's offsets. With --batches, a part of the pairs is restored, and
+    A slow method restores a sample, at the grid's offsets; the one that is given shots without noise restores the
+    continuous ones alone. With --batches, a part of the pairs is restored, and
     tsva gather puts the parts together; pairs that are not restored are holes in restored.npy.
     """
     from tsva.evaluation.scoring import run
@@ -86,6 +87,8 @@ def command(
     wanted = np.ones((len(rows), len(pairs.offsets_um)), dtype=bool)
     if name in methods.slow:
         wanted = sample_pairs(rows["slide"].tolist(), len(pairs.offsets_um), methods.sample_per_offset, seed)
+    if entry.noise_free:
+        wanted[:] = False  # planes of the grid are known with their noise alone
     # every batch has pairs of all slides and offsets, so that batches take about the same time
     wanted &= (np.cumsum(wanted.ravel()) % batches == batch).reshape(wanted.shape)
     nominal = dict.fromkeys(rows["slide"], optics)
@@ -94,17 +97,19 @@ def command(
         if entry.true_optics
         else nominal
     )
-    some = rows.iloc[np.flatnonzero(wanted.any(axis=1))]
+    some = rows if entry.noise_free else rows.iloc[np.flatnonzero(wanted.any(axis=1))]
     tables = [pd.DataFrame(columns=SCORES)]
     with fresh_folder(out) as folder:
         shape = read_array(results / rows["array"].iloc[0]).shape[2:]
         restored = Rows(folder / "restored.npy", (*wanted.shape, *shape), axes=2)
-        for patch in tqdm(read_patches(some, results, pairs, known), f"refocus {name}", len(some), disable=None):
+        patches = read_patches(some, results, pairs, known, noise_free=entry.noise_free)
+        for patch in tqdm(patches, f"refocus {name}", len(some), disable=None):
             chosen = np.flatnonzero(wanted[patch.number])
             chosen_pairs = [patch.grid[place] for place in chosen]
-            images, scores = run(method, chosen_pairs, patch.targets, shifted=entry.scored_shifted)
-            restored.write(patch.number * wanted.shape[1] + chosen, images)
-            tables.append(patch.named(scores, "grid"))
+            if chosen_pairs:
+                images, scores = run(method, chosen_pairs, patch.targets, shifted=entry.scored_shifted)
+                restored.write(patch.number * wanted.shape[1] + chosen, images)
+                tables.append(patch.named(scores, "grid"))
             if patch.continuous and name not in methods.slow and batch == patch.number % batches:
                 scores = run(method, patch.continuous, patch.targets, shifted=entry.scored_shifted)[1]
                 tables.append(patch.named(scores, "continuous"))
@@ -137,7 +142,9 @@ def _network(
     import torch
 
     from tsva.restoration.checkpoint import load
+    from tsva.restoration.pair_network import SharperShotNetwork
     from tsva.restoration.refocus import NetworkMethod
+    from tsva.restoration.runtime import runtime_of
 
     torch.set_num_threads(threads)
     if path is None:
@@ -149,4 +156,8 @@ def _network(
         )
     for pixel_um, channels in set(zip(rows["pixel_um"], rows["channels"], strict=True)):
         checkpoint.check_fits(path, str(table), float(pixel_um), int(channels), pairs.delta_um)
-    return NetworkMethod(checkpoint.restored_network(), settings)
+    network, runtime = checkpoint.restored_network(), None
+    if isinstance(network, SharperShotNetwork):
+        runtime = runtime_of(network, int(rows["channels"].iloc[0]), threads)
+        log.info("%s runs the network", runtime.name)
+    return NetworkMethod(network, settings, runtime=runtime)

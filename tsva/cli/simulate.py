@@ -40,6 +40,7 @@ COLUMNS = [
     "reason",
     "clean_file",
     "continuous_file",
+    "continuous_clean_file",
     "continuous_z_um",
     "surface_file",
     "nuclei_file",
@@ -70,13 +71,13 @@ def command(
     sharp = (
         _sharp_fields(slide, count, sharp_sampling(settings, optics), sheet_folder) if slide.source == "image" else ()
     )
-    rows = []
+    rows, test = [], slide.role in ("dataset1", "dataset2")
     with fresh_folder(out) as folder:
         (folder / "stacks").mkdir()
         (folder / "truth").mkdir()
         fields = simulate_slide(slide, settings, pairs, optics, seed=seed, sharp=sharp, threads=threads)
         for field in tqdm(fields, desc=f"simulate {slide.slide}", total=count, disable=None):
-            rows.append({"slide": slide.slide, **_write(field, folder)})
+            rows.append({"slide": slide.slide, **_write(field, folder, test=test)})
         table = pd.DataFrame(rows, columns=COLUMNS)
         table = table.astype(dict.fromkeys(("planes", "height_px", "width_px", "channels"), "Int64"))
         write_table(folder / "fields.tsv", table)
@@ -116,8 +117,8 @@ def _sharp_fields(
             yield name, picture, reason
 
 
-def _write(field: SimulatedField, folder: Path) -> dict[str, object]:
-    """Write a field's files; its cells of the table."""
+def _write(field: SimulatedField, folder: Path, *, test: bool) -> dict[str, object]:
+    """Write a field's files; its cells of the table. Only test slides are scored at their drawn shots without noise."""
     if field.stack is None:
         return {"field": field.name, "reason": field.reason}
     stack, truth = field.stack, f"truth/{field.name}_"
@@ -144,6 +145,9 @@ def _write(field: SimulatedField, folder: Path) -> dict[str, object]:
         cells["continuous_file"] = f"{truth}continuous.npy"
         cells["continuous_z_um"] = ",".join(f"{z:.6f}" for z in field.continuous_z_um)
         np.save(folder / str(cells["continuous_file"]), field.continuous)
+        if test and field.continuous_clean is not None:
+            cells["continuous_clean_file"] = f"{truth}continuous_clean.npy"
+            np.save(folder / str(cells["continuous_clean_file"]), field.continuous_clean)
     if field.surface_um is not None:
         cells["surface_file"] = f"{truth}surface.npy"
         np.save(folder / str(cells["surface_file"]), field.surface_um)

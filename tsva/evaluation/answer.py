@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tsva.evaluation.names import MATCHED, NOTHING, dataset_name, lead_of, method_name, percent, plain, signed
+from tsva.evaluation.names import NOT_LEADING, NOTHING, dataset_name, lead_of, method_name, percent, plain, signed
 from tsva.evaluation.rows import Row, average, headline_of, outcome
 from tsva.settings.methods import NETWORK_NAMES
 
@@ -63,7 +63,7 @@ def _answer(dataset: Row, comparisons: Sequence[Row], found: str, confidence: fl
 
 def _rows(rows: Sequence[Row], methods: Sequence[str], lead: str | None, protocol: str) -> list[dict[str, Any]]:
     """The lead first, then further networks, then the best of the methods without training."""
-    found = {m: average(rows, m, NOTHING, protocol) for m in methods if m not in (NOTHING, MATCHED)}
+    found = {m: average(rows, m, NOTHING, protocol) for m in methods if m not in NOT_LEADING}
     known: dict[str, Row] = {m: row for m, row in found.items() if row is not None and row["difference_db"] is not None}
     networks = sorted((m for m in known if m in NETWORK_NAMES), key=lambda method: method != lead)
     others = sorted((m for m in known if m not in networks), key=lambda method: -known[method]["difference_db"])

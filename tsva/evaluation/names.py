@@ -12,8 +12,10 @@ OURS = "fusion"
 """Our own network, which every method is set against too."""
 DRAWN = (NOTHING, "wiener_two_shot", "unet", "unet_residual", "burst", "tsva", "fusion")
 """Methods that figures and example pictures show; the tables show all."""
-CONTROLS = ("learned_linear", "learned_linear_blind")
+CONTROLS = ("noise_free", "denoiser", "learned_linear", "learned_linear_blind")
 """What a network has to beat; the verdict names those that don't."""
+NOT_LEADING = (NOTHING, MATCHED, "noise_free", "denoiser")
+"""Measures and controls that refocus nothing: never the leading method, nor the best of the others."""
 WORSE_DB = 0.1
 """A pair counts as made worse where a method loses more than this against Y1."""
 DATASETS = {"dataset1": "Dataset 1", "dataset2": "Dataset 2"}
@@ -45,7 +47,7 @@ def dataset_name(dataset: str) -> str:
 
 def lead_of(methods: Iterable[str]) -> str | None:
     """The method that the verdict is about: TSVA, else the first network, else the first that does something."""
-    applied = [method for method in methods if method not in (NOTHING, MATCHED)]
+    applied = [method for method in methods if method not in NOT_LEADING]
     networks = [method for method in applied if method in NETWORK_NAMES]
     return LEAD if LEAD in applied else next(iter([*networks, *applied]), None)
 

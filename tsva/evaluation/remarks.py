@@ -78,7 +78,7 @@ def controls(rows: Sequence[Row], methods: Sequence[str], protocol: str) -> list
         A sentence for each control that was applied.
     """
     sentences = []
-    networks = [method for method in methods if method in NETWORK_NAMES]
+    networks = [method for method in methods if method in NETWORK_NAMES and method not in CONTROLS]
     for control in (method for method in CONTROLS if method in methods):
         found = {network: average(rows, network, control, protocol) for network in networks}
         compared = {network: row for network, row in found.items() if row and row["difference_db"] is not None}

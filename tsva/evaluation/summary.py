@@ -276,7 +276,7 @@ def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
         paired = [(method, NOTHING) for method in applied]
         leads = [method for method in dict.fromkeys((lead, OURS)) if method in applied]
         paired += [(first, method) for first in leads for method in applied if method != first]
-        others = [method for method in applied if method in NETWORK_NAMES and method not in leads]
+        others = [method for method in applied if method in NETWORK_NAMES and method not in (*leads, *CONTROLS)]
         paired += [(network, control) for network in others for control in CONTROLS if control in applied]
         tables += [
             comparison_rows(

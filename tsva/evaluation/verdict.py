@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tsva.evaluation.names import (
+    CONTROLS,
     NOTHING,
     WORSE_DB,
     dataset_name,
@@ -87,7 +88,7 @@ def _verdict(dataset: Row, comparisons: Sequence[Row], confidence: str) -> dict[
     if target != "captured":
         gains.append(average(captured, lead, NOTHING, protocol))
     sentences = [_harm(rows, lead, protocol), _columns(captured, lead), _elsewhere(captured, lead, protocol)]
-    for rival in (method for method in methods if method in NETWORK_NAMES and method != lead):
+    for rival in (method for method in methods if method in NETWORK_NAMES and method not in (lead, *CONTROLS)):
         sentences += [_against(rows, captured, lead, rival, protocol), _harm(rows, rival, protocol)]
         sentences += [_columns(captured, rival)]
     sentences += untrained(

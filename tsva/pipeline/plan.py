@@ -103,9 +103,10 @@ class Plan:
         return self.with_role("train", "dataset1", "dataset2")
 
     @property
-    def datasets(self) -> list[str]:
+    def datasets(self) -> list[Role]:
         """Test data sets that have slides."""
-        return [role for role in ("dataset1", "dataset2") if self.with_role(role)]
+        roles: tuple[Role, ...] = ("dataset1", "dataset2")
+        return [role for role in roles if self.with_role(role)]
 
     @property
     def networks(self) -> list[NetworkName]:
@@ -120,7 +121,19 @@ class Plan:
     @property
     def baselines(self) -> list[str]:
         """Methods without training that a target can ask for; their signal spectrum comes from training slides."""
-        return list(BASELINES) if self.with_role("train") else []
+        if not self.with_role("train"):
+            return []
+        return [name for name in BASELINES if self.has_noise_free_shots or not METHODS[name].noise_free]
+
+    @property
+    def has_noise_free_shots(self) -> bool:
+        """Whether all test slides are simulated, with shots at offsets drawn for them."""
+        draws = self.settings.simulate.draws
+        return all(
+            self.is_made_here(slide) and draws[dataset] > 0
+            for dataset in self.datasets
+            for slide in self.with_role(dataset)
+        )
 
     @property
     def reports(self) -> dict[str, list[str]]:

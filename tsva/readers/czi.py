@@ -11,11 +11,11 @@ from xml.parsers.expat import ExpatError
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.czi_header import check_czi
-from tsva.readers.extras import needed
+from tsva.readers.guards import check_czi, needed
+from tsva.readers.heights import heights
 from tsva.readers.listing import stem_of
+from tsva.readers.pixel_size import Word, pixel_size
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb
-from tsva.readers.scale import Word, heights, pixel_size
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.readers.tiff import check_decoded, reading
 

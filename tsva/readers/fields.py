@@ -19,9 +19,8 @@ from tsva.readers.listing import files_at, has_known_ending, matching, shown
 from tsva.readers.names import NamePattern
 from tsva.readers.planes import fields_of_planes
 from tsva.readers.registry import FORMATS, format_of, images_below
-from tsva.readers.series import as_stack
 from tsva.readers.source import FieldSource
-from tsva.readers.stacks import fields_of_images
+from tsva.readers.stacks import as_stack, fields_of_images
 from tsva.readers.stored import StoredImage
 from tsva.settings.sheet import SlideRow
 
@@ -61,6 +60,7 @@ def find_fields(row: SlideRow, sheet_folder: Path, max_field_px: int | None = No
     elif row.source == "stack":
         places = matching(sheet_folder / row.path, where)
         files = [file for place in places for file in _files(place)]
+        _check_twice(files)
         found = [
             field
             for images in _without_parts(files, set(files_at(sheet_folder / row.path)), where)
@@ -99,6 +99,17 @@ def _files(path: Path) -> list[Path]:
         names = [entry.relative_to(path).as_posix() for entry in other]
         log.info("%s: %d z-stacks taken, %d other files left (%s)", path, len(found), len(other), shown(names))
     return found
+
+
+def _check_twice(files: list[Path]) -> None:
+    """Refuse a file that links, or patterns that overlap, name twice: it would count twice."""
+    seen: dict[Path, Path] = {}
+    for file in files:
+        first = seen.setdefault(file.resolve(), file)
+        if first is not file:
+            raise UserError(
+                str(file), got=f"the same file as {first}", wanted="each z-stack once", do="Take one of them out."
+            )
 
 
 def _without_parts(files: list[Path], watched: set[Path], where: str) -> Iterator[tuple[Path, list[StoredImage]]]:

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.extras import needed, reading_by_library
+from tsva.readers.guards import needed, reading_by_library
+from tsva.readers.heights import Heights, heights
 from tsva.readers.listing import stem_of
+from tsva.readers.pixel_size import PixelSize, Word, number, pixel_size, unit_um
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
-from tsva.readers.scale import Heights, PixelSize, Word, heights, pixel_size
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names, colour_order
 from tsva.readers.tiff import check_decoded
-from tsva.readers.units import number, unit_um
 
 COLOUR_TAGS = {"1": "red", "2": "green", "3": "blue"}
 """Of a channel; all others are grey, whatever table they are shown with."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tsva.errors import UserError
@@ -31,21 +31,39 @@ SHOWN = 3
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, sorted; links are followed, and what an operating system hides is left out."""
-    return sorted(_walk(folder, ()))
+    """All files below a folder, sorted; links are followed, and what an operating system hides is left out.
+
+    Raises
+    ------
+    UserError
+        If a link that is named as an image leads nowhere.
+    """
+    return sorted(entry for entry in entries_below(folder) if entry.is_file())
 
 
-def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+def entries_below(folder: Path, is_whole: Callable[[Path], bool] = lambda _: False) -> Iterator[Path]:
+    """Files below a folder as `files_below` lists them, and folders that are one image by `is_whole`."""
+    yield from _walk(folder, (), is_whole)
+
+
+def _walk(folder: Path, above: tuple[str, ...], is_whole: Callable[[Path], bool]) -> Iterator[Path]:
     real = os.path.realpath(folder)
     if real in above:
         return  # a link that leads back
-    for entry in folder.iterdir():
+    for entry in sorted(folder.iterdir()):
         if is_hidden(entry.name):
             continue
-        if entry.is_dir():
-            yield from _walk(entry, (*above, real))
-        elif entry.is_file():
-            yield entry
+        if entry.is_dir() and not is_whole(entry):
+            yield from _walk(entry, (*above, real), is_whole)
+            continue
+        if entry.is_symlink() and not entry.exists() and has_known_ending(entry):
+            raise UserError(
+                str(entry),
+                got=f"a link to {entry.readlink()}, where nothing is",
+                wanted="a file",
+                do="Mend the link, or delete it.",
+            )
+        yield entry
 
 
 def is_hidden(name: str) -> bool:

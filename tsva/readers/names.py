@@ -18,8 +18,9 @@ PLACEHOLDERS = {"z": NUMBER, "z_nm": NUMBER, "z_index": rf"{SIGN}\d+", "field": 
 SIGN_WORD = r"(?:minus|plus|neg|pos|m|p|n)"
 ABOUT = rf"[^\w/]*{SIGN_WORD}?[\s_]*\d[\d.,_p]*"
 """What may be meant as a number, in names that don't fit."""
-COPY = r"(?:[\s_-]*(?:\(\d+\)|copy|kopie))*"
-"""What operating systems add to the name of a copy."""
+COPY = r"(?:[\s_-]*(?:\(\d+\)|(?:copy|kopie|copie|copia|kopia)(?:[\s_]*\(?\d+\)?)?))*"
+COPY_OF = r"(?:(?:copy of|kopie von|copie de|copia di|copia de)[\s_]+)?"
+"""What operating systems add to the name of a copy, behind it and before it."""
 CHANNEL = re.compile(r"(?:(?<=[^A-Za-z0-9])(?:channel|ch|c|w|wv|d)|(?<=\d)(?:ch|c|d))[\s_=-]?\d+", re.IGNORECASE)
 """A channel's number within a name. At its very beginning it may be a well's."""
 TILE = re.compile(r"(?<![A-Za-z])(r(?:ow)?\d+[\s_-]?)c(?:ol)?(\d+)", re.IGNORECASE)
@@ -57,7 +58,7 @@ class NamePattern:
     """
 
     def __init__(self, text: str, z_step_um: float | None, where: str) -> None:
-        self.text = text
+        self.text = text = unicodedata.normalize("NFC", text)
         parts = re.split(r"\{(.*?)\}", text)
         literals, names = parts[::2], parts[1::2]
         positions = sorted({name for name in names if name not in ("field", "any")})
@@ -96,7 +97,8 @@ class NamePattern:
             for literal, name in zip((*literals[:-1], ending), (*names, ""), strict=True)
         ]
         self._similar = re.compile(
-            "".join(a + b for a, b in zip(parts, [*loose, ""], strict=True)) + COPY + r"(?:\.\w+)*", re.IGNORECASE
+            COPY_OF + "".join(a + b for a, b in zip(parts, [*loose, ""], strict=True)) + COPY + r"(?:\.\w+)*",
+            re.IGNORECASE,
         )
 
     @property
@@ -110,7 +112,7 @@ class NamePattern:
         Upper and lower case are the same, and so are a decimal comma and a point.
         """
         # macOS writes letters and their accents apart
-        found = self._regex.fullmatch(name) or self._regex.fullmatch(unicodedata.normalize("NFC", name))
+        found = self._regex.fullmatch(unicodedata.normalize("NFC", name))
         if found is None:
             return None
         values = found.groupdict()
@@ -130,6 +132,14 @@ class NamePattern:
 
 def _loosely(literal: str) -> str:
     return re.sub(r"(?:\\[\s_-]|[\s_-])+", r"[\\s_-]*", re.escape(literal))
+
+
+def without_copy(name: str) -> str:
+    """A path's name without what operating systems add to a copy's; unchanged for all others."""
+    folder, slash, last = name.rpartition("/")
+    stem, dot, ending = last.rpartition(".")
+    original = re.sub(f"^{COPY_OF}|{COPY}$", "", stem, flags=re.IGNORECASE)
+    return f"{folder}{slash}{original}{dot}{ending}" if original else name
 
 
 def without_channel(name: str) -> str:

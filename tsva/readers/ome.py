@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import fromstring as parse_xml
 
 from tsva.errors import UserError
+from tsva.readers.pixel_size import number, unit_um
 from tsva.readers.stored import UNKNOWN, UNNAMED, Objective
-from tsva.readers.units import number, unit_um
 
 MOST_PLANES = 1_000_000
 """Of all axes together; tables of more are made by a damaged or hostile header, not by a microscope."""
@@ -43,7 +44,7 @@ class OmeImage:
     position_z_um : tuple of float, or None
         PositionZ of each plane in the order of TheZ; None unless all planes have one that is a length.
     position_z : tuple of float, or None
-        The same in a unit that is not known.
+        The same in a unit that is not known; places in their order, where some planes have no position.
     pixel_y_um : float or None
         PhysicalSizeY.
     bits : int or None
@@ -185,28 +186,42 @@ def _image(pixels: ElementTree.Element, objective: Objective, where: str) -> Ome
     planes, *others = (int(pixels.get(key, "1")) for key in ("SizeZ", "SizeC", "SizeT"))
     if not 0 < planes * math.prod(others) <= MOST_PLANES:
         raise ValueError(f"its OME header tells of {planes * math.prod(others)} planes")
-    positions: dict[int, float] = {}
-    units = set()
-    for plane in pixels.iterfind("{*}Plane"):
-        value = plane.get("PositionZ")
-        if value is not None:
-            # channels of one plane share its position; the first one counts
-            units.add(unit_um(plane.get("PositionZUnit", "reference frame")))
-            positions.setdefault(int(plane.get("TheZ", "0")), number(value, "PositionZ", where))
-    whole = tuple(positions[z] for z in range(planes)) if sorted(positions) == list(range(planes)) else None
-    scale = units.pop() if len(units) == 1 else None
+    position_z_um, position_z = _positions(pixels, planes, where)
     return OmeImage(
         planes=planes,
         pixel_um=_size_um(pixels, "PhysicalSizeX", where),
         z_step_um=_size_um(pixels, "PhysicalSizeZ", where),
-        position_z_um=tuple(value * scale for value in whole) if whole is not None and scale else None,
-        position_z=whole,
+        position_z_um=position_z_um,
+        position_z=position_z,
         pixel_y_um=_size_um(pixels, "PhysicalSizeY", where),
         bits=int(bits) if (bits := pixels.get("SignificantBits")) else None,
         channels=tuple(_channel(channel) for channel in pixels.iterfind("{*}Channel")),
         objective=objective,
         files=tuple(sorted({uuid.get("FileName", "") for uuid in pixels.iterfind("{*}TiffData/{*}UUID")} - {""})),
     )
+
+
+def _positions(
+    pixels: ElementTree.Element, planes: int, where: str
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Position of each plane in micrometres, and in any unit; the latter tells direction alone if some are missing."""
+    found: dict[int, tuple[float, float | None]] = {}
+    for plane in pixels.iterfind("{*}Plane"):
+        value = plane.get("PositionZ")
+        if value is not None:
+            # channels of one plane share its position; the first one counts
+            said = number(value, "PositionZ", where), unit_um(plane.get("PositionZUnit", "reference frame"))
+            found.setdefault(int(plane.get("TheZ", "0")), said)
+    told = [found[z] for z in sorted(found)]
+    um = tuple(value * scale for value, scale in told if scale)
+    plain = um if len(um) == len(told) else tuple(value for value, scale in told if scale is None)
+    if len(plain) != len(told):
+        return None, None  # numbers of different units have no order
+    if sorted(found) == list(range(planes)):
+        return um if len(um) == planes else None, plain
+    steps = [later - earlier for earlier, later in pairwise(plain)]
+    direction = 1 if steps and min(steps) > 0 else -1 if steps and max(steps) < 0 else 0
+    return None, tuple(float(direction * z) for z in range(planes)) if direction else None
 
 
 def _channel(element: ElementTree.Element) -> str:

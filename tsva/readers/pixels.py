@@ -86,7 +86,7 @@ def to_8_bits(pixels: np.ndarray, bits: int | None, where: str) -> np.ndarray:
             where,
             got=f"16 bits per channel (uint16) up to {brightest}, and no word on how many the camera fills",
             wanted=f"{WANTED}, or 16 bits with a known range",
-            do=f"Write the camera's bit depth ({max(brightest.bit_length(), 9)} or more) into the slide sheet's column"
+            do=f"Write the camera's bit depth ({max(brightest.bit_length(), 8)} or more) into the slide sheet's column"
             " bits.",
         )
     white = (1 << bits) - 1
@@ -114,7 +114,8 @@ def check_filled(brightest: int, bits: int, where: str) -> None:
             got=f"{bits} bits, of which pixels fill {brightest.bit_length()} (the brightest is {brightest}):"
             f" {brightest * 255 // ((1 << bits) - 1) + 1} grey levels would be left",
             wanted="the range that the camera fills",
-            do="Write the camera's bit depth (e.g. 12) into the slide sheet's column bits.",
+            do=f"Write the camera's bit depth ({max(brightest.bit_length(), 8)} or more) into the slide sheet's column"
+            " bits.",
         )
 
 

@@ -6,12 +6,12 @@ nothing else (see `tsva.pipeline.plan.Plan.code`). Planning asks here too, so th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from tsva.readers.head import Head, head_of
-from tsva.readers.listing import is_dicom, is_hidden, is_zarr, places_at
+from tsva.readers.listing import entries_below, is_dicom, is_zarr, places_at
 
 LIF, ND2 = b"\x70\x00\x00\x00", b"\xda\xce\xbe\x0a"
 
@@ -49,22 +49,9 @@ def images_below(folder: Path) -> tuple[list[Path], list[Path]]:
     """
     taken: list[Path] = []
     left: list[Path] = []
-    for entry in _entries(folder, ()):
+    for entry in entries_below(folder, lambda place: format_of(place) is not None):
         (left if format_of(entry) is None else taken).append(entry)
     return taken, left
-
-
-def _entries(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    real = folder.resolve()
-    if real in above:
-        return  # a link that leads back
-    for entry in sorted(folder.iterdir()):
-        if is_hidden(entry.name):
-            continue
-        if entry.is_dir() and format_of(entry) is None:
-            yield from _entries(entry, (*above, real))
-        else:
-            yield entry
 
 
 def modules_behind(path: Path) -> list[str]:

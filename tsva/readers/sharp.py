@@ -15,8 +15,8 @@ from tsva.acquisition.sharpness import tissue_fraction
 from tsva.errors import UserError
 from tsva.readers.formats import stored_images
 from tsva.readers.listing import matching, stem_of
+from tsva.readers.pixel_size import check_enlarging, choose_pixel_um
 from tsva.readers.pixels import wrong_depth
-from tsva.readers.scale import check_enlarging, choose_pixel_um
 from tsva.readers.slide import is_slide, slide_images
 from tsva.readers.stored import RegionReader, StoredImage
 
@@ -34,11 +34,19 @@ def flat_image(path: Path) -> StoredImage:
     Raises
     ------
     UserError
-        If it is missing, of no known kind, damaged, has several planes or unsupported pixels.
+        If it is missing, of no known kind, damaged, has several planes, several images as large, or unsupported pixels.
     """
     images = slide_images(path) if is_slide(path) else stored_images(path)
     # a thumbnail may come first
     largest = max(images, key=lambda image: image.height_px * image.width_px)
+    alike = sum((image.height_px, image.width_px) == (largest.height_px, largest.width_px) for image in images)
+    if alike > 1:
+        raise UserError(
+            largest.where,
+            got=f"{alike} images of {largest.height_px}×{largest.width_px} pixels, none of which is the largest",
+            wanted="a single sharp plane",
+            do="Export one image a file, or the planes of a z-stack as one image.",
+        )
     if largest.planes > 1:
         raise UserError(
             largest.where,

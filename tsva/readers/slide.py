@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import openslide
+import tifffile
 
-from tsva.readers.czi_header import check_czi
+from tsva.readers.guards import check_czi
 from tsva.readers.head import head_of
+from tsva.readers.heights import Heights
 from tsva.readers.listing import stem_of
+from tsva.readers.pixel_size import Word, pixel_size
 from tsva.readers.pixels import unreadable
-from tsva.readers.scale import Heights, Word, pixel_size
 from tsva.readers.stored import Level, Objective, PlaneReader, StoredImage, channel_names
-from tsva.readers.tiff import check_tiles, reading
+from tsva.readers.tiff import DAMAGED, check_tiles, reading
 
 APERTURES = ("leica.aperture", "dicom.OpticalPathSequence[0].ObjectiveLensNumericalAperture")
 """Properties that hold a numerical aperture; other scanners don't tell it."""
@@ -118,3 +120,25 @@ class SlideReader:
         if alpha.min() == 255:
             return pixels[..., :3]
         return ((pixels[..., :3] * alpha + self._background * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+ICC_TAG = 34675
+SIGNATURE = slice(36, 40)
+"""Where every ICC profile holds the letters ``acsp``."""
+
+
+def icc_profile_of(path: Path) -> bytes | None:
+    """The ICC profile of a TIFF file's first page, or of a slide that OpenSlide reads; None where there is none.
+
+    A damaged profile counts as none: it tells of colours alone, and no pixel depends on it here.
+    """
+    found: bytes | None = None
+    if path.is_file() and head_of(path).is_tiff:
+        with suppress(*DAMAGED), tifffile.TiffFile(path) as tif:
+            value = tif.pages.first.tags.valueof(ICC_TAG)
+            found = bytes(value) if value is not None else None
+    elif path.is_file():
+        with suppress(openslide.OpenSlideError, *DAMAGED), openslide.OpenSlide(path) as slide:
+            profile = slide.color_profile
+            found = profile.tobytes() if profile is not None else None
+    return found if found is not None and found[SIGNATURE] == b"acsp" else None

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.scale import Heights, PixelSize
+from tsva.readers.heights import Heights
+from tsva.readers.pixel_size import PixelSize
 
 MOST_FOCAL_PLANES = 10_000
 """A header may tell of any number, where what is not stored counts as black."""

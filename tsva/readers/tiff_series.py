@@ -13,8 +13,8 @@ from tifffile import TiffFrame, TiffPage, TiffPageSeries
 from tsva.errors import UserError
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.readers.stored import Level
-from tsva.readers.tiff import as_shown, check_page, read_page, reading
-from tsva.readers.tiff_regions import mapped, read_region
+from tsva.readers.tiff import reading
+from tsva.readers.tiff_pages import as_shown, check_page, mapped, read_page, read_region
 
 PLANE_AXES = "ZIQ"
 """Axes that may count planes: Z, or the unnamed ones of plain multi-page files."""

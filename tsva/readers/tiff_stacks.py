@@ -1,4 +1,4 @@
-"""Z-stacks in TIFF files: multi-page TIFF, ImageJ's hyperstacks and OME-TIFF, also in sets of several files."""
+"""Images in TIFF files: multi-page, ImageJ's hyperstacks, OME-TIFF also in sets of several files, and NDPI."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tifffile import TiffFile
+from tifffile import TiffFile, TiffPage
 
 from tsva.errors import UserError
 from tsva.readers.head import head_of
+from tsva.readers.heights import Heights
 from tsva.readers.listing import stem_of
-from tsva.readers.ndpi import ndpi_image
-from tsva.readers.ome import OmeImage, companion_of, files_beside
-from tsva.readers.ome_set import first_of_set
-from tsva.readers.pixels import unreadable
-from tsva.readers.stored import COLOURS, UNKNOWN, PlaneReader, StoredImage, channel_names, colour_order
+from tsva.readers.ome import OmeImage, companion_of, files_beside, read_ome, text_of_companion
+from tsva.readers.pixel_size import pixel_size
+from tsva.readers.pixels import BOTH_DEPTHS, unreadable
+from tsva.readers.stored import COLOURS, UNKNOWN, Objective, PlaneReader, StoredImage, channel_names, colour_order
 from tsva.readers.tiff import ome_images, open_tiff, reading
-from tsva.readers.tiff_header import channel_colours, heights_of_tiff, pixel_of_tiff, slice_labels
-from tsva.readers.tiff_series import SeriesReader, count_channels, count_planes, levels_of
+from tsva.readers.tiff_header import channel_colours, heights_of_tiff, pixel_of_tiff, slice_labels, tag_word
+from tsva.readers.tiff_pages import check_page
+from tsva.readers.tiff_series import PageReader, SeriesReader, count_channels, count_planes, levels_of
 
 
 def tiff_images(path: Path) -> list[StoredImage]:
@@ -125,3 +126,119 @@ def _check_slices(labels: tuple[str, ...], planes: int, where: str) -> None:
 def _open(path: Path, index: int, colours: tuple[int, ...] | None) -> Iterator[PlaneReader]:
     with open_tiff(path) as tif:
         yield SeriesReader(tif.series[index], path, colours)
+
+
+def files_of_set(path: Path) -> set[str]:
+    """Names of all files of a set, as its header tells them; nothing for files that hold all of their image.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged.
+    """
+    where = str(path)
+    if head_of(path).is_companion:
+        return {path.name, *_images_of(path)}
+    if not head_of(path).is_tiff:
+        return set()
+    with open_tiff(path) as tif, reading(where):
+        names = files_beside(ome_images(tif, where))
+        if not names:
+            return set()
+        companion = companion_of(path, tif.pages.first.description)
+    return {companion.name, *names} if companion else names if len(names) > 1 else set()
+
+
+def first_of_set(companion: Path) -> Path:
+    """An image of the set whose header this file is; it leads to the others.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it has another header.
+    """
+    where, names = str(companion), _images_of(companion)
+    images = [companion.parent / name for name in names]
+    missing = [path.name for path in images if not head_of(path).is_tiff]
+    if missing or not images:
+        raise UserError(
+            where,
+            got=f"an OME header whose image {missing[0]!r} is no TIFF file next to it"
+            if missing
+            else "an OME header that names no image",
+            wanted="the images of the set in the same folder",
+            do="Copy them there.",
+        )
+    if companion.name not in files_of_set(images[0]):
+        raise UserError(
+            where,
+            got=f"an OME header of images that have one of their own ({images[0].name})",
+            wanted="images that refer to it",
+            do="Name the images instead.",
+        )
+    return images[0]
+
+
+def _images_of(companion: Path) -> list[str]:
+    """Names of the images that a header in a file of its own tells of, sorted; of its own folder alone."""
+    with reading(str(companion)):
+        return sorted(files_beside(read_ome(text_of_companion(companion), str(companion))))
+
+
+MAGNIFICATION = 65421
+"""Of the lens; negative for the pictures of the label and the map."""
+Z_OFFSET = 65424
+"""From the slide's centre, in nanometres."""
+NM_PER_UM = 1000
+
+
+def ndpi_image(path: Path, tif: TiffFile) -> StoredImage:
+    """The slide in a file opened by `open_tiff`: all focal planes of its finest level.
+
+    Raises
+    ------
+    UserError
+        If it holds no slide.
+    """
+    pages = _planes(tif, str(path))
+    key = pages[0]
+    with reading(str(path)):  # what should be numbers may be none
+        z_um = tuple(float(page.tags.valueof(Z_OFFSET, 0)) / NM_PER_UM for page in pages)
+        objective = Objective(magnification=float(key.tags.valueof(MAGNIFICATION)))
+    return StoredImage(
+        name=stem_of(path),
+        where=str(path),
+        format="NDPI",
+        planes=len(pages),
+        height_px=key.imagelength,
+        width_px=key.imagewidth,
+        channels=channel_names(key.samplesperpixel),
+        depth=key.bitspersample,
+        bits=8 if key.bitspersample == 8 else None,
+        heights=Heights(z_um, "z offsets", z_um, absolute=True),
+        pixel=pixel_size(str(path), [tag_word(key)], objective.magnification),
+        objective=objective,
+        open=lambda: _open_ndpi(path),
+    )
+
+
+def _planes(tif: TiffFile, where: str) -> list[TiffPage]:
+    """Pages of the finest level; the same plane twice is no plane more."""
+    with reading(where):
+        pages = [tif.pages.get(i, validate=False).aspage() for i in range(len(tif.pages))]
+        slides = [page for page in pages if (page.tags.valueof(MAGNIFICATION) or -1) > 0]
+    if not slides:
+        raise unreadable(where, "no page with a magnification")
+    for page in slides:
+        check_page(page, where, BOTH_DEPTHS)
+    finest = max(page.imagewidth for page in slides)
+    planes = [page for page in slides if page.imagewidth == finest]
+    if any(page.shape != planes[0].shape for page in planes):
+        raise unreadable(where, "planes of several sizes")
+    return planes
+
+
+@contextmanager
+def _open_ndpi(path: Path) -> Iterator[PlaneReader]:
+    with open_tiff(path) as tif:
+        yield PageReader(str(path), [[page] for page in _planes(tif, str(path))])

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from tsva.errors import UserError
+from tsva.readers.heights import heights
 from tsva.readers.listing import stem_of
 from tsva.readers.ome import MOST_PLANES, OmeImage, read_ome
+from tsva.readers.pixel_size import Word, pixel_size, unit_um
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
-from tsva.readers.scale import Word, heights, pixel_size
 from tsva.readers.stored import (
     MOST_FOCAL_PLANES,
     MOST_PIECES,
@@ -30,7 +31,6 @@ from tsva.readers.stored import (
     colour_order,
 )
 from tsva.readers.tiff import check_decoded, reading
-from tsva.readers.units import unit_um
 
 
 def zarr_images(path: Path) -> list[StoredImage]:

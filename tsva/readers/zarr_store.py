@@ -20,7 +20,7 @@ from zarr.core.array_spec import ArraySpec
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
-from tsva.readers.inflate import COMPRESSORS, INFLATED, check_unfolded, inflate
+from tsva.readers.guards import COMPRESSORS, INFLATED, check_unfolded, inflate
 from tsva.readers.tiff import MOST_PIXELS
 
 MOST_BYTES = 2**29

@@ -165,13 +165,15 @@ def gain_by_size(summary: Summary) -> Plot | None:
             sizes = sorted({row["focal_offset_um"] for row in rows})
             axes.set(xlabel="|ΔD| (µm)", xticks=sizes, title=dataset_name(answer["dataset"]))
         panes[0].set(ylabel="gain over Y1 (dB)", ylim=_reach([row for _, rows in panels for row in rows]))
-        panes[0].annotate(
-            "doing nothing",
+        # beside the axes, where no curve is
+        panes[-1].annotate(
+            "doing\nnothing",
             (1, 0),
-            (-3, -11),
+            (4, 0),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
-            ha="right",
+            ha="left",
+            va="center",
             fontsize=8,
             color=MUTED,
         )

@@ -11,6 +11,8 @@ from html import escape
 from typing import Any
 
 import matplotlib
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # says how each font of a PDF was cut
@@ -98,8 +100,11 @@ def drawing(plot: Plot) -> Drawing:
         layout.execute(figure)
         figure.set_layout_engine("none")  # the layout has been found; both files share it
         text, pdf = io.StringIO(), io.BytesIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        # savefig draws twice each time, to find out what a layout needs
+        dpi = figure.dpi
+        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
+        figure.dpi = dpi
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return Drawing(_for_page(text.getvalue(), plot.name, plot.label), text.getvalue(), pdf.getvalue())
 
 

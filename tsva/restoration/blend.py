@@ -32,6 +32,9 @@ ERROR_WEIGHT = 0.1
 """Of the likelihood in the training loss, beside the images' own."""
 HARM_WEIGHT = 2.0
 """Of `harm` there: a decibel lost against the better shot counts as much as three gained."""
+COMMON_PAIRS = 2.0
+MOST_FACTOR = 4.0
+"""A factor of expected errors is at most this, and at least its inverse."""
 LEAST_VARIANCE = 1e-6
 """Relative squared error that the likelihood does not resolve: 0.1 %."""
 
@@ -188,3 +191,26 @@ def calibration(true: Tensor, expected: Tensor) -> Tensor:
     ratio = (true / expected).log()
     known = torch.isfinite(ratio)
     return (torch.where(known, ratio, 0).sum(dim=0) / known.sum(dim=0).clamp(min=1) / 2).exp()
+
+
+def factors(true: Tensor, expected: Tensor, shares: Tensor) -> Tensor:
+    """Ratio of true to expected root mean square errors in groups of pairs.
+
+    Parameters
+    ----------
+    true, expected : (N,) float tensors
+        Mean squared errors of each pair.
+    shares : (N, groups) float tensor
+        How much of each pair is in each group.
+
+    Returns
+    -------
+    (groups,) float tensor
+        Each group has `COMMON_PAIRS` beside its own, as all pairs are in the mean: a few pairs say little.
+    """
+    usual = expected.mean()
+    common = true.mean() / usual if float(usual) > 0 else torch.ones(())
+    found = true @ shares + COMMON_PAIRS * common * usual
+    return (
+        (found / (expected @ shares + COMMON_PAIRS * usual).clamp(min=1e-20)).sqrt().clamp(MOST_FACTOR**-1, MOST_FACTOR)
+    )

@@ -178,7 +178,13 @@ def _transfers(optics: OpticsSettings, spherical_um: float, frequency: np.ndarra
 def _series(
     optics: OpticsSettings, reach_um: float, spherical_um: float, frequency: tuple[float, ...]
 ) -> list[np.ndarray]:
-    """(degree + 1, F) Chebyshev coefficients over z / reach of each colour, at frequencies."""
+    """(degree + 1, F) Chebyshev coefficients over z / reach of each colour, at frequencies.
+
+    The opposite aberration mirrors them in z: terms of odd degree change their sign.
+    """
+    if spherical_um < 0:
+        opposite = _series(optics, reach_um, -spherical_um, frequency)
+        return [one * (-1.0) ** np.arange(len(one))[:, None] for one in opposite]
     table = _table(optics, reach_um, spherical_um)
     return [
         np.ascontiguousarray(

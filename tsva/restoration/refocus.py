@@ -13,6 +13,8 @@ from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
 from tsva.restoration.contract import Restoration, joined
 from tsva.restoration.pair_network import Decision, PairNetwork
+from tsva.restoration.runtime import Runtime
+from tsva.restoration.sharper import sharper_first
 from tsva.settings.refocus import RefocusSettings
 
 
@@ -25,10 +27,13 @@ class NetworkMethod:
         In evaluation mode.
     settings : RefocusSettings
         Batch and tile size, which change no result.
+    runtime : Runtime, optional
+        What runs the network on images that need no tiles and no padding, in place of torch: worth its start where
+        there are many. Of a network that decides nothing but which shot is Y1.
     """
 
-    def __init__(self, network: PairNetwork[Any], settings: RefocusSettings) -> None:
-        self._network, self._settings = network, settings
+    def __init__(self, network: PairNetwork[Any], settings: RefocusSettings, *, runtime: Runtime | None = None) -> None:
+        self._network, self._settings, self._runtime = network, settings, runtime
 
     def __call__(self, pairs: Sequence[Pair]) -> Restoration:
         """Restore pairs of one size."""
@@ -39,7 +44,10 @@ class NetworkMethod:
     def _batch(self, pairs: Sequence[Pair]) -> Restoration:
         low, high = _tensors(pairs)
         decision = self._network.decide(low, high)
-        restored, sd = restore(self._network, low, high, tile_px=self._settings.tile_px, decision=decision)
+        if self._runtime is not None and self._is_whole(low):
+            restored, sd = _run(self._runtime, *sharper_first(low, high, decision.high))
+        else:
+            restored, sd = restore(self._network, low, high, tile_px=self._settings.tile_px, decision=decision)
         offset = self._network.focal_offset(decision)
         focal_offset_um, focal_offset_sd_um = (_doubles(each) for each in offset) if offset else (None, None)
         return Restoration(
@@ -49,6 +57,18 @@ class NetworkMethod:
             focal_offset_um,
             focal_offset_sd_um,
         )
+
+    def _is_whole(self, images: Tensor) -> bool:
+        """Whether images go through in one piece and as they are."""
+        return all(edge <= self._settings.tile_px and edge % self._network.multiple == 0 for edge in images.shape[-2:])
+
+
+def _run(runtime: Runtime, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor | None]:
+    """One pair after the other: on a CPU, the activations of more than one leave its caches."""
+    found = [runtime(*(shot[None].contiguous().numpy() for shot in pair)) for pair in zip(first, second, strict=True)]
+    restored, errors = zip(*found, strict=True)
+    known = [torch.from_numpy(error) for error in errors if error is not None]
+    return torch.cat([torch.from_numpy(image) for image in restored]), torch.cat(known) if known else None
 
 
 @torch.inference_mode()

@@ -23,5 +23,5 @@ class FocusSettings(Section, key="focus"):
     """A second maximum that stands higher than this above the valley between, as a share of the first one's height
     above noise, leaves it open which of the two is the focus."""
     max_edge_shift_px: float = Field(1.0, gt=0, le=100)
-    """Fields whose planes differ in magnification so much that content at the field's edge moves farther, against the
-    in-focus plane, are warned of."""
+    """Fields whose planes lie farther beside the in-focus plane, or differ in magnification so much that content at
+    the field's edge moves farther, are warned of."""

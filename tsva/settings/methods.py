@@ -33,6 +33,8 @@ class MethodEntry:
         Is given the cross-spectra of training slides' planes and ground truth.
     scored_shifted : bool
         Leaves the kernel's centre undetermined: scored at the best whole-pixel shift, too.
+    noise_free : bool
+        Is given the shots without noise, which only simulated slides have, at the offsets drawn for them.
     """
 
     title: str
@@ -43,6 +45,7 @@ class MethodEntry:
     true_optics: bool = False
     learned: bool = False
     scored_shifted: bool = False
+    noise_free: bool = False
 
 
 _BASELINES, _NETWORKS = "tsva.restoration.baselines", "tsva.restoration.networks"
@@ -55,6 +58,7 @@ METHODS = {
     MATCHED: MethodEntry("Y1, brightness matched to the ground truth", f"{_BASELINES}.classics:sharper_shot_matched"),
     "mean": MethodEntry("Mean of both shots", f"{_BASELINES}.classics:mean"),
     "denoise": MethodEntry("Denoising alone", f"{_BASELINES}.classics:denoise", slow=True),
+    "noise_free": MethodEntry("Y1 without its noise", f"{_BASELINES}.classics:noise_free_shot", noise_free=True),
     "focus_stack": MethodEntry("Focus stacking", f"{_BASELINES}.classics:focus_stack"),
     "richardson_lucy": MethodEntry("Richardson–Lucy (known ΔD)", f"{_BASELINES}.classics:richardson_lucy", slow=True),
     "wiener_one_shot": MethodEntry("Wiener, one shot (known ΔD)", f"{_BASELINES}.wiener:wiener_one_shot"),
@@ -73,6 +77,7 @@ METHODS = {
         "Dark channel", f"{_BASELINES}.dark_channel.method:dark_channel_deblur", slow=True, scored_shifted=True
     ),
     "graph": MethodEntry("Graph deblurring", f"{_BASELINES}.graph.method:graph_deblur", slow=True, scored_shifted=True),
+    "denoiser": MethodEntry("Learned denoising of Y1", f"{_NETWORKS}.denoiser:Denoiser", trained=True),
     "unet": MethodEntry("U-Net", f"{_NETWORKS}.u_shaped:UNet", trained=True),
     "unet_residual": MethodEntry("U-Net (residual)", f"{_NETWORKS}.u_shaped:ResidualUNet", trained=True),
     "burst": MethodEntry("Burst U-Net", f"{_NETWORKS}.burst:BurstUNet", trained=True),
@@ -100,6 +105,7 @@ class MethodsSettings(Section, key="methods"):
 
     baselines: tuple[BaselineName, ...] = (
         "y1_matched",
+        "noise_free",
         "wiener_two_shot",
         "wiener_blind",
         "learned_linear",

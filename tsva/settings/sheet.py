@@ -39,7 +39,7 @@ class SlideRow(Section, key="slide"):
     z_step_um: float | None = Field(None, ge=-100, le=100)
     """Distance between planes, in the file's own order; negative: the first plane is the highest one; empty: the file
     or the planes' names say it."""
-    bits: int | None = Field(None, ge=9, le=16)
+    bits: int | None = Field(None, ge=8, le=16)
     """For 16-bit z-stacks and planes: how many bits the camera fills, e.g. 12; empty: the file says it."""
     pattern: str = ""
     """For `planes`: the planes' names, with {z}, {z_nm} or {z_index}, and {field} where a folder has several fields."""

@@ -42,6 +42,8 @@ class SimulatedField:
         The planes near focus without noise; None if none lies near enough.
     continuous : (draw, 2, Y, X, 3) uint8 array
         Shots at `continuous_z_um` -/+ delta_um, with noise.
+    continuous_clean : (draw, 2, Y, X, 3) uint8 array
+        The same without noise.
     continuous_z_um : (draw,) float array
         Middle positions of the two shots.
     surface_um : (Y, X) float32 array
@@ -58,6 +60,7 @@ class SimulatedField:
     stack: Stack | None = None
     clean: Stack | None = None
     continuous: np.ndarray | None = None
+    continuous_clean: np.ndarray | None = None
     continuous_z_um: np.ndarray | None = None
     surface_um: np.ndarray | None = None
     nuclei: pd.DataFrame | None = None
@@ -125,12 +128,17 @@ def simulate_slide(
         true_um = reported_um + draws.normal(0, microscope.z_error_sd_um, len(reported_um))
         images = _images(specimen, surface.heights(*frame.fine_places_um()), true_um, tables, frame, settings, threads)
         near = np.flatnonzero(np.abs(positions_um - focus_z_um) <= settings.clean_within_um)
-        taken, clean = _pictures(images, len(reported_um), near, frame, microscope, draws)
+        planes = len(positions_um)
+        # without noise: planes near focus, and the drawn shots
+        clean_at = np.concatenate((near, np.arange(planes, len(reported_um))))
+        taken, clean = _pictures(images, len(reported_um), clean_at, frame, microscope, draws)
+        by_draw = (pairs_drawn, 2, *taken.shape[1:])
         yield SimulatedField(
             name,
-            stack=Stack(taken[: len(positions_um)], positions_um, pixel_um),
-            clean=Stack(clean, positions_um[near], pixel_um) if len(near) else None,
-            continuous=taken[len(positions_um) :].reshape(pairs_drawn, 2, *taken.shape[1:]),
+            stack=Stack(taken[:planes], positions_um, pixel_um),
+            clean=Stack(clean[: len(near)], positions_um[near], pixel_um) if len(near) else None,
+            continuous=taken[planes:].reshape(by_draw),
+            continuous_clean=clean[len(near) :].reshape(by_draw),
             continuous_z_um=middle_um,
             surface_um=surface.heights(*frame.places_um()).astype(np.float32),
             nuclei=nuclei,

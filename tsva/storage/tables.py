@@ -28,6 +28,7 @@ TEXT_COLUMNS = (
     "target",
     "clean_file",
     "continuous_file",
+    "continuous_clean_file",
     "continuous_z_um",
     "surface_file",
     "nuclei_file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,7 @@ def fit(
     optics: OpticsSettings | None = None,
     machine: Machine | None = None,
     resume: Resume | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Fitted:
     """Train a network.
 
@@ -82,6 +84,8 @@ def fit(
         By default one device.
     resume : Resume, optional
         Where the state is written, and resumed from if there is one; by default nowhere.
+    start : mapping of str to Tensor, optional
+        All weights to begin with, as of a network that was trained and prepared before; by default fresh ones.
 
     Returns
     -------
@@ -110,7 +114,9 @@ def fit(
     with torch.random.fork_rng(), processes(machine) as process:
         torch.manual_seed(seed)
         built = build(network, settings, training.channels, optics, training.pairs.delta_um)
-        if not state:
+        if start is not None:
+            built.load_state_dict(start)
+        elif not state:
             built.prepare(training, settings, seed)
         process.prepare(built)
         learner = Learner.fresh(built, settings, pairs.steps)

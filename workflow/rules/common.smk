@@ -73,7 +73,13 @@ def arrays_of_dataset(wildcards):
     """What the patches of a test data set lie in."""
     return expand(
         per_slide("results/pairs/{slide}/{{file}}", wildcards.dataset),
-        file=["patches.npy", "clean.npy", "continuous.npy", "continuous.tsv"],
+        file=[
+            "patches.npy",
+            "clean.npy",
+            "continuous.npy",
+            "continuous_clean.npy",
+            "continuous.tsv",
+        ],
     )
 
 

@@ -12,6 +12,7 @@ rule pairs:
         patches="results/pairs/{slide}/patches.npy",
         clean="results/pairs/{slide}/clean.npy",
         continuous="results/pairs/{slide}/continuous.npy",
+        continuous_clean="results/pairs/{slide}/continuous_clean.npy",
         draws="results/pairs/{slide}/continuous.tsv",
     log:
         "logs/pairs/{slide}.log",

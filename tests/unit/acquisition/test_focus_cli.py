@@ -130,3 +130,24 @@ def test_patches_that_were_cut_before_have_to_fit(ingest: Path) -> None:
         UserError, match=r"field 001: got patches of 48 pixels, .*wanted a multiple of pairs.patch_px \(32\)"
     ):
         _run(ingest)
+
+
+@pytest.mark.parametrize("drift_px", [0, 2])
+def test_planes_beside_each_other_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, drift_px: int
+) -> None:
+    """A stage that drifts by so much a plane: shots and ground truth would show different places."""
+    rng = np.random.default_rng(1)
+    texture = gaussian_filter(rng.normal(0, 1, (256, 256)), 1.5, mode="wrap")
+    field = 180 + 30 * texture / texture.std()
+    planes = [np.roll(gaussian_filter(field, 0.8 * abs(i - 6)), drift_px * (i - 6), axis=0) for i in range(13)]
+    noisy = np.stack(planes)[..., None] + rng.normal(0, 1, (13, 256, 256, 1))
+    (tmp_path / "ingest/S/stacks").mkdir(parents=True)
+    stack = Stack(np.clip(np.rint(noisy), 0, 255).astype(np.uint8), Z, 0.345)
+    write_stack(tmp_path / "ingest/S/stacks/1.ome.tif", stack)
+    row = {"slide": "S", "field": "1", "file": "stacks/1.ome.tif", "reason": "", "mosaic_px": None}
+    write_table(tmp_path / "ingest/S/fields.tsv", pd.DataFrame([row]))
+    options = [*settings_option(pairs={"patch_px": 64}), "--ingest", str(tmp_path / "ingest/S")]
+    result = CliRunner().invoke(command, [*options, "--out", str(tmp_path / "focus/S")])
+    assert result.exception is None, result.exception
+    assert ("the stage drifts" in caplog.text) == bool(drift_px)

@@ -48,8 +48,16 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "d").mkdir()
     for field in ("001", "002"):
         for plane, z in zip(PLANES, (-1, -0.5, 0, 0.5, 1), strict=True):
-            Image.fromarray(plane).save(tmp_path / f"d/{field}_z{z}.png")
+            Image.fromarray(plane if field == "001" else plane[::-1]).save(tmp_path / f"d/{field}_z{z}.png")
     return tmp_path / "d"
+
+
+def test_a_copy_of_a_field_is_refused(folder: Path, tmp_path: Path) -> None:
+    """Under another name, it would count twice."""
+    for plane in folder.glob("002_*.png"):
+        plane.write_bytes((folder / plane.name.replace("002", "001")).read_bytes())
+    with pytest.raises(UserError, match="field 002 with the pixels of field 001"):
+        _run(tmp_path, ROW)
 
 
 @pytest.mark.usefixtures("folder")
@@ -245,9 +253,9 @@ def test_planes_of_several_sizes_are_cut_by_request(
 ) -> None:
     for number, z in enumerate((-1, -0.5, 0, 0.5, 1)):
         grown = np.pad(PLANES[number], ((2 * number,) * 2, (number,) * 2, (0, 0)))
-        Image.fromarray(grown).save(folder / f"002_z{z}.png")
+        Image.fromarray(grown[:, ::-1]).save(folder / f"002_z{z}.png")
     out = _run(tmp_path, ROW, ingest={"crop_planes": True})
-    assert np.array_equal(read_stack(out / "stacks/002.ome.tif").planes, PLANES)
+    assert np.array_equal(read_stack(out / "stacks/002.ome.tif").planes, PLANES[:, :, ::-1])
     assert "planes of up to 80×88 pixels cut about their centres to 64×80" in caplog.text
 
 
@@ -256,15 +264,15 @@ def test_brightness_is_written_warned_of_and_matched(
 ) -> None:
     steady = np.tile(PLANES[0, ..., :1] // 4 + 100, (1, 1, 3))
     gains = np.array([1.0, 0.94, 1.03, 1.01, 0.97])
-    for field in ("001", "002"):
+    for field, pixels in (("001", steady), ("002", steady[::-1])):
         for gain, z in zip(gains, (-1, -0.5, 0, 0.5, 1), strict=True):
-            Image.fromarray(np.rint(steady * gain).astype(np.uint8)).save(folder / f"{field}_z{z}.png")
+            Image.fromarray(np.rint(pixels * gain).astype(np.uint8)).save(folder / f"{field}_z{z}.png")
     plain = _run(tmp_path, ROW)
     planes, fields = read_table(plain / "planes.tsv"), read_table(plain / "fields.tsv")
     assert planes["brightness_1"].to_numpy() == pytest.approx(np.tile(gains, 2) * steady.mean(), rel=0.002)
     assert fields["brightness_spread"].to_numpy() == pytest.approx([0.09, 0.09], abs=0.002)
     assert fields["brightness_matched"].tolist() == [0, 0]
-    assert fields["digest"].nunique() == 1
+    assert fields["digest"].nunique() == 2
     assert caplog.text.count("brightness differs by") == 2
     matched = _run(tmp_path, ROW, ingest={"match_brightness": True})
     means = read_stack(matched / "stacks/001.ome.tif").planes.mean(axis=(1, 2, 3))
@@ -278,8 +286,8 @@ def test_stretched_planes_are_refused_to_train_with(tmp_path: Path, folder: Path
     for number, z in enumerate((-1, -0.5, 0, 0.5, 1)):
         plane = wave ** (1 + 0.1 * number)
         stretched = np.rint((plane - plane.min()) / np.ptp(plane) * 255).astype(np.uint8)
-        for field in ("001", "002"):
-            Image.fromarray(stretched).save(folder / f"{field}_z{z}.png")
+        for field, pixels in (("001", stretched), ("002", stretched[::-1])):
+            Image.fromarray(pixels).save(folder / f"{field}_z{z}.png")
     with pytest.raises(UserError, match="planes stretched each to its own range"):
         _run(tmp_path, ROW)
     assert not (tmp_path / "results/S").exists()

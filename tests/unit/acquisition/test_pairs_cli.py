@@ -91,11 +91,14 @@ def make_truth(folder: Path, field: str, generator: np.random.Generator) -> dict
         near = Z_UM[FOCUS - 1 : FOCUS + 2]
         planes = generator.integers(0, 256, (3, HEIGHT, WIDTH, 3), dtype=np.uint8)
         write_stack(folder / clean, Stack(planes, near, 0.345))
-    np.save(folder / continuous, generator.integers(0, 256, (3, 2, HEIGHT, WIDTH, 3), dtype=np.uint8))
+    without_noise = f"truth/{field}_continuous_clean.npy"
+    for name in (continuous, without_noise):
+        np.save(folder / name, generator.integers(0, 256, (3, 2, HEIGHT, WIDTH, 3), dtype=np.uint8))
     return {
         "field": field,
         "clean_file": clean if field != "007" else "",
         "continuous_file": continuous,
+        "continuous_clean_file": without_noise,
         "continuous_z_um": "1.723000,0.250000,2.100000",
     }
 
@@ -178,6 +181,8 @@ def test_simulated_truth_is_cut_beside(tmp_path):
     clean, continuous = np.load(out / "clean.npy"), np.load(out / "continuous.npy")
     shots = np.load(tmp_path / "simulate/s1/truth/007_continuous.npy")
     assert np.array_equal(continuous[3], shots[:, :, 4:36, 35:67])
+    without_noise = np.load(tmp_path / "simulate/s1/truth/007_continuous_clean.npy")
+    assert np.array_equal(np.load(out / "continuous_clean.npy")[3], without_noise[:, :, 4:36, 35:67])
     from tsva.readers.stack_file import read_stack
 
     sharp = read_stack(tmp_path / "simulate/s1/truth/f1_clean.ome.tif").planes[1]

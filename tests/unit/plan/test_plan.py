@@ -241,7 +241,7 @@ def test_a_formats_code_is_behind_the_slides_in_it_alone(tmp_path: Path, package
     reader.write_text(reader.read_text() + "\nEXTRA = 1\n")
     after = codes()
     assert {name for name in before if before[name] != after[name]} == {"C"}
-    reader = package / "readers/ndpi.py"
+    reader = package / "readers/tiff_stacks.py"
     reader.write_text(reader.read_text() + "\nEXTRA = 1\n")
     assert {name for name in before if codes()[name] != after[name]} == {"T"}
 

@@ -107,7 +107,7 @@ def test_stains_of_test_laboratories_are_their_own() -> None:
 
 
 def test_families_of_the_methods_hold_no_test_laboratorys_optics() -> None:
-    """Fusion's offset estimator and the blind filters look at other microscopes, all with the nominal aperture."""
+    """Fusion is shown other microscopes in training, the blind filters search among some."""
     nominal = settings_of("config.yaml").optics
     ((theirs, spherical_um),) = optics_of("config.yaml", sheet_of("config.yaml", ["dataset2"]))
     for one in searched(nominal):

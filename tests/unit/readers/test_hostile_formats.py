@@ -14,7 +14,7 @@ import pytest
 
 from tsva.errors import UserError
 from tsva.readers.formats import stored_images
-from tsva.readers.scale import PixelSize, Word, pixel_size
+from tsva.readers.pixel_size import PixelSize, Word, pixel_size
 from tsva.readers.sharp import open_regions
 from tsva.readers.stacks import fields_of_stack
 

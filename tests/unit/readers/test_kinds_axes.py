@@ -20,8 +20,7 @@ from tsva.readers.formats import stored_images
 from tsva.readers.guess import guess_pattern
 from tsva.readers.listing import files_at
 from tsva.readers.names import NamePattern, check_fields
-from tsva.readers.series import as_stack
-from tsva.readers.stacks import fields_of_stack
+from tsva.readers.stacks import as_stack, fields_of_stack
 from tsva.settings.sheet import SlideRow
 
 AGAIN = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

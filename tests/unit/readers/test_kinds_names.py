@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -40,7 +42,31 @@ VENDORS = [
     "out_S0_Z{}_C0_T0.tif",
     "B03_f01_z{:02d}.tif",
     "z{:02d}/img.tif",
+    "ZStep_{}/exp_A01_s1_w1ABCDEF12-3456-7890-ABCD-EF1234567890.tif",
+    "Image (z={}, t=0, c=0).tif",
+    "Image.vsi - 20x_BF_Z_01 (z={}).tif",
+    "MATL_0001_Z{:03d}T001.tif",
+    "image--L0000--S00--J20--X00--Y00--T0000--Z{:02d}--C00.ome.tif",
+    "r02c03f01p{:02d}-ch1sk1fk1fl1.tif",
+    "scan_TR_p00_z{:02d}_0_A01f00d4.tif",
+    "image.ome.tiff_z{:03d}_c0_t0.tif",
+    "scan {{a}} [1] z {:02d}.tif",
+    "標本 Größe😀_z{:02d}.tif",
+    "CON_z{}.tif",
 ]
+FIELDS = [
+    "Pos{f}/img_000000000_BF_{z:03d}.tif",
+    "Slide1_s{f}z{z:02d}c1_ORG.tif",
+    "exp_w1BF_s{f}_t1_z{z}.tif",
+    "Project_TileScan_001--Stage{f:02d}--Z{z:02d}--C00.tif",
+    "Images/r02c03f{f:02d}p{z:02d}-ch1sk1fk1fl1.tif",
+    "AssayPlate_B02_T0001F{f:03d}L01A01Z{z:02d}C01.tif",
+    "B - 02(fld {f} wv TL z {z}).tif",
+    "data/BF--W00001--P{f:05d}--Z{z:05d}--T00000--BF.tif",
+    "o_S{f}_Z{z}_C0_T0.tif",
+]
+NO_Z = ["t{}", "tp{}", "frame_{}", "f{}", "fld {}", "s{}", "xy{}", "Pos{}", "tile_m{}", "Series{}", "slide_{}", "roi{}"]
+"""What numbers are called that count no planes."""
 CHANNELS = [
     ("S_z{z:02d}_ch0{c}.tif", "0123"),
     ("S_z{z:02d}c{c}.tif", "123"),
@@ -65,6 +91,62 @@ def test_planes_by_vendors_names(name: str, first: int) -> None:
     matched = [NamePattern(pattern, STEP_UM, "row").match(one) for one in names]
     assert [said.z_um for said in matched if said] == [STEP_UM * (number + first) for number in range(12)]
     assert len({said.field for said in matched if said}) == 1
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_fields_by_vendors_names(name: str) -> None:
+    names = {name.format(f=field, z=z): (field, z) for field in (1, 2) for z in range(12)}
+    pattern = guess_pattern(list(names))
+    assert pattern is not None
+    for one, (field, z) in names.items():
+        said = NamePattern(pattern, STEP_UM, "row").match(one)
+        assert said is not None
+        assert (int(said.field), said.z_um) == (field, STEP_UM * z)
+
+
+@pytest.mark.parametrize("word", NO_Z)
+@pytest.mark.parametrize("before", ["", "img_"])
+def test_what_is_called_a_time_or_a_place_is_not_guessed_to_be_z(word: str, before: str) -> None:
+    assert guess_pattern([f"{before}{word.format(f'{number:02d}')}.tif" for number in range(11)]) is None
+
+
+@pytest.mark.parametrize("word", ["t", "T", "time", "tp"])
+def test_points_of_time_are_no_fields(word: str) -> None:
+    with pytest.raises(UserError, match="2 points of time of each plane"):
+        guess_pattern([f"img_{word}{time:03d}_z{z:03d}.tif" for time in range(2) for z in range(9)])
+    one_each = [f"img_{word}{z:03d}_z{z:03d}.tif" for z in range(9)]
+    assert guess_pattern(one_each) == f"img_{word}{{any}}_z{{z_index}}.tif"
+
+
+@pytest.mark.parametrize("copy", ["{} (1)", "{} - Copy", "{} - Copy (2)", "{} copy 2", "{} - Kopie", "Kopie von {}"])
+@pytest.mark.parametrize("copies", [1, 9])
+def test_copies_beside_their_originals_are_refused(copy: str, copies: int) -> None:
+    """However many: copies of all planes would be as good a series."""
+    names = [f"A_z{z:02d}" for z in range(9)]
+    with pytest.raises(UserError, match=rf"a copy of A_z00\.tif \({copies} such"):
+        guess_pattern([f"{name}.tif" for name in [*names, *(copy.format(name) for name in names[:copies])]])
+
+
+@given(order=st.permutations(["NFC", "NFD"] * 5))
+def test_accents_in_either_form(order: list[Literal["NFC", "NFD"]]) -> None:
+    names = [unicodedata.normalize(form, f"Präparat_z{z:02d}.tif") for z, form in enumerate(order)]
+    pattern = guess_pattern(names)
+    assert pattern == "Präparat_z{z_index}.tif"
+    for written in (pattern, unicodedata.normalize("NFD", pattern)):
+        assert all(NamePattern(written, STEP_UM, "row").match(name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        ([f"A_z{i:02d}_{(5 - i) / 2:+.1f}um.tif" for i in range(11)], "A_z{any}_{z}um.tif"),
+        ([f"A_z{i:02d}_exp{20 + i % 2}ms.tif" for i in range(11)], "A_z{z_index}_exp{any}ms.tif"),
+        ([f"A_z{i:02d}.{ending}" for ending in ("png", "tif") for i in range(11)], "A_z{z_index}.tif"),
+        ([f"slide_{i - 5:+d}.tif" for i in range(11)], "slide_{z_index}.tif"),
+    ],
+)
+def test_positions_beside_numbers(names: list[str], pattern: str) -> None:
+    assert guess_pattern(names) == pattern
 
 
 @pytest.mark.parametrize(("name", "channels"), CHANNELS)
@@ -96,6 +178,9 @@ def test_series_that_differ_in_a_word_are_not_left_out(words: set[str], planes: 
             [f"A_z{z:02d}.tif" for z in range(6)] + ["A_z3.tif"],
             r"A_z3\.tif: got a second name of the position that A_z03",
         ),
+        ([f"A_z{z / 2000:.4f}mm.tif" for z in range(6)], "a position in mm"),
+        ([f"A_z{z / 2:.1e}um.tif" for z in range(6)], "a position with a power of ten"),
+        ([f"A_z1,{z:03d}.0um.tif" for z in range(6)], "a position with '.' in it"),
     ],
 )
 def test_names_that_mean_something_else(names: list[str], says: str) -> None:

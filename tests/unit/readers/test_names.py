@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ def test_any_characters_around_placeholders_stand_for_themselves(
     before: str, between: str, after: str, field: str, nm: int
 ) -> None:
     assume(not between.endswith(("-", "+")))  # a sign before a number belongs to it
+    field = unicodedata.normalize("NFC", field)  # as which a name is read, however its accents are written
     said = NamePattern(f"{before}{{field}}{between}{{z_nm}}{after}", None, "sheet").match(
         f"{before}{field}{between}{nm}{after}"
     )

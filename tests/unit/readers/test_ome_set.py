@@ -14,7 +14,7 @@ from tsva.errors import UserError
 from tsva.readers import ome
 from tsva.readers.fields import find_fields
 from tsva.readers.formats import stored_images
-from tsva.readers.ome_set import files_of_set
+from tsva.readers.tiff_stacks import files_of_set
 from tsva.settings.sheet import SlideRow, parse_sheet
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 from scipy.ndimage import gaussian_filter
 from settings_file import settings_option
 
@@ -119,23 +122,31 @@ class _Tables(HTMLParser):
 
 
 @pytest.fixture(scope="session")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Report]:
-    """Make a miniature and its report; equal miniatures are made once."""
+def report(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[..., Report]:
+    """Make a miniature and its report; equal miniatures are made once, for all processes of the test run."""
+    place = tmp_path_factory.getbasetemp()
+    place = (place.parent if hasattr(request.config, "workerinput") else place) / "reports"
     made: dict[str, Report] = {}
 
     def make(sheet: str = "", **facts: Any) -> Report:
-        world, key = World(**facts), f"{facts} {sheet}"
+        world, key = World(**facts), hashlib.sha256(f"{World(**facts)} {sheet}".encode()).hexdigest()[:16]
         if key not in made:
-            results = tmp_path_factory.mktemp("report") / "results"
-            write_results(results, world)
-            (results / "slides.tsv").write_text(sheet)
-            made[key] = run(results, world, *(["--sheet", str(results / "slides.tsv")] if sheet else []))
+            results = place / key / "results"
+            results.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(place / f"{key}.lock"):
+                if not (place / f"{key}.done").exists():
+                    shutil.rmtree(results, ignore_errors=True)
+                    write_results(results, world)
+                    (results / "slides.tsv").write_text(sheet)
+                    run(results, world, *(["--sheet", str(results / "slides.tsv")] if sheet else []))
+                    (place / f"{key}.done").touch()
+            made[key] = read(results)
         return made[key]
 
     return make
 
 
-def run(results: Path, world: World, *more: str) -> Report:
+def run(results: Path, world: World, *more: str) -> None:
     """Call both commands on a results folder."""
     arguments = settings_option(
         report={"examples": 3},
@@ -150,6 +161,10 @@ def run(results: Path, world: World, *more: str) -> Report:
     CliRunner().invoke(evaluate, [*arguments, *more, "--out", evaluation], catch_exceptions=False)
     pages = ["--evaluation", evaluation, "--out", str(results / "report")]
     CliRunner().invoke(render, pages, catch_exceptions=False)
+
+
+def read(results: Path) -> Report:
+    """What the commands wrote."""
     page, inputs = ((results / "report" / f"{name}.html").read_text(encoding="utf-8") for name in ("index", "inputs"))
     summary = json.loads((results / "report" / "summary.json").read_text(encoding="utf-8"), parse_constant=_refuse)
     return Report(page, inputs, summary, results)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tsva.restoration import blend
 from tsva.restoration.blend import ErrorHead, blended, calibration, harm, likelihood, weight
-from tsva.restoration.fusion.correction import most_trust
+from tsva.restoration.fusion.correction import MOST_WEIGHT, by_size
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import restore
 from tsva.settings.methods import NetworkName
@@ -117,11 +117,21 @@ def test_the_papers_networks_do_not_blend() -> None:
     assert not any(name.startswith("error") for name in network.state_dict())
 
 
-def test_near_focus_a_restored_image_has_at_most_half_of_the_weight() -> None:
-    offsets = torch.tensor([-3.0, -1.5, -1.25, 0.0, 1.0, 1.25, 1.5])
-    expected = torch.tensor([1.0, 1.0, 0.75, 0.5, 0.5, 0.75, 1.0])
-    torch.testing.assert_close(most_trust(offsets, 0.5).flatten(), expected)
-    assert most_trust(offsets.reshape(1, 1, 1, 7), 0.5).shape == (1, 1, 1, 7)
+def test_the_shot_keeps_its_share_of_a_result_by_the_size_of_the_offset() -> None:
+    weights = torch.tensor(MOST_WEIGHT)
+    at_sizes = by_size(torch.tensor([-0.0, 0.25, -0.5, 1.0, 2.0, 9.0]), 0.5, weights).flatten()
+    torch.testing.assert_close(at_sizes, torch.cat([weights, weights[-1:]]))
+    between = by_size(torch.tensor([0.125]).reshape(1, 1, 1, 1), 0.5, weights)
+    torch.testing.assert_close(between.flatten(), weights[:2].mean()[None])
+    assert by_size(torch.zeros(2, 1, 5, 7), 0.5, weights).shape == (2, 1, 5, 7)
+
+
+def test_factors_are_the_groups_own_ratios_where_there_are_many_pairs_and_the_common_one_where_there_are_none() -> None:
+    true = torch.cat([torch.full((300,), 4.0), torch.full((300,), 1.0)])
+    shares = torch.nn.functional.one_hot(torch.arange(600) // 300, 3).float()
+    found = blend.factors(true, torch.ones(600), shares)
+    torch.testing.assert_close(found, torch.tensor([2.0, 1.0, 2.5**0.5]), rtol=0.01, atol=0)
+    assert blend.factors(torch.ones(1), torch.full((1,), 1e-4), torch.ones(1, 1)) == blend.MOST_FACTOR
 
 
 def test_harm_is_what_is_lost_against_the_better_shot_and_gains_count_for_nothing() -> None:

@@ -16,7 +16,13 @@ from tsva.optics import camera
 from tsva.readers.stack_file import read_stack
 from tsva.storage.tables import read_table
 
-SETTINGS = {"field_px": [64, 64], "fields": {"dataset1": 2}, "z_first_um": -4.0, "z_last_um": 4.0, "draws": 1}
+SETTINGS = {
+    "field_px": [64, 64],
+    "fields": {"dataset1": 2, "train": 2},
+    "z_first_um": -4.0,
+    "z_last_um": 4.0,
+    "draws": 1,
+}
 OPTICS = {"bandwidth_um": 0}
 
 
@@ -28,8 +34,9 @@ def _run(out: Path, row: dict, settings: dict = SETTINGS) -> Result:
     )
 
 
-def test_writes_stacks_and_truth(tmp_path: Path) -> None:
-    result = _run(tmp_path / "S1", {"source": "simulated", "tissue": "stromal"})
+@pytest.mark.parametrize("role", ["train", "dataset1"])
+def test_writes_stacks_and_truth(tmp_path: Path, role: str) -> None:
+    result = _run(tmp_path / "S1", {"source": "simulated", "tissue": "stromal", "role": role})
     assert result.exception is None
     table = read_table(tmp_path / "S1/fields.tsv")
     assert table["field"].tolist() == ["f001", "f002"]
@@ -48,6 +55,10 @@ def test_writes_stacks_and_truth(tmp_path: Path) -> None:
         clean = read_stack(tmp_path / "S1" / row["clean_file"])
         assert set(clean.z_um) <= set(stack.z_um)
         assert np.load(tmp_path / "S1" / row["continuous_file"]).shape == (1, 2, 64, 64, 3)
+        without_noise = row["continuous_clean_file"]
+        assert (without_noise != "") == (role != "train")
+        if without_noise:
+            assert np.load(tmp_path / "S1" / without_noise).shape == (1, 2, 64, 64, 3)
         assert abs(float(row["continuous_z_um"]) - row["focus_z_um"]) <= 3
         surface = np.load(tmp_path / "S1" / row["surface_file"])
         assert surface.dtype == np.float32 and surface.mean() == pytest.approx(row["focus_z_um"], abs=1e-6)

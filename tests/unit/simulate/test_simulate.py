@@ -117,6 +117,13 @@ def test_clean_planes_are_the_stacks_own_without_noise() -> None:
     assert np.square(captured - clean).mean() == pytest.approx(expected, rel=5 * np.sqrt(2 / clean.size) + 0.01)
 
 
+def test_drawn_shots_without_noise_are_the_same_shots() -> None:
+    field = _simulate()[0]
+    captured, clean = field.continuous / 255, field.continuous_clean / 255
+    expected = (noise_sd(clean, MicroscopeSettings()) ** 2).mean() + 1 / 12 / 255**2
+    assert np.square(captured - clean).mean() == pytest.approx(expected, rel=5 * np.sqrt(2 / clean.size) + 0.01)
+
+
 def test_shots_lie_where_they_say() -> None:
     """On a still stage a shot at a plane's own position is that plane but for noise."""
     microscope = MicroscopeSettings(z_error_sd_um=0, full_well_e=10_000_000, read_noise_e=0)

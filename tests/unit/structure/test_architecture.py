@@ -64,8 +64,8 @@ def test_a_structure_that_breaks_a_rule_is_refused(
 
 
 def test_too_many_rooms_are_refused(architecture: ModuleType) -> None:
-    layers = [[f"room{number}"] for number in range(14)]
-    with pytest.raises(architecture.StructureError, match="14 rooms"):
+    layers = [[f"room{number}"] for number in range(architecture.MOST_ROOMS + 1)]
+    with pytest.raises(architecture.StructureError, match=f"{architecture.MOST_ROOMS + 1} rooms"):
         architecture.picture(layers, set(), {name: "A room." for (name,) in layers})
 
 

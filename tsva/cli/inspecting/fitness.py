@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness, gains, matched
-from tsva.acquisition.focus import breathing, focus_field
+from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness, check_places, gains, matched
+from tsva.acquisition.focus import breathing, drift, focus_field
 from tsva.acquisition.ingest import assemble, check_positions, check_step, cropped
 from tsva.acquisition.pairs import plan
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.readers.scale import check_enlarging, reduction_note
+from tsva.readers.pixel_size import check_enlarging, reduction_note
 from tsva.readers.source import FieldSource
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.root import Settings
@@ -59,6 +60,10 @@ class Judged:
     scale : tuple of float
         Magnification of each plane over that of the in-focus plane; NaN where it could not be told, empty where no
         plane is in focus.
+    digest : str
+        Of its pixels.
+    is_copy : bool
+        Whether another field has the same pixels.
     """
 
     name: str
@@ -75,6 +80,8 @@ class Judged:
     brightness: tuple[PlaneBrightness, ...] = ()
     notes: tuple[str, ...] = ()
     scale: tuple[float, ...] = ()
+    digest: str = ""
+    is_copy: bool = False
 
 
 def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
@@ -110,6 +117,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
             source.where,
             common_pixel_um=source.pixel_um if mosaic else settings.optics.pixel_um,
         )
+        check_places(watch.planes, source.where)
     except UserError as error:
         return Judged(
             source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {}, source
@@ -132,7 +140,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     verdict = str(focused["verdict"])
     if verdict != "ok":
         problems.append(f"{verdict}: {focused['reason']}")
-    breathes = breathing(focused, settings.focus.max_edge_shift_px) if verdict == "ok" else ""
+    moved = [look(focused, settings.focus.max_edge_shift_px) for look in (drift, breathing) if verdict == "ok"]
     used, left_out = _pairs(source.name, row, stack, focused, patches, settings.protocol)
     whole = [reason for reason, whole_field in left_out if whole_field and verdict == "ok"]
     # patches' own numbers differ; what kind of reason it is counts
@@ -155,9 +163,25 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         dict(reasons),
         source,
         tuple(watch.planes),
-        tuple(note for note in (reduced, warning, breathes) if note),
+        tuple(note for note in (reduced, warning, *moved) if note),
         tuple(planes["scale"]) if verdict == "ok" else (),
+        watch.digest,
     )
+
+
+def judge_all(sources: Sequence[FieldSource], row: SlideRow, settings: Settings) -> list[Judged]:
+    """Judge fields of one slide; one that has the pixels of another is refused, as the ingest stage does."""
+    judged: list[Judged] = []
+    for source in sources:
+        field = judge(source, row, settings)
+        same = next((other.name for other in judged if other.digest == field.digest != ""), None)
+        is_even = all(plane.darkest == plane.brightest for plane in field.brightness)  # as overexposed glass is
+        if same is not None and not is_even:
+            field = replace(
+                field, problems=(*field.problems, f"the same pixels as field {same}"), refused=True, is_copy=True
+            )
+        judged.append(field)
+    return judged
 
 
 def told(error: UserError) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tsva.cli.inspecting.fitness import Judged, judge, told
+from tsva.cli.inspecting.fitness import Judged, judge_all, told
 from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
 from tsva.pipeline.contents import Contents
@@ -16,7 +16,7 @@ from tsva.pipeline.leaks import check_leaks
 from tsva.pipeline.plan import sheet_text
 from tsva.readers.fields import find_fields
 from tsva.readers.listing import files_at, matching
-from tsva.readers.told import facts_of, files_of
+from tsva.readers.source import facts_of, files_of
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
 
@@ -80,7 +80,7 @@ def _slide(row: SlideRow, folder: Path, settings: Settings, most: int) -> dict[s
         sources = find_fields(row, folder, settings.ingest.max_field_px)
     except UserError as error:
         return {"slide": row.slide, "fields": 0, "light": RED, "reasons": [f"{error.where}: {told(error)}"]}
-    judged = [judge(source, row, settings) for source in sources[:most]]
+    judged = judge_all(sources[:most], row, settings)
     refused = [f"{field.name}: {problem}" for field in judged if field.refused for problem in field.problems]
     usable = [field for field in judged if not field.problems]
     others = [f"{field.name}: {field.problems[0]}" for field in judged if field.problems and not field.refused]

@@ -10,8 +10,8 @@ from pathlib import Path
 from tsva.cli.inspecting.facts import Facts
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
-from tsva.readers.ome_set import files_of_set
 from tsva.readers.source import FieldSource
+from tsva.readers.tiff_stacks import files_of_set
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
 
@@ -32,6 +32,13 @@ def cells_for(
 
     Nobody knows the patient and the tissue: both are called as the slide.
     """
+    if odd := re.search(r"[\x00-\x1f\x7f]", facts.pattern + str(path)):
+        raise UserError(
+            str(path),
+            got=f"a name with the character {odd[0]!r} in it",
+            wanted="names without tabs and line breaks, which end a cell of the sheet",
+            do="Rename the files.",
+        )
     slide = re.sub(r"[^A-Za-z0-9_.-]+", "_", path.name.split(".")[0] if path.is_file() else path.resolve().name)
     slide = slide.lstrip("_.-")[:64] or "slide"
     return {

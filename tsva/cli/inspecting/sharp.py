@@ -11,7 +11,7 @@ import numpy as np
 from tsva.acquisition.resample import SAME_PIXEL
 from tsva.cli.inspecting.fitness import told
 from tsva.errors import UserError
-from tsva.readers.scale import reduction_note
+from tsva.readers.pixel_size import reduction_note
 from tsva.readers.sharp import flat_image, read_sharp_fields
 from tsva.settings.root import Settings
 

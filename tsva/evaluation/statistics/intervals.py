@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Cells:
         several = slides > 1
         degrees = np.where(several, slides - 1, 1)
         error = np.sqrt(np.where(several, degrees / np.maximum(slides, 1) * squares, np.nan))
-        reach = student_t.ppf(0.5 + confidence / 2, degrees) * error
+        reach = stdtrit(degrees, 0.5 + confidence / 2) * error
         estimates = np.append(self.means(), self.average(weights))
         return estimates - reach, estimates + reach
 

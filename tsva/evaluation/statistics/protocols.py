@@ -101,14 +101,49 @@ def summaries(
         A row an offset that occurs, then the protocol's average (`focal_offset_um` NaN): `protocol`, `focal_offset_um`,
         `patches`, `slides`, `valued` (rows with a value), `rows`, `mean`, `sd`, `low`, `high`, and `others`.
     """
+    wanted = [protocol for protocol in protocols(pairs) if only is None or protocol.name in only]
+    arrays = {kind: _Arrays.of(table, kind, [value, *others]) for kind in {protocol.rows for protocol in wanted}}
     parts = []
-    for protocol in protocols(pairs):
-        if only is not None and protocol.name not in only:
-            continue
-        rows = _within(table[table["protocol"] == protocol.rows], protocol, pairs)
-        if len(rows):
-            parts.append(_summary(rows, protocol, value, others, pairs, report))
+    for protocol in wanted:
+        rows, bins = _within(arrays[protocol.rows], protocol, pairs)
+        if len(bins):
+            parts.append(_summary(rows, bins, protocol, value, others, pairs, report))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """Rows of a table as arrays: a page has hundreds of summaries, each of which would pick them from the table anew.
+
+    Attributes
+    ----------
+    slide, patch : (N,) int arrays
+        Which of the different ones a row is of.
+    focal_offset_um : (N,) float array
+    values : dict of str to (N,) float array
+        By column.
+    """
+
+    slide: np.ndarray
+    patch: np.ndarray
+    focal_offset_um: np.ndarray
+    values: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, kind: str, columns: Sequence[str]) -> _Arrays:
+        """Rows whose `protocol` is `kind`."""
+        chosen = (table["protocol"] == kind).to_numpy(bool)
+        return cls(
+            np.unique(table["slide"].to_numpy(str)[chosen], return_inverse=True)[1],
+            np.unique(table["patch"].to_numpy()[chosen], return_inverse=True)[1],
+            table["focal_offset_um"].to_numpy(float)[chosen],
+            {name: table[name].to_numpy(float, na_value=np.nan)[chosen] for name in columns},
+        )
+
+    def part(self, chosen: np.ndarray) -> _Arrays:
+        """Some of the rows."""
+        values = {name: column[chosen] for name, column in self.values.items()}
+        return _Arrays(self.slide[chosen], self.patch[chosen], self.focal_offset_um[chosen], values)
 
 
 def folded(
@@ -144,50 +179,50 @@ def as_folded(found: pd.DataFrame, name: str = "folded") -> pd.DataFrame:
     return found if found.empty else found[found["focal_offset_um"].notna()].assign(protocol=name)
 
 
-def _within(rows: pd.DataFrame, protocol: Protocol, pairs: PairsSettings) -> pd.DataFrame:
-    """The protocol's rows with their `bin`; draws beyond the last bin have -1 and count in the average alone."""
-    steps = {round(n / pairs.z_step_um): number for number, n in enumerate(protocol.offsets_um)}
-    number = np.rint(rows["focal_offset_um"].to_numpy(float) / pairs.z_step_um).astype(int)
-    rows = rows.assign(bin=[steps.get(step, -1) for step in number.tolist()])
-    return rows if protocol.rows == "continuous" else rows[rows["bin"] >= 0]
+def _within(rows: _Arrays, protocol: Protocol, pairs: PairsSettings) -> tuple[_Arrays, np.ndarray]:
+    """The protocol's rows and their bins; draws beyond the last bin have -1 and count in the average alone."""
+    steps = np.array([round(n / pairs.z_step_um) for n in protocol.offsets_um])
+    order = np.argsort(steps)
+    number = np.rint(rows.focal_offset_um / pairs.z_step_um).astype(int)
+    place = np.minimum(np.searchsorted(steps, number, sorter=order), len(steps) - 1)
+    bins = np.where(steps[order[place]] == number, order[place], -1)
+    return (rows, bins) if protocol.rows == "continuous" else (rows.part(bins >= 0), bins[bins >= 0])
 
 
 def _summary(
-    rows: pd.DataFrame,
+    rows: _Arrays,
+    bins: np.ndarray,
     protocol: Protocol,
     value: str,
     others: Sequence[str],
     pairs: PairsSettings,
     report: ReportSettings,
 ) -> pd.DataFrame:
-    names, slide = np.unique(rows["slide"].to_numpy(str), return_inverse=True)
-    offsets = np.array(protocol.offsets_um)
-    by_bin, weights = rows["bin"].to_numpy(), bin_weights(offsets, pairs.offset_sd_um, pairs.z_step_um)
+    offsets, slide, by_bin = np.array(protocol.offsets_um), rows.slide, bins
+    weights, repeats = bin_weights(offsets, pairs.offset_sd_um, pairs.z_step_um), 1
     if protocol.rows == "continuous":
         # one more bin, which holds every draw once more and alone makes the average
-        slide, by_bin = np.tile(slide, 2), np.concatenate([by_bin, np.full(len(rows), len(offsets))])
+        slide, by_bin, repeats = np.tile(slide, 2), np.concatenate([bins, np.full(len(bins), len(offsets))]), 2
         weights = np.append(np.zeros(len(offsets)), 1.0)
-    inside, shape = by_bin >= 0, (len(names), len(weights))
-    repeats = len(by_bin) // len(rows)
+    inside, shape = by_bin >= 0, (int(slide.max()) + 1, len(weights))
+    has_value = ~np.isnan(rows.values[value])
 
-    def gathered(column: pd.Series) -> Cells:
-        values = np.tile(column.to_numpy(float, na_value=np.nan), repeats)
-        return Cells.of(slide[inside], by_bin[inside], values[inside], shape)
+    def gathered(values: np.ndarray) -> Cells:
+        return Cells.of(slide[inside], by_bin[inside], np.tile(values, repeats)[inside], shape)
 
-    cells = gathered(rows[value])
+    cells, count = gathered(rows.values[value]), len(offsets)
     low, high = cells.intervals(weights, report.confidence)
-    bins = len(offsets)
     columns = {
         "mean": (cells.means(), cells.average(weights)),
         "sd": (cells.spreads(), cells.spread(weights)),
-        **{name: _both(gathered(rows[name].where(rows[value].notna())), weights) for name in others},
-        "valued": (cells.counts.sum(axis=0).astype(int), int(rows[value].notna().sum())),
-        "rows": (np.bincount(by_bin[inside], minlength=shape[1]), len(rows)),
-        "patches": _distinct(rows["patch"].to_numpy(), rows["bin"].to_numpy(), bins),
-        "slides": _distinct(rows["slide"].to_numpy(str), rows["bin"].to_numpy(), bins),
+        **{name: _both(gathered(np.where(has_value, rows.values[name], np.nan)), weights) for name in others},
+        "valued": (cells.counts.sum(axis=0).astype(int), int(has_value.sum())),
+        "rows": (np.bincount(by_bin[inside], minlength=shape[1]), len(bins)),
+        "patches": _distinct(rows.patch, bins, count),
+        "slides": _distinct(rows.slide, bins, count),
     }
-    out = {name: np.append(part[:bins], last) for name, (part, last) in columns.items()}
-    out |= {"low": np.append(low[:bins], low[-1]), "high": np.append(high[:bins], high[-1])}
+    out = {name: np.append(part[:count], last) for name, (part, last) in columns.items()}
+    out |= {"low": np.append(low[:count], low[-1]), "high": np.append(high[:count], high[-1])}
     occurs = out["rows"] > 0
     of_bins = {"protocol": protocol.name, "focal_offset_um": np.append(offsets, np.nan)[occurs]}
     return pd.DataFrame(of_bins | {name: part[occurs] for name, part in out.items()})
@@ -197,9 +232,8 @@ def _both(cells: Cells, weights: np.ndarray) -> tuple[np.ndarray, float]:
     return cells.means(), cells.average(weights)
 
 
-def _distinct(values: np.ndarray, by_bin: np.ndarray, bins: int) -> tuple[np.ndarray, int]:
+def _distinct(number: np.ndarray, by_bin: np.ndarray, bins: int) -> tuple[np.ndarray, int]:
     """How many different patches or slides each bin has, and all rows."""
-    names, number = np.unique(values, return_inverse=True)
-    present = np.zeros((len(names), bins + 1), dtype=bool)
+    present = np.zeros((int(number.max()) + 1, bins + 1), dtype=bool)
     present[number, by_bin] = True  # -1, beyond the last bin, is a column of its own
-    return present[:, :bins].sum(axis=0), len(names)
+    return present[:, :bins].sum(axis=0), int(present.any(axis=1).sum())

@@ -42,6 +42,17 @@ def sharper_shot_matched(pair: Pair, known: Known) -> Restored:  # noqa: ARG001
     return Restored(np.clip(image * gain.astype(np.float32), 0, 1))
 
 
+def noise_free_shot(pair: Pair, known: Known) -> Restored:  # noqa: ARG001
+    """Y1 without its noise: a perfect denoiser that refocuses nothing; an oracle.
+
+    Which shot is Y1 is chosen from the shots as captured, as for all methods.
+    """
+    if pair.noise_free is None:
+        raise ValueError("this pair's shots without noise aren't known: only simulated slides have them")
+    low, high = pair.noise_free
+    return Restored(floats(high if high_is_y1(pair) else low))
+
+
 def mean(pair: Pair, known: Known) -> Restored:  # noqa: ARG001
     """Mean of both shots: less noise, more blur."""
     return Restored((floats(pair.low) + floats(pair.high)) / 2)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.fft
 
 from tsva.acquisition.pair import Pair
-from tsva.restoration.baselines.plane import Signal, noise_variance, of_channels, radius_per_um
+from tsva.restoration.baselines.plane import Signal, noise_variance, of_channels, power_of, radius_per_um
 from tsva.restoration.layered_section import LEAST_FOCUS, Powers, powers
 from tsva.restoration.sharper import floats
 from tsva.settings.baselines import BaselineSettings
@@ -129,41 +129,53 @@ def _log_likelihood(rings: Rings, signal: Signal, section: Powers) -> np.ndarray
     weight = counts * (model > 2 * noise[:, None])
     scale = (weight * signals / np.maximum(model, 1e-12)).sum(-1) / np.maximum(weight.sum(-1), 1)
     specimen = np.maximum(scale, 1e-3)[..., None] * specimen  # (n, C, ring)
-    total = np.full(specimen.shape, -np.inf)
+    # determinant and trace's numerator are polynomials of the level: one, two and both are level s H + N
+    lows, highs, commons = specimen * lows, specimen * highs, specimen * commons
+    noise, most = noise[:, None], np.full(specimen.shape, -np.inf)
+    squared, linear = lows * highs - commons**2, noise * (lows + highs)
+    risen = highs * measured[0] + lows * measured[1] - 2 * commons * measured[2]
+    still, share = noise * (measured[0] + measured[1]), counts / DEPENDENT
     for level in LEVELS:
-        s = level * specimen
-        one, two, both = s * lows + noise[:, None], s * highs + noise[:, None], s * commons
-        determinant = np.maximum(one * two - both**2, 1e-30)
-        trace = (two * measured[0] + one * measured[1] - 2 * both * measured[2]) / determinant
-        here = -counts / DEPENDENT * (np.log(determinant) + trace) - np.log(level) ** 2 / (2 * LEVEL_SD**2)
-        np.maximum(total, here, out=total)
-    return np.asarray(total.sum(axis=(1, 2)))
+        determinant = np.maximum((level * squared + linear) * level + noise**2, 1e-30)
+        cost = (level * risen + still) / determinant
+        cost += np.log(determinant)
+        cost *= -share
+        np.maximum(most, cost - np.log(level) ** 2 / (2 * LEVEL_SD**2), out=most)
+    return np.asarray(most.sum(axis=(1, 2)))
 
 
 def _rings(pair: Pair) -> Rings:
     """Measured powers (3, C, ring), noise (C,), frequencies counted (ring,), and the rings' frequency (ring,)."""
     height, width, _ = pair.low.shape
-    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
-    energy = float(np.sum(window**2))
+    window, energy = _window(height, width)
     spectra = []
     for shot in (pair.low, pair.high):
-        image = floats(shot)
-        image = (image - image.mean(axis=(0, 1))) * window[..., None]
-        spectra.append(scipy.fft.rfft2(np.ascontiguousarray(image.transpose(2, 0, 1))))
+        image = np.ascontiguousarray(floats(shot).transpose(2, 0, 1))
+        image -= image.mean(axis=(1, 2), keepdims=True)
+        image *= window
+        spectra.append(scipy.fft.rfft2(image))
     radius = radius_per_um((height, width), pair.optics.pixel_um)
     noise = np.mean([noise_variance(spectrum, radius, energy) for spectrum in spectra], axis=0)
     ring, frequency = _ring_of(height, width, pair.optics.pixel_um)
-    inside = ring >= 0
-    low, high = (spectrum[:, inside] for spectrum in spectra)
-    counts = np.bincount(ring[inside], minlength=len(frequency)).astype(float)
-    each = [np.abs(low) ** 2, np.abs(high) ** 2, (low * np.conj(high)).real]
+    inside = np.flatnonzero(ring >= 0)
+    ring = ring.ravel()[inside]
+    low, high = (spectrum.reshape(len(spectrum), -1)[:, inside] for spectrum in spectra)
+    counts = np.bincount(ring, minlength=len(frequency)).astype(float)
+    each = [power_of(low), power_of(high), low.real * high.real + low.imag * high.imag]
     measured = np.stack(
         [
-            [np.bincount(ring[inside], colour, len(frequency)) / np.maximum(counts, 1) / energy for colour in power]
+            [np.bincount(ring, colour, len(frequency)) / np.maximum(counts, 1) / energy for colour in power]
             for power in each
         ]
     )
     return measured, noise, counts, frequency
+
+
+@lru_cache(maxsize=16)
+def _window(height: int, width: int) -> tuple[np.ndarray, float]:
+    """(Y, X) float32, and the sum of its squares."""
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
+    return window, float(np.sum(window**2))
 
 
 @lru_cache(maxsize=16)

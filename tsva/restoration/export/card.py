@@ -14,6 +14,7 @@ WHAT = {
     "unet_residual": "U-Net on the sharper shot alone, output added to it",
     "fusion": "Wiener restoration at an offset of its own finding, mended by a small residual network",
     "fusion_one_shot": "the same on the sharper shot alone",
+    "denoiser": "the sharper shot less its noise; it refocuses nothing",
     "burst": "Burst U-Net: both shots as an unordered set",
 }
 

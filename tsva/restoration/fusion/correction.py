@@ -15,18 +15,19 @@ from tsva.restoration.networks.parts import reflected_to_multiple, zero_started
 
 CELL = 2
 """The network works on cells of 2×2 pixels."""
-TENTS_UM = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5)
-CONDITIONS = len(TENTS_UM) + 1
+TENTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0)
+"""Sizes of the offset, as multiples of δ: at 1 a shot may be in focus, and nearby the best answer changes fast."""
+CONDITIONS = len(TENTS) + 1
 MEASURES, HIDDEN = 6, 16
 """What the gate looks at, and its hidden channels."""
 FIRST_LOGIT = 1.5
 """The gate's share before training: 82 %."""
 LEAST_MEASURE = 1e-8
-HEDGE = 0.5
-"""Weight of the restored image near focus; 0.4 to 0.6 and other ends of `DOUBT` were tried on development
-laboratories."""
-DOUBT = (2.0, 3.0)
-"""Sizes of the offset, as multiples of δ, up to which that holds and from which on the image has all of the weight."""
+SIZES = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""Sizes of the offset, as multiples of δ, between which the next ones and the expected errors' factors are linear."""
+MOST_WEIGHT = (0.9, 0.8, 0.65, 0.65, 0.65)
+"""Largest weight of the restored image there: most about the focus, where both shots are blurred alike and no shot is
+right; chosen on development laboratories."""
 
 
 class Block(nn.Module):
@@ -83,56 +84,55 @@ class Gate(nn.Module):
         return fine(torch.sigmoid(found), height, width)
 
 
-def most_trust(focal_offset_um: Tensor, delta_um: float) -> Tensor:
-    """Largest weight of a restored image, (B, 1, 1, 1) or (B, 1, Y, X), whose offset is estimated.
-
-    About the offset of a shot, ±δ, that shot is in focus or not within the estimate's error. Half of the weight loses
-    little where it is not and saves most of the harm where it is.
+def by_size(focal_offset_um: Tensor, delta_um: float, values: Tensor) -> Tensor:
+    """Values that are given at `SIZES`, (len(SIZES),), at offsets: (B, 1, 1, 1) or (B, 1, Y, X).
 
     Parameters
     ----------
     focal_offset_um : (B,) or (B, 1, Y, X) float tensor
     delta_um : float
         Half the distance between the shots.
+    values : (len(SIZES),) float tensor
     """
     size = focal_offset_um.abs() / delta_um
     size = size.reshape(-1, 1, 1, 1) if size.ndim == 1 else size
-    share = ((size - DOUBT[0]) / (DOUBT[1] - DOUBT[0])).clamp(0, 1)
-    return HEDGE + (1 - HEDGE) * share
+    return (_tents(size, SIZES) * values.reshape(1, -1, 1, 1)).sum(dim=1, keepdim=True)
 
 
-def _tents(value: Tensor, knots: Tensor) -> Tensor:
-    """(B, len(knots), Y, X): shares of `value`, (B, 1, Y, X), in the hat functions of the knots."""
-    value = value.clamp(max=float(np.nextafter(TENTS_UM[-1], 0)))
+def _tents(value: Tensor, at: tuple[float, ...]) -> Tensor:
+    """(B, len(at), Y, X): shares of `value`, (B, 1, Y, X), in the hat functions of the knots."""
+    value = value.clamp(max=float(np.nextafter(np.float32(at[-1]), np.float32(0))))
+    knots = torch.tensor(at, device=value.device)
     gaps = knots.diff()
-    rising = (value - torch.cat([knots[:1] - 1, knots[:-1]])[None, :, None, None]) / torch.cat([gaps[:1], gaps])[
+    rising = (value - torch.cat([knots[:1] - gaps[:1], knots[:-1]])[None, :, None, None]) / torch.cat([gaps[:1], gaps])[
         None, :, None, None
     ]
-    falling = (torch.cat([knots[1:], knots[-1:] + 1])[None, :, None, None] - value) / torch.cat([gaps, gaps[-1:]])[
-        None, :, None, None
-    ]
+    falling = (torch.cat([knots[1:], knots[-1:] + gaps[-1:]])[None, :, None, None] - value) / torch.cat(
+        [gaps, gaps[-1:]]
+    )[None, :, None, None]
     return torch.minimum(rising, falling).clamp(0, 1)
 
 
-def conditions(focal_offset_um: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+def conditions(focal_offset_um: Tensor, delta_um: float, noise: Tensor, level: Tensor) -> Tensor:
     """(B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL): size of the offset in tents, and the noise.
 
     Parameters
     ----------
     focal_offset_um : (B,) or (B, 1, Y, X) float tensor
+    delta_um : float
+        Half the distance between the shots.
     noise : (B, C) float tensor
         Variance of the shots' noise.
     level : (B, 1, 1, 1) float tensor
         Mean of the image.
     """
-    focal_offset_um = focal_offset_um.abs()
-    if focal_offset_um.ndim == 1:
-        focal_offset_um = focal_offset_um.reshape(-1, 1, 1, 1)
+    size = focal_offset_um.abs() / delta_um
+    if size.ndim == 1:
+        size = size.reshape(-1, 1, 1, 1)
     else:
-        focal_offset_um = functional.avg_pool2d(reflected_to_multiple(focal_offset_um, CELL), CELL)
-    knots = torch.tensor(TENTS_UM, device=focal_offset_um.device)
+        size = functional.avg_pool2d(reflected_to_multiple(size, CELL), CELL)
     relative = (noise.mean(1).reshape(-1, 1, 1, 1) / level.square()).log() / 2 + 5
-    return torch.cat([_tents(focal_offset_um, knots), relative.expand(-1, 1, *focal_offset_um.shape[-2:])], dim=1)
+    return torch.cat([_tents(size, TENTS), relative.expand(-1, 1, *size.shape[-2:])], dim=1)
 
 
 def per_pixel(grid: Tensor, like: Tensor) -> Tensor:

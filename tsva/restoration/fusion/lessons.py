@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from tsva.acquisition.offsets import bin_weights
-from tsva.acquisition.seeds import rng
 from tsva.restoration.fusion import bands
 from tsva.restoration.fusion.filters import REACH_UM
+from tsva.restoration.fusion.foreign import MOST_CHANGE, noise_power, tilt
 from tsva.restoration.fusion.microscopes import Microscopes
-from tsva.restoration.fusion.network import Estimate, Fusion
+from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.fusion.offset import negative_log_likelihood
 from tsva.restoration.pair_network import TrainingPatches
 from tsva.settings.train import TrainSettings
@@ -29,15 +27,6 @@ CONTRAST_SD = 0.4
 """Another stain: each colour's contrast (logarithm)."""
 SCATTER = 0.15
 """Scatter (logarithm) of a made-up spectrum's bands about the model's."""
-MOST_CHANGE = 1.4
-"""At most so much (logarithm) another microscope changes a power: beyond, noise would be taken for tissue."""
-PIVOT = 0.1
-"""Frequency, periods a pixel, at which another slope leaves the power as it is."""
-
-
-ERROR_SHARE = 0.8
-"""Share of an estimate's error that the restoration is given in training. Estimates of crops err more than those of
-whole patches, which have three times the windows; on other microscopes all err more."""
 
 
 def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
@@ -57,8 +46,7 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
     seed : int
     """
     random = torch.Generator().manual_seed(seed)
-    wiener, channels = network.wiener, network.channels
-    seen = Microscopes(wiener.optics, wiener.delta_um, channels, settings.fusion.microscopes, rng(seed, "microscopes"))
+    seen = network.microscopes
     spectra, focal_offset_um = _of_patches(network, patches)
     still = spectra[focal_offset_um == 0]
     share = torch.from_numpy(bin_weights(focal_offset_um, SPREAD * patches.pairs.offset_sd_um, patches.pairs.z_step_um))
@@ -85,19 +73,6 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
 
 
 @torch.no_grad()
-def mistaken(decision: Estimate, focal_offset_um: Tensor) -> Estimate:
-    """The decision about crops whose offsets are known, (B,), with part of the error that it makes.
-
-    Restoration has to live with the errors that estimates make of this very tissue, rare large ones among them; a
-    scatter drawn at random would teach neither where they occur nor what they do to an image.
-    """
-    true_um = focal_offset_um.to(decision.mean)
-    found = decision.focal_offset_um
-    found = found if found.ndim == 1 else found.mean(dim=(1, 2, 3))
-    return replace(decision, focal_offset_um=torch.lerp(true_um, found, ERROR_SHARE), sd_um=torch.zeros_like(found))
-
-
-@torch.no_grad()
 def _of_patches(network: Fusion, patches: TrainingPatches) -> tuple[Tensor, Tensor]:
     """Spectra, (N, C * 3 * BANDS), of every patch at every offset, and the offsets, (N,)."""
     found, focal_offset_um = [], []
@@ -113,11 +88,11 @@ def _of_patches(network: Fusion, patches: TrainingPatches) -> tuple[Tensor, Tens
 def _foreign(seen: Microscopes, spectra: Tensor, focal_offset_um: Tensor, random: torch.Generator) -> Tensor:
     """Spectra of captured pairs, (N, C * 3 * BANDS), as other microscopes would have them of other tissue."""
     one, two, common = spectra.reshape(len(spectra), -1, 3, bands.BANDS).unbind(2)
-    noise = _noise(one, two, common)
+    noise = noise_power(one, two, common)
     here, there = seen.nominal(focal_offset_um), seen.drawn(focal_offset_um, random)
-    tilt = _tilt(len(spectra), random)
+    finer = tilt(len(spectra), SLOPE_SD, random)
     changes = [
-        torch.exp((to / of).log().clamp(-MOST_CHANGE, MOST_CHANGE)) * tilt
+        torch.exp((to / of).log().clamp(-MOST_CHANGE, MOST_CHANGE)) * finer
         for of, to in ((here.low, there.low), (here.high, there.high))
     ]
     low, high = ((power - noise).clamp(min=0) * change for power, change in zip((one, two), changes, strict=True))
@@ -134,25 +109,17 @@ def _beyond(
     one, two, common = (
         still[torch.randint(len(still), (count,), generator=random)].reshape(count, -1, 3, bands.BANDS).unbind(2)
     )
-    noise, here, there = _noise(one, two, common), seen.nominal(torch.zeros(count)), seen.drawn(focal_offset_um, random)
+    noise, here, there = (
+        noise_power(one, two, common),
+        seen.nominal(torch.zeros(count)),
+        seen.drawn(focal_offset_um, random),
+    )
     signal = ((one + two) / 2 - noise).clamp(min=0) / ((here.low + here.high) / 2).clamp(min=0.02)
-    scatter = torch.exp(SCATTER * torch.randn(2, *signal.shape, generator=random)) * _tilt(count, random)
+    scatter = torch.exp(SCATTER * torch.randn(2, *signal.shape, generator=random)) * tilt(count, SLOPE_SD, random)
     low, high = signal * there.low * scatter[0], signal * there.high * scatter[1]
     return torch.stack([low + noise, high + noise, there.coherence * (low * high).sqrt()], dim=2).flatten(
         1
     ), focal_offset_um
-
-
-def _noise(one: Tensor, two: Tensor, common: Tensor) -> Tensor:
-    """(N, C, 1) power of the shots' noise: what they don't share in the highest band."""
-    least = torch.minimum(one, two)[..., -1:]
-    return torch.maximum(least - common[..., -1:].clamp(min=0), 0.3 * least)
-
-
-def _tilt(count: int, random: torch.Generator) -> Tensor:
-    """(N, 1, BANDS) factors of power of tissue that is finer or coarser."""
-    octaves = (torch.tensor(bands.FREQUENCIES) / PIVOT).log()
-    return torch.exp(SLOPE_SD * torch.randn(count, 1, 1, generator=random) * octaves)
 
 
 def _noisy(spectra: Tensor, noise_jitter: float, random: torch.Generator) -> Tensor:

@@ -20,6 +20,11 @@ SPHERICAL_SD_UM = 0.02
 """Of the primary spherical aberration (root mean square path difference): a cover glass some 20 µm off."""
 DEPTH_SD_UM = (0.4, 1.5)
 """Range of the spread in depth of a section's matter."""
+NA_SHARE = 0.05
+"""An objective's aperture is off by up to this share of the nominal one."""
+CONDENSER_SPREAD = 0.15
+"""And the condenser's ratio by up to this, within its bounds."""
+LEAST_CONDENSER = 0.05
 BAND_SAMPLES = 3
 Z_STEP_UM = 0.2
 LEAST_POWER = 1e-4
@@ -43,11 +48,28 @@ class Seen:
     coherence: Tensor
 
 
+@dataclass(frozen=True)
+class Mixture:
+    """For each of N pairs a microscope that lies between the nominal and another one.
+
+    Attributes
+    ----------
+    other : (N,) int tensor
+        Which one.
+    share : (N,) float tensor
+        How far towards it, 0 to 1.
+    """
+
+    other: Tensor
+    share: Tensor
+
+
 class Microscopes:
     """What layered sections look like through the nominal microscope and through others.
 
-    They are of either optical model, so that an offset of 1 µm may blur as 1.2 µm do under the other, with spherical
-    aberration of either sign and sections of any usual thickness. Their focus is where a captured plane is sharpest.
+    They are of either optical model, so that an offset of 1 µm may blur as 1.2 µm do under the other, with apertures of
+    objective and condenser about the nominal ones, spherical aberration of either sign and sections of any usual
+    thickness. Their focus is where a captured plane is sharpest.
 
     Parameters
     ----------
@@ -75,21 +97,34 @@ class Microscopes:
         optics: OpticsSettings, count: int, random: np.random.Generator
     ) -> list[tuple[OpticsSettings, float, float]]:
         """Optics, spherical aberration and spread in depth of each, the nominal one first."""
-        other = optics.model_copy(update={"model": "born_wolf" if optics.model == "debye" else "debye"})
-        return [(optics, 0.0, 1.0)] + [
-            (other if number % 2 else optics, SPHERICAL_SD_UM * random.standard_normal(), random.uniform(*DEPTH_SD_UM))
-            for number in range(1, count)
-        ]
+        models = (optics.model, "born_wolf" if optics.model == "debye" else "debye")
+        found = [(optics, 0.0, 1.0)]
+        for number in range(1, count):
+            na = min(optics.na * (1 + NA_SHARE * random.uniform(-1, 1)), 0.99 * optics.refractive_index)
+            ratio = optics.condenser_ratio
+            if ratio is not None:
+                ratio = float(np.clip(ratio + CONDENSER_SPREAD * random.uniform(-1, 1), LEAST_CONDENSER, 1))
+            other = optics.model_copy(update={"model": models[number % 2], "na": na, "condenser_ratio": ratio})
+            found.append((other, SPHERICAL_SD_UM * random.standard_normal(), random.uniform(*DEPTH_SD_UM)))
+        return found
 
     def nominal(self, focal_offset_um: Tensor) -> Seen:
         """At offsets, (N,)."""
         return self._at(torch.zeros(len(focal_offset_um), dtype=torch.long), focal_offset_um)
 
+    def mixture(self, count: int, random: torch.Generator | None = None) -> Mixture:
+        """Microscopes of so many pairs, drawn from a generator (torch's global one by default)."""
+        other = torch.randint(len(self.tables), (count,), generator=random)
+        return Mixture(other, torch.rand(count, generator=random))
+
     def drawn(self, focal_offset_um: Tensor, random: torch.Generator) -> Seen:
-        """Each through a microscope that lies somewhere between the nominal and another one."""
-        nominal = self.nominal(focal_offset_um)
-        other = self._at(torch.randint(len(self.tables), (len(focal_offset_um),), generator=random), focal_offset_um)
-        share = torch.rand(len(focal_offset_um), 1, 1, generator=random)
+        """Each of N pairs at its offset, (N,), through a microscope drawn for it."""
+        return self.through(self.mixture(len(focal_offset_um), random), focal_offset_um)
+
+    def through(self, mixture: Mixture, focal_offset_um: Tensor) -> Seen:
+        """Each of N pairs at its offset, (N,), through its own microscope."""
+        nominal, other = self.nominal(focal_offset_um), self._at(mixture.other, focal_offset_um)
+        share = mixture.share[:, None, None]
         return Seen(
             torch.lerp(nominal.low.log(), other.low.log(), share).exp(),
             torch.lerp(nominal.high.log(), other.high.log(), share).exp(),

@@ -6,23 +6,36 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsva.acquisition.seeds import rng
 from tsva.restoration import blend
 from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
-from tsva.restoration.fusion.correction import CELL, Block, Gate, conditions, most_trust, per_pixel
+from tsva.restoration.fusion.correction import (
+    CELL,
+    MOST_WEIGHT,
+    SIZES,
+    Block,
+    Gate,
+    by_size,
+    conditions,
+    per_pixel,
+)
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
+
+if TYPE_CHECKING:
+    from tsva.restoration.fusion.microscopes import Microscopes
 
 REGION_WINDOWS = 5
 """Offsets are estimated on regions of so many windows each way: 224 pixels."""
@@ -74,7 +87,7 @@ class Fusion(PairNetwork[Estimate]):
     4. A residual network on cells of 2×2 pixels, steered by offset and noise, corrects it. It starts at zero.
     5. A gate blends the result with the nearer shot where the offset says too little of which is better.
     6. Errors are expected of the result and of the nearer shot; where the result is expected to gain nothing, the shot
-       stays (`tsva.restoration.blend`). Near focus the result has at most half of the weight.
+       stays (`tsva.restoration.blend`). Some of it stays everywhere, least about the focus: estimated offsets err.
 
     Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
 
@@ -93,10 +106,13 @@ class Fusion(PairNetwork[Estimate]):
 
     runs_on_meta = False
     taught_um: Tensor
+    factors: Tensor
+    _microscopes: Microscopes | None
 
     def __init__(self, channels: int, width: int, depth: int, optics: OpticsSettings, delta_um: float) -> None:
         super().__init__()
         self.channels, self.delta_um = channels, delta_um
+        self.most_microscopes, self._microscopes = 1, None
         self.spectra = BandSpectra()
         self.offset = OffsetEstimator(channels)
         self.wiener = TwoShotWiener(optics, delta_um, channels)
@@ -107,6 +123,8 @@ class Fusion(PairNetwork[Estimate]):
         self.gate = Gate()
         self.error = ErrorHead(width, CELL)
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
+        # true over expected errors of results, on verification pairs, by the size of the offset
+        self.register_buffer("factors", torch.ones(len(SIZES)))
         self.multiple = blend.CELL_PX
         # errors and the gate are averaged over a neighbourhood, one after the other
         sees_px = RADIUS_PX + 1 + CELL * (depth + 1) + 2 * blend.REACH_PX
@@ -115,7 +133,19 @@ class Fusion(PairNetwork[Estimate]):
     @classmethod
     def fresh(cls, settings: TrainSettings, channels: int, optics: OpticsSettings, delta_um: float) -> Self:
         """Of width and depth that the settings' section ``fusion`` has."""
-        return cls(channels, settings.fusion.width, settings.fusion.depth, optics, delta_um)
+        network = cls(channels, settings.fusion.width, settings.fusion.depth, optics, delta_um)
+        network.most_microscopes = settings.fusion.microscopes
+        return network
+
+    @property
+    def microscopes(self) -> Microscopes:
+        """Other microscopes, which training shows its pairs through; they take seconds to compute, once."""
+        if self._microscopes is None:
+            from tsva.restoration.fusion.microscopes import Microscopes
+
+            optics, count = self.wiener.optics, self.most_microscopes
+            self._microscopes = Microscopes(optics, self.delta_um, self.channels, count, rng(0, "microscopes"))
+        return self._microscopes
 
     def decide(self, low: Tensor, high: Tensor) -> Estimate:
         """Offset, noise and levels of whole images, (B, C, Y, X) in [0, 1]."""
@@ -188,7 +218,14 @@ class Fusion(PairNetwork[Estimate]):
             Expected root mean square error of a pixel's colours.
         """
         restored, near, logarithms, level = self.unblended(low, high, decision)
-        most = most_trust(decision.focal_offset_um, self.delta_um)
+        image, sd = self._blended(restored, near, logarithms, level, decision.focal_offset_um)
+        return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors)
+
+    def _blended(
+        self, restored: Tensor, near: Tensor, logarithms: Tensor, level: Tensor, focal_offset_um: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Result and expected error, before `factors`, of `unblended`'s."""
+        most = by_size(focal_offset_um, self.delta_um, torch.tensor(MOST_WEIGHT, device=near.device))
         return blended(restored, near, *self.error.errors(logarithms, level), most)
 
     def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -214,7 +251,7 @@ class Fusion(PairNetwork[Estimate]):
         inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
         height, width = low.shape[-2:]
         inputs = functional.pixel_unshuffle(reflected_to_multiple(inputs, CELL), CELL)
-        steering = conditions(decision.focal_offset_um, decision.noise, level)
+        steering = conditions(decision.focal_offset_um, self.delta_um, decision.noise, level)
         x = self.head(inputs.contiguous(memory_format=torch.channels_last))
         for block in self.blocks:
             x = block(x, steering)
@@ -251,11 +288,16 @@ class Fusion(PairNetwork[Estimate]):
         image_loss: Callable[[Tensor, Tensor], Tensor],
         forward: Callable[..., Any],  # noqa: ARG002
     ) -> Tensor:
-        """The images' loss at offsets with part of the estimates' errors, and the likelihood of the expected errors."""
-        from tsva.restoration.fusion.lessons import mistaken
+        """The images' loss at estimated offsets, half of the pairs as other microscopes show them, and the likelihood
+        of the expected errors."""
+        from tsva.restoration.fusion.foreign import as_others_show
 
-        with torch.no_grad():
-            decision = mistaken(self.decide(low, high), focal_offset_um)
+        with torch.no_grad(), single_precision(low.device):
+            spectra = self.spectra(low, high).mean(dim=(-2, -1))
+            low, high, target = as_others_show(
+                self.microscopes, self.delta_um, (low, high), spectra, target, focal_offset_um
+            )
+            decision = self.decide(low, high)
         restored, near, logarithms, level = self.unblended(low, high, decision)
         loss = image_loss(restored, target) + HARM_WEIGHT * harm(restored, low, high, target)
         return loss + ERROR_WEIGHT * likelihood(logarithms, restored, near, target, level)
@@ -264,11 +306,22 @@ class Fusion(PairNetwork[Estimate]):
     def calibrate(self, pairs: Pairs) -> None:
         """Scale the expected errors to those that occur.
 
-        One factor for all errors of restored images, and one for those of shots: the geometric mean, over pairs, of the
-        ratio of both root mean squares. Training knows offsets with a scatter of its own; here they are estimated.
+        One factor for all errors of restored images and one for those of shots, which decide the blend: the geometric
+        mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`.
         """
         self.eval()
         self.error.calibrate(pairs, lambda low, high: self.unblended(low, high, self.decide(low, high)))
+        true, expected, shares = [], [], []
+        for number in range(len(pairs)):
+            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
+            decision = self.decide(low, high)
+            image, sd = self._blended(*self.unblended(low, high, decision), decision.focal_offset_um)
+            true.append((image - target).square().mean())
+            expected.append(sd.square().mean())
+            sizes = [by_size(decision.focal_offset_um, self.delta_um, one).mean() for one in torch.eye(len(SIZES))]
+            shares.append(torch.stack(sizes))
+        if true:
+            self.factors.copy_(blend.factors(torch.stack(true), torch.stack(expected), torch.stack(shares)))
 
     def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""

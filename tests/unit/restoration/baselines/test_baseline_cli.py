@@ -10,8 +10,12 @@ import pytest
 from click.testing import CliRunner
 from settings_file import settings_option
 
+from tsva.acquisition.pair import Pair
 from tsva.cli.gather import command as gather
 from tsva.cli.refocus import command as refocus
+from tsva.evaluation.metrics import psnr_db
+from tsva.restoration.sharper import high_is_y1
+from tsva.settings.optics import OpticsSettings
 from tsva.storage.tables import read_table, write_table
 
 OFFSETS = 13
@@ -28,7 +32,8 @@ def results(tmp_path: Path) -> Path:
         np.save(folder / "patches.npy", random.integers(60, 200, (3, 15, 48, 48, 3), np.uint8))
         draws = 2 * (slide == "D2")
         if draws:
-            np.save(folder / "continuous.npy", random.integers(60, 200, (3, 2, 2, 48, 48, 3), np.uint8))
+            for name in ("continuous", "continuous_clean"):
+                np.save(folder / f"{name}.npy", random.integers(60, 200, (3, 2, 2, 48, 48, 3), np.uint8))
             found = [(index, draw, 0.3 + draw) for index in range(3) for draw in range(2)]
             write_table(folder / "continuous.tsv", pd.DataFrame(found, columns=["index", "draw", "focal_offset_um"]))
         rows += [
@@ -113,3 +118,15 @@ def test_blind_methods_are_scored_shifted_and_fail_with_a_reason(results: Path) 
     # three kernels of 15 pixels fit 48; noise has no kernel, or some kernel
     assert scores["psnr_shifted_db"].notna().any()
     assert set(scores["failure"]) <= {"", "the kernel collapsed to one pixel"}
+
+
+def test_shots_without_noise_are_scored_where_they_are_known(results: Path) -> None:
+    """The sharper shot by what was captured, in its version without noise; the grid has none."""
+    restored, scores = run(results, "noise_free")
+    assert not restored.any() and set(scores["protocol"]) == {"continuous"} and set(scores["slide"]) == {"D2"}
+    shots, clean = (np.load(results / f"pairs/D2/{name}.npy")[1, 0] for name in ("continuous", "continuous_clean"))
+    optics = OpticsSettings()
+    high = high_is_y1(Pair(shots[0], shots[1], 0.5, optics))
+    target = np.load(results / "pairs/D2/patches.npy")[1, 7]
+    row = scores[(scores["patch"] == 4) & (scores["draw"] == 0)].iloc[0]
+    assert row["psnr_db"] == pytest.approx(psnr_db(clean[int(high)][None], target[None])[0], abs=1e-6)

@@ -51,7 +51,7 @@ def _tables_anew() -> None:
         (filters, "TAPER_PX", 3, r"filters\.TAPER_PX is 6"),
         (bands, "STRIDE_PX", 32, r"bands\.STRIDE_PX is 40"),
         (offset, "LEAST_POWER", 1e-9, r"offset\.LEAST_POWER"),
-        (correction, "TENTS_UM", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0), r"correction\.TENTS_UM"),
+        (correction, "TENTS", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), r"correction\.TENTS"),
         (network, "ERROR_GAIN", 4.0, r"network\.ERROR_GAIN is 8\.0 \(here 4\.0\)"),
     ],
 )

@@ -18,6 +18,7 @@ from tsva.evaluation.scoring import run
 from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import NetworkMethod, restore
+from tsva.restoration.runtime import OnnxRuntime
 from tsva.settings.methods import NetworkName
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.pairs import PairsSettings
@@ -93,6 +94,24 @@ def test_batching_changes_nothing(batch: int) -> None:
     assert together.dtype == np.uint8
     # Rounding to 8 bits may tip over where float32 sums differ in their last place, which is rare.
     assert np.abs(together.astype(int) - one_by_one).max() <= 1 and np.mean(together != one_by_one) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["tsva", "unet_residual"])
+def test_onnx_runtime_restores_what_torch_restores(name: NetworkName) -> None:
+    """Pair by pair, Y1 first, with the same expected errors; images that need padding go through torch."""
+    pytest.importorskip("onnxruntime")
+    network = lively(name)
+    runtime = OnnxRuntime(network, 3, 1)
+    for edge in (32, 30):
+        pairs = [pair(seed, edge) for seed in range(5)]
+        by_torch, by_onnx = (NetworkMethod(network, RefocusSettings(), runtime=one)(pairs) for one in (None, runtime))
+        assert np.abs(by_onnx.images.astype(int) - by_torch.images).max() <= 1
+        assert np.mean(by_onnx.images != by_torch.images) < 1e-3
+        for each in ("expected_error", "expected_rmse"):
+            one, two = getattr(by_torch, each), getattr(by_onnx, each)
+            assert (one is None) == (two is None)
+            if one is not None:
+                np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

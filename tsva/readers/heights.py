@@ -1,170 +1,19 @@
-"""Pixel size and positions of planes: what a file says, how far it is believed, and what the sheet says instead."""
+"""Positions of planes: what a file says, how far it is believed, and what the sheet says instead."""
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tsva.acquisition.resample import SAME_PIXEL
 from tsva.errors import UserError
 
 log = logging.getLogger(__name__)
-FINEST_PIXEL_UM, COARSEST_PIXEL_UM = 0.01, 20.0
-"""Other "pixel sizes" are no microscope's; 72 dots per inch, a printing resolution, are 353 µm."""
-CAMERA_PIXEL_UM = (1.0, 40.0)
-"""Of cameras, binning included: what a pixel in the specimen has to be when the magnification multiplies it."""
-MUCH_REDUCED = 2.5
-"""How much finer than the common pixel size a file may call its pixels before that is told."""
-MOST_ENLARGED = 1.5
-"""How much coarser than the common pixel size a file may call its pixels without the sheet's word on it."""
 SAME_STEP = 0.01
 """Shares by which two words on the same step may differ."""
 JITTER_UM = 0.1
 """By which a stage's positions may miss even steps."""
-SHEET = "the sheet's pixel_um"
-
-
-@dataclass(frozen=True)
-class Word:
-    """What one place in a file says of the size of a pixel: its width and height, as far as it says them."""
-
-    source: str
-    x_um: float | None
-    y_um: float | None
-
-
-@dataclass(frozen=True)
-class PixelSize:
-    """A pixel's size in the specimen.
-
-    Attributes
-    ----------
-    um : float or None
-        None where nobody says it, or it can't be believed.
-    source : str
-        Who says it.
-    doubt : str
-        Why what the file says is not believed; empty if it is, or says nothing.
-    notes : tuple of str
-        What to know of the choice.
-    """
-
-    um: float | None = None
-    source: str = ""
-    doubt: str = ""
-    notes: tuple[str, ...] = ()
-
-
-def pixel_size(where: str, words: Iterable[Word], magnification: float | None = None) -> PixelSize:
-    """Pixel size by all that a file says, the most trustworthy word first (OME, then ImageJ, then resolution tags).
-
-    What can be no microscope's (zero, negative, coarser than 20 µm) counts as not said. Pixels that are not square, or
-    that two words give different sizes, or as large as the camera's own beside a known magnification, are not believed:
-    a warning is logged, and the sheet is asked.
-
-    Parameters
-    ----------
-    where : str
-        The file, for messages.
-    words : iterable of Word
-        In order of trust.
-    magnification : float, optional
-        Of the objective.
-    """
-    said = [word for word in map(_plausible, words) if word.x_um or word.y_um]
-    if not said:
-        return PixelSize()
-    first = said[0]
-    um = first.x_um or first.y_um
-    assert um is not None
-    if first.x_um and first.y_um and not _same(first.x_um, first.y_um):
-        return _doubted(where, f"pixels of {first.x_um:.4g} by {first.y_um:.4g} µm ({first.source}), not square")
-    if magnification and not CAMERA_PIXEL_UM[0] <= um * magnification <= CAMERA_PIXEL_UM[1]:
-        kind = "the camera's own, it seems" if um * magnification > CAMERA_PIXEL_UM[1] else "too fine"
-        return _doubted(
-            where, f"pixels of {um:.4g} µm ({first.source}) with an objective of {magnification:g}×, {kind}"
-        )
-    for other in said[1:]:
-        theirs = other.x_um or other.y_um
-        if theirs is not None and not _same(um, theirs):
-            return _doubted(where, f"pixels of {um:.4g} µm ({first.source}) and of {theirs:.4g} µm ({other.source})")
-    return PixelSize(um, first.source)
-
-
-def _plausible(word: Word) -> Word:
-    def kept(um: float | None) -> float | None:
-        return um if um is not None and math.isfinite(um) and FINEST_PIXEL_UM <= um < COARSEST_PIXEL_UM else None
-
-    return replace(word, x_um=kept(word.x_um), y_um=kept(word.y_um))
-
-
-def _same(one_um: float, other_um: float) -> bool:
-    return abs(one_um / other_um - 1) <= SAME_PIXEL
-
-
-def same_size(one: PixelSize, other: PixelSize) -> bool:
-    """Whether two files' words on their pixel size agree, as far as both say one."""
-    return one.um is None or other.um is None or _same(one.um, other.um)
-
-
-def _doubted(where: str, doubt: str) -> PixelSize:
-    log.warning("%s: %s: not believed", where, doubt)
-    return PixelSize(doubt=doubt)
-
-
-def choose_pixel_um(where: str, of_sheet: float | None, of_file: PixelSize) -> PixelSize:
-    """Pixel size by the sheet, else by the file; a warning is logged where they contradict each other.
-
-    Raises
-    ------
-    UserError
-        If neither knows it.
-    """
-    if of_sheet is not None:
-        if of_file.um is not None and not _same(of_file.um, of_sheet):
-            note = f"{SHEET} {of_sheet:.4g} is taken, not the file's {of_file.um:.4g}"
-            log.warning("%s: %s", where, note)
-            return PixelSize(of_sheet, SHEET, notes=(note,))
-        return PixelSize(of_sheet, SHEET)
-    if of_file.um is not None:
-        return of_file
-    raise UserError(
-        where,
-        got=of_file.doubt or "no pixel size in the file",
-        wanted="the size of a pixel in the specimen, in micrometres",
-        do="Write it into the slide sheet's column pixel_um.",
-    )
-
-
-def check_enlarging(where: str, pixel_um: float, source: str, common_um: float) -> None:
-    """Refuse to enlarge an image by much on the word of its file alone: such words are often wrong.
-
-    Raises
-    ------
-    UserError
-        If its pixels are more than `MOST_ENLARGED` times coarser than the common ones, and not by the sheet.
-    """
-    if source != SHEET and pixel_um > common_um * MOST_ENLARGED:
-        raise UserError(
-            where,
-            got=f"pixels of {pixel_um:.4g} µm ({source}), {pixel_um / common_um:.3g} times the size of optics.pixel_um",
-            wanted=f"at most {MOST_ENLARGED:g} times {common_um:g} µm, unless the sheet says the size",
-            do="Write the true size into the slide sheet's column pixel_um, or set optics.pixel_um.",
-        )
-
-
-def reduction_note(pixel_um: float, source: str, common_um: float) -> str:
-    """What to tell of an image that is reduced by much on the word of its file alone; empty for all others."""
-    if source == SHEET or pixel_um * MUCH_REDUCED > common_um:
-        return ""
-    return (
-        f"pixels of {pixel_um:.4g} µm ({source}), {common_um / pixel_um:.3g} times finer than optics.pixel_um: the"
-        " image is reduced; check the size, or write it into the slide sheet's column pixel_um"
-    )
 
 
 @dataclass(frozen=True)
@@ -234,7 +83,9 @@ def heights(
             )
             log.warning("%s: %s: neither is believed", where, doubt)
             return Heights(order=own_um, doubt=doubt)
-        return Heights(own_um, source[0], own_um, absolute=True)
+        turned = step_um is not None and step_um < 0 and own_um[-1] > own_um[0]
+        note = (f"the {source[1]} is negative though {source[0]} rises: the latter counts",) if turned else ()
+        return Heights(own_um, source[0], own_um, absolute=True, notes=note)
     if not step_um:
         return Heights(order=order)
     return replace(_stepped(planes, step_um, order), source=source[1], order=order)

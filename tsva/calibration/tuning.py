@@ -1,0 +1,301 @@
+"""A network made the microscope's own: measured optics, and weights trained on part of the area."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsva.acquisition.offsets import offset_at_um
+from tsva.acquisition.pair import Pair
+from tsva.acquisition.seeds import rng
+from tsva.acquisition.stack import eight_bits
+from tsva.calibration.kept_area import Area, area_of, protocol
+from tsva.calibration.measure import Measured
+from tsva.errors import UserError
+from tsva.evaluation.metrics import psnr_db
+from tsva.restoration.checkpoint import Checkpoint
+from tsva.restoration.fusion.filters import REACH_UM
+from tsva.restoration.pair_network import PairNetwork, build
+from tsva.restoration.refocus import NetworkMethod
+from tsva.restoration.sharper import y1_of
+from tsva.settings.optics import OpticsSettings
+from tsva.settings.refocus import RefocusSettings
+from tsva.settings.train import TrainSettings
+from tsva.training.dataset import VerificationPairs
+from tsva.training.fit import CALIBRATION_PAIRS, fit
+from tsva.training.loop import DivergedError
+from tsva.training.patches import PatchStacks
+
+log = logging.getLogger(__name__)
+STEPS = 300
+RECIPE: dict[str, Any] = {
+    "recipe": "calibrate",
+    "offsets": "continuous",
+    "targets": "captured",
+    "stain_jitter": 0.05,
+    "lamp_jitter": 0.05,
+    "noise_jitter": 0.004,
+    "epochs": None,
+    "steps_of": {},
+    "learning_rate": 1e-3,
+    "schedule": "one_cycle",
+    "verifications": 6,
+    "verification_pairs": 48,
+}
+"""One facility's stain and lamp: little jitter. Shots between the planes, so that no shot shares the target's noise."""
+LEAST_CROP_PX = 64
+MOST_PAIRS = 96
+OFFSETS = 8
+"""Pairs of a kept patch."""
+HARM_DB = 0.1
+GIVEN, MEASURED, TUNED = "given", "measured", "tuned"
+WORDS = {
+    GIVEN: "The network is kept as it was given: neither measured optics nor fine-tuning made it better",
+    MEASURED: "Fine-tuning was not better: the old weights are kept, with the measured optics",
+    TUNED: "Fine-tuned",
+}
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What fine-tuning gave.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+        The best on kept area; never worse there than what was given.
+    record : dict
+        ``fine_tuning`` of ``calibration.json``.
+    """
+
+    checkpoint: Checkpoint
+    record: dict[str, Any]
+
+
+def tune(
+    measured: Measured,
+    given: Checkpoint,
+    *,
+    delta_um: float | None = None,
+    offset_max_um: float | None = None,
+    patch_px: int | None = None,
+    aside: Collection[int] | None = None,
+    steps: int = STEPS,
+    seed: int = 1,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Tuned:
+    """Fine-tune a network on part of the fields, and compare it on the rest.
+
+    Parameters
+    ----------
+    measured : Measured
+    given : Checkpoint
+        To begin with. Fusion may be of other pixels, colours, optics and δ: its linear part is computed anew.
+    delta_um : float, optional
+        Half the distance between the shots; by default the network's where the planes allow it, else the best one.
+    offset_max_um : float, optional
+        Largest focal offset; by default three times the spread that was measured, as far as planes reach.
+    patch_px : int, optional
+        Edge of the patches; by default as large as leaves enough of them.
+    aside : collection of int, optional
+        Numbers of the fields to keep aside; by default drawn, or the second half of each of few fields.
+    steps : int
+        Of training.
+    seed : int
+    progress : callable
+        Is told what is done next.
+
+    Raises
+    ------
+    UserError
+        If there are too few patches or planes, or lengths are beyond what the network is made for.
+    """
+    began = time.monotonic()
+    fields = list(measured.fields)
+    step_um = fields[0].z_step_um
+    if delta_um is None:
+        even = abs(given.delta_um / step_um - round(given.delta_um / step_um)) < 0.02 and given.delta_um > 0.9 * step_um
+        delta_um = given.delta_um if even else max(1, round(measured.delta.delta_um / step_um)) * step_um
+    pairs = protocol(fields, delta_um, measured.delta.offset_sd_um, offset_max_um, patch_px)
+    _check_reach(given, pairs.offset_max_um)
+    area = area_of(fields, pairs, seed, aside)
+    channels, optics = area.training.channels, measured.optics
+    progress("network: measured optics")
+    settings = TrainSettings.model_validate(
+        {**given.settings, **RECIPE, "steps": steps, **_crops(given, pairs.patch_px)}
+    )
+    # a real camera's in-focus plane has noise, which log_mse forgives
+    start = _with_optics(given, settings, area, optics, seed)
+    base = replace(
+        given,
+        settings=settings.model_dump(mode="json"),
+        channels=channels,
+        pixel_um=optics.pixel_um,
+        delta_um=pairs.delta_um,
+        offset_max_um=pairs.offset_max_um,
+        optics=optics.model_dump(mode="json"),
+        weights=start.state_dict(),
+        computed={},
+    )
+    candidates = {MEASURED: base}
+    progress(f"network: {steps} steps on {len(area.training)} patches")
+    try:
+        fitted = fit(given.network, area.training, area.verification, settings, seed, optics=optics, start=base.weights)
+        candidates[TUNED] = replace(base, weights=fitted.weights, step=fitted.best_step, seed=seed, data="")
+    except DivergedError:
+        log.warning("fine-tuning diverged; the old weights are kept")
+    if _fits(given, optics, channels, pairs.delta_um):
+        candidates = {GIVEN: given, **candidates}
+    progress("network: area kept aside")
+    kept = kept_pairs(area.kept, optics)
+    gains = {name: gains_of(one.restored_network(), kept) for name, one in candidates.items()}
+    chosen = chosen_of(gains)
+    before = GIVEN if GIVEN in gains else MEASURED
+    after = gains.get(TUNED, gains[MEASURED])
+    rows = [
+        {
+            "stack": area.names[patch],
+            "offset_um": round(pair.focal_offset_um or 0.0, 3),
+            "before_db": round(float(one), 3),
+            "after_db": round(float(two), 3),
+        }
+        for (patch, pair, _), one, two in zip(kept, gains[before], after, strict=True)
+    ]
+    record = {
+        "kept": chosen,
+        "headline": WORDS[chosen] + (f": {float(np.mean(after - gains[before])):+.2f} dB" if chosen == TUNED else ""),
+        "network": given.network,
+        "before_is": before,
+        "steps": steps,
+        "training_patches": len(area.training),
+        "verification_patches": len(area.verification),
+        "kept_patches": len(area.kept),
+        "patch_px": pairs.patch_px,
+        "delta_um": pairs.delta_um,
+        "offset_sd_um": pairs.offset_sd_um,
+        "offset_max_um": pairs.offset_max_um,
+        "before": summary_of(gains[before]),
+        "after": summary_of(after),
+        "of_each": {name: summary_of(values) for name, values in gains.items()},
+        "pairs": rows,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    return Tuned(candidates[chosen], record)
+
+
+def kept_pairs(patches: PatchStacks, optics: OpticsSettings) -> list[tuple[int, Pair, np.ndarray]]:
+    """Patch number, pair and in-focus plane at offsets of Gaussian density between the planes.
+
+    The in-focus plane takes no part in the shots, so that they share no noise with it.
+    """
+    each = max(1, min(OFFSETS, MOST_PAIRS // len(patches)))
+    out = []
+    for patch in range(len(patches)):
+        random = rng(0, "kept pairs", patch)
+        share = (np.arange(each) + random.uniform(size=each)) / each
+        for offset_um in offset_at_um(share, patches.pairs):
+            low, high, target = patches.between(patch, float(offset_um), random)
+            out.append((patch, Pair(low, high, patches.pairs.delta_um, optics, float(offset_um)), target))
+    return out
+
+
+def gains_of(network: PairNetwork[Any], pairs: Sequence[tuple[int, Pair, np.ndarray]]) -> np.ndarray:
+    """(N,) gain in PSNR (dB) over the sharper shot; planes are at one brightness already."""
+    method = NetworkMethod(network, RefocusSettings())
+    restored = method([pair for _, pair, _ in pairs]).images
+    targets = np.stack([target for _, _, target in pairs])
+    before = np.stack([eight_bits(y1_of(pair)) for _, pair, _ in pairs])
+    return np.asarray(psnr_db(restored, targets) - psnr_db(before, targets))
+
+
+def summary_of(gains: np.ndarray) -> dict[str, float | None]:
+    """Mean gain, share made worse by more than `HARM_DB`, and their mean loss."""
+    worse = gains < -HARM_DB
+    return {
+        "gain_db": round(float(gains.mean()), 3),
+        "made_worse": round(float(worse.mean()), 4),
+        "mean_loss_db": round(float(gains[worse].mean()), 3) if worse.any() else None,
+    }
+
+
+def chosen_of(gains: dict[str, np.ndarray]) -> str:
+    """The candidate of the highest gain, none of which makes more pairs worse than those before it."""
+    best = next(iter(gains))
+    for name, values in gains.items():
+        better = values.mean() > gains[best].mean()
+        harmless = float(np.mean(values < -HARM_DB)) <= max(float(np.mean(gains[best] < -HARM_DB)), 0.05)
+        if better and harmless:
+            best = name
+    return best
+
+
+def _crops(given: Checkpoint, patch_px: int) -> dict[str, Any]:
+    if given.network.startswith("fusion"):
+        return {"fusion": {**given.settings.get("fusion", {}), "crop_px": max(LEAST_CROP_PX, min(128, patch_px))}}
+    return {"crop_px": LEAST_CROP_PX}
+
+
+def _check_reach(given: Checkpoint, reach_um: float) -> None:
+    if given.network.startswith("fusion") and reach_um > REACH_UM:
+        raise UserError(
+            "stacks",
+            got=f"focal offsets up to {reach_um:g} µm",
+            wanted=f"at most {REACH_UM:g} µm, which Fusion's filters are made for",
+            do="Give a smaller --offset-max-um; low apertures can be measured, but have no network.",
+        )
+
+
+def _fits(given: Checkpoint, optics: OpticsSettings, channels: int, delta_um: float) -> bool:
+    pixels = abs(given.pixel_um / optics.pixel_um - 1) < 0.02
+    return pixels and given.channels == channels and abs(given.delta_um - delta_um) < 1e-6
+
+
+def _with_optics(
+    given: Checkpoint, settings: TrainSettings, area: Area, optics: OpticsSettings, seed: int
+) -> PairNetwork[Any]:
+    """The given weights in a network for these optics, its offset estimator fitted to these stacks."""
+    channels = area.training.channels
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = build(given.network, settings, channels, optics, area.training.pairs.delta_um)
+        network.prepare(area.training, settings, seed)
+    prepared = {name: value for name, value in network.state_dict().items() if name.startswith(("offset.", "taught"))}
+    weights = for_channels(given.weights, given.channels, channels)
+    network.load_state_dict({**weights, **prepared})
+    network.calibrate(VerificationPairs(area.verification, CALIBRATION_PAIRS))
+    return network.eval()
+
+
+def for_channels(weights: dict[str, Tensor], there: int, here: int) -> dict[str, Tensor]:
+    """Fusion's weights for grey images, or for colours, of the other kind: what colours have in common.
+
+    Raises
+    ------
+    UserError
+        For other networks.
+    """
+    if there == here:
+        return dict(weights)
+    if "head.weight" not in weights or "last.weight" not in weights:
+        raise UserError(
+            "checkpoint",
+            got=f"a network for {there} channels",
+            wanted=f"{here}, as the stacks have (Fusion takes either)",
+            do="Give a checkpoint of Fusion, or of such images.",
+        )
+    out = dict(weights)
+    head, last, bias = (weights[name] for name in ("head.weight", "last.weight", "last.bias"))
+    cells = bias.numel() // there
+    split = head.reshape(head.shape[0], 3, there, cells, 1, 1).sum(dim=2, keepdim=True) / here
+    out["head.weight"] = split.expand(-1, -1, here, -1, -1, -1).reshape(head.shape[0], 3 * here * cells, 1, 1).clone()
+    for name, value in (("last.weight", last), ("last.bias", bias)):
+        parts = value.reshape(there, cells, *value.shape[1:]).mean(dim=0, keepdim=True)
+        out[name] = parts.expand(here, *parts.shape[1:]).reshape(here * cells, *value.shape[1:]).clone()
+    return out

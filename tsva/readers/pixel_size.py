@@ -1,0 +1,233 @@
+"""Size of a pixel: units of lengths, what a file says, how far it is believed, and what the sheet says instead."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from tsva.acquisition.resample import SAME_PIXEL
+from tsva.errors import UserError
+
+PREFIXES = {
+    "yotta": ("Y", 24),
+    "zetta": ("Z", 21),
+    "exa": ("E", 18),
+    "peta": ("P", 15),
+    "tera": ("T", 12),
+    "giga": ("G", 9),
+    "mega": ("M", 6),
+    "kilo": ("k", 3),
+    "hecto": ("h", 2),
+    "deca": ("da", 1),
+    "deci": ("d", -1),
+    "centi": ("c", -2),
+    "milli": ("m", -3),
+    "micro": ("µ", -6),
+    "nano": ("n", -9),
+    "pico": ("p", -12),
+    "femto": ("f", -15),
+    "atto": ("a", -18),
+    "zepto": ("z", -21),
+    "yocto": ("y", -24),
+}
+"""Of the metre, as OME-XML's UnitsLength has them: name, symbol, power of ten."""
+INCH_UM = 25_400.0
+SYMBOLS = {f"{symbol}m": 10.0 ** (power + 6) for symbol, power in PREFIXES.values()}
+SYMBOLS |= {"m": 1e6, "um": 1.0, "Å": 1e-4, "thou": INCH_UM / 1000, "li": INCH_UM / 12, "in": INCH_UM, '"': INCH_UM}
+SYMBOLS |= {"ft": INCH_UM * 12, "yd": INCH_UM * 36, "pt": INCH_UM / 72}
+"""In micrometres. Case counts: Mm is a megametre."""
+WORDS = {"micron": 1.0, "inch": INCH_UM, "inche": INCH_UM, "angstrom": 1e-4, "foot": INCH_UM * 12}
+WORDS |= {f"{name}meter": 10.0 ** (power + 6) for name, (_, power) in PREFIXES.items()} | {"meter": 1e6}
+MICRO_SIGNS = ("Âµ", "Î¼", "\u03bc")
+"""UTF-8 that was read as Latin-1, and the Greek letter."""
+ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})")
+"""How ImageJ writes letters that are not ASCII."""
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+
+
+def unit_um(text: object) -> float | None:
+    """A unit in micrometres; None for what is no length, such as ``pixel`` or OME's ``reference frame``."""
+    unit = ESCAPED.sub(lambda code: chr(int(code[1], 16)), str(text).strip())
+    for sign in MICRO_SIGNS:
+        unit = unit.replace(sign, "µ")
+    if unit in SYMBOLS:
+        return SYMBOLS[unit]
+    # casefold makes the Greek letter of the micro sign
+    word = unit.casefold().replace("μ", "µ").replace("metre", "meter")
+    known = {**WORDS, "µ": 1.0}
+    return known.get(word, known.get(word.removesuffix("s")))
+
+
+def number(text: object, what: str, where: str) -> float:
+    """A header's number.
+
+    Raises
+    ------
+    UserError
+        If it is none, such as ``0,5``; names the attribute and its value.
+    """
+    if isinstance(text, int | float) and math.isfinite(text):
+        return float(text)
+    if not isinstance(text, str) or NUMBER.fullmatch(text.strip()) is None:
+        hint = ", with a point and not a comma" if isinstance(text, str) and "," in text else ""
+        raise UserError(
+            f"{where}, {what}",
+            got=repr(text),
+            wanted=f"a number{hint}",
+            do="Mend the file's header, or export it again.",
+        )
+    return float(text)
+
+
+log = logging.getLogger(__name__)
+FINEST_PIXEL_UM, COARSEST_PIXEL_UM = 0.01, 20.0
+"""Other "pixel sizes" are no microscope's; 72 dots per inch, a printing resolution, are 353 µm."""
+CAMERA_PIXEL_UM = (1.0, 40.0)
+"""Of cameras, binning included: what a pixel in the specimen has to be when the magnification multiplies it."""
+MUCH_REDUCED = 2.5
+"""How much finer than the common pixel size a file may call its pixels before that is told."""
+MOST_ENLARGED = 1.5
+"""How much coarser than the common pixel size a file may call its pixels without the sheet's word on it."""
+SHEET = "the sheet's pixel_um"
+
+
+@dataclass(frozen=True)
+class Word:
+    """What one place in a file says of the size of a pixel: its width and height, as far as it says them."""
+
+    source: str
+    x_um: float | None
+    y_um: float | None
+
+
+@dataclass(frozen=True)
+class PixelSize:
+    """A pixel's size in the specimen.
+
+    Attributes
+    ----------
+    um : float or None
+        None where nobody says it, or it can't be believed.
+    source : str
+        Who says it.
+    doubt : str
+        Why what the file says is not believed; empty if it is, or says nothing.
+    notes : tuple of str
+        What to know of the choice.
+    """
+
+    um: float | None = None
+    source: str = ""
+    doubt: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def pixel_size(where: str, words: Iterable[Word], magnification: float | None = None) -> PixelSize:
+    """Pixel size by all that a file says, the most trustworthy word first (OME, then ImageJ, then resolution tags).
+
+    What can be no microscope's (zero, negative, coarser than 20 µm) counts as not said. Pixels that are not square, or
+    that two words give different sizes, or as large as the camera's own beside a known magnification, are not believed:
+    a warning is logged, and the sheet is asked.
+
+    Parameters
+    ----------
+    where : str
+        The file, for messages.
+    words : iterable of Word
+        In order of trust.
+    magnification : float, optional
+        Of the objective.
+    """
+    said = [word for word in map(_plausible, words) if word.x_um or word.y_um]
+    if not said:
+        return PixelSize()
+    first = said[0]
+    um = first.x_um or first.y_um
+    assert um is not None
+    if first.x_um and first.y_um and not _same(first.x_um, first.y_um):
+        return _doubted(where, f"pixels of {first.x_um:.4g} by {first.y_um:.4g} µm ({first.source}), not square")
+    if magnification and not CAMERA_PIXEL_UM[0] <= um * magnification <= CAMERA_PIXEL_UM[1]:
+        kind = "the camera's own, it seems" if um * magnification > CAMERA_PIXEL_UM[1] else "too fine"
+        return _doubted(
+            where, f"pixels of {um:.4g} µm ({first.source}) with an objective of {magnification:g}×, {kind}"
+        )
+    for other in said[1:]:
+        theirs = other.x_um or other.y_um
+        if theirs is not None and not _same(um, theirs):
+            return _doubted(where, f"pixels of {um:.4g} µm ({first.source}) and of {theirs:.4g} µm ({other.source})")
+    return PixelSize(um, first.source)
+
+
+def _plausible(word: Word) -> Word:
+    def kept(um: float | None) -> float | None:
+        return um if um is not None and math.isfinite(um) and FINEST_PIXEL_UM <= um < COARSEST_PIXEL_UM else None
+
+    return replace(word, x_um=kept(word.x_um), y_um=kept(word.y_um))
+
+
+def _same(one_um: float, other_um: float) -> bool:
+    return abs(one_um / other_um - 1) <= SAME_PIXEL
+
+
+def same_size(one: PixelSize, other: PixelSize) -> bool:
+    """Whether two files' words on their pixel size agree, as far as both say one."""
+    return one.um is None or other.um is None or _same(one.um, other.um)
+
+
+def _doubted(where: str, doubt: str) -> PixelSize:
+    log.warning("%s: %s: not believed", where, doubt)
+    return PixelSize(doubt=doubt)
+
+
+def choose_pixel_um(where: str, of_sheet: float | None, of_file: PixelSize) -> PixelSize:
+    """Pixel size by the sheet, else by the file; a warning is logged where they contradict each other.
+
+    Raises
+    ------
+    UserError
+        If neither knows it.
+    """
+    if of_sheet is not None:
+        if of_file.um is not None and not _same(of_file.um, of_sheet):
+            note = f"{SHEET} {of_sheet:.4g} is taken, not the file's {of_file.um:.4g}"
+            log.warning("%s: %s", where, note)
+            return PixelSize(of_sheet, SHEET, notes=(note,))
+        return PixelSize(of_sheet, SHEET)
+    if of_file.um is not None:
+        return of_file
+    raise UserError(
+        where,
+        got=of_file.doubt or "no pixel size in the file",
+        wanted="the size of a pixel in the specimen, in micrometres",
+        do="Write it into the slide sheet's column pixel_um.",
+    )
+
+
+def check_enlarging(where: str, pixel_um: float, source: str, common_um: float) -> None:
+    """Refuse to enlarge an image by much on the word of its file alone: such words are often wrong.
+
+    Raises
+    ------
+    UserError
+        If its pixels are more than `MOST_ENLARGED` times coarser than the common ones, and not by the sheet.
+    """
+    if source != SHEET and pixel_um > common_um * MOST_ENLARGED:
+        raise UserError(
+            where,
+            got=f"pixels of {pixel_um:.4g} µm ({source}), {pixel_um / common_um:.3g} times the size of optics.pixel_um",
+            wanted=f"at most {MOST_ENLARGED:g} times {common_um:g} µm, unless the sheet says the size",
+            do="Write the true size into the slide sheet's column pixel_um, or set optics.pixel_um.",
+        )
+
+
+def reduction_note(pixel_um: float, source: str, common_um: float) -> str:
+    """What to tell of an image that is reduced by much on the word of its file alone; empty for all others."""
+    if source == SHEET or pixel_um * MUCH_REDUCED > common_um:
+        return ""
+    return (
+        f"pixels of {pixel_um:.4g} µm ({source}), {common_um / pixel_um:.3g} times finer than optics.pixel_um: the"
+        " image is reduced; check the size, or write it into the slide sheet's column pixel_um"
+    )
