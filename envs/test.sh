@@ -6,6 +6,7 @@ bash envs/setup.sh
 export PATH="$PWD/${TSVA_VENV:-.venv}/bin:$PATH"
 ruff check .
 ruff format --check .
+python -m compileall -q tsva  # once for the hundreds of short processes, where Python is told to write none
 
 # beside the tests, as none uses all cores; each says at once in one piece what it found wrong
 check() {

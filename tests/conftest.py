@@ -19,8 +19,19 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
+LONG = (
+    "unit/docs/test_site.py",
+    "unit/report/test_report_browser.py",
+    "unit/restoration/export/test_export.py",
+    "unit/restoration/networks/test_fusion_export.py",
+    "unit/slides/test_slide_run.py",
+    "unit/train/test_processes.py",
+)
+"""Files that take a process half a minute or more; `--durations` tells."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of tests that wait come first, then those that run Snakemake, then the many short ones.
+    """Files of tests that wait come first, then those that run Snakemake, then long ones, then the many short ones.
 
     Processes that share the tests take them file by file (xdist's loadfile, in this order), so that in the end no
     process works alone.
@@ -31,7 +42,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     if item.get_closest_marker("waits"):
         return 0
-    return 1 if item.get_closest_marker("workflow") else 2
+    if item.get_closest_marker("workflow"):
+        return 1
+    return 2 if item.path.as_posix().endswith(LONG) else 3
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import yaml
 from forked_snakemake import run_snakemake
 from tiny_workflow import PROJECT, SHEET, TINY, jobs_of
 
+pytestmark = pytest.mark.workflow
 MODULE = """
 configfile: "config/config.yaml"
 

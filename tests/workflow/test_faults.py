@@ -16,6 +16,7 @@ import pytest
 from stage_commands import Stage, stages_of
 from tiny_workflow import Workflow
 
+pytestmark = pytest.mark.workflow
 STAGES = (
     "simulate",
     "ingest_planes",

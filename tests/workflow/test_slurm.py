@@ -162,7 +162,8 @@ def jobs_of(told: Told, name: str) -> list[dict[str, str]]:
     return [job for job in told.jobs if rule(job).startswith(name)]
 
 
-def test_whole_run_gives_what_a_local_run_gives(told: Told, finished: Path) -> None:
+def test_whole_run_gives_what_a_local_run_gives(told: Told, request: pytest.FixtureRequest) -> None:
+    finished: Path = request.getfixturevalue("finished")  # now: Slurm's run does not wait for the local one
     assert (told.folder / "results/report/index.html").is_file()
     for slide in SLIDES:
         for file in ("patches.tsv", "patches.npy", "continuous.npy"):

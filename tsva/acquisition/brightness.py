@@ -147,9 +147,17 @@ def check_places(planes: Sequence[PlaneBrightness], where: str) -> None:
     ------
     UserError
         If most neighbouring planes, or a single plane and both of its neighbours, which are alike, do not correlate
-        though all have structure.
+        though all have structure; or if a plane is empty beside one that is not.
     """
     structured = [plane.has_structure for plane in planes]
+    for i, plane in enumerate(planes):
+        if plane.darkest == plane.brightest and any(structured[max(0, i - 1) : i + 2]):
+            raise UserError(
+                where,
+                got=f"plane {i + 1} of {len(planes)} with the single grey level {plane.darkest}, unlike its neighbours",
+                wanted="planes that were each recorded",
+                do="Take it out of the stack, or export the stack again.",
+            )
     pairs = [planes[i].likeness for i in range(1, len(planes)) if structured[i] and structured[i - 1]]
     if len(pairs) >= LEAST_PAIRS and float(np.median(pairs)) < LEAST_LIKENESS:
         raise UserError(

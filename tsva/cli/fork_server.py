@@ -41,7 +41,7 @@ THREADS = (
 )
 """What Snakemake sets for a job: the server serves those of one thread, and others run as processes of their own."""
 LOADED_LATER = {
-    "train": ("tsva.training.fit", "tsva.restoration.checkpoint"),
+    "train": ("tsva.training.fit", "tsva.restoration.checkpoint", "torch._dynamo"),
     "refocus": (
         "tsva.evaluation.scoring",
         "tsva.restoration.refocus",
@@ -51,7 +51,8 @@ LOADED_LATER = {
     ),
     "count": ("tsva.evaluation.counting.table",),
 }
-"""What these stages import only when they run, and what takes seconds: torch, SciPy's larger parts."""
+"""What these stages import only when they run, and what takes seconds: torch, of which optimisers load a further part
+when they are first used, SciPy's larger parts."""
 PR_SET_PDEATHSIG = 1
 
 

@@ -366,6 +366,13 @@ def _records(tables: list[pd.DataFrame]) -> list[dict[str, Any]]:
 
 def tidy(value: Any) -> Any:
     """Plain values that strict JSON can hold: NumPy's and pandas' made Python's, NaN and infinity made None."""
+    kind = type(value)  # a summary has a million values, most of which are of these three types
+    if kind is str:
+        return value
+    if kind is float:
+        return round(value, 6) if math.isfinite(value) else None
+    if kind is dict:
+        return {str(key): tidy(item) for key, item in value.items()}
     if isinstance(value, Mapping):
         return {str(key): tidy(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):

@@ -59,9 +59,15 @@ def files_behind(module: str) -> set[Path]:
 
 
 def _source(module: str) -> Path | None:
+    return _source_below(ROOT, module)
+
+
+@cache
+def _source_below(root: Path, module: str) -> Path | None:
+    """The file of a module; most names are asked for by several stages."""
     if module.split(".")[0] != PACKAGE:
         return None
-    base = ROOT.joinpath(*module.split(".")[1:])
+    base = root.joinpath(*module.split(".")[1:])
     return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None)
 
 

@@ -25,6 +25,7 @@ from tsva.readers.stored import (
     MOST_FOCAL_PLANES,
     MOST_PIECES,
     UNKNOWN,
+    UNNAMED,
     Level,
     StoredImage,
     channel_names,
@@ -92,7 +93,7 @@ def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: Ome
     paths = tuple(str(one["path"]) for one in scales["datasets"])
     array = _array(path, group, paths[0])
     size = dict(zip(axes, array.shape, strict=True))
-    labels = [str(one.get("label", "")) for one in told.get("omero", {}).get("channels", [])]
+    labels = [_called(one) for one in told.get("omero", {}).get("channels", [])]
     if len(size) < len(axes) or set(axes) - set("tczyx") or not {"y", "x"} <= set(axes) or size.get("t", 1) > 1:
         raise UserError(
             where,
@@ -126,6 +127,13 @@ def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: Ome
         open=lambda: nullcontext(ZarrReader(path, group, paths, axes, colours)),
         levels=tuple(_levels(path, group, paths, axes)),
     )
+
+
+def _called(channel: Mapping[str, Any]) -> str:
+    """What a channel is called: its label, or what its colour is called if the label says nothing."""
+    label = str(channel.get("label", ""))
+    colour = {"FF0000": "red", "00FF00": "green", "0000FF": "blue"}.get(str(channel.get("color", "")).upper(), "")
+    return colour if colour and UNNAMED.fullmatch(label) else label
 
 
 def _placing(scales: Mapping[str, Any], axes: int) -> tuple[np.ndarray, np.ndarray]:

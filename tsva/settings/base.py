@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 class Section(BaseModel):
     """Frozen, and strict about unknown keys: a misspelt setting is an error, not a default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
     key: ClassVar[str] = ""
     """Name of the section in settings files; empty for parts of a section."""
     parts: ClassVar[tuple[type[Section], ...]] = ()

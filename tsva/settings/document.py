@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import sys
+import textwrap
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from tsva.settings.base import Section
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow
 
@@ -19,13 +24,46 @@ FIX = "python -m tsva.settings.document"
 
 def documents() -> dict[Path, str]:
     """What the files ought to hold, by their path."""
-    schema = Settings.model_json_schema()
+    schema = _described(Settings)
     return {
         ROOT / "config/schemas/config.schema.json": json.dumps(schema, indent=1, sort_keys=True) + "\n",
-        ROOT / "config/schemas/slides.schema.json": json.dumps(SlideRow.model_json_schema(), indent=1, sort_keys=True)
-        + "\n",
+        ROOT / "config/schemas/slides.schema.json": json.dumps(_described(SlideRow), indent=1, sort_keys=True) + "\n",
         ROOT / "docs/settings.md": _page(schema),
     }
+
+
+def _described(model: type[Section]) -> dict[str, Any]:
+    """The schema with the docstrings of attributes as descriptions.
+
+    Pydantic can read them when it makes a model, and would then read all source files at every start of a stage.
+    """
+    schema = model.model_json_schema()
+    models = {one.__name__: one for one in [model, *_below(Section)]}
+    for name, part in {model.__name__: schema, **schema.get("$defs", {})}.items():
+        for key, text in _attribute_docstrings(models[name]).items() if name in models else ():
+            if key in part["properties"]:
+                part["properties"][key].setdefault("description", text)
+    return schema
+
+
+def _below(model: type[Section]) -> list[type[Section]]:
+    return [found for one in model.__subclasses__() for found in [one, *_below(one)]]
+
+
+def _attribute_docstrings(model: type[Section]) -> dict[str, str]:
+    """The string below each annotated attribute, those of the classes that it derives from among them."""
+    found: dict[str, str] = {}
+    for one in reversed(model.__mro__[: model.__mro__.index(Section)]):
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        assert isinstance(definition, ast.ClassDef)
+        for attribute, below in pairwise(definition.body):
+            if isinstance(attribute, ast.AnnAssign) and isinstance(attribute.target, ast.Name):
+                text = (
+                    below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else None
+                )
+                if isinstance(text, str):
+                    found[attribute.target.id] = inspect.cleandoc(text)
+    return found
 
 
 def _page(schema: dict[str, Any]) -> str:

@@ -15,6 +15,12 @@ TISSUES = ("glandular", "epithelial", "stromal", "fatty", "lymphoid", "muscle", 
 """Kinds of digital tissue."""
 STAINS = ("lab_a", "lab_b", "lab_c", "lab_d")
 """Stain protocols of digital tissue."""
+WANTED = {
+    "float_parsing": "a number with a decimal point and no unit, such as 0.345, or nothing",
+    "int_parsing": "a whole number without a unit, or nothing",
+    "string_pattern_mismatch": "at most 64 letters, digits, _, . and -, the first a letter or digit",
+}
+"""By the kind of pydantic's errors."""
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
@@ -172,7 +178,8 @@ def _row(header: list[str], cells: list[str], number: int, name: str) -> SlideRo
         return SlideRow.model_validate(dict(zip(header, cells, strict=False)))
     except ValidationError as error:
         first = error.errors()[0]
-        column, got, wanted = str(first["loc"][0]) if first["loc"] else "", repr(first["input"]), first["msg"]
+        column, got = str(first["loc"][0]) if first["loc"] else "", repr(first["input"])
+        wanted = WANTED.get(first["type"], first["msg"].removeprefix("Input should be "))
         if first["type"] == "value_error" and "|" in first["msg"]:
             column, got, wanted = first["msg"].removeprefix("Value error, ").split("|")
             got = repr(got)
@@ -203,7 +210,7 @@ def _check_across(rows: dict[int, SlideRow], name: str) -> None:
                 f"{name}, row {number}, column patient",
                 got=f"{row.patient!r}, and {spelling!r} in row {where}",
                 wanted="one spelling of each patient, as splits never divide a patient",
-                do="Write both alike; give two patients names that differ by more than case and separators.",
+                do="Write both alike; give two patients names that differ by more than case, separators and zeros.",
             )
         side = "training" if row.role == "train" else "test"
         other, where = roles.setdefault(row.patient, (side, number))
@@ -217,6 +224,9 @@ def _check_across(rows: dict[int, SlideRow], name: str) -> None:
 
 
 def _bare(patient: str) -> str:
-    """A patient's name without case and separators; those between two digits count (1-1 is not 11), whichever."""
+    """A patient's name without case, separators and leading zeros; separators between two digits count (1-1 is not 11).
+
+    Spreadsheets take zeros off.
+    """
     between_digits = re.sub(r"(?<=\d)[_.-]+(?=\d)", " ", patient.casefold())
-    return re.sub(r"[_.-]", "", between_digits)
+    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"[_.-]", "", between_digits))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from microscope_files import PIXEL_UM, PLANES, STEP_UM, stack, write_imagej, write_ome
@@ -116,6 +118,37 @@ def test_blank_planes_of_noise_are_no_places() -> None:
     noise = np.random.default_rng(1)
     blank = [np.clip(noise.normal(220, 4, (192, 224, 1)), 0, 255).astype(np.uint8) for _ in range(8)]
     check_places(watched(blank).planes, "a.tif")
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_plane_that_was_not_recorded_is_refused(level: int) -> None:
+    """A missing chunk of OME-Zarr reads as a black plane."""
+    planes = [field_of_view(1, 3 * abs(i - 3)) for i in range(7)]
+    planes[5] = np.full_like(planes[5], level)
+    with pytest.raises(UserError, match=f"plane 6 of 7 with the single grey level {level}"):
+        check_places(watched(planes).planes, "a.zarr")
+    check_places(watched([planes[5]] * 7).planes, "a.zarr")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("label", [None, "Channel {}"])
+def test_channels_of_zarr_are_sorted_by_colour(tmp_path: Path, order: tuple[int, ...], label: str | None) -> None:
+    colour = stack(3)
+    named = [
+        {"color": ("FF0000", "00FF00", "0000ff")[i], **({"label": label.format(i)} if label else {})} for i in order
+    ]
+    pixels = np.moveaxis(colour, -1, 0)[list(order)]
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    group.create_array("0", shape=pixels.shape, chunks=(1, 1, *pixels.shape[-2:]), dtype="uint8")[:] = pixels
+    axes = [
+        {"name": "c", "type": "channel"},
+        *({"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"),
+    ]
+    scale = [{"type": "scale", "scale": [1, STEP_UM, PIXEL_UM, PIXEL_UM]}]
+    images = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}]
+    group.attrs.update({"multiscales": images, "omero": {"channels": named}})
+    (field,) = fields_of_stack(tmp_path / "a.zarr", None, None)
+    assert np.array_equal(np.stack(list(field.planes())), colour)
 
 
 def row(path: str) -> SlideRow:

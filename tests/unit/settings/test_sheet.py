@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tsva.errors import UserError
@@ -68,7 +70,8 @@ def test_patient_in_training_and_test(role: str) -> None:
 
 @pytest.mark.parametrize("role", ["train", "dataset1"])
 @pytest.mark.parametrize(
-    ("first", "second"), [("P07", "p07"), ("P-07", "P07"), ("P_07", "P.07"), ("Case-1-a", "CASE1A"), ("7-1", "7_1")]
+    ("first", "second"),
+    [("P07", "p07"), ("P-07", "P07"), ("P_07", "P.07"), ("Case-1-a", "CASE1A"), ("7-1", "7_1"), ("P07", "p7")],
 )
 def test_patients_equal_but_for_case_or_separators_are_refused(first: str, second: str, role: str) -> None:
     rows = [
@@ -128,3 +131,21 @@ def test_a_step_may_go_down() -> None:
     assert row.z_step_um == -0.5
     with pytest.raises(UserError, match="column z_step_um: got '0'; wanted a distance"):
         parse_sheet(head + "A\tp\tT\ttrain\tstack\ta.tif\t0\n", "s")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "wanted"),
+    [
+        ("pixel_um", "0,345", "a number with a decimal point and no unit"),
+        ("pixel_um", "0.345 µm", "a number with a decimal point and no unit"),
+        ("bits", "12bit", "a whole number without a unit"),
+        ("z_step_um", "\u22120.5", "a number with a decimal point and no unit"),
+        ("role", "Train", "'train', 'dataset1', 'dataset2' or 'refocus'"),
+        ("slide", "A 1", "at most 64 letters, digits"),
+    ],
+)
+def test_what_a_cell_may_hold_is_said_in_plain_words(column: str, cell: str, wanted: str) -> None:
+    cells = {"slide": "A", "patient": "P", "sample": "S", "role": "train", "source": "stack", "path": "a.tif"}
+    cells[column] = cell
+    with pytest.raises(UserError, match=rf"column {column}: got .*; wanted {re.escape(wanted)}"):
+        parse_sheet("\t".join(cells) + "\n" + "\t".join(cells.values()), "s.tsv")

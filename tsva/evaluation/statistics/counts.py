@@ -192,15 +192,14 @@ def _rows(
     if found.empty:
         return found
     against = summaries(table, "error_difference", [], pairs, report, only=only)
-    against = against[["protocol", "focal_offset_um", "mean", "low", "high"]].set_axis(
-        ["protocol", "focal_offset_um", "error_difference", "error_difference_low", "error_difference_high"], axis=1
-    )
+    # the same rows in the same order: a row without a value counts as a row
+    theirs = {"mean": "error_difference", "low": "error_difference_low", "high": "error_difference_high"}
+    compared = {name: against[column].to_numpy() for column, name in theirs.items()}
     reach = LIMITS_SD * found["sd"]
     limits = {"agreement_low": found["mean"] - reach, "agreement_high": found["mean"] + reach}
-    named = found.assign(**limits, **_ratios(found)).rename(
+    return found.assign(**limits, **_ratios(found), **compared).rename(
         columns={"mean": "bias", "low": "bias_low", "high": "bias_high"}
     )
-    return named.merge(against, on=["protocol", "focal_offset_um"], how="left", validate="one_to_one")
 
 
 def _ratios(means: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -102,13 +102,65 @@ def summaries(
         `patches`, `slides`, `valued` (rows with a value), `rows`, `mean`, `sd`, `low`, `high`, and `others`.
     """
     wanted = [protocol for protocol in protocols(pairs) if only is None or protocol.name in only]
-    arrays = {kind: _Arrays.of(table, kind, [value, *others]) for kind in {protocol.rows for protocol in wanted}}
-    parts = []
-    for protocol in wanted:
-        rows, bins = _within(arrays[protocol.rows], protocol, pairs)
-        if len(bins):
-            parts.append(_summary(rows, bins, protocol, value, others, pairs, report))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    arrays = _arrays(table, wanted, [value, *others])
+    return _table([_of_protocol(arrays, protocol, value, others, pairs, report) for protocol in wanted])
+
+
+def with_folded(
+    table: pd.DataFrame, value: str, others: Sequence[str], pairs: PairsSettings, report: ReportSettings
+) -> pd.DataFrame:
+    """Rows of `summaries`, and after them those of opposite offsets taken together, as the paper's Table I has them.
+
+    Parameters
+    ----------
+    table, value, others, pairs, report
+        As of `summaries`.
+
+    Returns
+    -------
+    DataFrame
+        The further rows have the `protocol` folded (of the grid) or folded_continuous (of offsets between the planes)
+        and the size of the offset as `focal_offset_um`; they have no average.
+    """
+    every = protocols(pairs)
+    arrays = _arrays(table, every, [value, *others])
+    parts = [_of_protocol(arrays, protocol, value, others, pairs, report) for protocol in every]
+    sizes = {kind: replace(rows, focal_offset_um=np.abs(rows.focal_offset_um)) for kind, rows in arrays.items()}
+    for protocol in every:
+        if protocol.name in FOLDED:
+            found = _of_protocol(sizes, protocol, value, others, pairs, report)
+            of_sizes = ~np.isnan(found["focal_offset_um"]) if found else np.zeros(0, bool)
+            found = {name: column[of_sizes] for name, column in found.items()}
+            parts.append(found and {**found, "protocol": np.full(of_sizes.sum(), FOLDED[protocol.name], object)})
+    return _table(parts)
+
+
+def as_folded(found: pd.DataFrame, name: str = "folded") -> pd.DataFrame:
+    """Rows of one protocol over sizes of the offset, without their average, under another name."""
+    return found if found.empty else found[found["focal_offset_um"].notna()].assign(protocol=name)
+
+
+def _arrays(table: pd.DataFrame, wanted: Sequence[Protocol], columns: Sequence[str]) -> dict[str, _Arrays]:
+    return {kind: _Arrays.of(table, kind, columns) for kind in {protocol.rows for protocol in wanted}}
+
+
+def _of_protocol(
+    arrays: dict[str, _Arrays],
+    protocol: Protocol,
+    value: str,
+    others: Sequence[str],
+    pairs: PairsSettings,
+    report: ReportSettings,
+) -> dict[str, np.ndarray]:
+    """Columns of the protocol's rows; none where the table has none of it."""
+    rows, bins = _within(arrays[protocol.rows], protocol, pairs)
+    return _summary(rows, bins, protocol, value, others, pairs, report) if len(bins) else {}
+
+
+def _table(parts: Sequence[dict[str, np.ndarray]]) -> pd.DataFrame:
+    """One after the other; made once, as tables of a few rows take a millisecond each."""
+    some = [part for part in parts if part]
+    return pd.DataFrame({name: np.concatenate([part[name] for part in some]) for name in some[0]} if some else {})
 
 
 @dataclass(frozen=True)
@@ -146,39 +198,6 @@ class _Arrays:
         return _Arrays(self.slide[chosen], self.patch[chosen], self.focal_offset_um[chosen], values)
 
 
-def folded(
-    table: pd.DataFrame,
-    value: str,
-    others: Sequence[str],
-    pairs: PairsSettings,
-    report: ReportSettings,
-) -> pd.DataFrame:
-    """Means with opposite offsets taken together, as the paper's Table I heads its rows.
-
-    Parameters
-    ----------
-    table, value, others, pairs, report
-        As of `summaries`.
-
-    Returns
-    -------
-    DataFrame
-        Rows as of `summaries`, `protocol` folded (of the grid) or folded_continuous (of offsets between the planes),
-        `focal_offset_um` the size of the offset; no average.
-    """
-    sizes = table.assign(focal_offset_um=table["focal_offset_um"].abs())
-    parts = [
-        as_folded(summaries(sizes, value, others, pairs, report, only=[protocol]), name)
-        for protocol, name in FOLDED.items()
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def as_folded(found: pd.DataFrame, name: str = "folded") -> pd.DataFrame:
-    """Rows of one protocol over sizes of the offset, without their average, under another name."""
-    return found if found.empty else found[found["focal_offset_um"].notna()].assign(protocol=name)
-
-
 def _within(rows: _Arrays, protocol: Protocol, pairs: PairsSettings) -> tuple[_Arrays, np.ndarray]:
     """The protocol's rows and their bins; draws beyond the last bin have -1 and count in the average alone."""
     steps = np.array([round(n / pairs.z_step_um) for n in protocol.offsets_um])
@@ -197,7 +216,7 @@ def _summary(
     others: Sequence[str],
     pairs: PairsSettings,
     report: ReportSettings,
-) -> pd.DataFrame:
+) -> dict[str, np.ndarray]:
     offsets, slide, by_bin = np.array(protocol.offsets_um), rows.slide, bins
     weights, repeats = bin_weights(offsets, pairs.offset_sd_um, pairs.z_step_um), 1
     if protocol.rows == "continuous":
@@ -224,8 +243,9 @@ def _summary(
     out = {name: np.append(part[:count], last) for name, (part, last) in columns.items()}
     out |= {"low": np.append(low[:count], low[-1]), "high": np.append(high[:count], high[-1])}
     occurs = out["rows"] > 0
-    of_bins = {"protocol": protocol.name, "focal_offset_um": np.append(offsets, np.nan)[occurs]}
-    return pd.DataFrame(of_bins | {name: part[occurs] for name, part in out.items()})
+    of_bins = {"protocol": np.full(occurs.sum(), protocol.name, object)}
+    of_bins["focal_offset_um"] = np.append(offsets, np.nan)[occurs]
+    return of_bins | {name: part[occurs] for name, part in out.items()}
 
 
 def _both(cells: Cells, weights: np.ndarray) -> tuple[np.ndarray, float]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 import pandas as pd
 
 from tsva.evaluation.names import WORSE_DB
 from tsva.evaluation.statistics.intervals import ratio
-from tsva.evaluation.statistics.protocols import folded, scopes, summaries
+from tsva.evaluation.statistics.protocols import scopes, summaries, with_folded
 from tsva.settings.pairs import PairsSettings
 from tsva.settings.report import ReportSettings
 
@@ -48,7 +47,6 @@ COMPARISON_COLUMNS = (
 )
 FEWEST = 0.5
 """A paired mean over a smaller share of a column's pairs is none."""
-COLUMN = ["protocol", "focal_offset_um"]
 GRID = ("paper", "strict")
 SAME = ["patch", "slide", "sample", "protocol", "target", "draw", "focal_offset_um"]
 
@@ -83,7 +81,7 @@ def score_rows(
     scores = scores.reindex(columns=[*scores.columns, *({"psnr_shifted_db"} - {*scores.columns})])
     for target, of_target in scores.groupby("target"):
         for sample, part in scopes(of_target):
-            found = _all(part, "psnr_db", ["ssim", "psnr_shifted_db"], pairs, report)
+            found = with_folded(part, "psnr_db", ["ssim", "psnr_shifted_db"], pairs, report)
             renamed = found.rename(
                 columns={"mean": "psnr_db", "sd": "psnr_sd_db", "low": "psnr_low_db", "high": "psnr_high_db"}
             )
@@ -157,23 +155,42 @@ def comparison_rows(
 
 def _compared(part: pd.DataFrame, pairs: PairsSettings, report: ReportSettings, *, whole: bool) -> pd.DataFrame:
     """Rows of one target and scope: means of pairs that have a difference, shares of all of them."""
-    make = _all if whole else summaries
+    make = with_folded if whole else summaries
     found = make(part.dropna(subset="difference"), "difference", [], pairs, report)
     shares = make(part, "worse", ["lost", "loss"], pairs, report)
-    known = found.reindex(columns=[*COLUMN, "mean", "low", "high", "patches", "slides", "valued"])
-    rows = shares[[*COLUMN, "rows", "mean", "lost", "loss"]].rename(columns={"mean": "share_worse", "rows": "pairs"})
-    merged = rows.merge(known, on=COLUMN, how="left", validate="one_to_one")
-    counts = ["patches", "slides", "valued"]
-    merged = merged.astype({"valued": float}).fillna(dict.fromkeys(counts, 0)).astype(dict.fromkeys(counts, int))
-    few = merged["valued"] < FEWEST * merged["pairs"]
-    of_grid = merged["protocol"].isin(GRID) & merged["focal_offset_um"].isna()
-    few |= of_grid & merged["protocol"].isin(set(merged["protocol"][few]))
-    limits = merged[["mean", "low", "high"]].astype(float).mask(few)
-    limits.columns = ["difference_db", "low_db", "high_db"]
-    loss = ratio(merged["loss"].to_numpy(float), merged["lost"].to_numpy(float))
-    return pd.concat([merged, limits], axis=1).assign(mean_loss_db=loss)
+    places = {key: place for place, key in enumerate(_keys(shares))}
+    where = [places[key] for key in _keys(found)]
+
+    def known(name: str, absent: float) -> np.ndarray:
+        column = np.full(len(shares), absent)
+        if where:
+            column[where] = found[name]
+        return column
+
+    protocol, pairs_of = shares["protocol"].to_numpy(object), shares["rows"].to_numpy(int)
+    few = known("valued", 0) < FEWEST * pairs_of
+    of_grid = np.isin(protocol, GRID) & shares["focal_offset_um"].isna().to_numpy()
+    few |= of_grid & np.isin(protocol, [*set(protocol[few])])
+    limits = {f"{name}_db": np.where(few, np.nan, known(name, np.nan)) for name in ("mean", "low", "high")}
+    return pd.DataFrame(
+        {
+            "protocol": shares["protocol"],
+            "focal_offset_um": shares["focal_offset_um"],
+            "difference_db": limits["mean_db"],
+            "low_db": limits["low_db"],
+            "high_db": limits["high_db"],
+            "patches": known("patches", 0).astype(int),
+            "slides": known("slides", 0).astype(int),
+            "pairs": pairs_of,
+            "share_worse": shares["mean"],
+            "mean_loss_db": ratio(shares["loss"].to_numpy(float), shares["lost"].to_numpy(float)),
+        }
+    )
 
 
-def _all(*what: Any, **how: Any) -> pd.DataFrame:
-    """Rows of all protocols, and with opposite offsets together."""
-    return pd.concat([summaries(*what, **how), folded(*what, **how)], ignore_index=True)
+def _keys(rows: pd.DataFrame) -> list[tuple[str, float | None]]:
+    """What a row is of; None: the protocol's average."""
+    if rows.empty:
+        return []
+    offsets = (None if np.isnan(offset) else offset for offset in rows["focal_offset_um"].tolist())
+    return list(zip(rows["protocol"].tolist(), offsets, strict=True))
