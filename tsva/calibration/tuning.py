@@ -169,9 +169,12 @@ def tune(
         }
         for (patch, pair, _), one, two in zip(kept, gains[before], after, strict=True)
     ]
+    words = WORDS[chosen] + (f": {float(np.mean(after - gains[before])):+.2f} dB" if chosen == TUNED else "")
+    if gains[chosen].mean() <= 0:
+        words += ". It is not better than the sharper shot: do not use it on such tissue"
     record = {
         "kept": chosen,
-        "headline": WORDS[chosen] + (f": {float(np.mean(after - gains[before])):+.2f} dB" if chosen == TUNED else ""),
+        "headline": words,
         "network": given.network,
         "before_is": before,
         "steps": steps,
@@ -233,7 +236,8 @@ def denoised_gains(pairs: Sequence[tuple[int, Pair, np.ndarray]], noise_sd: floa
         quiet = denoise_nl_means(
             shot, patch_size=5, patch_distance=6, h=0.8 * noise_sd, sigma=noise_sd, channel_axis=-1
         )
-        images = np.stack([eight_bits(quiet), eight_bits(shot)])
+        # a grey image comes back without its axis of colours
+        images = np.stack([eight_bits(np.reshape(quiet, shot.shape)), eight_bits(shot)])
         after, before = psnr_db(images, np.stack([target, target]))
         gains.append(after - before)
     return np.array(gains)

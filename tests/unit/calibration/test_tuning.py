@@ -107,6 +107,7 @@ def test_a_network_becomes_that_of_the_stack(stack: tsva.Stack, given: Checkpoin
     assert record["kept"] in (MEASURED, TUNED) and record["before_is"] == MEASURED  # colour does not fit grey
     best = max(record["of_each"].values(), key=lambda one: one["gain_db"])
     assert record["of_each"][record["kept"]]["gain_db"] == best["gain_db"] or best["made_worse"] > 0.05
+    assert record["denoised_y1"]["gain_db"] < 3.1  # two equal noises become one at best
     assert len(record["pairs"]) == 8 * record["kept_patches"]
     save(tuned.checkpoint, tmp_path / "model.ckpt")
     model = tsva.load_model(tmp_path / "model.ckpt")
