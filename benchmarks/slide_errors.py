@@ -3,7 +3,8 @@
 Real pictures of tissue are imaged at two planes over bent focal surfaces (`slide_simulation.py`) by the nominal
 microscope and by the development laboratories of `config/development.yaml`. Every cell is restored. The exponents of
 `tsva/slides/errors_expected.py` are fitted to what is then known of the cells' true errors, of all networks that are
-given. Each slide is predicted by a fit to the others, too. The picture of `slide_quality.py` must not be among these.
+given. Each slide is predicted by a fit to those of other pictures, too. The picture of `slide_quality.py` must not be
+among these.
 
     python benchmarks/slide_errors.py --picture OS-1.tif --picture high.png=0.25 --model fusion=model.ckpt
         --model tsva=model.ckpt --simulated FOLDER --json docs/results/slide_errors.json
@@ -17,6 +18,7 @@ import argparse
 import json
 import tempfile
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from slide_simulation import SimulatedSlide, bent, kept_slide, picture_of
 from tsva.restoration.checkpoint import load
 from tsva.settings.optics import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.slides.errors_expected import FEATURES
+from tsva.slides.errors_expected import FEATURES, OF_ERRORS
 from tsva.slides.slide_run import SlideOptions, refocus_planes
 from tsva.slides.source import ArrayPlanes
 
@@ -39,8 +41,8 @@ LABORATORIES = Path(__file__).parents[1] / "config" / "development.yaml"
 MICROSCOPES = ("nominal", "near_lab", "far_lab")
 FIRST_SEED = 41
 GAINS_DB = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-RIDGE = 0.05
-"""Weight of the exponents' squares beside a cell's deviance: features that say the same share the work."""
+RIDGE = 0.1
+"""Weight of the exponents' squares beside a cell's deviance; with 0.02 and 0.4 slides are predicted as well."""
 EDGE_PX = 768
 """Pictures are cut to this edge."""
 
@@ -96,36 +98,43 @@ def measured(name: str, network: str, model: Path, slide: SimulatedSlide, optics
     )
 
 
-def fitted(features: np.ndarray, squared: np.ndarray) -> np.ndarray:
-    """Exponents of the root mean square error: the likelihood of squared errors that scatter as a gamma variate does,
-    so that the predicted mean square is right, whatever the cells' scatter."""
-    scale = features.std(axis=0)
-    scale[scale < 1e-9] = 1.0
-    design = features / scale
+def fitted(features: np.ndarray, squared: np.ndarray, physics: str, *, estimated: bool) -> np.ndarray:
+    """Exponents of the root mean square error.
 
-    def loss(exponents: np.ndarray) -> tuple[float, np.ndarray]:
-        log = 2 * design @ exponents
+    The likelihood is that of squared errors that scatter as a gamma variate does, so that the predicted mean square is
+    right, whatever the cells' scatter. Exponents of errors add up to one: twice the light has twice the error. They are
+    drawn towards the survey's own prediction, the feature `physics`.
+    """
+    base = features[:, FEATURES.index(physics)]
+    used = [name for name in FEATURES if name not in ("one", physics) and (estimated or name != "own")]
+    design = np.stack([features[:, FEATURES.index(name)] - base * (name in OF_ERRORS) for name in used], axis=1)
+    middle, scale = design.mean(axis=0), np.maximum(design.std(axis=0), 1e-9)
+    design = np.column_stack([np.ones(len(squared)), (design - middle) / scale])
+    pulled = np.array([0.0, *[RIDGE] * len(used)])
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        log = 2 * (base + design @ weights)
         ratio = squared * np.exp(-log)
-        penalty = RIDGE * np.square(exponents[1:])
-        slope = 2 * design.T @ (1 - ratio) / len(squared)
-        slope[1:] += 2 * RIDGE * exponents[1:]
-        return float((log + ratio).mean() + penalty.sum()), slope
+        slope = 2 * design.T @ (1 - ratio) / len(squared) + 2 * pulled * weights
+        return float((log + ratio).mean() + (pulled * weights**2).sum()), slope
 
-    start = np.zeros(features.shape[1])
-    start[0] = np.log(squared.mean()) / 2
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000})
-    return np.asarray(found.x / scale)
+    weights = minimize(loss, np.zeros(len(pulled)), jac=True, method="L-BFGS-B", options={"maxiter": 3000}).x
+    of = dict(zip(used, weights[1:] / scale, strict=True))
+    of["one"] = weights[0] - sum(of[name] * at for name, at in zip(used, middle, strict=True))
+    of[physics] = 1 - sum(value for name, value in of.items() if name in OF_ERRORS)
+    return np.array([of.get(name, 0.0) for name in FEATURES])
 
 
 def exponents_of(cells: list[Cells], *, estimated: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Of restoring and of copying, of several slides; without the networks' own estimates if these are not there."""
-    features = np.concatenate([each.features for each in cells])
-    if not estimated:
-        features[:, FEATURES.index("own")] = 0
-    return (
-        fitted(features, np.concatenate([each.restoring for each in cells])),
-        fitted(features, np.concatenate([each.copying for each in cells])),
+    features, *errors = (
+        np.concatenate([getattr(each, name) for each in cells]) for name in ("features", "restoring", "copying")
     )
+    restoring, copying = (
+        fitted(features, squared, physics, estimated=estimated)
+        for squared, physics in zip(errors, ("linear", "copy"), strict=True)
+    )
+    return restoring, copying
 
 
 def predicted(of: Cells, exponents: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -169,10 +178,10 @@ def slides_of(given: argparse.Namespace, optics: OpticsSettings, delta_um: float
     """The development slides, kept in a folder from run to run."""
     laboratories = yaml.safe_load(LABORATORIES.read_text(encoding="utf-8"))["simulate"]["microscopes"]
     found = []
-    for number, told in enumerate(given.picture):
+    for number, (repeat, told) in enumerate(product(range(given.repeats), given.picture)):
         path, _, pixel_um = told.partition("=")
         kind, seed = MICROSCOPES[number % len(MICROSCOPES)], FIRST_SEED + number
-        name = f"{Path(path).name.split('.')[0]} {kind}"
+        name = f"{Path(path).name.split('.')[0]} {kind}" + f" {repeat + 1}" * (repeat > 0)
         own = laboratories.get(kind, {})
         microscope = MicroscopeSettings.model_validate(
             {**own, "optics": {**own["optics"], "pixel_um": optics.pixel_um}} if own else {}
@@ -189,6 +198,7 @@ def main() -> None:
     parser.add_argument("--picture", action="append", required=True, help="PATH, or PATH=PIXEL_UM.")
     parser.add_argument("--model", action="append", required=True, help="NAME=model.ckpt")
     parser.add_argument("--simulated", type=Path, required=True, help="Keep simulated slides in this folder.")
+    parser.add_argument("--repeats", type=int, default=2, help="Slides of each picture, of other surfaces.")
     parser.add_argument("--only-simulate", action="store_true")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -203,7 +213,8 @@ def main() -> None:
     ]
     results: dict[str, Any] = {}
     for name, _ in slides:
-        others = exponents_of([each for each in cells if each.slide != name])
+        tissue = name.split()[0]
+        others = exponents_of([each for each in cells if each.slide.split()[0] != tissue])
         for each in cells:
             if each.slide == name:
                 results[f"{name}, {each.network}"] = report(each, *predicted(each, others))

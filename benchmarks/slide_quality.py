@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
+from scipy.ndimage import map_coordinates
 from scipy.stats import spearmanr
 from slide_simulation import SimulatedSlide, bent, kept_slide, picture_of
 
@@ -147,20 +149,22 @@ def other_stain(picture: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(255 * np.exp(-density)), 0, 255).astype(np.uint8)
 
 
-def misplaced(slide: SimulatedSlide, seed: int) -> tuple[SimulatedSlide, np.ndarray]:
-    """The high plane enlarged by 1.001, 3 % brighter, shifted by up to 3 px with one jump in mid-slide."""
-    from scipy.ndimage import map_coordinates
-
-    height, width = slide.high.shape[:2]
+def displacement(shape: tuple[int, int], seed: int) -> np.ndarray:
+    """(Y, X, 2) shift of the high plane: enlarged by 1.001, shifted by up to 3 px with one jump in mid-slide."""
+    height, width = shape
     random = rng(seed, "misplaced")
     one, two = random.uniform(0.1, 3, 2) * random.choice([-1, 1], 2), random.uniform(0.1, 3, 2)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     jump = (x > width * 0.53)[..., None]
-    shift = np.where(jump, two, one) + 0.001 * np.stack([y - height / 2, x - width / 2], axis=-1)
-    places = np.stack([y - shift[..., 0], x - shift[..., 1]])
-    moved = [map_coordinates(slide.high[..., c].astype(np.float32), places, order=5, mode="mirror") for c in range(3)]
-    high = np.clip(np.rint(1.03 * np.stack(moved, axis=-1)), 0, 255).astype(np.uint8)
-    return SimulatedSlide(slide.low, high, slide.truth, slide.focal_offset_um), shift
+    return np.asarray(np.where(jump, two, one) + 0.001 * np.stack([y - height / 2, x - width / 2], axis=-1))
+
+
+def displaced(picture: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
+    """A picture whose content at p lies at p + shift."""
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
+    places = np.stack([y - shift_px[..., 0], x - shift_px[..., 1]])
+    moved = [map_coordinates(picture[..., c].astype(np.float32), places, order=5, mode="mirror") for c in range(3)]
+    return np.clip(np.rint(np.stack(moved, axis=-1)), 0, 255).astype(np.uint8)
 
 
 def main() -> None:
@@ -175,6 +179,7 @@ def main() -> None:
     parser.add_argument(
         "--simulated", type=Path, help="Keep simulated slides in this folder, and take them from there."
     )
+    parser.add_argument("--only-simulate", action="store_true", help="Fill that folder, and stop.")
     parser.add_argument("--lossless", action="store_true", help="Write Deflate in place of JPEG.")
     parser.add_argument("--oracle", action="store_true", help="Restore every cell, too, for the best of both by cell.")
     parser.add_argument("--json", type=Path, required=True)
@@ -194,6 +199,8 @@ def main() -> None:
             top, bottom, left, right = given.trial_region
             part = np.ascontiguousarray(picture[top:bottom, left:right])
         for name, slide, shift in cases(trial, part, optics, held.delta_um, given):
+            if given.only_simulate:
+                continue
             for network, model in models.items():
                 restored = run(slide, Path(model), optics, held.delta_um, lossless=given.lossless)
                 found = scores(slide, restored)
@@ -228,8 +235,10 @@ def _of_shift(restored: RestoredSlide, shift: np.ndarray) -> dict[str, float]:
 def cases(trial: str, picture: np.ndarray, optics: OpticsSettings, delta_um: float, given: argparse.Namespace) -> Any:
     """Name, slide and shift (or None) of a trial."""
 
-    def made(of: np.ndarray, apart_um: float) -> SimulatedSlide:
-        return kept_slide(given.simulated, of, bent, optics, apart_um, MicroscopeSettings(), given.seed)
+    def made(of: np.ndarray, apart_um: float, brightness: float = 1.0) -> SimulatedSlide:
+        white = brightness * np.array(MicroscopeSettings().white_level)
+        microscope = MicroscopeSettings(white_level=tuple(white))
+        return kept_slide(given.simulated, of, bent, optics, apart_um, microscope, given.seed)
 
     if trial == "main":
         yield "main", made(picture, delta_um), None
@@ -241,7 +250,9 @@ def cases(trial: str, picture: np.ndarray, optics: OpticsSettings, delta_um: flo
     elif trial == "misplaced":
         still = made(picture, delta_um)
         yield "in place", still, None
-        yield "misplaced", *misplaced(still, given.seed)
+        shift_px = displacement(picture.shape[:2], given.seed)
+        high = made(displaced(picture, shift_px), delta_um, 1.03).high
+        yield "misplaced", replace(still, high=high), shift_px
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ from tsva.restoration.runtime import OnnxRuntime, TorchRuntime
 from tsva.slides.slide_run import SlideOptions, refocus_planes
 
 TORCH_TILES_PX = (224, 512, 1024)
+TISSUE_PX = 1024
+"""Rows of tissue of slides whose memory is measured: what grows with a slide is what is kept of all its cells."""
 SPECKS_PX = 256
 """Edge of the pattern that synthetic slides repeat."""
 
@@ -177,7 +179,9 @@ def main(tsva_path: Path, fusion_path: Path, edge: int, memory: tuple[int, ...],
     if only_memory:
         held = load(tsva_path)
         with tempfile.TemporaryDirectory() as folder:
-            planes = PatternPlanes(only_memory, held.pixel_um, held.delta_um)
+            planes = PatternPlanes(
+                only_memory, held.pixel_um, held.delta_um, glass=1 - min(1.0, TISSUE_PX / only_memory)
+            )
             refocus_planes(planes, tsva_path, Path(folder) / "slide.ome.tif", SlideOptions())
         click.echo(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
         return

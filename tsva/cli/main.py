@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "tsva.cli.evaluate",
     "report": "tsva.cli.report",
     "compare": "tsva.cli.compare",
+    "slides-page": "tsva.cli.slides_page",
     "first-look": "tsva.cli.first_look",
     "inspect": "tsva.cli.inspect",
     "doctor": "tsva.cli.doctor",

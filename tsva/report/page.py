@@ -135,7 +135,7 @@ def environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str]
         "listed": names.listed,
         "percent": names.percent,
         "pretty": lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1),
-        "embedded": lambda name: _embedded(name, read(name)),
+        "embedded": lambda name: embedded(name, read(name)),
         "zip": lambda ours, theirs: list(zip(ours, theirs, strict=True)),
         "with_x": lambda lines, x: [(x, line) for line in lines],
         "numbered": lambda values: (list(range(1, len(values) + 1)), values),
@@ -147,6 +147,6 @@ def environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str]
     return made
 
 
-def _embedded(name: str, content: bytes) -> str:
+def embedded(name: str, content: bytes) -> str:
     """A picture's file as a data URI."""
     return f"data:image/{name.rsplit('.', 1)[1]};base64," + base64.b64encode(content).decode("ascii")

@@ -55,8 +55,8 @@ def measure_cells(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> Ce
     shift_px : (R, K, 2) float array
         What lies at p in `low` lies at p + shift in `high`; the common spectrum is taken as if it lay at p.
     """
-    one, two = (cells_of(shot.astype(np.float32) / np.float32(255)) for shot in (low, high))
-    levels = [cells.mean(axis=(-2, -1)) for cells in (one, two)]
+    one, two = (cells_of(shot) / np.float32(255) for shot in (low, high))
+    levels = [levels_of(cells) for cells in (one, two)]
     gradients = [_gradient(cells) for cells in (one, two)]
     window, rings = window_and_rings()
     first, second = (
@@ -66,21 +66,33 @@ def measure_cells(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> Ce
     fy, fx = np.fft.fftfreq(CELL_PX)[:, None], np.fft.rfftfreq(CELL_PX)[None, :]
     turn = shift_px[..., 0, None, None] * fy + shift_px[..., 1, None, None] * fx
     phase = np.exp(-2j * np.pi * turn).astype(np.complex64)[:, :, None]
-    products = [np.abs(first) ** 2, np.abs(second) ** 2, (first * np.conj(second) * phase).real]
+    turned = second * np.conj(phase) if np.any(shift_px) else second
+    products = [real_product(first, first), real_product(second, second), real_product(first, turned)]
     spectra = np.stack([product.reshape(*product.shape[:3], -1) @ rings for product in products], axis=3)
     return CellMeasures(*(a.astype(np.float32) for a in (*levels, *gradients, spectra)))
 
 
 def cells_of(image: np.ndarray) -> np.ndarray:
-    """(R, K, C, CELL_PX, CELL_PX) of (Y, X, C), which holds whole cells."""
+    """(R, K, C, CELL_PX, CELL_PX) of (Y, X, C), which holds whole cells; a copy, with the pixels of a cell together."""
     height, width, channels = image.shape
     cut = image.reshape(height // CELL_PX, CELL_PX, width // CELL_PX, CELL_PX, channels)
-    return cut.transpose(0, 2, 4, 1, 3)
+    return np.ascontiguousarray(cut.transpose(0, 2, 4, 1, 3))
+
+
+def levels_of(cells: np.ndarray) -> np.ndarray:
+    """(R, K, C) means of `cells_of`."""
+    return np.asarray(cells.reshape(*cells.shape[:3], -1).mean(axis=-1))
+
+
+def real_product(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Re one two*."""
+    return np.asarray(one.real * two.real + one.imag * two.imag)
 
 
 def _gradient(cells: np.ndarray) -> np.ndarray:
     grey = cells.mean(axis=2)
-    return np.asarray(np.square(grey[..., LAG_PX:] - grey[..., :-LAG_PX]).mean(axis=(-2, -1)))
+    steps = (grey[..., LAG_PX:] - grey[..., :-LAG_PX]).reshape(*grey.shape[:2], -1)
+    return np.asarray(np.einsum("rkn,rkn->rk", steps, steps) / steps.shape[-1])
 
 
 @lru_cache(maxsize=1)

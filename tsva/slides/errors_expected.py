@@ -10,21 +10,23 @@ import numpy as np
 
 from tsva.slides.reblur import Reblur
 
-FEATURES = ("one", "own", "difference", "copy", "residual", "noise", "size_um", "from_shot_um")
-WITH_ERROR = dict(zip(FEATURES, (-2.302, -0.085, 0.595, 0.077, 0.201, 0.017, 0.236, -0.093), strict=True))
+FEATURES = ("one", "own", "difference", "copy", "linear", "residual", "size_um", "from_shot_um")
+OF_ERRORS = ("own", "difference", "copy", "linear")
+"""Those that are errors themselves: their exponents add up to one."""
+WITH_ERROR = dict(zip(FEATURES, (0.187, 0.089, 0.242, 0.282, 0.386, 0.469, 0.028, 0.064), strict=True))
 """Exponents for networks that estimate their error."""
-WITHOUT = dict(zip(FEATURES, (-1.524, 0.0, 0.394, 0.289, 0.280, 0.040, 0.183, -0.260), strict=True))
+WITHOUT = dict(zip(FEATURES, (0.261, 0.0, 0.274, 0.308, 0.418, 0.404, 0.028, 0.054), strict=True))
 """And for those that don't."""
-COPY_WITH_ERROR = dict(zip(FEATURES, (-2.487, 0.0, 0.534, 0.246, 0.0, -0.257, 0.103, 0.104), strict=True))
-COPY_WITHOUT = dict(zip(FEATURES, (-1.871, 0.0, 0.309, 0.556, 0.0, -0.204, 0.156, -0.044), strict=True))
+COPY_WITH_ERROR = dict(zip(FEATURES, (-0.118, 0.104, 0.224, 0.761, -0.089, -0.079, 0.1, 0.187), strict=True))
+COPY_WITHOUT = dict(zip(FEATURES, (-0.029, 0.0, 0.264, 0.79, -0.054, -0.146, 0.101, 0.171), strict=True))
 """Of the copy, which the difference from the restoration tells, too: the better the restoration, the more."""
 
 
 def features_of(
     own: np.ndarray | None,
     copy_rmse: np.ndarray,
+    linear_rmse: np.ndarray,
     blurred: Reblur,
-    noise_rms: np.ndarray,
     offset_um: np.ndarray,
     delta_um: float,
 ) -> dict[str, np.ndarray]:
@@ -34,11 +36,9 @@ def features_of(
     ----------
     own : (R, K) float array or None
         The network's own estimate, where it has one.
-    copy_rmse : (R, K) float array
+    copy_rmse, linear_rmse : (R, K) float arrays
         Of the survey.
     blurred : Reblur
-    noise_rms : (R, K) float array
-        Standard deviation of a shot's noise.
     offset_um : (R, K) float array
         Focal offset.
     delta_um : float
@@ -51,12 +51,12 @@ def features_of(
     """
     size_um = np.minimum(np.abs(offset_um), MOST_UM)
     return {
-        "one": np.ones_like(size_um),
-        "own": np.zeros_like(size_um) if own is None else _log(own),
+        "one": np.ones_like(blurred.residual),
+        "own": np.zeros_like(blurred.residual) if own is None else _log(own),
         "difference": _log(blurred.difference),
         "copy": _log(np.nan_to_num(copy_rmse, nan=1e-3)),
+        "linear": _log(np.nan_to_num(linear_rmse, nan=1e-3)),
         "residual": _log(blurred.residual),
-        "noise": _log(noise_rms),
         "size_um": size_um,
         "from_shot_um": np.minimum(np.abs(size_um - delta_um), 1.0),
     }

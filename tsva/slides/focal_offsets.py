@@ -69,6 +69,8 @@ class Scene:
         Of the squared difference of either shot and the in-focus image.
     to_low, to_high : arrays
         Regression of either shot on the in-focus image.
+    focus : arrays
+        Of the in-focus image.
     thickness_um, spherical_um, delta_scale : float
         What the scene is of.
     """
@@ -80,6 +82,7 @@ class Scene:
     copy_high: np.ndarray
     to_low: np.ndarray
     to_high: np.ndarray
+    focus: np.ndarray
     thickness_um: float
     spherical_um: float
     delta_scale: float
@@ -166,6 +169,7 @@ def _scene(
         copy_high=banded(high - 2 * to_high + powers.focus),
         to_low=banded(to_low) / focus,
         to_high=banded(to_high) / focus,
+        focus=np.broadcast_to(focus, low.shape[:1] + focus.shape[-2:]).copy(),
         thickness_um=thickness_um,
         spherical_um=spherical_um,
         delta_scale=scale,
@@ -286,6 +290,9 @@ MODEL_SD_UM = 0.2
 ROUNDS = 3
 
 
+ROWS_AT_ONCE = 32
+
+
 def surface(likelihood: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Offsets on a smooth focal surface.
 
@@ -300,10 +307,9 @@ def surface(likelihood: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.
     focal_offset_um, sd_um : (R, K) float64 arrays
         Without evidence of its own a cell takes its neighbourhood's.
     """
-    weighted = likelihood * weight[..., None]
-    pooled = np.stack(
-        [gaussian_filter(weighted[..., n], SMOOTH_CELLS, mode="constant") for n in range(likelihood.shape[-1])], axis=-1
-    )
+    pooled = np.empty_like(likelihood)
+    for n in range(likelihood.shape[-1]):
+        pooled[..., n] = gaussian_filter(likelihood[..., n] * weight, SMOOTH_CELLS, mode="constant")
     prior = np.zeros(likelihood.shape[:2])
     prior_sd = np.full(likelihood.shape[:2], 2 * REACH_UM)
     mean, sd = _moments(pooled, prior, prior_sd)
@@ -314,7 +320,19 @@ def surface(likelihood: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _moments(likelihood: np.ndarray, prior: np.ndarray, prior_sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Top of the offset's posterior, by a parabola between the grid's offsets, and the deviation about it."""
+    """Top of the offset's posterior, by a parabola between the grid's offsets, and the deviation about it.
+
+    Some rows at a time: a whole slide's posteriors would take a tenth of a gigabyte.
+    """
+    found = [
+        _moments_of_rows(*(each[start : start + ROWS_AT_ONCE] for each in (likelihood, prior, prior_sd)))
+        for start in range(0, len(likelihood), ROWS_AT_ONCE)
+    ]
+    top, sd = (np.concatenate(each) for each in zip(*found, strict=True))
+    return top, sd
+
+
+def _moments_of_rows(likelihood: np.ndarray, prior: np.ndarray, prior_sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     log = likelihood - 0.5 * ((OFFSETS_UM - prior[..., None]) / prior_sd[..., None]) ** 2
     best = np.clip(log.argmax(axis=-1), 1, log.shape[-1] - 2)
     left, middle, right = (np.take_along_axis(log, (best + k)[..., None], axis=-1)[..., 0] for k in (-1, 0, 1))
@@ -364,6 +382,6 @@ def at_offsets(table: np.ndarray, focal_offset_um: np.ndarray) -> np.ndarray:
 
 def scene_at(scene: Scene, focal_offset_um: np.ndarray) -> Scene:
     """The scene at offsets, (N,), in place of `OFFSETS_UM`."""
-    tables = ("low", "high", "common", "copy_low", "copy_high", "to_low", "to_high")
+    tables = ("low", "high", "common", "copy_low", "copy_high", "to_low", "to_high", "focus")
     found: dict[str, Any] = {name: at_offsets(getattr(scene, name), focal_offset_um) for name in tables}
     return replace(scene, **found)

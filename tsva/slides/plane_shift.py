@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 
+from tsva.slides.cell_spectra import real_product
+
 TILE_PX = 256
 """Edge of the windows that shifts are measured in: four cells."""
 BIN_PX = 2
@@ -23,7 +25,8 @@ LOWEST_PERIODS = 2.5
 RING = 2
 """Width of the rings that coherence is averaged over, periods a window."""
 LEAST_COHERENCE = 0.35
-ITERATIONS = 6
+ITERATIONS, SETTLED_PX = 6, 1e-3
+"""Steps of the fit at most, and a step so small that it is the last."""
 HANN_SHARE = 2.6
 """Neighbouring frequencies of a Hann window tell the same: so many make one."""
 MOST_PX = 24.0
@@ -45,11 +48,12 @@ def tile_shift(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, float]:
     standard_error_px : float
         Of the worse direction; infinite without evidence.
     """
-    window, fy, fx, ring = _grid()
-    one, two = (_spectrum(shot, window) for shot in (low, high))
+    window, inside, fy, fx, ring = _grid()
+    spectra = [_spectrum(shot, window) for shot in (low, high)]
+    shift = _guess(spectra[0] * np.conj(spectra[1]), inside, ring)
+    one, two = (each[inside] for each in spectra)
     cross = one * np.conj(two)
-    powers = np.abs(one) ** 2, np.abs(two) ** 2
-    shift = _guess(cross, ring)
+    powers = real_product(one, one), real_product(two, two)
     found = np.full(2, np.nan), np.inf
     for step in range(ITERATIONS):
         turned = cross * np.exp(-2j * np.pi * (fy * shift[0] + fx * shift[1]))
@@ -70,6 +74,8 @@ def tile_shift(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, float]:
         # weighted least squares with errors of one spread; neighbours in frequency are not independent
         scatter = inverse @ ((design * (weight[used] ** 2)[:, None]).T @ design) @ inverse * spread * HANN_SHARE
         found = shift, float(np.sqrt(np.diag(scatter).max()))
+        if step >= 2 and np.abs(step_px).max() < SETTLED_PX:
+            break
     if np.abs(found[0]).max() > MOST_PX:
         return np.full(2, np.nan), np.inf
     return found
@@ -82,11 +88,13 @@ def _spectrum(shot: np.ndarray, window: np.ndarray) -> np.ndarray:
     return spectrum
 
 
-def _guess(cross: np.ndarray, ring: np.ndarray) -> np.ndarray:
+def _guess(cross: np.ndarray, inside: np.ndarray, ring: np.ndarray) -> np.ndarray:
     """The highest place of the low-passed phase correlation, to a binned pixel."""
     edge = round(START_PER_PX * TILE_PX / RING)
     size = TILE_PX // BIN_PX
-    white = np.where((ring >= 0) & (ring < edge), cross / np.maximum(np.abs(cross), 1e-30), 0)
+    white, used = np.zeros_like(cross), inside.copy()
+    used[inside] = ring < edge
+    white[used] = cross[used] / np.maximum(np.abs(cross[used]), 1e-30)
     surface = scipy.fft.irfft2(np.conj(white), (size, size))
     peak = np.array(np.unravel_index(np.argmax(surface), surface.shape))
     return np.asarray((peak + size // 2) % size - size // 2, dtype=float) * BIN_PX
@@ -95,26 +103,25 @@ def _guess(cross: np.ndarray, ring: np.ndarray) -> np.ndarray:
 def _weights(turned: np.ndarray, powers: tuple[np.ndarray, np.ndarray], ring: np.ndarray, highest: float) -> np.ndarray:
     """Weight of each frequency's phase: its ring's coherence² / (1 - coherence²), shared out by size."""
     count = int(ring.max()) + 1
-    inside = ring >= 0
-    sums = [
-        np.bincount(ring[inside], values[inside], count) for values in (turned.real, *powers, np.abs(turned), inside)
-    ]
+    size = np.abs(turned)
+    sums = [np.bincount(ring, values, count) for values in (turned.real, *powers, size)]
+    members = np.bincount(ring, minlength=count)
     coherence = sums[0] / np.maximum(np.sqrt(sums[1] * sums[2]), 1e-30)
     coherence = np.where((np.arange(count) + 1) * RING / TILE_PX > highest, 0, coherence)
     clear = np.logical_and.accumulate(coherence > LEAST_COHERENCE)
-    size = np.minimum(coherence, 0.995) ** 2
-    of_ring = np.where(clear, size / (1 - size), 0) / np.maximum(sums[3] / np.maximum(sums[4], 1), 1e-30)
-    return np.where(inside, of_ring[np.maximum(ring, 0)] * np.abs(turned), 0)
+    square = np.minimum(coherence, 0.995) ** 2
+    of_ring = np.where(clear, square / (1 - square), 0) / np.maximum(sums[3] / np.maximum(members, 1), 1e-30)
+    return np.asarray(of_ring[ring] * size)
 
 
 @lru_cache(maxsize=1)
-def _grid() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Window, frequencies in cycles a pixel, and each frequency's ring (-1: not used)."""
+def _grid() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Window; which frequencies are used; of these, cycles a pixel along both axes, and the ring."""
     size = TILE_PX // BIN_PX
     hann = np.hanning(size + 1)[:-1]
     fy = np.fft.fftfreq(size, BIN_PX)[:, None] + np.zeros((1, size // 2 + 1))
     fx = np.fft.rfftfreq(size, BIN_PX)[None, :] + np.zeros((size, 1))
     periods = np.hypot(fy, fx) * TILE_PX
     ring = ((periods - LOWEST_PERIODS) // RING).astype(int)
-    ring[(periods < LOWEST_PERIODS) | (np.hypot(fy, fx) > HIGHEST_PER_PX)] = -1
-    return np.outer(hann, hann), fy, fx, ring
+    inside = (periods >= LOWEST_PERIODS) & (np.hypot(fy, fx) <= HIGHEST_PER_PX)
+    return np.outer(hann, hann), inside, fy[inside], fx[inside], ring[inside]

@@ -8,8 +8,7 @@ import numpy as np
 import scipy.fft
 
 from tsva.restoration.fusion.bands import BANDS
-from tsva.slides.cell_grid import CELL_PX
-from tsva.slides.cell_spectra import MODES, cells_of, window_and_rings
+from tsva.slides.cell_spectra import MODES, cells_of, levels_of, real_product, window_and_rings
 from tsva.slides.focal_offsets import Scene
 
 USED = slice(1, BANDS)
@@ -58,24 +57,22 @@ def reblurred(
     """
     window, rings = window_and_rings()
     shots = [cells_of(image) for image in (low, high, restored)]
-    levels = [cells.mean(axis=(-2, -1), keepdims=True) for cells in shots]
-    one, two, back = (scipy.fft.rfft2((cells - level) * window) for cells, level in zip(shots, levels, strict=True))
+    one, two, back = (scipy.fft.rfft2((cells - levels_of(cells)[..., None, None]) * window) for cells in shots)
 
     def bands(product: np.ndarray) -> np.ndarray:
         return product.reshape(*product.shape[:3], -1) @ rings
 
-    own = bands(np.abs(back) ** 2)
+    own = bands(real_product(back, back))
     shape = own.shape
     modes = np.array(MODES, float)[USED]
     share = modes / (1 + modes / 40)
     total = np.zeros(shape[:2])
     for shot, to_shot in ((one, scene.to_low), (two, scene.to_high)):
         g = to_shot.reshape(shape)
-        power = bands(np.abs(shot) ** 2)
-        left = power - 2 * g * bands((shot * np.conj(back)).real) + g**2 * own
+        power = bands(real_product(shot, shot))
+        left = power - 2 * g * bands(real_product(shot, back)) + g**2 * own
         explained = noise[..., None] + MODEL_SHARE * power
         total += ((np.maximum(left, 0) / explained)[..., USED] @ share).mean(axis=-1) / share.sum() / 2
     near = np.where(near_high[..., None, None, None], shots[1], shots[0])
-    difference = np.sqrt(np.square(near - shots[2]).mean(axis=(2, 3, 4), dtype=np.float64))
-    assert shots[0].shape[-1] == CELL_PX
-    return Reblur(np.sqrt(total), difference)
+    away = (near - shots[2]).reshape(*near_high.shape, -1)
+    return Reblur(np.sqrt(total), np.sqrt(np.einsum("rkn,rkn->rk", away, away) / away.shape[-1]).astype(np.float64))

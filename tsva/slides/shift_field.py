@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 
 from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.plane_shift import TILE_PX
+from tsva.slides.shift_jumps import BLOCKS, Parting, parted
 
 TRUSTED_PX = 0.1
 """Standard error up to which a tile's shift counts."""
@@ -19,16 +19,15 @@ STRAY_PX = 0.06
 """Tiles whose shifts differ by some of these belong to different stitches."""
 SAME_PX = 0.12
 """Neighbouring tiles that differ by more lie on two sides of a jump."""
+MOST_GROWTH_PX = 0.6
+"""A scale of 1.0023: planes a micrometre apart are of no more; a jump inside a row of tiles may look like that."""
+LEAST_STEPS = 4
+"""Differences between neighbouring tiles that tell a scale."""
 ROUNDS = 3
-WINDOW_PX = 2 * CELL_PX
-"""Of the second look at cells beside a jump."""
-LEAST_MARGIN = 3.0
-"""By so many standard deviations one shift must fit such a cell better than the next."""
-BAND_PER_PX = (0.02, 0.2)
 PER_TILE = TILE_PX // CELL_PX
 
 Window = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
-"""Row and column of a cell to grey levels of both shots, (WINDOW_PX, WINDOW_PX), the cell in the middle."""
+"""Row and column of a tile to grey levels of both shots, with `shift_jumps.MARGIN_PX` around the tile."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def fit_field(
     cells : (int, int)
         Rows and columns of cells.
     window : callable
-        See `Window`; asked for cells beside a jump alone.
+        See `Window`; asked for tiles beside a jump alone.
     """
     good = np.isfinite(tile_shift_px).all(axis=-1) & (tile_error_px < TRUSTED_PX)
     if not good.any():
@@ -71,15 +70,15 @@ def fit_field(
     growth = _growth(tile_shift_px, tile_error_px, good)
     middles = np.moveaxis(np.indices(good.shape), 0, -1) + 0.5  # in tiles
     rest = np.where(good[..., None], tile_shift_px - growth * middles, np.nan)
-    smooth, known = _smoothed(rest, tile_error_px, good)
-    shift, told = _by_cell(smooth, known, cells, growth, window)
+    smooth, own = _smoothed(rest, tile_error_px, good)
+    shift, told = _by_cell(smooth, own, cells, growth, window)
     return ShiftField(np.where(told[..., None], shift, 0), told, 1 + growth / TILE_PX)
 
 
 def _growth(shift: np.ndarray, error: np.ndarray, good: np.ndarray) -> float:
-    """Shift that each tile adds along its axis, in pixels: weighted median of the differences between neighbours.
+    """Shift that each tile adds along its axis, in pixels: where the differences between neighbours crowd most.
 
-    Jumps are few; a straight line through all tiles would take a jump for a scale.
+    Jumps are few, and each is of another size; a straight line through all tiles would take a jump for a scale.
     """
     steps, weights = [], []
     for axis in (0, 1):
@@ -90,20 +89,23 @@ def _growth(shift: np.ndarray, error: np.ndarray, good: np.ndarray) -> float:
         steps.append((shift[two] - shift[one])[both][:, axis])
         weights.append(1 / (error[one][both] ** 2 + error[two][both] ** 2 + 2 * FLOOR_PX**2))
     step, weight = np.concatenate(steps), np.concatenate(weights)
-    if len(step) < 6:
+    step, weight = step[np.abs(step) < MOST_GROWTH_PX], weight[np.abs(step) < MOST_GROWTH_PX]
+    if len(step) < LEAST_STEPS:
         return 0.0
-    order = np.argsort(step)
-    along = (np.cumsum(weight[order]) - weight[order] / 2) / weight.sum()
-    middle = float(np.interp(0.5, along, step[order]))
-    kept = np.abs(step - middle) < 3 * np.sqrt(1 / weight + STRAY_PX**2 / 4)
+    spread = np.sqrt(1 / weight + STRAY_PX**2 / 4)
+    crowd = np.exp(-0.5 * ((step[:, None] - step) / spread) ** 2).sum(axis=1)
+    middle = step[crowd.argmax()]
+    kept = np.abs(step - middle) < 3 * spread
     growth = float(np.average(step[kept], weights=weight[kept]))
     # no better known than zero: no scale
-    spread = float(np.sqrt(1 / weight[kept].sum()))
-    return growth if abs(growth) > 3 * spread else 0.0
+    return growth if abs(growth) > 3 * np.sqrt(1 / weight[kept].sum()) else 0.0
 
 
 def _smoothed(rest: np.ndarray, error: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tiles' shifts, each averaged with those nearby that agree with it; tiles alone with theirs are dropped."""
+    """Tiles' shifts, each averaged with those nearby that agree with it, and which tiles have one of their own.
+
+    Tiles that are alone with theirs have none; a tile without gets the mean of those nearby.
+    """
     weight = np.where(good, 1 / (np.where(good, error, 1) ** 2 + FLOOR_PX**2), 0)
     values = np.where(good[..., None], rest, 0.0)
     found, known = values.copy(), good.copy()
@@ -127,8 +129,7 @@ def _smoothed(rest: np.ndarray, error: np.ndarray, good: np.ndarray) -> tuple[np
             known, weight = known & ~lonely, np.where(lonely, 0, weight)
             mean[lonely] = 0
         found = np.where((total > 0)[..., None], mean, found)
-    beside = np.any([_moved(known, dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)], axis=0)
-    return np.where(beside[..., None], found, np.nan), beside
+    return found, known
 
 
 def _moved(field: np.ndarray, dy: int, dx: int) -> np.ndarray:
@@ -142,33 +143,54 @@ def _moved(field: np.ndarray, dy: int, dx: int) -> np.ndarray:
 
 
 def _by_cell(
-    smooth: np.ndarray, known: np.ndarray, cells: tuple[int, int], growth: float, window: Window
+    smooth: np.ndarray, own: np.ndarray, cells: tuple[int, int], growth: float, window: Window
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(R, K, 2) shifts of cells, linear between the tiles' middles; beside jumps, the one that fits the cell best."""
-    rows, columns = (_between(count, tiles) for count, tiles in zip(cells, known.shape, strict=True))
-    filled = np.nan_to_num(smooth)
+    """(R, K, 2) shifts of cells, linear between the tiles' middles; in tiles beside a jump, of the part they lie in."""
+    rows, columns = (_between(count, tiles) for count, tiles in zip(cells, own.shape, strict=True))
+    near = {
+        (row, column): _distinct(list(smooth[_around(row), _around(column)][own[_around(row), _around(column)]]))
+        for row, column in np.ndindex(own.shape)
+    }
+    # a tile without a shift of its own has its neighbours' if these agree
+    agreed = np.array([len(shifts) == 1 for shifts in near.values()]).reshape(own.shape)
+    known = own | agreed
+    smooth = smooth.copy()
+    for place in zip(*np.nonzero(agreed & ~own), strict=True):
+        smooth[place] = near[place][0]
     total, summed = np.zeros(cells), np.zeros((*cells, 2))
-    least, most = np.full((*cells, 2), np.inf), np.full((*cells, 2), -np.inf)
     for i, wy in rows:
         for j, wx in columns:
             share = wy[:, None] * wx[None, :] * known[np.ix_(i, j)]
-            value = filled[np.ix_(i, j)]
             total += share
-            summed += share[..., None] * value
-            counts = (share > 0)[..., None]
-            least = np.where(counts, np.minimum(least, value), least)
-            most = np.where(counts, np.maximum(most, value), most)
+            summed += share[..., None] * smooth[np.ix_(i, j)]
     told = total > 0
     middle = np.stack(np.meshgrid(*[(np.arange(n) + 0.5) / PER_TILE for n in cells], indexing="ij"), axis=-1) * growth
     shift = summed / np.where(told, total, 1)[..., None] + middle
-    for row, column in np.argwhere(told & ((most - least).max(axis=-1) > SAME_PX)):
-        i, j = rows[0][0][row], columns[0][0][column]
-        part = slice(max(i - 1, 0), i + 3), slice(max(j - 1, 0), j + 3)
-        best = _best(_distinct(list(smooth[part][known[part]])), middle[row, column], *window(row, column))
-        told[row, column] = best is not None
-        if best is not None:
-            shift[row, column] = best
+    for (row, column), candidates in near.items():
+        tile = slice(row * PER_TILE, (row + 1) * PER_TILE), slice(column * PER_TILE, (column + 1) * PER_TILE)
+        inside = shift[tile].shape[:2]
+        if not candidates:
+            told[tile] = False
+        if len(candidates) > 1:
+            at = np.array(candidates) + growth * (np.array([row, column]) + 0.5)
+            label, sure = _cells_of(parted(*window(row, column), at, growth))
+            told[tile] = sure[: inside[0], : inside[1]]
+            shift[tile] = np.array(candidates)[label][: inside[0], : inside[1]] + middle[tile]
     return shift, told
+
+
+def _around(place: int) -> slice:
+    return slice(max(place - 1, 0), place + 2)
+
+
+def _cells_of(parting: Parting) -> tuple[np.ndarray, np.ndarray]:
+    """(PER_TILE, PER_TILE) label of a tile's cells, and whether all of a cell is surely of that label."""
+    along = BLOCKS // PER_TILE
+    label, sure = (
+        each.reshape(PER_TILE, along, PER_TILE, along).transpose(0, 2, 1, 3).reshape(PER_TILE, PER_TILE, -1)
+        for each in (parting.label, parting.sure)
+    )
+    return label[..., 0], sure.all(axis=-1) & (label == label[..., :1]).all(axis=-1)
 
 
 def _between(count: int, tiles: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -189,27 +211,3 @@ def _distinct(values: list[np.ndarray]) -> list[np.ndarray]:
         else:
             groups.append([value])
     return [np.mean(group, axis=0) for group in groups]
-
-
-def _best(candidates: list[np.ndarray], middle: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
-    """The candidate (plus `middle`) that a cell's common spectrum fits; None if another fits nearly as well."""
-    hann = np.hanning(WINDOW_PX + 1)[:-1]
-    taper = np.outer(hann, hann)
-    one, two = (scipy.fft.rfft2((shot - shot.mean()) * taper) for shot in (low, high))
-    fy, fx = np.fft.fftfreq(WINDOW_PX)[:, None], np.fft.rfftfreq(WINDOW_PX)[None, :]
-    radius = np.hypot(fy, fx)
-    used = (radius >= BAND_PER_PX[0]) & (radius <= BAND_PER_PX[1])
-    cross = (one * np.conj(two))[used]
-    y, x = (fy + 0 * fx)[used], (fx + 0 * fy)[used]
-    size = np.abs(cross) / np.maximum(np.abs(one[used]) ** 2 + np.abs(two[used]) ** 2, 1e-30)
-    fits = []
-    for candidate in candidates:
-        s = candidate + middle
-        fits.append(size * np.cos(np.angle(cross * np.exp(-2j * np.pi * (y * s[0] + x * s[1])))))
-    order = np.argsort([-fit.sum() for fit in fits])
-    first = candidates[order[0]] + middle
-    if len(order) > 1:
-        difference = fits[order[0]] - fits[order[1]]
-        if difference.sum() < LEAST_MARGIN * np.sqrt(2.6 * np.square(difference).sum()):
-            return None
-    return np.asarray(first)

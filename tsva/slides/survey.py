@@ -15,7 +15,7 @@ from tsva.settings.optics import OpticsSettings
 from tsva.slides.cell_grid import CellGrid
 from tsva.storage.atomic import fresh_file
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Survey:
     copy_rmse : (R, K) float32 array
         Expected root mean square error of the nearer shot against the noise-free in-focus image, of images in [0, 1];
         NaN on glass.
+    linear_rmse : (R, K) float32 array
+        The same of the best linear restoration of both shots, for the cell's own spectrum.
     shift_px : (R, K, 2) float32 array
         What lies at p in the low shot lies at p + shift in the high one (y, x), at the cell's middle; scale included.
         0 where the shift could not be measured.
@@ -78,6 +80,7 @@ class Survey:
     focal_offset_sd_um: np.ndarray
     offset_known: np.ndarray
     copy_rmse: np.ndarray
+    linear_rmse: np.ndarray
     shift_px: np.ndarray
     misregistered: np.ndarray
     noise: np.ndarray

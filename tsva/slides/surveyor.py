@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 from tqdm import tqdm
 
-from tsva.restoration.fusion.bands import BANDS
+from tsva.restoration.fusion.bands import BANDS, FREQUENCIES
 from tsva.settings.optics import OpticsSettings
 from tsva.slides.cell_grid import CELL_PX, CellGrid
 from tsva.slides.cell_spectra import MODES, measure_cells
@@ -29,7 +30,8 @@ from tsva.slides.focal_offsets import (
     surface,
 )
 from tsva.slides.plane_shift import TILE_PX, tile_shift
-from tsva.slides.shift_field import TRUSTED_PX, WINDOW_PX, fit_field
+from tsva.slides.shift_field import TRUSTED_PX, fit_field
+from tsva.slides.shift_jumps import MARGIN_PX
 from tsva.slides.source import TwoPlanes
 from tsva.slides.survey import Survey
 
@@ -43,8 +45,11 @@ FAINTEST = 0.06
 """Or where it is darker than glass by this share."""
 KNOWN_SD_UM = 0.6
 """Offsets are called known up to this standard deviation."""
-SAME_SHIFT_PX = 0.3
-"""Where the shift was found to be another one than a cell's common spectrum was taken with, that spectrum is void."""
+SAME_SHIFT_PX = 0.02
+"""Where the shift was found to be another one than a cell's common spectrum was taken with, that spectrum is taken
+again: a tenth of a pixel looks like planes that are half as far apart again."""
+SHIFT_SD_PX = 0.03
+"""How well the shift of moved planes is known; on slides shifted by whole pixels it was off by 0.02 to 0.04."""
 NOISE_LEVELS = 12
 NOISE_QUANTILE = 0.2
 NOISE_BANDS = slice(BANDS - 2, BANDS)
@@ -132,7 +137,62 @@ class _Held:
         measures = measure_cells(low, high, shift)
         self.level[0][cells], self.level[1][cells] = measures.level_low, measures.level_high
         self.gradient[0][cells], self.gradient[1][cells] = measures.gradient_low, measures.gradient_high
-        self.spectra[cells] = np.sign(measures.spectra) * np.sqrt(np.abs(measures.spectra))
+        self.spectra[cells] = _roots(measures.spectra)
+
+
+def _measure_again(
+    planes: TwoPlanes,
+    grid: CellGrid,
+    spectra: np.ndarray,
+    shift_px: np.ndarray,
+    brightness: np.ndarray,
+    chosen: np.ndarray,
+) -> None:
+    """Spectra of the chosen cells, (R, K) bool, with other shifts, in place; a tile at a time.
+
+    The high shot's window moves with the tissue by whole pixels: windows that differ by two pixels cost half a per cent
+    of coherence, which looks like planes that are farther apart.
+    """
+    whole = np.rint(shift_px).astype(int)
+    for row, column in np.argwhere(_any_in_tiles(chosen)):
+        tile = slice(row * PER_TILE, (row + 1) * PER_TILE), slice(column * PER_TILE, (column + 1) * PER_TILE)
+        wanted, of_cells, shift = chosen[tile], whole[tile], np.zeros((PER_TILE, PER_TILE, 2))
+        shift[: wanted.shape[0], : wanted.shape[1]] = (shift_px - whole)[tile]
+        around = int(np.abs(of_cells[wanted]).max())
+        low, high = _tile_and_around(planes, grid, int(row), int(column), around)
+        low = _inner(low, around, 0, 0)
+        for dy, dx in np.unique(of_cells[wanted], axis=0):
+            found = _roots(measure_cells(low, _inner(high, around, dy, dx), shift).spectra)
+            _as_bright(found, brightness)
+            same = wanted & (of_cells == (dy, dx)).all(axis=-1)
+            spectra[tile][same] = found[: wanted.shape[0], : wanted.shape[1]][same]
+
+
+def _inner(image: np.ndarray, margin: int, dy: int, dx: int) -> np.ndarray:
+    """The tile that lies (dy, dx) from the middle of an image with a margin."""
+    return image[margin + dy :, margin + dx :][:TILE_PX, :TILE_PX]
+
+
+def _as_bright(roots: np.ndarray, brightness: np.ndarray) -> None:
+    """Roots of spectra, (…, C, 3, BANDS), as if the high shot were as bright as the low one, in place."""
+    roots[..., 1, :] /= brightness[:, None]
+    roots[..., 2, :] /= np.sqrt(brightness)[:, None]
+
+
+def _unsteady(scene: Scene) -> Scene:
+    """The scene of planes whose shift is known to `SHIFT_SD_PX`: what that takes off the common spectrum."""
+    kept = np.exp(-0.5 * (2 * np.pi * np.array(FREQUENCIES) * SHIFT_SD_PX) ** 2)
+    return replace(scene, common=(scene.common * kept).astype(np.float32))
+
+
+def _any_in_tiles(cells: np.ndarray) -> np.ndarray:
+    """(T, U) bool: whether any of a tile's cells is chosen."""
+    rows, columns = (np.arange(0, size, PER_TILE) for size in cells.shape)
+    return np.asarray(np.logical_or.reduceat(np.logical_or.reduceat(cells, rows, axis=0), columns, axis=1))
+
+
+def _roots(powers: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sign(powers) * np.sqrt(np.abs(powers)))
 
 
 def _powers(roots: np.ndarray) -> np.ndarray:
@@ -146,17 +206,25 @@ def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: 
     level, gradient = held.level[:, :rows, :columns], held.gradient[:, :rows, :columns]
     spectra = held.spectra[:rows, :columns]
     white, black = np.quantile(level[0], 0.98, axis=(0, 1)), level[0].min(axis=(0, 1))
+    brightness = _brightness(level)
+    _as_bright(spectra, brightness)
     noise = _noise_model(spectra, level.mean(axis=0))
     floor = np.maximum(noise[:, 0] + noise[:, 1] * level.mean(axis=0), 1e-8)
     glass = _glass(spectra, floor, level.min(axis=0), white)
     field = fit_field(held.tile_shift, held.tile_error, (rows, columns), _window_of(planes, grid))
-    stale = np.abs(field.shift_px - held.used_shift[:rows, :columns]).max(axis=-1) > SAME_SHIFT_PX
-    usable = ~glass & ~stale
+    used = held.used_shift[:rows, :columns]
+    moved = (np.abs(field.shift_px - used).max(axis=-1) > SAME_SHIFT_PX) | (np.abs(used).max(axis=-1) > 0.5)
+    _measure_again(planes, grid, spectra, field.shift_px, brightness, moved & ~glass & field.known)
+    usable = ~glass & (field.known | ~moved)
     # a cell that the slide's edge cuts was filled up by reflection, whose spectrum is no tissue's
     usable[grid.height // CELL_PX :], usable[:, grid.width // CELL_PX :] = False, False
-    fit = _fitted(spectra, floor, usable, scenes(optics, planes.delta_um, planes.channels))
+    candidates = scenes(optics, planes.delta_um, planes.channels)
+    if moved.any():
+        candidates = tuple(_unsteady(scene) for scene in candidates)
+    # beside a jump a few pixels may be of the other side
+    fit = _fitted(spectra, floor, usable & ~binary_dilation(~field.known & ~glass, iterations=2), candidates)
     offset_um, sd_um = _offsets(spectra, floor, usable, fit.scene)
-    copy_rmse = _copy_rmse(spectra, floor, offset_um, sd_um, fit.scene)
+    copy_rmse, linear_rmse = _expected_rmse(spectra, floor, offset_um, sd_um, fit.scene)
     mean_squares = np.square(level.mean(axis=-1))
     # noise adds twice its variance (of the mean of the channels) to the mean squared difference of two pixels
     grey_noise = 2 * floor.mean(axis=-1) / planes.channels
@@ -175,12 +243,13 @@ def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: 
         focal_offset_sd_um=sd_um.astype(np.float32),
         offset_known=~glass & (sd_um <= KNOWN_SD_UM),
         copy_rmse=np.where(glass, np.nan, copy_rmse).astype(np.float32),
+        linear_rmse=np.where(glass, np.nan, linear_rmse).astype(np.float32),
         shift_px=field.shift_px.astype(np.float32),
         misregistered=~glass & ~field.known,
         noise=noise,
         white=white.astype(float),
         black=black.astype(float),
-        brightness=_brightness(level),
+        brightness=brightness,
         scale=field.scale,
         thickness_um=fit.scene.thickness_um,
         spherical_um=fit.scene.spherical_um,
@@ -237,18 +306,26 @@ def _brightness(level: np.ndarray) -> np.ndarray:
 
 
 def _window_of(planes: TwoPlanes, grid: CellGrid) -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
-    """Reads grey levels about a cell, by reflection beyond the slide's edges."""
+    """Reads grey levels of a tile and around it."""
 
     def window(row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
-        first = [int(n) * CELL_PX - (WINDOW_PX - CELL_PX) // 2 for n in (row, column)]
-        inside = [(max(f, 0), min(f + WINDOW_PX, s)) for f, s in zip(first, (grid.height, grid.width), strict=True)]
-        (y0, y1), (x0, x1) = inside
-        margins = [(a - f, f + WINDOW_PX - b) for f, (a, b) in zip(first, inside, strict=True)]
-        shots = planes.read(y0, x0, y1 - y0, x1 - x0)
-        low, high = (np.pad(s.mean(axis=2, dtype=np.float32) / 255, margins, mode="symmetric") for s in shots)
-        return low, high
+        low, high = _tile_and_around(planes, grid, row, column, MARGIN_PX)
+        return low.mean(axis=2, dtype=np.float32) / 255, high.mean(axis=2, dtype=np.float32) / 255
 
     return window
+
+
+def _tile_and_around(
+    planes: TwoPlanes, grid: CellGrid, row: int, column: int, margin: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both shots of a tile with so many pixels around it, by reflection beyond the slide's edges."""
+    first = [n * TILE_PX - margin for n in (row, column)]
+    last = [f + TILE_PX + 2 * margin for f in first]
+    inside = [(max(f, 0), min(e, s)) for f, e, s in zip(first, last, (grid.height, grid.width), strict=True)]
+    (y0, y1), (x0, x1) = inside
+    margins = [(a - f, e - b) for f, e, (a, b) in zip(first, last, inside, strict=True)]
+    low, high = planes.read(y0, x0, y1 - y0, x1 - x0)
+    return np.pad(low, (*margins, (0, 0)), mode="symmetric"), np.pad(high, (*margins, (0, 0)), mode="symmetric")
 
 
 def _fitted(spectra: np.ndarray, floor: np.ndarray, usable: np.ndarray, candidates: Sequence[Scene]) -> SceneFit:
@@ -274,19 +351,22 @@ def _offsets(spectra: np.ndarray, floor: np.ndarray, usable: np.ndarray, scene: 
     return surface(likelihood, usable.astype(np.float32))
 
 
-def _copy_rmse(
+def _expected_rmse(
     spectra: np.ndarray, floor: np.ndarray, offset_um: np.ndarray, sd_um: np.ndarray, scene: Scene
-) -> np.ndarray:
-    """(R, K) expected error of the nearer shot: what defocus takes off the cell's own spectrum, and the noise."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """(R, K) expected errors of the nearer shot and of the best linear restoration.
+
+    Of the shot: what defocus takes off the cell's own spectrum, and the noise. Of the restoration: what Wiener's filter
+    of both shots leaves, for that spectrum.
+    """
     rows, columns = offset_um.shape
     share = np.array(MODES, np.float32) / CELL_PX**2
-    found = np.zeros((rows, columns))
+    found = np.zeros((2, rows, columns))
     for start in range(0, rows, ROW_CHUNK):
         part = slice(start, start + ROW_CHUNK)
         cells = _powers(spectra[part]).reshape(-1, *spectra.shape[2:])
         noise, n = floor[part].reshape(-1, floor.shape[-1]), offset_um[part].ravel()
-        sd = sd_um[part].ravel()
-        blurred = np.zeros(len(n))
+        sd, squared = sd_um[part].ravel(), np.zeros((2, len(n)))
         # the error grows faster than the offset's size: its mean over what the offset may be
         for away, chance in ((-1.22, 1 / 4), (0, 1 / 2), (1.22, 1 / 4)):
             at = np.abs(n) + away * sd
@@ -295,9 +375,19 @@ def _copy_rmse(
                 :, 0
             ]
             loss = np.where((n < 0)[:, None, None], seen.copy_high, seen.copy_low)
-            blurred += chance * ((signal * loss) @ share).mean(axis=-1)
-        found[part] = np.sqrt(blurred + noise.mean(axis=-1)).reshape(-1, columns)
-    return found
+            squared[0] += chance * ((signal * loss) @ share).mean(axis=-1)
+            squared[1] += chance * (_left_by_wiener(signal, noise[..., None], seen) @ share).mean(axis=-1)
+        squared[0] += noise.mean(axis=-1)
+        found[:, part] = np.sqrt(squared).reshape(2, -1, columns)
+    return found[0], found[1]
+
+
+def _left_by_wiener(signal: np.ndarray, noise: np.ndarray, seen: Scene) -> np.ndarray:
+    """Power of the in-focus image that both shots together don't tell, (N, C, BANDS)."""
+    low, high, both = signal * seen.low + noise, signal * seen.high + noise, signal * seen.common
+    one, two = signal * seen.focus * seen.to_low, signal * seen.focus * seen.to_high
+    told = (high * one**2 + low * two**2 - 2 * both * one * two) / np.maximum(low * high - both**2, 1e-6 * low * high)
+    return np.asarray(np.maximum(signal * seen.focus - told, 0.0))
 
 
 def _one(scene: Scene) -> Scene:

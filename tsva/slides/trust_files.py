@@ -122,6 +122,7 @@ def _areas(survey: Survey) -> np.ndarray:
 
 
 def _summary(survey: Survey, totals: pd.DataFrame, slide: str, *, judged: bool) -> dict[str, Any]:
+    colours = {name: "#{:02x}{:02x}{:02x}".format(*COLOURS[code]) for code, name in NAMES.items()}
     known = survey.offset_known
     offset_um, tissue = survey.focal_offset_um[known], ~survey.glass
     shift = np.hypot(*np.moveaxis(survey.shift_px[tissue], -1, 0)) if tissue.any() else np.zeros(1)
@@ -134,7 +135,7 @@ def _summary(survey: Survey, totals: pd.DataFrame, slide: str, *, judged: bool) 
         "pixel_um": survey.pixel_um,
         "delta_um": survey.delta_um,
         "cell_px": CELL_PX,
-        "verdicts": json.loads(totals.to_json(orient="records")),
+        "verdicts": [row | {"colour": colours[row["verdict"]]} for row in json.loads(totals.to_json(orient="records"))],
         "focal_offset_um": {f"q{round(100 * q):02d}": value for q, value in zip(QUANTILES, quantiles, strict=True)},
         "focal_offset_sd_um": float(np.median(survey.focal_offset_sd_um[known])) if known.any() else None,
         "largest_shift_px": float(shift.max()),

@@ -153,7 +153,33 @@ rule refocus_slide:
         " --sheet-folder {params.sheet_folder:q} --threads {threads} --out {params.out:q}"
 
 
-# Slides of role refocus that are files of their own, as in-focus pyramids.
-rule slides:
+rule slides_page:
     input:
         expand("results/slides/{slide}/slides.tsv", slide=plan.whole_slides),
+    output:
+        page=report(
+            "results/slides/index.html",
+            caption="../report/slides.rst",
+            category="Report",
+            labels={"report": "slides", "page": "restored slides"},
+        ),
+    log:
+        "logs/slides_page.log",
+    benchmark:
+        "results/benchmarks/slides_page/slides_page.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=more(2000),
+        runtime=more(20),
+    params:
+        folders=[f"results/slides/{slide}" for slide in plan.whole_slides],
+        code=code("slides_page"),
+    shell:
+        "tsva --log {log} slides-page {params.folders:q} --out {output.page:q}"
+
+
+# Slides of role refocus that are files of their own, as in-focus pyramids, and the page that shows them.
+rule slides:
+    input:
+        ["results/slides/index.html"] if plan.whole_slides else [],

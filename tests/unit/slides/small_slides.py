@@ -66,6 +66,7 @@ def small_survey(shape, glass, offset_um):
         "focal_offset_sd_um": 0.1 * even,
         "offset_known": ~glass,
         "copy_rmse": 0.05 * even,
+        "linear_rmse": 0.02 * even,
         "shift_px": np.zeros((rows, columns, 2), np.float32),
         "misregistered": np.zeros((rows, columns), bool),
         "noise": np.full((3, 2), 1e-4),

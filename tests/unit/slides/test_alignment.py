@@ -8,7 +8,7 @@ from test_survey import shots, surveyed
 
 from tsva.slides.plane_alignment import align, high_is_moved, margin_px, pixel_shifts
 from tsva.slides.plane_shift import TILE_PX, tile_shift
-from tsva.slides.shift_field import WINDOW_PX, fit_field
+from tsva.slides.shift_field import fit_field
 
 
 def grey(image: np.ndarray) -> np.ndarray:
@@ -55,28 +55,30 @@ def test_an_outlier_and_a_tile_without_evidence_take_their_neighbours_shift():
     assert found.known.all()
 
 
-def test_cells_beside_a_jump_take_the_shift_that_they_fit():
-    low, before = shots(0.8, shift_px=(0.5, 0.2))
-    _, after = shots(0.8, shift_px=(1.7, -0.6))
-    high = np.concatenate([before[:, :320], after[:, 320:]], axis=1)
-    measured = np.empty((2, 2, 2))
-    measured[:, 0], measured[:, 1] = (0.5, 0.2), (1.7, -0.6)
-    margin = (WINDOW_PX - 64) // 2
+@pytest.mark.parametrize(("before_px", "after_px"), [((0.5, 0.2), (1.7, -0.6)), ((0.1, -2.6), (0.4, -2.6))])
+def test_cells_beside_a_jump_have_their_sides_shift_and_those_across_it_none(before_px, after_px):
+    low, before = shots(0.8, shift_px=before_px, edge=768)
+    _, after = shots(0.8, shift_px=after_px, edge=768)
+    high = np.concatenate([before[:, :420], after[:, 420:]], axis=1)
+    found = surveyed(low, high)
+    across = 420 // 64
+    assert found.misregistered[:, across].mean() > 0.7
+    assert found.misregistered[:, : across - 1].mean() < 0.1
+    assert found.misregistered[:, across + 2 :].mean() < 0.1
+    wanted = np.where((np.arange(12) <= across)[None, :, None], before_px, after_px)
+    known = ~found.misregistered
+    known[:, across] = False
+    away = np.abs(found.shift_px - np.broadcast_to(wanted, found.shift_px.shape)).max(axis=-1)
+    assert np.quantile(away[known], 0.98) < 0.05
 
-    def window(row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
-        padded = [
-            np.pad(image.mean(axis=2) / 255, margin, mode="symmetric")[
-                row * 64 : row * 64 + WINDOW_PX, column * 64 : column * 64 + WINDOW_PX
-            ]
-            for image in (low, high)
-        ]
-        return padded[0], padded[1]
 
-    found = fit_field(measured, np.full((2, 2), 0.02), (8, 8), window)
-    told = found.known[:, 2:6]
-    assert told.mean() > 0.7
-    wanted = np.where((np.arange(2, 6) < 5)[None, :, None], (0.5, 0.2), (1.7, -0.6))
-    np.testing.assert_allclose(found.shift_px[:, 2:6][told], np.broadcast_to(wanted, (8, 4, 2))[told], atol=0.02)
+def test_shift_and_brightness_change_no_offset():
+    low, high = shots(1.0, edge=768)
+    still = surveyed(low, high)
+    moved = surveyed(low, np.clip(np.rint(1.03 * np.roll(high, (1, -2), (0, 1))), 0, 255).astype(np.uint8))
+    inside = slice(1, -1), slice(1, -1)
+    np.testing.assert_allclose(moved.focal_offset_um[inside], still.focal_offset_um[inside], atol=0.15)
+    assert moved.delta_scale == pytest.approx(still.delta_scale, abs=0.06)
 
 
 @pytest.mark.parametrize("offset_um", [1.2, -1.2])

@@ -54,6 +54,7 @@ def made_up(rows: int = 3, columns: int = 2) -> Survey:
         focal_offset_sd_um=cells(),
         offset_known=cells() > 0.2,
         copy_rmse=cells(),
+        linear_rmse=cells(),
         shift_px=cells(2),
         misregistered=cells() > 0.9,
         noise=random.random((3, 2)),
@@ -80,7 +81,7 @@ def test_a_damaged_survey_is_one_error(tmp_path):
     file = tmp_path / "survey.npz"
     made_up().save(file)
     file.write_bytes(file.read_bytes()[:-200])
-    with pytest.raises(UserError, match="wanted a survey of format 1"):
+    with pytest.raises(UserError, match="wanted a survey of format 2"):
         Survey.load(file)
     with pytest.raises(UserError):
         Survey.load(tmp_path / "none.npz")

@@ -22,7 +22,7 @@ def in_focus() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def case():
-    low, high = shots(1.75)
+    low, high = shots(1.75, noise=0.5)
     # sections without depth are no evidence of the planes' distance
     return low, high, replace(surveyed(low, high), delta_scale=1.0)
 

@@ -79,7 +79,7 @@
   }));
 
   // Before and after: a range input moves the edge; so does a pointer on the picture.
-  all(".frame").forEach((frame) => {
+  all("div.frame").forEach((frame) => {
     const range = make("input", { type: "range", min: 0, max: 100, value: 50, className: "slide-range" });
     range.setAttribute("aria-label", "How much of the picture before is shown, in percent");
     const set = (percent) => {
@@ -102,7 +102,7 @@
   });
 
   // Pictures of one patch, enlarged: zoom and position are the same in all panes.
-  const viewer = document.getElementById("viewer");
+  const viewer = document.getElementById("viewer"), unit = viewer?.dataset.unit ?? "patch";
   const view = { zoom: 1, x: 0.5, y: 0.5 };
   let cases = [], place = 0, errors = false;
   const apply = () => all(".pane img", viewer).forEach((image) => {
@@ -156,10 +156,10 @@
   const fill = () => {
     const shown = cases[place];
     const bar = make("div", { className: "buttons" },
-      button("Previous", "Previous patch", () => go(-1)), button("Next", "Next patch", () => go(1)),
+      button("Previous", `Previous ${unit}`, () => go(-1)), button("Next", `Next ${unit}`, () => go(1)),
       button("−", "Zoom out", () => zoomTo(view.zoom / 1.5)), button("+", "Zoom in", () => zoomTo(view.zoom * 1.5)),
-      button("Whole", "Show the whole patch", () => zoomTo(1, 0.5, 0.5)),
-      button(errors ? "Images" : "Error maps", "Switch between images and error maps", () => { errors = !errors; fill(); }),
+      button("Whole", `Show the whole ${unit}`, () => zoomTo(1, 0.5, 0.5)),
+      ...(unit !== "patch" ? [] : [button(errors ? "Images" : "Error maps", "Switch between images and error maps", () => { errors = !errors; fill(); })]),
       button("Close", "Close", () => viewer.close()));
     viewer.replaceChildren(
       make("h2", { textContent: `${shown.getAttribute("aria-label")} (${place + 1} of ${cases.length})` }), bar,
@@ -184,6 +184,14 @@
     event.preventDefault();
   });
   if (viewer) addEventListener("resize", apply);
+
+  // Pictures of one slide that are enlarged together.
+  const groups = all(".together");
+  groups.forEach((group) => {
+    group.before(make("div", { className: "buttons" },
+      button("Enlarge all together", `Enlarge all pictures of ${group.getAttribute("aria-label")} together`, () => openViewer(group, groups))));
+    group.addEventListener("click", (event) => { if (event.target.tagName === "IMG") openViewer(group, groups); });
+  });
 
   // A gallery shows one patch at a time, of those that the filters leave.
   const KINDS = { worst: "least gain", median: "median", sample: "one of each sample" };
