@@ -28,11 +28,16 @@ from tsva.calibration.kept_area import area_of, protocol
 from tsva.calibration.measure import Measured, measure
 from tsva.calibration.record import as_json
 from tsva.calibration.tuning import gains_of, kept_pairs, summary_of, tune
+from tsva.readers.sharp import read_sharp_fields
 from tsva.restoration.checkpoint import load
 from tsva.restoration.packaged_model import packaged_model
 from tsva.restoration.pair_network import build
 from tsva.settings.optics import OpticsSettings
+from tsva.settings.pairs import PairsSettings
+from tsva.settings.sheet import SlideRow
+from tsva.settings.simulate import FIELDS, SimulateSettings
 from tsva.settings.train import TrainSettings
+from tsva.simulation.simulate import sharp_sampling, simulate_slide
 from tsva.training.fit import fit
 
 KEPT_STACKS = 10
@@ -139,6 +144,22 @@ def smear(folder: Path) -> dict[str, Any]:
     return _one_field(planes_of(folder / "smear", 0.345, 0.5), {"na": 0.5})
 
 
+def he_fields(folder: Path) -> dict[str, Any]:
+    """Real H&E fields with simulated defocus (`FOLDER/../he`): what calibration on half of it adds."""
+    nominal = OpticsSettings(model="debye", mountant_index=1.52, condenser_ratio=0.7)
+    settings, pairs, out = SimulateSettings(draws=dict.fromkeys(FIELDS, 0)), PairsSettings(), {}
+    for name, pixel_um in {"CMU-1-Small-Region.svs": 0.499, "OS-1-detail.ome.tif": 0.227}.items():
+        row = SlideRow(slide="he", patient="p", sample="s", role="train", source="image", path=name, fields=1)
+        file = folder.parent / "he" / name
+        sharp = read_sharp_fields(file, pixel_um, *sharp_sampling(settings, nominal), 1)
+        (field,) = simulate_slide(row, settings, pairs, nominal, seed=7, sharp=sharp)
+        assert field.stack is not None, field.reason
+        found = measure([(name.partition(".")[0], field.stack)], nominal, offset_sd_um=1.0)
+        tuned = tune(found, load(packaged_model()), delta_um=0.5, offset_max_um=3.0)
+        out[name] = {**_of_measured(found), "fine_tuning": _with_interval(tuned.record)}
+    return out
+
+
 def _one_field(stacks: list[tuple[str, Stack]], optics: dict[str, float]) -> dict[str, Any]:
     found = measured(stacks, optics, None)
     tuned = tune(found, load(packaged_model()), steps=300)
@@ -185,7 +206,7 @@ def _with_interval(record: dict[str, Any]) -> dict[str, Any]:
 
 
 RUNS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    one.__name__: one for one in (brain_optics, brain_fusion, brain_tsva, adipose, smear)
+    one.__name__: one for one in (brain_optics, brain_fusion, brain_tsva, adipose, smear, he_fields)
 }
 
 

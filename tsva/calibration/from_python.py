@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from tsva.acquisition.stack import Stack
 from tsva.calibration.measure import measure
 from tsva.calibration.record import as_json
+from tsva.errors import UserError
 from tsva.settings.optics import OpticsSettings
+from tsva.storage.atomic import fresh_file
+
+if TYPE_CHECKING:
+    from tsva.restoration.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Calibration:
         What the stacks show beside defocus, and what to doubt.
     record : dict
         Every number, as ``calibration.json`` has it (docs/data.md).
+    checkpoint : Checkpoint or None
+        The network, where one was fine-tuned.
     """
 
     optics: OpticsSettings
@@ -43,6 +51,24 @@ class Calibration:
     delta_interval_um: tuple[float, float]
     remarks: tuple[str, ...]
     record: dict[str, Any]
+    checkpoint: Checkpoint | None = None
+
+    def save_model(self, path: str | Path) -> None:
+        """Write the network, for ``tsva.load_model`` and the command line.
+
+        Raises
+        ------
+        UserError
+            If none was fine-tuned.
+        """
+        from tsva.restoration.checkpoint import save
+
+        if self.checkpoint is None:
+            raise UserError(
+                "calibration", got="no network", wanted="one", do="Call tsva.calibrate with fine_tune=True."
+            )
+        with fresh_file(Path(path)) as part:
+            save(self.checkpoint, part)
 
 
 def calibrate(
@@ -51,9 +77,16 @@ def calibrate(
     *,
     aperture: Literal["auto", "na", "condenser_ratio"] = "auto",
     offset_sd_um: float | None = None,
+    fine_tune: bool = False,
+    checkpoint: str | Path | None = None,
+    delta_um: float | None = None,
+    offset_max_um: float | None = None,
+    steps: int = 300,
     seed: int = 1,
 ) -> Calibration:
     """Measure optics, noise, section and the best distance of the shots from full z-stacks of tissue.
+
+    By request a network is fine-tuned on part of their area, and compared on the rest (docs/how-to/calibrate.md).
 
     Parameters
     ----------
@@ -67,8 +100,16 @@ def calibrate(
     offset_sd_um : float, optional
         Spread of focal offsets that the distance of the shots is to suit. By default that between the fields; with
         fewer than five of them, one depth of field.
+    fine_tune : bool
+        Whether a network is fine-tuned, which takes minutes.
+    checkpoint : str or Path, optional
+        The one to begin with; by default the network that comes with the package.
+    delta_um, offset_max_um : float, optional
+        Half the distance of its shots, and the largest focal offset that it is trained on.
+    steps : int
+        Of fine-tuning.
     seed : int
-        Of windows and bootstrap.
+        Of windows, bootstrap and fine-tuning.
 
     Returns
     -------
@@ -77,7 +118,8 @@ def calibrate(
     Raises
     ------
     UserError
-        If stacks differ in kind, hold too few planes or no tissue in focus, or do not reach one depth of field from it.
+        If stacks differ in kind, hold too few planes or no tissue in focus, or do not reach one depth of field from it;
+        or if there is too little area or reach for fine-tuning.
     """
     if isinstance(stacks, Stack):
         named = [("stack", stacks)]
@@ -86,6 +128,16 @@ def calibrate(
     else:
         named = [(f"stack {number}", stack) for number, stack in enumerate(stacks, 1)]
     found = measure(named, optics, aperture=aperture, offset_sd_um=offset_sd_um, seed=seed)
+    record: dict[str, Any] = {**as_json(found), "fine_tuning": None}
+    network = None
+    if fine_tune:
+        from tsva.calibration.tuning import tune
+        from tsva.restoration.checkpoint import load
+        from tsva.restoration.packaged_model import packaged_model
+
+        given = load(Path(checkpoint) if checkpoint is not None else packaged_model())
+        tuned = tune(found, given, delta_um=delta_um, offset_max_um=offset_max_um, steps=steps, seed=seed)
+        record["fine_tuning"], network = tuned.record, tuned.checkpoint
     return Calibration(
         found.optics,
         found.trusted,
@@ -94,5 +146,6 @@ def calibrate(
         found.delta.delta_um,
         (found.delta.low_um, found.delta.high_um),
         found.remarks,
-        as_json(found),
+        record,
+        network,
     )

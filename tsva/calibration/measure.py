@@ -26,6 +26,8 @@ FIELDS_FOR_SPREAD = 5
 MOST_RESIDUAL = 0.25
 """Relative difference of measured and modelled spectra above which the model is said not to fit."""
 THICK_FIELDS = 2.0
+LEAST_PATTERN = 0.1
+"""Of the noise that is new in each plane: less fixed-pattern noise than this is not worth a remark."""
 SAME = 0.02
 FAR, HIGH, NOTHING_LEFT = 0.6, 0.35, 1e-3
 """Where fixed-pattern noise is looked for: planes beyond this share of the reach, above so many periods a pixel, where
@@ -165,7 +167,9 @@ def measure(
     spread = _spread(fields, windows)
     if offset_sd_um is None:
         offset_sd_um = spread.between_sd_um
+    trusted = not fit.at_limit and fit.residual <= MOST_RESIDUAL
     if not offset_sd_um:
+        field_um = depth_of_field_um(fit.constants.optics if trusted else optics)
         offset_sd_um = field_um
         remarks.append(
             f"the focal spread between fields is not known from {len(fields)} stack{'s' * (len(fields) != 1)}; δ holds"
@@ -174,7 +178,6 @@ def measure(
     progress("best distance of the shots")
     delta = best_delta(fit, windows, variance, offset_sd_um, fields[0].z_step_um)
     pattern = _pattern(fields, windows, fit)
-    trusted = not fit.at_limit and fit.residual <= MOST_RESIDUAL
     remarks += _remarks(fit, optics, pattern, noise, trusted)
     return Measured(
         optics, tuple(fields), noise, pattern, windows, fit, trusted, spread, delta, tuple(dict.fromkeys(remarks))
@@ -300,7 +303,8 @@ def _remarks(fit: Fit, optics: OpticsSettings, pattern: Pattern | None, noise: N
             f"the tissue is {layers:.1f} depths of field thick: no plane has all of it in focus, and what lies above"
             " and below the in-focus plane is blurred there, too"
         )
-    if pattern is not None and pattern.sd > 3 * pattern.standard_error and pattern.sd > 0.2 * float(noise.sd.mean()):
+    least = LEAST_PATTERN * float(noise.sd.mean())
+    if pattern is not None and pattern.sd > max(3 * pattern.standard_error, least):
         found.append(
             f"planes share noise of {pattern.sd:.2f} grey levels that does not move with the focus (structure of the"
             " camera, or dirt on it)"

@@ -35,7 +35,7 @@ def out(simulate, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("calibrate")
     stack = simulate(TRUE, Z_UM, thickness_um=THICKNESS_UM, microscope=MICROSCOPE)
     write_stack(folder / "stack.ome.tif", stack)
-    run(str(folder / "stack.ome.tif"), "--na", "0.48", "--out", str(folder / "out"))
+    run(str(folder / "stack.ome.tif"), "--na", "0.48", "--measure-only", "--out", str(folder / "out"))
     return folder / "out"
 
 
@@ -120,5 +120,9 @@ def test_the_aperture_is_never_guessed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no numerical aperture"):
         run("stack.ome.tif", "--out", str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+    with pytest.raises(UserError, match="no such file"):
+        run("stack.ome.tif", "--na", "0.5", "--checkpoint", "none.ckpt", "--out", str(tmp_path / "out"))
+    with pytest.raises(UserError, match="--delta-um"):
+        run("stack.ome.tif", "--na", "0.5", "--delta-um", "-1", "--out", str(tmp_path / "out"))
     with pytest.raises(UserError, match=r"optics\.na"):
         run("stack.ome.tif", "--na", "3", "--out", str(tmp_path / "out"))
