@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,34 @@ def test_template_changes_the_report_alone(package: Path, stage: str) -> None:
     before, after = edited(template, lambda text: text + "<!-- more -->", "tsva.cli.report")
     assert before != after
     assert fingerprint.code_digest(f"tsva.cli.{stage}") == other
+
+
+def forget() -> None:
+    """As a new process begins."""
+    for name in ("code_digest", "_parsed", "_known"):
+        getattr(fingerprint, name).cache_clear()
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"a": 3}', '{"a": ["b"]}'])
+def test_a_memory_of_another_kind_is_made_anew(
+    text: str, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered changes no digest, and an edit is seen whatever is remembered."""
+    monkeypatch.setattr(fingerprint, "MEMORY", tmp_path / "cache/memory.json")
+    forget()
+    cold = fingerprint.code_digest("tsva.cli.split")
+    known = json.loads((tmp_path / "cache/memory.json").read_text())
+    assert len(known) > 10
+    forget()
+    assert fingerprint.code_digest("tsva.cli.split") == cold
+    (tmp_path / "cache/memory.json").write_text(text)
+    forget()
+    assert fingerprint.code_digest("tsva.cli.split") == cold
+    assert json.loads((tmp_path / "cache/memory.json").read_text()) == known
+    forget()
+    before, after = edited(package / "cli/split.py", lambda code: code + "\nEXTRA = 1\n", "tsva.cli.split")
+    assert before == cold != after
+    forget()
 
 
 def test_report_imports_no_statistics() -> None:
