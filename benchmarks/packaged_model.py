@@ -8,7 +8,8 @@
 
 Sharp images that the sheet names under `real/` are not part of the project: docs/networks.md says which they are. Each
 set is a results folder that holds `pairs/<slide>/` with shots at continuous offsets. Scores are gains over Y1 against
-the image without noise. Writes tsva/restoration/models/fusion.ckpt and its card, fusion.json.
+the image without noise. Writes tsva/restoration/models/fusion.ckpt and its card, fusion.json; with
+--use slides fusion_slides.ckpt and fusion_slides.json.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tsva.acquisition.pair import Pair
 from tsva.cli.train import _truth
 from tsva.evaluation.metrics import psnr_db
 from tsva.restoration.checkpoint import load, save
+from tsva.restoration.packaged_model import FOLDER, NAMES
 from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
 from tsva.settings.optics import OpticsSettings
@@ -33,7 +35,6 @@ from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table
 
-PLACE = Path("tsva/restoration/models/fusion.ckpt")
 HARM_DB = 0.1
 MOST_PAIRS = 4
 """Of a patch."""
@@ -83,18 +84,20 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--scored", action="append", default=[], metavar="NAME=RESULTS")
     parser.add_argument("--trained-on", required=True, help="A sentence for the card.")
+    parser.add_argument("--use", choices=list(NAMES), default="pairs")
     asked = parser.parse_args()
+    place = FOLDER / f"{NAMES[asked.use]}.ckpt"
     torch.set_num_threads(1)
     held = load(asked.checkpoint)
     optics = OpticsSettings.model_validate(held.optics)
     method = NetworkMethod(held.restored_network(), RefocusSettings())
     sets = dict(part.split("=", 1) for part in asked.scored)
-    found = {name: summary(scores(method, Path(place), held.delta_um, optics)) for name, place in sets.items()}
-    save(held, PLACE, with_computed=False)
+    found = {name: summary(scores(method, Path(results), held.delta_um, optics)) for name, results in sets.items()}
+    save(held, place, with_computed=False)
     settings = TrainSettings.model_validate(held.settings)
     card = {
         "network": held.network,
-        "sha256": hashlib.sha256(PLACE.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(place.read_bytes()).hexdigest(),
         "parameters": sum(weight.numel() for weight in held.restored_network().parameters()),
         "trained_on": asked.trained_on,
         "steps": held.step,
@@ -107,8 +110,8 @@ def main() -> None:
         "optics": held.optics,
         "scores": found,
     }
-    PLACE.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps({"bytes": PLACE.stat().st_size, "scores": found}, indent=2))
+    place.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps({"bytes": place.stat().st_size, "scores": found}, indent=2))
 
 
 if __name__ == "__main__":

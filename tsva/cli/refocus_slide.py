@@ -66,7 +66,7 @@ def command(
     from tsva.restoration.packaged_model import packaged_model
     from tsva.slides.slide_run import SlideOptions
 
-    model = model or packaged_model()
+    model = model or packaged_model("slides")
     known = OpticsSettings.model_validate(optics) if optics else None
     options = SlideOptions(lossless=lossless, quality=quality, threads=threads, optics=known)
     if sheet_folder is not None:

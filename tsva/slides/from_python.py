@@ -78,7 +78,7 @@ def refocus_slide(
 
     def restored(two: TwoPlanes) -> RestoredSlide:
         options = SlideOptions(lossless, quality, threads, optics=optics)
-        return refocus_planes(two, Path(model) if model else packaged_model(), Path(out), options)
+        return refocus_planes(two, Path(model) if model else packaged_model("slides"), Path(out), options)
 
     if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
         if pixel_um is None or delta_um is None:

@@ -23,8 +23,9 @@ MOST_BYTES = 300_000
 OPTICS = OpticsSettings(model="debye", mountant_index=1.52, condenser_ratio=0.7)
 
 
-def test_its_file_is_small_and_is_the_cards() -> None:
-    path, card = packaged.packaged_model(), packaged.card()
+@pytest.mark.parametrize("use", ["pairs", "slides"])
+def test_each_file_is_small_and_is_the_cards(use: packaged.Use) -> None:
+    path, card = packaged.packaged_model(use), packaged.card(use)
     held = load(path)
     assert path.stat().st_size <= MOST_BYTES
     assert (held.network, held.pixel_um, held.delta_um) == (card["network"], card["pixel_um"], card["delta_um"])
@@ -32,7 +33,7 @@ def test_its_file_is_small_and_is_the_cards() -> None:
 
 
 def test_another_file_in_its_place_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaged, "card", lambda: {"sha256": "0" * 64})
+    monkeypatch.setattr(packaged, "card", lambda _: {"sha256": "0" * 64})
     with pytest.raises(tsva.UserError, match="SHA-256"):
         packaged.packaged_model()
 
