@@ -40,7 +40,7 @@ def refocus_slide(
     Parameters
     ----------
     model : str, Path or None
-        ``model.ckpt`` of the train stage; None: the network that comes with the package.
+        ``model.ckpt`` of the train stage; None: the one for slides that comes with the package.
     out : str or Path
         The pyramid, ``*.ome.tif``.
     low, high : str, Path or (Y, X, C) uint8 array

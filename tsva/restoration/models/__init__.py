@@ -1,1 +1,1 @@
-"""The network that comes with the package, and its card."""
+"""The networks that come with the package, and their cards."""
