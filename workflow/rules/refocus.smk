@@ -141,7 +141,9 @@ rule refocus_slide:
         mem_mb=more(4000),
         runtime=more(480),
     params:
-        settings=settings_file("refocus_slide", "refocus", *OFFSETS, "optics", slide=slide_row),
+        settings=settings_file(
+            "refocus_slide", "refocus", *OFFSETS, "optics", slide=slide_row
+        ),
         weights=plan.checkpoint_digest(),
         data=lambda wildcards: plan.data(wildcards.slide),
         sheet_folder=str(plan.sheet.parent),
