@@ -57,7 +57,9 @@ def test_every_network_is_trained_in_either_precision(
     settings = small.model_copy(update={"steps": 24, "verifications": 2, "fusion": fusion})
     fitted = fit(name, training, verification, settings, seed=1)
     assert fitted.diverged_at is None and [row["step"] for row in fitted.log_rows] == [12, 24]
-    assert fitted.log_rows[-1]["training_loss"] < fitted.log_rows[0]["training_loss"]
+    # the denoiser's training loss depends on the strength of noise that a step happens to draw
+    loss = "verification_loss" if name == "denoiser" else "training_loss"
+    assert fitted.log_rows[-1][loss] < fitted.log_rows[0][loss]
     # kept in single precision, whatever the products were made in
     assert {weight.dtype for weight in fitted.weights.values()} <= {torch.float32, torch.int64}
 
