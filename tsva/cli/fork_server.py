@@ -143,9 +143,12 @@ class Server:
     def _fork(self, client: socket.socket, request: dict[str, Any], files: list[int]) -> None:
         gc.collect()
         gc.freeze()  # what is here now stays: the collector would copy its pages into every fork
+        # a signal sent on before the fork has handlers of its own would be ignored, as the server ignores it
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
         pid = os.fork()
         if pid == 0:
             _become(request, files)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         job = Job(pid, os.pidfd_open(pid), client)
@@ -213,6 +216,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
             os.dup2(file, target)
         for number in set(PASSED_ON) - set(request["ignored"]):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
         # whatever else is open is the server's: the socket of another stage must close when that stage ends
         os.closerange(3, max(int(name) for name in os.listdir("/proc/self/fd")) + 1)  # noqa: PTH208
         os.chdir(request["folder"])

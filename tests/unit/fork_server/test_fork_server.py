@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -51,16 +52,21 @@ def ran(*arguments: str, folder: Path, **environment: str) -> tuple[int, str, st
     return done.returncode, done.stdout, done.stderr
 
 
-def waits(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
-    """A stage that waits for its settings, which nobody writes."""
+@contextmanager
+def waits(folder: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A stage that waits for its settings, which nobody writes; killed at the end, whatever a test has found."""
     if not (folder / "never.json").exists():
         os.mkfifo(folder / "never.json")
-    return subprocess.Popen(
+    with subprocess.Popen(
         [*TSVA, "advise", "--settings", "never.json", "--out", "out"],
         cwd=folder,
         env={**os.environ, **ONE_THREAD, **environment},
         stderr=subprocess.DEVNULL,
-    )
+    ) as stage:
+        try:
+            yield stage
+        finally:
+            stage.kill()
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -130,14 +136,41 @@ def test_a_stage_ends_with_who_asked(server: int, tmp_path: Path, number: signal
         until(lambda: not forks(server))
 
 
+SLOW = """
+import time
+from tsva.cli import fork_server
+become = fork_server._become
+def later(*request):
+    time.sleep(1)
+    become(*request)
+fork_server._become = later
+fork_server.main()
+"""
+"""A server whose forks take a while to become a stage."""
+
+
+def test_a_signal_during_the_fork_is_not_lost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    where = tmp_path / "of_its_own" / "socket"
+    where.parent.mkdir()
+    told = {**os.environ, **ONE_THREAD}
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, where], env=told, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as slow:
+        assert slow.stdin is not None and slow.stdout is not None
+        assert slow.stdout.readline() == b"ready\n"
+        monkeypatch.setenv(SOCKET, str(where))
+        with waits(tmp_path) as stage:
+            until(lambda: bool(forks(slow.pid)))
+            stage.terminate()
+            assert stage.wait(20) == -signal.SIGTERM
+        slow.stdin.close()
+
+
 def test_a_signal_that_who_asks_ignores_ends_no_stage(server: int, tmp_path: Path) -> None:
     """As under nohup, when the terminal is closed."""
     kept = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        stage = waits(tmp_path)
-    finally:
+    with waits(tmp_path) as stage:
         signal.signal(signal.SIGHUP, kept)
-    with stage:
         until(lambda: bool(forks(server)))
         (fork,) = forks(server)
         until(lambda: Path(f"/proc/{fork}/cwd").readlink() == tmp_path)
