@@ -26,6 +26,7 @@ import torch
 from tsva.acquisition.pair import Pair
 from tsva.cli.train import _truth
 from tsva.evaluation.metrics import psnr_db
+from tsva.evaluation.names import WORSE_DB
 from tsva.restoration.checkpoint import load, save
 from tsva.restoration.packaged_model import FOLDER, NAMES
 from tsva.restoration.refocus import NetworkMethod
@@ -35,7 +36,6 @@ from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table
 
-HARM_DB = 0.1
 MOST_PAIRS = 4
 """Of a patch."""
 
@@ -66,7 +66,7 @@ def scores(method: NetworkMethod, results: Path, delta_um: float, optics: Optics
 
 def summary(rows: pd.DataFrame) -> dict[str, object]:
     """What the card says of a set."""
-    harmed = rows["gain_db"] < -HARM_DB
+    harmed = rows["gain_db"] < -WORSE_DB
     ratio = np.sqrt(np.square(rows["true"]).mean() / np.square(rows["expected"]).mean())
     return {
         "slides": int(rows["slide"].nunique()),

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from tsva.acquisition.grid import places
 from tsva.acquisition.seeds import rng
 from tsva.acquisition.sharpness import brenner
+from tsva.acquisition.stack import eight_bits
 from tsva.calibration.prepared import Field
 from tsva.errors import UserError
 from tsva.settings.pairs import PairsSettings
@@ -25,7 +26,6 @@ KEPT, VERIFYING = 0.25, 0.2
 """Shares of the fields that are kept aside, and of what is left that chooses the best step."""
 MOST_SDS = 3.0
 LEAST_TRAINING, LEAST_KEPT = 3, 2
-EIGHT_BITS = 255
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def protocol(
             f"acquisition.{error.errors()[0]['loc'][0]}",
             got=repr(error.errors()[0]["input"]),
             wanted=error.errors()[0]["msg"],
-            do="Networks are for shots of higher apertures; measure without --fine-tune.",
+            do="Networks are for shots of higher apertures: measure alone (--measure-only, or fine_tune=False).",
         ) from None
 
 
@@ -147,7 +147,7 @@ def area_of(fields: list[Field], pairs: PairsSettings, seed: int, aside: Collect
 def _cut(field: Field, y: int, x: int, pairs: PairsSettings) -> np.ndarray | None:
     """(Z, Y, X, C) uint8 about the patch's own sharpest plane; None where planes or tissue lack."""
     patch = field.planes[:, y : y + pairs.patch_px, x : x + pairs.patch_px]
-    captured = np.rint(patch * EIGHT_BITS).clip(0, EIGHT_BITS).astype(np.uint8)
+    captured = eight_bits(patch)
     curve = brenner(captured)
     best, reach = int(np.argmax(curve)), pairs.reach_planes
     if best < reach or best + reach >= len(curve) or curve[best] < 1.15 * np.median(curve):

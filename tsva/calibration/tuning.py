@@ -10,29 +10,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from skimage.restoration import denoise_nl_means
 from torch import Tensor
 
-from tsva.acquisition.offsets import offset_at_um
-from tsva.acquisition.pair import Pair
-from tsva.acquisition.seeds import rng
-from tsva.acquisition.stack import eight_bits
 from tsva.calibration.kept_area import Area, area_of, protocol
+from tsva.calibration.kept_gains import KeptPair, chosen_of, denoised_gains, gains_of, kept_pairs, summary_of
 from tsva.calibration.measure import Measured
 from tsva.errors import UserError
-from tsva.evaluation.metrics import psnr_db
 from tsva.restoration.checkpoint import Checkpoint
 from tsva.restoration.fusion.filters import REACH_UM
 from tsva.restoration.pair_network import PairNetwork, build
-from tsva.restoration.refocus import NetworkMethod
-from tsva.restoration.sharper import y1_of
 from tsva.settings.optics import OpticsSettings
-from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.loop import DivergedError
-from tsva.training.patches import PatchStacks
 
 log = logging.getLogger(__name__)
 STEPS = 300
@@ -52,10 +43,6 @@ RECIPE: dict[str, Any] = {
 }
 """One facility's stain and lamp: little jitter. Shots between the planes, so that no shot shares the target's noise."""
 LEAST_CROP_PX = 64
-MOST_PAIRS = 96
-OFFSETS = 8
-"""Pairs of a kept patch."""
-HARM_DB = 0.1
 GIVEN, MEASURED, TUNED = "given", "measured", "tuned"
 WORDS = {
     GIVEN: "The network is kept as it was given: neither measured optics nor fine-tuning made it better",
@@ -120,14 +107,37 @@ def tune(
     """
     began = time.monotonic()
     fields = list(measured.fields)
-    step_um = fields[0].z_step_um
     if delta_um is None:
-        even = abs(given.delta_um / step_um - round(given.delta_um / step_um)) < 0.02 and given.delta_um > 0.9 * step_um
-        delta_um = given.delta_um if even else max(1, round(measured.delta.delta_um / step_um)) * step_um
+        delta_um = _delta_um(measured, given, fields[0].z_step_um)
     pairs = protocol(fields, delta_um, measured.delta.offset_sd_um, offset_max_um, patch_px)
     _check_reach(given, pairs.offset_max_um)
     area = area_of(fields, pairs, seed, aside)
-    channels, optics = area.training.channels, measured.optics
+    candidates = _candidates(given, area, measured.optics, steps, seed, progress)
+    progress("network: area kept aside")
+    kept = kept_pairs(area.kept, measured.optics)
+    gains = {name: gains_of(one.restored_network(), kept) for name, one in candidates.items()}
+    chosen = chosen_of(gains)
+    record = {
+        "network": given.network,
+        "steps": steps,
+        **_compared(gains, chosen, kept, area),
+        "denoised_y1": summary_of(denoised_gains(kept, float(measured.noise.sd.mean()) / 255)),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    return Tuned(candidates[chosen], record)
+
+
+def _delta_um(measured: Measured, given: Checkpoint, step_um: float) -> float:
+    """The network's δ where planes allow it, else the best one, in whole steps."""
+    even = abs(given.delta_um / step_um - round(given.delta_um / step_um)) < 0.02 and given.delta_um > 0.9 * step_um
+    return given.delta_um if even else max(1, round(measured.delta.delta_um / step_um)) * step_um
+
+
+def _candidates(
+    given: Checkpoint, area: Area, optics: OpticsSettings, steps: int, seed: int, progress: Callable[[str], None]
+) -> dict[str, Checkpoint]:
+    """As it was given where it fits, with the measured optics, and fine-tuned, where that did not diverge."""
+    pairs, channels = area.training.pairs, area.training.channels
     progress("network: measured optics")
     settings = TrainSettings.model_validate(
         {**given.settings, **RECIPE, "steps": steps, **_crops(given, pairs.patch_px)}
@@ -145,39 +155,29 @@ def tune(
         weights=start.state_dict(),
         computed={},
     )
-    candidates = {MEASURED: base}
+    candidates = {GIVEN: given} if _fits(given, optics, channels, pairs.delta_um) else {}
+    candidates[MEASURED] = base
     progress(f"network: {steps} steps on {len(area.training)} patches")
     try:
         fitted = fit(given.network, area.training, area.verification, settings, seed, optics=optics, start=base.weights)
         candidates[TUNED] = replace(base, weights=fitted.weights, step=fitted.best_step, seed=seed, data="")
     except DivergedError:
         log.warning("fine-tuning diverged; the old weights are kept")
-    if _fits(given, optics, channels, pairs.delta_um):
-        candidates = {GIVEN: given, **candidates}
-    progress("network: area kept aside")
-    kept = kept_pairs(area.kept, optics)
-    gains = {name: gains_of(one.restored_network(), kept) for name, one in candidates.items()}
-    chosen = chosen_of(gains)
+    return candidates
+
+
+def _compared(gains: dict[str, np.ndarray], chosen: str, kept: Sequence[KeptPair], area: Area) -> dict[str, Any]:
+    """What the record says of the candidates, before and after."""
     before = GIVEN if GIVEN in gains else MEASURED
     after = gains.get(TUNED, gains[MEASURED])
-    rows = [
-        {
-            "stack": area.names[patch],
-            "offset_um": round(pair.focal_offset_um or 0.0, 3),
-            "before_db": round(float(one), 3),
-            "after_db": round(float(two), 3),
-        }
-        for (patch, pair, _), one, two in zip(kept, gains[before], after, strict=True)
-    ]
     words = WORDS[chosen] + (f": {float(np.mean(after - gains[before])):+.2f} dB" if chosen == TUNED else "")
     if gains[chosen].mean() <= 0:
         words += ". It is not better than the sharper shot: do not use it on such tissue"
-    record = {
+    pairs = area.training.pairs
+    return {
         "kept": chosen,
         "headline": words,
-        "network": given.network,
         "before_is": before,
-        "steps": steps,
         "training_patches": len(area.training),
         "verification_patches": len(area.verification),
         "kept_patches": len(area.kept),
@@ -187,81 +187,17 @@ def tune(
         "offset_max_um": pairs.offset_max_um,
         "before": summary_of(gains[before]),
         "after": summary_of(after),
-        "denoised_y1": summary_of(denoised_gains(kept, float(measured.noise.sd.mean()) / 255)),
         "of_each": {name: summary_of(values) for name, values in gains.items()},
-        "pairs": rows,
-        "seconds": round(time.monotonic() - began, 1),
+        "pairs": [
+            {
+                "stack": area.names[patch],
+                "offset_um": round(pair.focal_offset_um or 0.0, 3),
+                "before_db": round(float(one), 3),
+                "after_db": round(float(two), 3),
+            }
+            for (patch, pair, _), one, two in zip(kept, gains[before], after, strict=True)
+        ],
     }
-    return Tuned(candidates[chosen], record)
-
-
-def kept_pairs(patches: PatchStacks, optics: OpticsSettings) -> list[tuple[int, Pair, np.ndarray]]:
-    """Patch number, pair and in-focus plane at offsets of Gaussian density between the planes.
-
-    The in-focus plane takes no part in the shots, so that they share no noise with it.
-    """
-    each = max(1, min(OFFSETS, MOST_PAIRS // len(patches)))
-    out = []
-    for patch in range(len(patches)):
-        random = rng(0, "kept pairs", patch)
-        share = (np.arange(each) + random.uniform(size=each)) / each
-        for offset_um in offset_at_um(share, patches.pairs):
-            low, high, target = patches.between(patch, float(offset_um), random)
-            out.append((patch, Pair(low, high, patches.pairs.delta_um, optics, float(offset_um)), target))
-    return out
-
-
-def gains_of(network: PairNetwork[Any], pairs: Sequence[tuple[int, Pair, np.ndarray]]) -> np.ndarray:
-    """(N,) gain in PSNR (dB) over the sharper shot; planes are at one brightness already."""
-    method = NetworkMethod(network, RefocusSettings())
-    restored = method([pair for _, pair, _ in pairs]).images
-    targets = np.stack([target for _, _, target in pairs])
-    before = np.stack([eight_bits(y1_of(pair)) for _, pair, _ in pairs])
-    return np.asarray(psnr_db(restored, targets) - psnr_db(before, targets))
-
-
-def denoised_gains(pairs: Sequence[tuple[int, Pair, np.ndarray]], noise_sd: float) -> np.ndarray:
-    """(N,) gain (dB) of the sharper shot without its noise, by non-local means: how much of a gain is no refocusing.
-
-    Parameters
-    ----------
-    pairs : sequence
-        Of `kept_pairs`.
-    noise_sd : float
-        As measured, of images in [0, 1].
-    """
-    gains = []
-    for _, pair, target in pairs:
-        shot = y1_of(pair)
-        quiet = denoise_nl_means(
-            shot, patch_size=5, patch_distance=6, h=0.8 * noise_sd, sigma=noise_sd, channel_axis=-1
-        )
-        # a grey image comes back without its axis of colours
-        images = np.stack([eight_bits(np.reshape(quiet, shot.shape)), eight_bits(shot)])
-        after, before = psnr_db(images, np.stack([target, target]))
-        gains.append(after - before)
-    return np.array(gains)
-
-
-def summary_of(gains: np.ndarray) -> dict[str, float | None]:
-    """Mean gain, share made worse by more than `HARM_DB`, and their mean loss."""
-    worse = gains < -HARM_DB
-    return {
-        "gain_db": round(float(gains.mean()), 3),
-        "made_worse": round(float(worse.mean()), 4),
-        "mean_loss_db": round(float(gains[worse].mean()), 3) if worse.any() else None,
-    }
-
-
-def chosen_of(gains: dict[str, np.ndarray]) -> str:
-    """The candidate of the highest gain, none of which makes more pairs worse than those before it."""
-    best = next(iter(gains))
-    for name, values in gains.items():
-        better = values.mean() > gains[best].mean()
-        harmless = float(np.mean(values < -HARM_DB)) <= max(float(np.mean(gains[best] < -HARM_DB)), 0.05)
-        if better and harmless:
-            best = name
-    return best
 
 
 def _crops(given: Checkpoint, patch_px: int) -> dict[str, Any]:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from tsva.evaluation.names import CONTROLS, NOTHING, lead_of, listed, method_name, offsets, plain, signed, sizes
+from tsva.evaluation.names import (
+    CONTROLS,
+    NOT_LEADING,
+    NOTHING,
+    lead_of,
+    listed,
+    method_name,
+    offsets,
+    plain,
+    signed,
+    sizes,
+)
 from tsva.evaluation.rows import Row, average, outcome, standing
 from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.pairs import PairsSettings
@@ -37,8 +48,9 @@ def untrained(
         found = {method: average(comparisons, method, NOTHING, name) for method in methods if method != lead}
         return {m: row["difference_db"] for m, row in found.items() if row and row["difference_db"] is not None}
 
-    gains = known(rows, protocol)
-    every = {**known(captured, "strict"), **gains}
+    found = known(rows, protocol)
+    every = {**known(captured, "strict"), **found}
+    gains = {method: gain for method, gain in found.items() if method not in NOT_LEADING}
     if not gains:
         return []
     best = max(gains, key=lambda method: gains[method])

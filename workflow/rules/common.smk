@@ -70,16 +70,12 @@ def per_slide(pattern, *roles):
 
 
 def arrays_of_dataset(wildcards):
-    """What the patches of a test data set lie in."""
+    """What the patches of a test data set lie in; shots without noise are read for one control alone."""
+    names = ["patches.npy", "clean.npy", "continuous.npy", "continuous.tsv"]
+    if METHODS[wildcards.method].noise_free:
+        names.append("continuous_clean.npy")
     return expand(
-        per_slide("results/pairs/{slide}/{{file}}", wildcards.dataset),
-        file=[
-            "patches.npy",
-            "clean.npy",
-            "continuous.npy",
-            "continuous_clean.npy",
-            "continuous.tsv",
-        ],
+        per_slide("results/pairs/{slide}/{{file}}", wildcards.dataset), file=names
     )
 
 

@@ -11,9 +11,10 @@ import torch
 
 import tsva
 from tsva.calibration.kept_area import area_of, protocol
+from tsva.calibration.kept_gains import chosen_of, kept_pairs, summary_of
 from tsva.calibration.measure import measure
 from tsva.calibration.prepared import Field, prepare
-from tsva.calibration.tuning import GIVEN, MEASURED, TUNED, chosen_of, for_channels, kept_pairs, summary_of, tune
+from tsva.calibration.tuning import GIVEN, MEASURED, TUNED, for_channels, tune
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.packaged_model import packaged_model

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsva.evaluation.names import lead_of, listed, method_name, offset, offsets, plain, signed
+from tsva.evaluation.remarks import untrained
 from tsva.evaluation.rows import outcome
 from tsva.evaluation.verdict import verdicts
 from tsva.report.tables import Rows
@@ -172,6 +173,13 @@ def test_a_network_that_has_not_learned_is_named() -> None:
 def test_an_outcome_is_what_the_interval_says(low: float, below: float, above: float) -> None:
     row = compared("tsva", "y1", low + below) | {"low_db": low, "high_db": low + below + above}
     assert outcome(row) == ("ahead" if low > 0 else "behind" if low + below + above < 0 else "level")
+
+
+def test_what_refocuses_nothing_is_not_the_best_method_without_training() -> None:
+    rows = [compared("noise_free", "y1", 3.0), compared("wiener_blind", "y1", 1.0), compared("tsva", "y1", 0.5)]
+    said = untrained(rows, rows, ["y1", "noise_free", "wiener_blind"], "tsva", "strict")
+    assert said[0] == f"Of the methods without training {method_name('wiener_blind')} comes first: +1.00 dB."
+    assert untrained(rows, rows, ["y1", "noise_free"], "tsva", "strict") == []
 
 
 def test_the_verdict_is_about_tsva_where_it_was_applied() -> None:

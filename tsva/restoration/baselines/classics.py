@@ -65,23 +65,39 @@ def denoise(pair: Pair, known: Known) -> Restored:
     ----------
     Buades, Coll & Morel (2005), CVPR 2, 60-65.
     """
-    from skimage.restoration import denoise_nl_means
-
     y1 = y1_of(pair)
     shape = padded_shape(*y1.shape[:2])
     radius = radius_per_um(shape, pair.optics.pixel_um)
     variance = noise_variance(transformed(y1 - y1.mean(axis=(0, 1))), radius, shape[0] * shape[1])
     sigma = float(np.sqrt(variance.mean()))
+    return Restored(non_local_means(y1, sigma, known.settings.denoise_strength))
+
+
+def non_local_means(image: np.ndarray, noise_sd: float, strength: float) -> np.ndarray:
+    """(Y, X, C) in [0, 1]: an image without its noise.
+
+    Parameters
+    ----------
+    image : (Y, X, C) float array
+        In [0, 1], grey (C = 1) or colour.
+    noise_sd : float
+        Standard deviation of its noise.
+    strength : float
+        Width of the weights, in standard deviations of the noise.
+    """
+    from skimage.restoration import denoise_nl_means
+
     cleaned = denoise_nl_means(
-        y1,
+        image,
         patch_size=5,
         patch_distance=6,
-        h=known.settings.denoise_strength * sigma,
-        sigma=sigma,
+        h=strength * noise_sd,
+        sigma=noise_sd,
         fast_mode=True,
-        channel_axis=2,
+        channel_axis=-1,
     )
-    return Restored(np.clip(cleaned, 0, 1))
+    # a grey image comes back without its axis of colours
+    return np.clip(np.reshape(cleaned, image.shape), 0, 1)
 
 
 def focus_stack(pair: Pair, known: Known) -> Restored:  # noqa: ARG001

@@ -22,6 +22,12 @@ def test_mean_halves_the_noises_variance() -> None:
     assert np.var(restored) == pytest.approx(np.var(low / 255.0) / 2, rel=0.05)
 
 
+def test_grey_shots_are_denoised_in_their_own_shape() -> None:
+    low = np.random.default_rng(2).normal(128, 8, (64, 64, 1)).round().astype(np.uint8)
+    restored = denoise(Pair(low, np.full_like(low, 128), 0.5, OPTICS), KNOWN).image
+    assert restored.shape == low.shape and restored.var() < 0.5 * np.var(low / 255)
+
+
 @pytest.mark.parametrize("gain", [0.94, 1.0, 1.06])
 def test_y1_matched_undoes_gain_and_nothing_else(gain: float) -> None:
     """A shot that is the ground truth under another lamp comes back as the ground truth, to its rounding."""
