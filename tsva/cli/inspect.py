@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from tsva.acquisition.brightness import spread
-from tsva.acquisition.resample import SAME_PIXEL
+from tsva.acquisition.stack import SAME_PIXEL
 from tsva.cli.config import load_settings, quiet_log
 from tsva.cli.inspecting.chart import BLOCKS, chart
 from tsva.cli.inspecting.facts import Facts, find_facts

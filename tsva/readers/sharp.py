@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tsva.acquisition.resample import MARGIN_PX, SAME_PIXEL, resample
 from tsva.acquisition.sharpness import tissue_fraction
+from tsva.acquisition.stack import MARGIN_PX, SAME_PIXEL, resample
 from tsva.errors import UserError
 from tsva.readers.formats import stored_images
 from tsva.readers.listing import matching, stem_of

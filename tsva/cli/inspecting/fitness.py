@@ -15,8 +15,7 @@ from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness
 from tsva.acquisition.focus import breathing, drift, focus_field
 from tsva.acquisition.ingest import assemble, check_positions, check_step, cropped
 from tsva.acquisition.pairs import plan
-from tsva.acquisition.resample import SAME_PIXEL
-from tsva.acquisition.stack import Stack
+from tsva.acquisition.stack import SAME_PIXEL, Stack
 from tsva.errors import UserError
 from tsva.readers.pixel_size import check_enlarging, reduction_note
 from tsva.readers.source import FieldSource

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tsva.acquisition.resample import SAME_PIXEL
+from tsva.acquisition.stack import SAME_PIXEL
 from tsva.cli.inspecting.fitness import told
 from tsva.errors import UserError
 from tsva.readers.pixel_size import reduction_note
