@@ -37,9 +37,8 @@ from tsva.restoration.checkpoint import load, save
 from tsva.restoration.packaged_model import FOLDER, NAMES
 from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table
 

@@ -25,7 +25,7 @@ from tsva.optics.multislice import image_multislice
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
 from tsva.optics.specimen import Specimen
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import parse_settings
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation import phantom

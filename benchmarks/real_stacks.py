@@ -33,8 +33,7 @@ from tsva.readers.sharp import read_sharp_fields
 from tsva.restoration.checkpoint import load
 from tsva.restoration.packaged_model import packaged_model
 from tsva.restoration.pair_network import build
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import FIELDS, SimulateSettings
 from tsva.settings.train import TrainSettings

@@ -30,10 +30,9 @@ from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.checkpoint import load
 from tsva.restoration.contract import Method
 from tsva.restoration.refocus import NetworkMethod
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import RefocusSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.evaluation import ReportSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.storage.tables import read_table
 
 PAIRS, OPTICS, REPORT = PairsSettings(), OpticsSettings(), ReportSettings()

@@ -27,7 +27,7 @@ from tsva.optics.imaging import image_layers
 from tsva.optics.otf import OtfTable, share_to_knots
 from tsva.optics.psf import sampled_psf
 from tsva.optics.pupil import Pupil
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 OPTICS = OpticsSettings()
 GRID = Grid((1024, 1224), OPTICS.pixel_um, 2)

@@ -24,7 +24,7 @@ from slide_simulation import SimulatedSlide, bent, kept_slide, picture_of
 
 from tsva.acquisition.seeds import rng
 from tsva.restoration.checkpoint import load
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.plane_alignment import high_is_moved

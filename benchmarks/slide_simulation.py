@@ -23,7 +23,7 @@ from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
 from tsva.optics.specimen import Specimen
 from tsva.readers.sharp import open_regions
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.storage.atomic import fresh_file
 

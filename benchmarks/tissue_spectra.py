@@ -28,7 +28,7 @@ from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
 from tsva.readers.sharp import open_regions, read_sharp_fields
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import Settings, parse_settings
 from tsva.simulation import phantom
 

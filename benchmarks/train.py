@@ -40,7 +40,7 @@ from torch.utils.data import DataLoader
 from tsva.cli.train import _patches
 from tsva.restoration.pair_network import build
 from tsva.restoration.sharper import sharper_first
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.batches import Batches
 from tsva.training.dataset import TrainingPairs, VerificationPairs

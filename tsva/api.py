@@ -13,10 +13,9 @@ import numpy as np
 from tsva.acquisition.pair import Pair, grid_pairs, shots_about
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.settings.focus import FocusSettings
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.ingest import FocusSettings
+from tsva.settings.restoration import RefocusSettings
 
 if TYPE_CHECKING:
     from tsva.restoration.checkpoint import Checkpoint

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tsva.optics.frame import frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.simulation.phantom import KINDS, tissue
 
 FIELD_PX = 440

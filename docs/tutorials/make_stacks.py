@@ -16,8 +16,7 @@ from tqdm import tqdm
 
 from tsva.acquisition.stack import Stack
 from tsva.readers.stack_file import write_stack
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation.simulate import simulate_slide

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from tsva.acquisition.seeds import rng
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 
 def bin_weights(focal_offset_um: ArrayLike, sd_um: float, step_um: float) -> np.ndarray:

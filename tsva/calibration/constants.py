@@ -12,7 +12,7 @@ from tsva.acquisition.seeds import rng
 from tsva.calibration.section_model import Constants, modelled
 from tsva.calibration.spectra import Windows
 from tsva.optics.pupil import depth_of_field_um
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 Aperture = Literal["na", "condenser_ratio"]
 DRAWS = 200

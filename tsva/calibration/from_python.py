@@ -11,7 +11,7 @@ from tsva.acquisition.stack import Stack
 from tsva.calibration.measure import measure
 from tsva.calibration.record import as_json
 from tsva.errors import UserError
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.storage.atomic import fresh_file
 
 if TYPE_CHECKING:

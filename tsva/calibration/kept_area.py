@@ -14,7 +14,7 @@ from tsva.acquisition.sharpness import brenner
 from tsva.acquisition.stack import eight_bits
 from tsva.calibration.prepared import Field
 from tsva.errors import UserError
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.training.patches import PatchStacks
 
 SIZES_PX = (224, 192, 160, 128, 112, 96, 80, 64)

@@ -17,9 +17,9 @@ from tsva.restoration.baselines.classics import non_local_means
 from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.methods import BaselineSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.training.patches import PatchStacks
 
 MOST_PAIRS = 96

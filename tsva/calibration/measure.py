@@ -16,7 +16,7 @@ from tsva.calibration.prepared import MOST_SPREAD, Field, prepare, spread_of
 from tsva.calibration.spectra import Windows, measure_windows
 from tsva.errors import UserError
 from tsva.optics.pupil import depth_of_field_um, travel_per_depth
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 REACH_FIELDS = 5.0
 """Planes up to so many depths of field from focus are used."""

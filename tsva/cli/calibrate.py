@@ -11,7 +11,7 @@ import click
 
 from tsva.cli.common import checked_section, settings_option
 from tsva.errors import UserError
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.storage.atomic import fresh_folder
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ def command(runs: tuple[Path, ...], out: Path | None, tolerance_db: float, exit_
     """
     from tsva.evaluation.compare import compare
     from tsva.report.compare_page import compare_page
-    from tsva.settings.report import ReportSettings
+    from tsva.settings.evaluation import ReportSettings
 
     if len(runs) < 2:
         raise UserError("RUNS", got="one run", wanted="two or more", do="Name the run to compare with first.")
@@ -98,7 +98,7 @@ def _run(path: Path, name: str) -> Any:
         If the folder holds no evaluated run.
     """
     from tsva.evaluation.compare import Run
-    from tsva.settings.pairs import PairsSettings
+    from tsva.settings.acquisition import PairsSettings
 
     results = next((folder for folder in (path / "results", path) if (folder / "evaluate").is_dir()), None)
     summary = None if results is None else next(iter(sorted(results.glob("evaluate/*/summary.json"))), None)

@@ -10,7 +10,7 @@ import click
 
 from tsva.cli.common import settings_option
 from tsva.cli.two_planes import FILE, two_planes_options
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 if TYPE_CHECKING:
     from tsva.slides.opening import SlideInput

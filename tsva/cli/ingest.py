@@ -26,9 +26,8 @@ from tsva.readers.fields import find_fields
 from tsva.readers.pixel_size import check_enlarging, reduction_note
 from tsva.readers.source import FieldSource, facts_of, files_of
 from tsva.readers.stack_file import read_stack, write_planes
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.ingest import IngestSettings
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.tables import read_table, write_table

@@ -13,8 +13,7 @@ import pandas as pd
 from tsva.acquisition.pair import Pair, grid_pairs
 from tsva.errors import UserError
 from tsva.evaluation.scoring import FACTS
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.tables import read_table
 

@@ -15,11 +15,9 @@ from tsva.acquisition.sample import sample_pairs
 from tsva.cli.common import settings_option
 from tsva.cli.patches import SCORES, read_patches, read_patches_table
 from tsva.errors import UserError
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.methods import METHODS, MethodsSettings
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.methods import METHODS, BaselineSettings, MethodsSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.storage.arrays import read_array, read_arrays
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.rows import Rows

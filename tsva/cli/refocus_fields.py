@@ -14,9 +14,8 @@ from tsva.acquisition.pair import Pair, shots_about
 from tsva.acquisition.stack import Stack
 from tsva.cli.common import settings_option
 from tsva.readers.stack_file import read_stack, write_stack
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.tables import read_table, write_table
 

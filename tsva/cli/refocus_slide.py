@@ -12,9 +12,8 @@ import pandas as pd
 from tsva.cli.common import settings_option
 from tsva.cli.two_planes import FILE, two_planes_options
 from tsva.errors import UserError
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import JPEG_QUALITY, RefocusSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.restoration import JPEG_QUALITY, RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.tables import write_table
 

@@ -15,8 +15,7 @@ from tqdm import tqdm
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_stack
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation.simulate import SimulatedField, sharp_sampling, simulate_slide

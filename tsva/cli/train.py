@@ -16,9 +16,8 @@ import pandas as pd
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.pipeline.fingerprint import code_digest
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, NETWORK_NAMES
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_file, fresh_folder

@@ -26,9 +26,9 @@ from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
 from tsva.restoration.sharper import y1_of
-from tsva.settings.advise import AdviseSettings
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.evaluation import AdviseSettings
+from tsva.settings.methods import BaselineSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.simulation import phantom
 

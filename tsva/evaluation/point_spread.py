@@ -10,7 +10,7 @@ import numpy as np
 from tsva.evaluation.images import Images
 from tsva.optics.psf import radial_psf, sampled_psf
 from tsva.optics.pupil import pupil_of
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 GREEN = 1
 SIZE = 61

@@ -17,8 +17,8 @@ from tsva.evaluation.names import (
     sizes,
 )
 from tsva.evaluation.rows import Row, average, outcome, standing
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.methods import NETWORK_NAMES
-from tsva.settings.pairs import PairsSettings
 
 
 def untrained(

@@ -21,8 +21,8 @@ from tsva.evaluation.names import (
 )
 from tsva.evaluation.remarks import controls, handed_over, not_learned, nuclei_in_words, untrained
 from tsva.evaluation.rows import Row, average, columns, headline_of, outcome
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.methods import NETWORK_NAMES
-from tsva.settings.pairs import PairsSettings
 
 WHERE = {
     "continuous": "with offsets between the planes",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 LEAST_MARGIN_PX = 32
 """In focus, light from farther away than this adds less than 0.7 % of what it carries (tail λ / (π² NA R))."""

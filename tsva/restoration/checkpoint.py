@@ -23,8 +23,8 @@ from tsva.restoration.physics import (
     differing_constants,
     set_buffers,
 )
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
-from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 OPTICS_TOLERANCE = {"na": 0.05, "refractive_index": 0.05, "mountant_index": 0.06, "condenser_ratio": 0.25}

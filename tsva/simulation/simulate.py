@@ -19,8 +19,7 @@ from tsva.optics.multislice import image_multislice
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
 from tsva.optics.specimen import FocalSurface, Specimen, draw_waves
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
 

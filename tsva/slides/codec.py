@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
-from tsva.settings.refocus import JPEG_QUALITY
+from tsva.settings.restoration import JPEG_QUALITY
 
 TILE_PX = 512
 """Edge of the stored tiles of every level."""

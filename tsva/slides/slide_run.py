@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from tsva.restoration.checkpoint import Checkpoint, colours_phrase, load
 from tsva.restoration.pair_network import PairNetwork
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.refocus import JPEG_QUALITY
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.restoration import JPEG_QUALITY
 from tsva.slides.digests import digest_of_file, digest_of_values
 from tsva.slides.engine import SlideEngine, assemble, before_picture, judged_cells, restore_tiles
 from tsva.slides.journal import open_journal

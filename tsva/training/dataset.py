@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from tsva.acquisition.offsets import bin_weights, offset_at_um
 from tsva.acquisition.seeds import rng
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
 

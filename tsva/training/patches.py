@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tsva.restoration.colours import Colours, block_levels
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.training.between_planes import camera_noise, shot_between
 
 WHOLE = (slice(None), slice(None))

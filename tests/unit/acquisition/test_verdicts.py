@@ -17,7 +17,7 @@ from tsva.acquisition.focus import focus_field, judge, measure, summarise
 from tsva.acquisition.grid import places
 from tsva.acquisition.sharpness import brenner
 from tsva.acquisition.stack import Stack
-from tsva.settings.focus import FocusSettings
+from tsva.settings.ingest import FocusSettings
 
 SETTINGS, PLAIN = FocusSettings(), FocusSettings(sharpness="brenner")
 PATCH = 64

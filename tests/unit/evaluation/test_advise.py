@@ -18,9 +18,9 @@ from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measu
 from tsva.report.run_figures import psnr_by_delta
 from tsva.report.svg import drawing
 from tsva.restoration.baselines.plane import Signal
-from tsva.settings.advise import AdviseSettings
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.evaluation import AdviseSettings
+from tsva.settings.methods import BaselineSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.storage.tables import read_table
 

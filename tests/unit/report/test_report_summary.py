@@ -24,8 +24,7 @@ from tsva.evaluation.point_spread import point_spread
 from tsva.evaluation.summary import tidy
 from tsva.report.book import Book
 from tsva.report.page import environment
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAIRS = PairsSettings()

@@ -13,7 +13,7 @@ from tsva.evaluation.remarks import untrained
 from tsva.evaluation.rows import outcome
 from tsva.evaluation.verdict import verdicts
 from tsva.report.tables import Rows
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 PAIRS = PairsSettings()
 DATASETS = [{"dataset": "dataset1", "methods": ["y1", "tsva", "unet"]}]

@@ -20,7 +20,7 @@ from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.readers.pixel_size import check_enlarging, reduction_note
 from tsva.readers.source import FieldSource
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow
 

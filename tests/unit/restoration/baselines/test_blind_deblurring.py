@@ -30,8 +30,8 @@ from tsva.restoration.baselines.graph.framelet import sparse as few_framelets
 from tsva.restoration.baselines.kernels import centred_by_mass, centred_by_support, cut, otf_of
 from tsva.restoration.baselines.one_by_one import Known, deblurred
 from tsva.restoration.baselines.wrap import wrap_shape, wrapped
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.methods import BaselineSettings
 
 OPTICS = OpticsSettings()
 
