@@ -365,8 +365,6 @@ def refocus(
         If pixels, colours or the distance of shots are not those that the network was trained on, or planes are
         missing.
     """
-    from tsva.restoration.colours import block_levels
-
     if isinstance(shots, Stack):
         where = f"stack of {len(shots.z_um)} planes"
         low, high = shots_about(shots.z_um, focal_position_um, model.delta_um, tolerance_um=tolerance_um, where=where)
@@ -383,10 +381,8 @@ def refocus(
         model._held.check_fits(model._path, where, pair.optics.pixel_um, pair.low.shape[2], pair.delta_um)
     for difference in sorted({each for pair in pairs for each in model._held.outside_training(pair.optics)}):
         warnings.warn(f"{where}: {difference}; expect less of the result", stacklevel=2)
-    if model.channels == 3:
-        levels = np.concatenate([block_levels(pair.low) for pair in pairs])
-        if strange := model._held.strange_colours(levels):
-            warnings.warn(f"{where}: {strange}; expect less of the result", stacklevel=2)
+    if strange := model._held.strange_colours([pair.low for pair in pairs]):
+        warnings.warn(f"{where}: {strange}; expect less of the result", stacklevel=2)
     return model._method(pairs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tsva.errors import UserError
-from tsva.restoration.colours import FARTHEST, Colours
+from tsva.restoration.colours import FARTHEST, Colours, block_levels
 from tsva.restoration.pair_network import PairNetwork, TwoShotModule, build
 from tsva.restoration.physics import (
     Constants,
@@ -131,11 +132,13 @@ class Checkpoint:
         """What colours the network was trained on, where the file tells it."""
         return Colours.from_plain(self.colours)
 
-    def strange_colours(self, levels: np.ndarray) -> str | None:
-        """A phrase if blocks of an image, as of `tsva.restoration.colours.block_levels`, have colours that the network
-        was not trained on; None if they have not, or nobody can tell."""
+    def strange_colours(self, shots: Sequence[np.ndarray]) -> str | None:
+        """A phrase if (Y, X, C) uint8 shots have colours that the network was not trained on; None if they have not, or
+        nobody can tell."""
         known = self.known_colours()
-        return colours_phrase(known.distance(levels)) if known else None
+        if known is None or not shots or shots[0].shape[2] != 3:
+            return None
+        return colours_phrase(known.distance(np.concatenate([block_levels(shot) for shot in shots])))
 
     def plain(self) -> dict[str, Any]:
         """All but tensors, as JSON has it: what `fresh_network` takes."""

@@ -86,7 +86,9 @@ def test_a_checkpoint_without_colours_says_nothing_and_a_wrong_entry_is_refused(
     held = torch.load(path, weights_only=True)
     torch.save({key: value for key, value in held.items() if key != "colours"}, path)
     assert load(path).known_colours() is None
-    assert load(path).strange_colours(levels(STAIN[::-1], np.ones(20))) is None
+    strange = [pair(STAIN[[1, 0, 2]]).low]
+    assert load(path).strange_colours(strange) is None
+    assert load(packaged_model()).strange_colours(strange) is not None
     torch.save(held | {"colours": {"mean": [0.2], "covariance": [[1, 0], [0, 1]], "blocks": 3}}, path)
     with pytest.raises(UserError, match="colours"):
         load(path)
