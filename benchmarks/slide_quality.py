@@ -22,7 +22,7 @@ from scipy.ndimage import map_coordinates
 from scipy.stats import spearmanr
 from slide_simulation import SimulatedSlide, bent, kept_slide, picture_of
 
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 from tsva.restoration.checkpoint import load
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
