@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tsva.acquisition.grid import places
 from tsva.acquisition.sharpness import brenner
+from tsva.acquisition.stack import places
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import parse_sheet
 from tsva.settings.simulate import SimulateSettings

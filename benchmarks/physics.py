@@ -18,8 +18,8 @@ import click
 import numpy as np
 import yaml
 
-from tsva.acquisition.seeds import rng
-from tsva.optics.frame import Frame, frame_for, samples_per_pixel
+from tsva.acquisition.draws import rng
+from tsva.optics.camera import Frame, frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.multislice import image_multislice
 from tsva.optics.otf import OtfTable

@@ -22,7 +22,7 @@ import scipy.fft
 from scipy.interpolate import CubicSpline
 from scipy.signal import fftconvolve
 
-from tsva.optics.frame import Grid
+from tsva.optics.camera import Grid
 from tsva.optics.imaging import image_layers
 from tsva.optics.otf import OtfTable, share_to_knots
 from tsva.optics.psf import sampled_psf

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tsva.acquisition.resample import resample
-from tsva.acquisition.seeds import rng
-from tsva.optics.camera import expose, illumination
-from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.acquisition.draws import rng
+from tsva.acquisition.stack import resample
+from tsva.optics.camera import expose, frame_for, illumination, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth

@@ -20,10 +20,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import yaml
 
-from tsva.acquisition.resample import SAME_PIXEL
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
+from tsva.acquisition.stack import SAME_PIXEL
 from tsva.errors import UserError
-from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.optics.camera import frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth

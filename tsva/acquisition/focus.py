@@ -16,10 +16,9 @@ import pandas as pd
 from scipy.signal import find_peaks, peak_prominences
 
 from tsva.acquisition.brightness import gains
-from tsva.acquisition.grid import Place, places
 from tsva.acquisition.registration import Alignment, align, scale_trend
 from tsva.acquisition.sharpness import LAG_PX, TISSUE_FACTOR, differences, grey, mean_square, noise_floor, structure
-from tsva.acquisition.stack import Stack
+from tsva.acquisition.stack import Place, Stack, places
 from tsva.settings.ingest import FocusSettings
 
 NOISE_ERROR = 0.1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 from tsva.errors import UserError
 from tsva.settings.acquisition import PairsSettings
 

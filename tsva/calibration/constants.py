@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 from tsva.calibration.section_model import Constants, modelled
 from tsva.calibration.spectra import Windows
 from tsva.optics.pupil import depth_of_field_um

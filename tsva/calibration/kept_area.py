@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import ValidationError
 
-from tsva.acquisition.grid import places
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 from tsva.acquisition.sharpness import brenner
-from tsva.acquisition.stack import eight_bits
+from tsva.acquisition.stack import eight_bits, places
 from tsva.calibration.prepared import Field
 from tsva.errors import UserError
 from tsva.settings.acquisition import PairsSettings

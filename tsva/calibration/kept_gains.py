@@ -7,9 +7,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tsva.acquisition.offsets import offset_at_um
+from tsva.acquisition.draws import offset_at_um, rng
 from tsva.acquisition.pair import Pair
-from tsva.acquisition.seeds import rng
 from tsva.acquisition.stack import eight_bits
 from tsva.evaluation.metrics import psnr_db
 from tsva.evaluation.names import WORSE_DB

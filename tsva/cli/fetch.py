@@ -14,8 +14,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.grid import places
-from tsva.acquisition.resample import resampled_shape
+from tsva.acquisition.stack import places, resampled_shape
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.pipeline.download import Patience, Progress, download

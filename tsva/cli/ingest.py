@@ -18,8 +18,7 @@ from tqdm import tqdm
 
 from tsva.acquisition.brightness import Watch, check_brightness, check_places, gains, matched, spread
 from tsva.acquisition.ingest import check_positions, check_step, checked, cropped, resulting_pixel_um
-from tsva.acquisition.resample import SAME_PIXEL
-from tsva.acquisition.stack import regular_step_um
+from tsva.acquisition.stack import SAME_PIXEL, regular_step_um
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields

@@ -13,16 +13,14 @@ import click
 import numpy as np
 
 from tsva.acquisition.brightness import spread
-from tsva.acquisition.resample import SAME_PIXEL
+from tsva.acquisition.stack import SAME_PIXEL
 from tsva.cli.config import load_settings, quiet_log
 from tsva.cli.inspecting.chart import BLOCKS, chart
-from tsva.cli.inspecting.facts import Facts, find_facts
-from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge_all
+from tsva.cli.inspecting.facts import UNKNOWN, Facts, cells_for, find, find_facts, sheet
+from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge_all, look
 from tsva.cli.inspecting.gate import AMBER, GREEN, RED, as_facts, look_at_sheet, worst
-from tsva.cli.inspecting.row import UNKNOWN, cells_for, find, sheet
-from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
-from tsva.readers.listing import SHOWN
+from tsva.readers.registry import SHOWN
 from tsva.readers.source import FieldSource, files_of
 from tsva.settings.root import Settings
 

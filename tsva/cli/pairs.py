@@ -16,9 +16,8 @@ from tsva.cli.common import settings_option
 from tsva.readers.stack_file import read_stack
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.sheet import SlideRow
-from tsva.storage.arrays import read_array
+from tsva.storage.arrays import Rows, read_array
 from tsva.storage.atomic import fresh_folder
-from tsva.storage.rows import Rows
 from tsva.storage.tables import read_table, write_table
 
 log = logging.getLogger(__name__)

@@ -11,16 +11,15 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.sample import sample_pairs
+from tsva.acquisition.draws import sample_pairs
 from tsva.cli.common import settings_option
 from tsva.cli.patches import SCORES, read_patches, read_patches_table
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, BaselineSettings, MethodsSettings
 from tsva.settings.restoration import RefocusSettings
-from tsva.storage.arrays import read_array, read_arrays
+from tsva.storage.arrays import Rows, read_array, read_arrays
 from tsva.storage.atomic import fresh_folder
-from tsva.storage.rows import Rows
 from tsva.storage.tables import SCORES_ORDER, read_table, write_table
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def command(
 
 
 def _baseline(name: str, settings: BaselineSettings, signal: Path | None, shots: Path | None) -> Method:
-    from tsva.acquisition.shot_spectra import ShotSpectra
+    from tsva.acquisition.spectra import ShotSpectra
     from tsva.restoration.baselines.one_by_one import Known, baseline
     from tsva.restoration.baselines.plane import Signal
 

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.fft
 from scipy.special import ndtri
 
-from tsva.optics.frame import Grid
+from tsva.optics.camera import Grid
 from tsva.optics.pupil import FWHM_PER_SD, Pupil, pupil_of, travel_per_depth
 from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_heights, layer_weights
 from tsva.settings.acquisition import OpticsSettings

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from tsva.optics.condenser import unit_nodes, weak_object_transfer
-from tsva.optics.phase import sum_of_waves
+from tsva.optics.condenser import sum_of_waves, unit_nodes, weak_object_transfer
 from tsva.optics.pupil import Pupil, pupil_of, spectrum
 from tsva.settings.acquisition import OpticsSettings
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.heights import heights
-from tsva.readers.listing import stem_of
 from tsva.readers.ome import MOST_PLANES, OmeImage, read_ome
 from tsva.readers.pixel_size import Word, pixel_size, unit_um
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
+from tsva.readers.registry import stem_of
 from tsva.readers.stored import (
     MOST_FOCAL_PLANES,
     MOST_PIECES,

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tsva.acquisition.offsets import offset_at_um
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import offset_at_um, rng
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.optics.camera import expose, illumination
-from tsva.optics.frame import Frame, frame_for, samples_per_pixel
+from tsva.optics.camera import Frame, expose, frame_for, illumination, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.multislice import image_multislice
 from tsva.optics.otf import OtfTable

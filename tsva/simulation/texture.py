@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tsva.acquisition.stack import Stack
-from tsva.optics.camera import expose, illumination
-from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.optics.camera import expose, frame_for, illumination, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.optics.specimen import Specimen

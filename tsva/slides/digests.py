@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tsva.readers.listing import files_at
+from tsva.readers.registry import files_at
 
 SAMPLES, SAMPLE_BYTES = 64, 1 << 16
 """A slide of many gigabytes is not read a second time for its digest: evenly spread parts of each file are."""

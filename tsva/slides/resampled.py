@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tsva.acquisition.resample import MARGIN_PX, SAME_PIXEL, resample, resampled_shape
+from tsva.acquisition.stack import MARGIN_PX, SAME_PIXEL, resample, resampled_shape
 from tsva.errors import UserError
 from tsva.slides.digests import digest_of_values
 from tsva.slides.source import TwoPlanes

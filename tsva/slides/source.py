@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tsva.acquisition.resample import SAME_PIXEL
+from tsva.acquisition.stack import SAME_PIXEL
 from tsva.errors import UserError
 
 

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.train import TrainSettings

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.acquisition.offsets import bin_weights, draw_offset_um
+from tsva.acquisition.draws import bin_weights, draw_offset_um
 from tsva.settings.acquisition import PairsSettings
 
 PAPER = PairsSettings()

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from tsva.acquisition.focus import focus_field, judge, measure, summarise
-from tsva.acquisition.grid import places
 from tsva.acquisition.sharpness import brenner
-from tsva.acquisition.stack import Stack
+from tsva.acquisition.stack import Stack, places
 from tsva.settings.ingest import FocusSettings
 
 SETTINGS, PLAIN = FocusSettings(), FocusSettings(sharpness="brenner")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tsva.optics.frame import Grid
+from tsva.optics.camera import Grid
 from tsva.optics.imaging import image_layers, image_specimen
 from tsva.optics.otf import OtfTable, radial_otf
 from tsva.optics.psf import pixel_psf

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tsva.optics.frame import Grid
+from tsva.optics.camera import Grid
 from tsva.optics.imaging import image_specimen
 from tsva.optics.multislice import image_multislice
 from tsva.optics.otf import OtfTable

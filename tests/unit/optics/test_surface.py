@@ -8,7 +8,7 @@ import scipy.fft
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.optics.camera import frame_for, samples_per_pixel
 from tsva.optics.specimen import WAVES, FocalSurface, draw_waves
 from tsva.settings.acquisition import OpticsSettings
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from settings_file import settings_option
 
-from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.draws import bin_weights
 from tsva.cli.evaluate import command
 from tsva.errors import UserError
 from tsva.evaluation import paper, slides

@@ -10,8 +10,7 @@ import pytest
 from scipy.special import ndtr
 
 from tsva.errors import UserError
-from tsva.optics.camera import noise_sd
-from tsva.optics.frame import frame_for
+from tsva.optics.camera import frame_for, noise_sd
 from tsva.optics.specimen import Specimen
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow

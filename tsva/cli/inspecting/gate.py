@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tsva.cli.inspecting.fitness import Judged, judge_all, told
-from tsva.cli.inspecting.sharp import look
+from tsva.cli.inspecting.fitness import Judged, judge_all, look, told
 from tsva.errors import UserError
 from tsva.pipeline.contents import Contents
 from tsva.pipeline.leaks import check_leaks
 from tsva.pipeline.plan import sheet_text
 from tsva.readers.fields import find_fields
-from tsva.readers.listing import files_at, matching
+from tsva.readers.registry import files_at, matching
 from tsva.readers.source import facts_of, files_of
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.draws import bin_weights
 from tsva.evaluation.statistics.intervals import Cells
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.evaluation import ReportSettings

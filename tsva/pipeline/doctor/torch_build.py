@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tsva.pipeline.doctor.finding import Finding
-from tsva.pipeline.doctor.run import Answer, ask
+from tsva.pipeline.doctor.finding import Answer, Finding, ask
 
 CUDA = "TSVA_TORCH=cuda bash envs/setup.sh"
 CPU = "TSVA_TORCH=cpu bash envs/setup.sh"

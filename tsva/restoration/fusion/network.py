@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 from tsva.restoration import blend
 from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
