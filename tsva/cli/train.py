@@ -125,6 +125,7 @@ def command(
         "seed": seed,
         "data": data,
         "weights": fitted.weights,
+        "colours": colours.plain() if (colours := training.colours(settings.stain_jitter)) else {},
     }
     if fitted.diverged_at is not None:
         resume.remove()

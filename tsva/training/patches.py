@@ -7,10 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
+from tsva.restoration.colours import Colours, block_levels
 from tsva.settings.acquisition import PairsSettings
 from tsva.training.between_planes import camera_noise, shot_between
 
 WHOLE = (slice(None), slice(None))
+COLOUR_PATCHES = 100
+"""Of each slide, at most so many patches tell its colours."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,26 @@ class PatchStacks:
     def channels(self) -> int:
         """1 (grey) or 3."""
         return int(self.arrays[0].shape[4])
+
+    def colours(self, stain_jitter: float) -> Colours | None:
+        """Which colours a network sees that is trained on these; None of grey ones, and of too little tissue."""
+        if self.channels != 3:
+            return None
+        chosen = [np.sort(self.index[self.array == number]) for number in range(len(self.arrays))]
+        spread = [
+            own[np.unique(np.linspace(0, len(own) - 1, COLOUR_PATCHES).round().astype(int))]
+            for own in chosen
+            if len(own)
+        ]
+        arrays = [array for array, own in zip(self.arrays, chosen, strict=True) if len(own)]
+        middle = self.pairs.reach_planes
+        return Colours.of(
+            (
+                np.concatenate([block_levels(array[patch, middle]) for patch in own])
+                for array, own in zip(arrays, spread, strict=True)
+            ),
+            stain_jitter,
+        )
 
     def size_px(self, patch: int) -> tuple[int, int]:
         """Rows and columns of a patch."""
