@@ -29,22 +29,11 @@ from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import read_table, write_table
+from tsva.storage.tables import STACK_COLUMNS, read_table, write_table
 
 log = logging.getLogger(__name__)
 COLUMNS = [
-    "slide",
-    "field",
-    "file",
-    "planes",
-    "height_px",
-    "width_px",
-    "channels",
-    "pixel_um",
-    "z_first_um",
-    "z_last_um",
-    "z_step_um",
-    "reason",
+    *STACK_COLUMNS,
     "source_pixel_um",
     "mosaic_px",
     "pixel_source",

@@ -20,23 +20,12 @@ from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation.simulate import SimulatedField, sharp_sampling, simulate_slide
 from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import write_table
+from tsva.storage.tables import STACK_COLUMNS, write_table
 
 log = logging.getLogger(__name__)
 
 COLUMNS = [
-    "slide",
-    "field",
-    "file",
-    "planes",
-    "height_px",
-    "width_px",
-    "channels",
-    "pixel_um",
-    "z_first_um",
-    "z_last_um",
-    "z_step_um",
-    "reason",
+    *STACK_COLUMNS,
     "clean_file",
     "continuous_file",
     "continuous_clean_file",
