@@ -74,8 +74,7 @@ def command(
     section, focal spread and the best distance of the shots. The network is compared on the area kept aside, and kept
     as it was where fine-tuning is not better.
     """
-    from tsva.calibration.measure import measure
-    from tsva.calibration.record import as_json
+    from tsva.calibration.calibrate import calibrated
     from tsva.report.calibration_page import calibration_page
 
     told = _optics(optics, na)
@@ -85,40 +84,31 @@ def command(
             raise UserError(name, got=f"{value}", wanted="a length above 0", do="Mend the option.")
     given = None if measure_only else _checkpoint(checkpoint, threads)
     fields = [field for path in stacks for field in _read(path, pattern, pixel_um, z_step_um, bits)]
-    measured = measure(fields, told, aperture=aperture, offset_sd_um=offset_sd_um, seed=seed, progress=_told)
-    record: dict[str, Any] = {**as_json(measured), "fine_tuning": None}
-    tuned = None
-    if given is not None:
-        from tsva.calibration.tuning import tune
-
-        try:
-            tuned = tune(
-                measured, given, delta_um=delta_um, offset_max_um=offset_max_um, steps=steps, seed=seed, progress=_told
-            )
-            record["fine_tuning"] = tuned.record
-        except UserError as error:
-            if checkpoint is not None:
-                raise
-            record["remarks"].append(f"no network was fine-tuned: {error}")
-    page, figures = calibration_page(record)
+    found = calibrated(
+        fields,
+        told,
+        given,
+        aperture=aperture,
+        offset_sd_um=offset_sd_um,
+        delta_um=delta_um,
+        offset_max_um=offset_max_um,
+        steps=steps,
+        seed=seed,
+        tuning_may_fail=checkpoint is None,
+        progress=lambda what: log.info("%s", what),
+    )
+    page, figures = calibration_page(found.record)
     with fresh_folder(out) as folder:
         (folder / "index.html").write_text(page, encoding="utf-8")
-        (folder / "calibration.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        (folder / "calibration.json").write_text(json.dumps(found.record, indent=1) + "\n", encoding="utf-8")
         (folder / "figures").mkdir()
         for name, content in figures.items():
             (folder / "figures" / name).write_bytes(content)
-        if tuned is not None:
-            from tsva.restoration.checkpoint import save
-
-            save(tuned.checkpoint, folder / "model.ckpt")
-    for line in _lines(record):
+        if found.checkpoint is not None:
+            found.save_model(folder / "model.ckpt")
+    for line in _lines(found.record):
         click.echo(line)
     click.echo(f"Page: {out / 'index.html'}")
-
-
-def _told(what: str) -> None:
-    """Where the work is."""
-    log.info("%s", what)
 
 
 def _checkpoint(path: Path | None, threads: int) -> Checkpoint:
