@@ -24,8 +24,7 @@ from scipy.stats import t as student_t
 
 import tsva
 from tsva.acquisition.stack import Stack
-from tsva.calibration.kept_area import area_of, protocol
-from tsva.calibration.kept_gains import gains_of, kept_pairs, summary_of
+from tsva.calibration.kept_area import area_of, gains_of, kept_pairs, protocol, summary_of
 from tsva.calibration.measure import Measured, measure
 from tsva.calibration.record import as_json
 from tsva.calibration.tuning import tune

@@ -12,8 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsva.calibration.kept_area import Area, area_of, protocol
-from tsva.calibration.kept_gains import KeptPair, chosen_of, denoised_gains, gains_of, kept_pairs, summary_of
+from tsva.calibration.kept_area import (
+    Area,
+    KeptPair,
+    area_of,
+    chosen_of,
+    denoised_gains,
+    gains_of,
+    kept_pairs,
+    protocol,
+    summary_of,
+)
 from tsva.calibration.measure import Measured
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint

@@ -15,7 +15,7 @@ from tsva.storage.atomic import fresh_file
 from tsva.storage.tables import read_table
 
 QUALITY = 90
-REPORT = "results/report/"
+REPORT = "../report/index.html"
 
 
 @click.command()

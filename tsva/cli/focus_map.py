@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tsva.cli.common import settings_option
-from tsva.cli.two_planes import FILE, two_planes_options
+from tsva.cli.refocus_slide import FILE, two_planes_options
 from tsva.settings.acquisition import OpticsSettings
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from tsva.evaluation.names import NOTHING, method_name
-from tsva.evaluation.rows import Row
+from tsva.evaluation.names import NOTHING, Row, method_name
 from tsva.report.svg import MARKERS, MUTED, SERIES, Plot
 
 Summary = Mapping[str, Any]

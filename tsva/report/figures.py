@@ -13,8 +13,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tsva.evaluation.names import MATCHED, NOTHING, dataset_name, drawn, lead_of, method_name, offset
-from tsva.evaluation.rows import Row, average, columns
+from tsva.evaluation.names import (
+    MATCHED,
+    NOTHING,
+    Row,
+    average,
+    columns,
+    dataset_name,
+    drawn,
+    lead_of,
+    method_name,
+    offset,
+)
 from tsva.report.figure_parts import NARROW, WIDE, Summary, figure, look_of, method_names, picked, values
 from tsva.report.svg import BAND, INK, MUTED, Plot
 

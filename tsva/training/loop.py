@@ -20,8 +20,7 @@ from tsva.acquisition.draws import rng
 from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.train import TrainSettings
-from tsva.training.augmentation import augmented
-from tsva.training.batches import Batches, sensible_workers, training_batches, verification_batches
+from tsva.training.batches import Batches, augmented, sensible_workers, training_batches, verification_batches
 from tsva.training.dataset import TrainingPairs, VerificationPairs
 from tsva.training.devices import Process
 from tsva.training.muon import Muon

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 import tsva
-from tsva.calibration.kept_area import area_of, protocol
-from tsva.calibration.kept_gains import chosen_of, kept_pairs, summary_of
+from tsva.calibration.kept_area import area_of, chosen_of, kept_pairs, protocol, summary_of
 from tsva.calibration.measure import measure
 from tsva.calibration.prepared import Field, prepare
 from tsva.calibration.tuning import GIVEN, MEASURED, TUNED, for_channels, tune

@@ -108,6 +108,13 @@ def test_a_curve_spans_its_axes_and_leaves_gaps_out() -> None:
     assert curve([([0.0], [1.0])], "x", "y") is None
 
 
+def test_ends_of_an_axis_are_told_apart() -> None:
+    text = str(curve([([0.0, 1.0], [99.96, 100.02])], "z (µm)", "% of median"))
+    assert ">99.96<" in text and ">100.02<" in text
+    text = str(curve([([-6.5, 6.5], [0.0, 0.03])], "z (µm)", "scale (%)"))
+    assert ">0<" in text and ">0.03<" in text and ">−6.5<" in text and ">6.5<" in text
+
+
 def test_there_is_no_plot_of_nothing() -> None:
     summary = {"focus": {"offsets": {"fields": 0}}, "datasets": [], "training": [], "answer": [], "run_times": []}
     for name in ("focal_positions", "training", "gain_by_size", "run_times"):

@@ -10,8 +10,7 @@ import numpy as np
 
 from tsva.cli.inspecting.fitness import Judged, judge_all, look, told
 from tsva.errors import UserError
-from tsva.pipeline.contents import Contents
-from tsva.pipeline.leaks import check_leaks
+from tsva.pipeline.leaks import Contents, check_leaks
 from tsva.pipeline.plan import sheet_text
 from tsva.readers.fields import find_fields
 from tsva.readers.registry import files_at, matching
