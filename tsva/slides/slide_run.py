@@ -17,19 +17,17 @@ from tsva.restoration.checkpoint import Checkpoint, colours_phrase, load
 from tsva.restoration.pair_network import PairNetwork
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.restoration import JPEG_QUALITY
-from tsva.slides.digests import digest_of_file, digest_of_values
 from tsva.slides.engine import SlideEngine, assemble, before_picture, judged_cells, restore_tiles
 from tsva.slides.journal import open_journal
 from tsva.slides.plane_alignment import align, margin_px
 from tsva.slides.pyramid_file import SlideFacts
-from tsva.slides.resampled import at_pixel_size
 from tsva.slides.slide_plan import SlidePlan
-from tsva.slides.source import TwoPlanes
+from tsva.slides.source import TwoPlanes, at_pixel_size
 from tsva.slides.survey import Survey
 from tsva.slides.surveyor import survey
 from tsva.slides.tile_restorers import Constants, TileRestorer, constants_of, restorer_of
 from tsva.slides.trust import Judge
-from tsva.slides.workplace import workplace
+from tsva.slides.workplace import digest_of_file, digest_of_values, workplace
 
 log = logging.getLogger(__name__)
 PLAN, SURVEY = "plan.json", "survey.npz"
