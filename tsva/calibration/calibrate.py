@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What z-stacks told of a microscope.
+    """What z-stacks say of a microscope.
 
     Attributes
     ----------
     optics : OpticsSettings
-        Measured where the model follows the stacks (`trusted`), else as told.
+        Measured where the model follows the stacks (`trusted`), else the nominal ones.
     trusted : bool
     thickness_um : float or None
         Of the section.
@@ -93,7 +93,7 @@ def calibrate(
     stacks : Stack, or sequence or mapping of Stacks
         Of one pixel size and z step, all grey or all colour, of at least 7 planes about the focus.
     optics : OpticsSettings
-        As told; the pixel size is that of the stacks.
+        The nominal ones; the pixel size is that of the stacks.
     aperture : str
         What is looked for: ``na``, ``condenser_ratio``, or ``auto``: the condenser's where `optics` has one, else the
         objective's.
@@ -169,7 +169,7 @@ def calibrated(
     tuning_may_fail : bool
         Whether stacks on which nothing can be fine-tuned are a remark, and no error.
     progress : callable
-        Told what is done now.
+        Called with what is done now.
     """
     found = measure(stacks, optics, aperture=aperture, offset_sd_um=offset_sd_um, seed=seed, progress=progress)
     record: dict[str, Any] = {**as_json(found), "fine_tuning": None}

@@ -36,7 +36,7 @@ FILE = click.Path(path_type=Path)
     type=click.Choice(["auto", "na", "condenser_ratio"]),
     default="auto",
     show_default=True,
-    help="Which aperture is looked for; auto: the condenser's where settings tell one, else the objective's.",
+    help="Which aperture is looked for; auto: the condenser's where settings give one, else the objective's.",
 )
 @click.option("--offset-sd-um", type=float, help="Spread of focal offsets that the distance of the shots is to suit.")
 @click.option("--measure-only", is_flag=True, help="Fine-tune no network.")
@@ -77,7 +77,7 @@ def command(
     from tsva.calibration.calibrate import calibrated
     from tsva.report.calibration_page import calibration_page
 
-    told = _optics(optics, na)
+    nominal = _optics(optics, na)
     lengths = {"--offset-sd-um": offset_sd_um, "--delta-um": delta_um, "--offset-max-um": offset_max_um}
     for name, value in lengths.items():
         if value is not None and not 0 < value < float("inf"):
@@ -86,7 +86,7 @@ def command(
     fields = [field for path in stacks for field in _read(path, pattern, pixel_um, z_step_um, bits)]
     found = calibrated(
         fields,
-        told,
+        nominal,
         given,
         aperture=aperture,
         offset_sd_um=offset_sd_um,
@@ -141,7 +141,7 @@ def _optics(optics: dict[str, Any], na: float | None) -> OpticsSettings:
         )
     # exact for any aperture; the paper's paraxial eq. 1 is for those who ask for it
     optics = {"model": "debye", **optics}
-    return checked_section(OpticsSettings, "optics", optics, "optics told")
+    return checked_section(OpticsSettings, "optics", optics, "nominal optics")
 
 
 def _read(
@@ -193,7 +193,7 @@ def _lines(record: dict[str, Any]) -> list[str]:
     optics, delta, noise = record["optics"], record["delta"], record["noise"]["channels"]
     key = "na" if optics["na"]["fitted"] or not optics["condenser_ratio"]["fitted"] else "condenser_ratio"
     value, error = optics[key]["value"], optics[key]["standard_error"]
-    lines = [f"{key}: {value:.3f}" + (f" ± {error:.3f}" if error is not None else ", as told")]
+    lines = [f"{key}: {value:.3f}" + (f" ± {error:.3f}" if error is not None else ", nominal")]
     if record["section"]["thickness_um"] is not None:
         thickness = record["section"]["thickness_um"], record["section"]["thickness_standard_error_um"]
         lines.append("section thickness: {:.1f} ± {:.1f} µm".format(*thickness))

@@ -163,8 +163,8 @@ def _write_facts(path: Path, slide: SlideRow, files: dict[str, object], fields: 
         reasons += [note for field in fields for note in cast("list[str]", field.get(key, []))]
     light = "amber" if reasons else "green"
     row = {"slide": slide.slide, "role": slide.role, "source": slide.source, "path": slide.path}
-    told = {**row, "files": files, "light": light, "reasons": list(dict.fromkeys(reasons)), "fields": fields}
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    facts = {**row, "files": files, "light": light, "reasons": list(dict.fromkeys(reasons)), "fields": fields}
+    path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def told_by(source: FieldSource) -> dict[str, object]:
@@ -220,12 +220,12 @@ def _check(
 def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings, optics: OpticsSettings) -> list[Taken]:
     """Take over the stacks of the simulate stage, without copying where the disk can link them."""
     taken: list[Taken] = []
-    for told in read_table(simulated / "fields.tsv").to_dict("records"):
-        if told["reason"]:
-            row = {"slide": slide.slide, "field": told["field"], "file": "", "reason": told["reason"]}
-            taken.append(Taken(row, [], {"field": told["field"], "reason": told["reason"]}))
+    for cells in read_table(simulated / "fields.tsv").to_dict("records"):
+        if cells["reason"]:
+            row = {"slide": slide.slide, "field": cells["field"], "file": "", "reason": cells["reason"]}
+            taken.append(Taken(row, [], {"field": cells["field"], "reason": cells["reason"]}))
             continue
-        file = simulated / str(told["file"])
+        file = simulated / str(cells["file"])
         stack = read_stack(file)
         check_step(stack.z_um.tolist(), pairs.z_step_um, str(file))
         if abs(stack.pixel_um / optics.pixel_um - 1) > SAME_PIXEL:
@@ -235,7 +235,7 @@ def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings,
                 wanted=f"{optics.pixel_um:g} µm (optics.pixel_um)",
                 do="Simulate with cameras of the nominal pixel size.",
             )
-        field = str(told["field"])
+        field = str(cells["field"])
         own = f"stacks/{field}.ome.tif"
         watch = Watch()
         deque(watch.over(stack.planes), maxlen=0)

@@ -87,13 +87,13 @@ def _listed(value: Any) -> list[Any]:
 def _lengths_um(metadata: Any) -> tuple[float | None, tuple[float | None, float | None]]:
     """The distance of planes; width and height of a pixel."""
     items = _listed(((metadata.get("Scaling") or {}).get("Items") or {}).get("Distance"))
-    told = {item["@Id"]: float(item["Value"]) * UM_PER_M for item in items if item.get("Value")}
-    return told.get("Z"), (told.get("X"), told.get("Y"))
+    lengths = {item["@Id"]: float(item["Value"]) * UM_PER_M for item in items if item.get("Value")}
+    return lengths.get("Z"), (lengths.get("X"), lengths.get("Y"))
 
 
 def _objective(metadata: Any) -> Objective:
-    told = ((metadata.get("Information") or {}).get("Instrument") or {}).get("Objectives") or {}
-    found = _listed(told.get("Objective"))
+    objectives = ((metadata.get("Information") or {}).get("Instrument") or {}).get("Objectives") or {}
+    found = _listed(objectives.get("Objective"))
     if len(found) != 1:
         return Objective()
     na, power = found[0].get("LensNA"), found[0].get("NominalMagnification")

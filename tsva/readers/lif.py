@@ -122,9 +122,9 @@ def _heights(where: str, image: Any, planes: int) -> Heights:
 
 def _pixel(where: str, image: Any) -> PixelSize:
     with reading_by_library(where):
-        told = _dimensions(image)
+        dimensions = _dimensions(image)
         # the length is that from the middle of the first pixel to the middle of the last
-        x, y = (told.get(axis, (1, 0.0, 0.0)) for axis in "12")
+        x, y = (dimensions.get(axis, (1, 0.0, 0.0)) for axis in "12")
         sizes = [abs(length) / (count - 1) if count > 1 and length else None for count, _, length in (x, y)]
         return pixel_size(where, [Word("axes", *sizes)], _objective(where, image).magnification)
 

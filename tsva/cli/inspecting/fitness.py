@@ -60,7 +60,7 @@ class Judged:
     notes : tuple of str
         What to know though it doesn't make the field unfit.
     scale : tuple of float
-        Magnification of each plane over that of the in-focus plane; NaN where it could not be told, empty where no
+        Magnification of each plane over that of the in-focus plane; NaN where it is unknown, empty where no
         plane is in focus.
     digest : str
         Of its pixels.
@@ -122,7 +122,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         check_places(watch.planes, source.where)
     except UserError as error:
         return Judged(
-            source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {}, source
+            source.name, source.z_um, (*problems, problem_of(error)), True, None, (), None, "not read", 0, {}, source
         )
     reduced = reduction_note(source.pixel_um, source.pixel_source, settings.optics.pixel_um)
     irregular = _error_of_z(source, settings.protocol)
@@ -131,7 +131,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     try:
         warning = check_brightness(watch.planes, source.where, settings.ingest, "train")
     except UserError as error:
-        problems.append(told(error))
+        problems.append(problem_of(error))
     if settings.ingest.match_brightness:
         factors = gains(np.array([plane.means for plane in watch.planes]))
         stack = replace(stack, planes=np.stack(list(matched(stack.planes, factors))))
@@ -186,7 +186,7 @@ def judge_all(sources: Sequence[FieldSource], row: SlideRow, settings: Settings)
     return judged
 
 
-def told(error: UserError) -> str:
+def problem_of(error: UserError) -> str:
     """A user's mistake in one line, without the place, which is known."""
     return f"{error.got}; wanted {error.wanted}. {error.do}"
 
@@ -196,7 +196,7 @@ def _error_of_z(source: FieldSource, pairs: PairsSettings) -> str:
         check_positions(source.z_um, source.plane_names, source.where, regular=True)
         check_step(source.z_um, pairs.z_step_um, source.where)
     except UserError as error:
-        return told(error)
+        return problem_of(error)
     return ""
 
 
@@ -205,7 +205,7 @@ def _pairs(
 ) -> tuple[int, list[tuple[str, bool]]]:
     """Patches that the pairs stage would cut, and why not the others (and whether that is the whole field).
 
-    Asked with the stack's own step, since another one is a problem that is told already.
+    Asked with the stack's own step, since another one is a problem that is named already.
     """
     height, width, channels = stack.planes.shape[1:]
     step = stack.z_step_um
@@ -311,7 +311,7 @@ def look(path: Path, pixel_um: float | None, settings: Settings, wanted_fields: 
         found = read_sharp_fields(path, of_sheet, common_um, settings.simulate.field_px, wanted_fields)
         fields = list(islice(found, LOOKED_AT))
     except UserError as error:
-        problems.append(told(error))
+        problems.append(problem_of(error))
     blank = [reason for _, _, reason in fields if reason]
     if fields and len(blank) == len(fields):
         problems.append(f"no usable field among the {len(fields)} looked at ({blank[0]})")
