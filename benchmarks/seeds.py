@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tsva.cli.patches import read_patches
 from tsva.evaluation.scoring import run
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
 from tsva.evaluation.statistics.scores import comparison_rows
@@ -29,6 +28,7 @@ from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.checkpoint import load
 from tsva.restoration.contract import Method
+from tsva.restoration.datasets import read_patches
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.evaluation import ReportSettings

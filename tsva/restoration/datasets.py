@@ -1,4 +1,4 @@
-"""Reading a test data set: each patch's stack, its pairs and what they should become."""
+"""Test data sets: each patch's stack, its pairs and what they should become."""
 
 from __future__ import annotations
 
@@ -12,26 +12,9 @@ import pandas as pd
 
 from tsva.acquisition.pair import Pair, grid_pairs
 from tsva.errors import UserError
-from tsva.evaluation.scoring import FACTS
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.tables import read_table
-
-SCORES = [
-    "patch",
-    "slide",
-    "sample",
-    "focal_offset_um",
-    "protocol",
-    "draw",
-    "target",
-    "psnr_db",
-    "ssim",
-    "identical",
-    "seconds",
-    *FACTS,
-]
-"""Columns of scores.tsv."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +40,6 @@ class Patch:
     grid: list[Pair]
     continuous: list[Pair]
     targets: dict[str, np.ndarray]
-
-    def named(self, scores: pd.DataFrame, protocol: str) -> pd.DataFrame:
-        """Scores of its pairs with the columns of `SCORES`."""
-        draw = scores["pair"].astype("Int64") if protocol == "continuous" else pd.Series(dtype="Int64")
-        return scores.assign(
-            patch=self.number, slide=self.row["slide"], sample=self.row["sample"], protocol=protocol, draw=draw
-        )[SCORES]
 
 
 def read_patches_table(table: Path) -> pd.DataFrame:
