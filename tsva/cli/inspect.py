@@ -17,7 +17,7 @@ from tsva.acquisition.stack import SAME_PIXEL
 from tsva.cli.config import load_settings, quiet_log
 from tsva.cli.inspecting.chart import BLOCKS, chart
 from tsva.cli.inspecting.facts import UNKNOWN, Facts, cells_for, find, find_facts, sheet
-from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge_all, look
+from tsva.cli.inspecting.fitness import FieldVerdict, has_two_shots, judge_all, look
 from tsva.cli.inspecting.gate import AMBER, GREEN, RED, as_facts, look_at_sheet, worst
 from tsva.errors import UserError
 from tsva.readers.registry import SHOWN
@@ -159,7 +159,7 @@ def _lacking(column: str, assumed: str, said: str) -> str:
     return f"{got}; put it in place of {UNKNOWN[column]} (judged here as if it were {assumed} µm)"
 
 
-def _field(field: Judged, screen: _Screen, *, draw: bool) -> None:
+def _field(field: FieldVerdict, screen: _Screen, *, draw: bool) -> None:
     steps = sorted({round(high - low, 3) for low, high in zip(field.z_um, field.z_um[1:], strict=False)})
     apart = (
         ""
@@ -215,7 +215,7 @@ def _image(
     return {"light": light, "fit_for_training": not found.problems, "reasons": reasons, "pixel_um": found.pixel_um}
 
 
-def _draw_stacks(png: Path, judged: list[Judged], settings: Settings, facts: Facts) -> None:
+def _draw_stacks(png: Path, judged: list[FieldVerdict], settings: Settings, facts: Facts) -> None:
     from tsva.cli.inspecting.picture import draw_stacks
 
     drawn = [field for field in judged if field.stack is not None][:CHARTS]
@@ -260,7 +260,7 @@ class _Screen:
         for reason in reasons:
             self.say(f"  - {reason}")
 
-    def draw(self, field: Judged) -> None:
+    def draw(self, field: FieldVerdict) -> None:
         """Draw a field's sharpness."""
         for line in chart(field.z_um, field.brenner, field.focus_plane, width=self._width, plain=self._plain):
             self.say(line)

@@ -13,7 +13,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.guards import check_czi, needed
 from tsva.readers.heights import heights
-from tsva.readers.pixel_size import Word, pixel_size
+from tsva.readers.pixel_size import PixelSizeEntry, pixel_size
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb
 from tsva.readers.registry import stem_of
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
@@ -61,7 +61,7 @@ def czi_images(path: Path) -> list[StoredImage]:
             depth=depth,
             bits=8 if depth == 8 else None,
             heights=heights(where, planes, None, step_um, source=("", "Scaling")),
-            pixel=pixel_size(where, [Word("Scaling", *size_um)], objective.magnification),
+            pixel=pixel_size(where, [PixelSizeEntry("Scaling", *size_um)], objective.magnification),
             objective=objective,
             open=lambda scene=scene, place=place: _open(path, scene, place.x, place.y),  # type: ignore[misc]
         )

@@ -13,7 +13,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.guards import needed, reading_by_library
 from tsva.readers.heights import Heights, heights
-from tsva.readers.pixel_size import Word, pixel_size
+from tsva.readers.pixel_size import PixelSizeEntry, pixel_size
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.readers.registry import stem_of
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
@@ -74,7 +74,7 @@ def nd2_images(path: Path) -> list[StoredImage]:
             depth=depth,
             bits=bits if bits < depth or depth == 8 else None,
             heights=place,
-            pixel=pixel_size(where, [Word("axes", um[0], um[1])], objective.magnification),
+            pixel=pixel_size(where, [PixelSizeEntry("axes", um[0], um[1])], objective.magnification),
             objective=objective,
             open=lambda position=position: _open(path, position),  # type: ignore[misc]
         )

@@ -20,7 +20,7 @@ from tsva.readers.pixel_size import (
     FINEST_PIXEL_UM,
     INCH_UM,
     PixelSize,
-    Word,
+    PixelSizeEntry,
     number,
     pixel_size,
     unit_um,
@@ -31,14 +31,14 @@ from tsva.readers.tiff import open_tiff, reading
 _RESOLUTION_UNIT_UM = {2: INCH_UM, 3: 10_000.0}
 
 
-def tag_word(page: TiffPage, *, unit_um: float | None = None) -> Word:
+def tag_word(page: TiffPage, *, unit_um: float | None = None) -> PixelSizeEntry:
     """What a page's resolution tags say, by their own unit (an inch or a centimetre) or by another one."""
     unit = page.tags.valueof("ResolutionUnit")
     if unit_um is None:
         unit_um = _RESOLUTION_UNIT_UM.get(unit) if isinstance(unit, int) else None  # damaged ones hold several numbers
     x, y = (_per_unit(page, f"{axis}Resolution") for axis in "XY")
     unit_um = unit_um if x else None  # a damaged one leaves the other without a witness
-    return Word("resolution tags", *(unit_um / pixels if unit_um and pixels else None for pixels in (x, y)))
+    return PixelSizeEntry("resolution tags", *(unit_um / pixels if unit_um and pixels else None for pixels in (x, y)))
 
 
 def _per_unit(page: TiffPage, name: str) -> float | None:
@@ -64,13 +64,13 @@ def pixel_of_tiff(where: str, tif: TiffFile, page: TiffPage, ome: OmeImage | Non
     """
     words = []
     if ome is not None:
-        words.append(Word("OME PhysicalSize", ome.pixel_um, ome.pixel_y_um))
+        words.append(PixelSizeEntry("OME PhysicalSize", ome.pixel_um, ome.pixel_y_um))
     with reading(where):  # what a header calls a number may be none
         words += [*_imagej_words(tif, page), tag_word(page)]
     return pixel_size(where, words, ome.objective.magnification if ome is not None else None)
 
 
-def _imagej_words(tif: TiffFile, page: TiffPage) -> list[Word]:
+def _imagej_words(tif: TiffFile, page: TiffPage) -> list[PixelSizeEntry]:
     """Pixels per unit of the description, unless that makes no microscope's pixel.
 
     ImageJ writes the unit's pixels into the resolution tags; other programs write them per centimetre and call it so.
@@ -82,7 +82,7 @@ def _imagej_words(tif: TiffFile, page: TiffPage) -> list[Word]:
     x, y = tag_word(page, unit_um=across).x_um, tag_word(page, unit_um=down).y_um
     if x is None or not FINEST_PIXEL_UM <= x < COARSEST_PIXEL_UM:
         return []
-    return [Word("ImageJ scale", x, y)]
+    return [PixelSizeEntry("ImageJ scale", x, y)]
 
 
 def imagej(tif: TiffFile) -> Mapping[str, Any]:

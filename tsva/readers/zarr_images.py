@@ -18,7 +18,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.heights import heights
 from tsva.readers.ome import MOST_PLANES, OmeImage, read_ome
-from tsva.readers.pixel_size import Word, pixel_size, unit_um
+from tsva.readers.pixel_size import PixelSizeEntry, pixel_size, unit_um
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.readers.registry import stem_of
 from tsva.readers.stored import (
@@ -122,7 +122,7 @@ def _image(path: Path, group: str, name: str, attributes: Mapping[str, Any], hea
         depth=array.dtype.itemsize * 8,
         bits=8 if array.dtype.itemsize == 1 else head.bits if head is not None else None,
         heights=replace(heights(where, planes, own_um, None, source=("scale", "")), absolute=bool(first)),
-        pixel=pixel_size(where, [Word("scale", x, y)], objective.magnification),
+        pixel=pixel_size(where, [PixelSizeEntry("scale", x, y)], objective.magnification),
         objective=objective,
         open=lambda: nullcontext(ZarrReader(path, group, paths, axes, colours)),
         levels=tuple(_levels(path, group, paths, axes)),

@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness, check_places, gains, matched
+from tsva.acquisition.brightness import (
+    BrightnessRecorder,
+    PlaneBrightness,
+    check_brightness,
+    check_places,
+    gains,
+    matched,
+)
 from tsva.acquisition.focus import breathing, drift, focus_field
 from tsva.acquisition.ingest import assemble, check_positions, check_step, cropped
 from tsva.acquisition.pairs import plan
@@ -28,7 +35,7 @@ from tsva.settings.sheet import SlideRow
 
 
 @dataclass(frozen=True)
-class Judged:
+class FieldVerdict:
     """What the stages say of one field.
 
     Attributes
@@ -86,7 +93,7 @@ class Judged:
     is_copy: bool = False
 
 
-def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
+def judge(source: FieldSource, row: SlideRow, settings: Settings) -> FieldVerdict:
     """Judge one field of a z-stack.
 
     Parameters
@@ -107,7 +114,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     mosaic = source.mosaic_px is not None
     if mosaic and abs(settings.optics.pixel_um / source.pixel_um - 1) > SAME_PIXEL:
         problems.append(f"patches of {source.pixel_um:g} µm per pixel, not optics.pixel_um: they can't be resampled")
-    watch = Watch()
+    watch = BrightnessRecorder()
     try:
         check_enlarging(source.where, source.pixel_um, source.pixel_source, settings.optics.pixel_um)
         check_positions(source.z_um, source.plane_names, source.where, regular=False)
@@ -121,7 +128,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         )
         check_places(watch.planes, source.where)
     except UserError as error:
-        return Judged(
+        return FieldVerdict(
             source.name, source.z_um, (*problems, problem_of(error)), True, None, (), None, "not read", 0, {}, source
         )
     reduced = reduction_note(source.pixel_um, source.pixel_source, settings.optics.pixel_um)
@@ -152,7 +159,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     reasons = Counter(kinds)
     if not whole and not used and reasons and verdict == "ok":
         whole = [f"no usable patch: {reasons.most_common(1)[0][0]}"]
-    return Judged(
+    return FieldVerdict(
         source.name,
         source.z_um,
         (*problems, *whole),
@@ -171,9 +178,9 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     )
 
 
-def judge_all(sources: Sequence[FieldSource], row: SlideRow, settings: Settings) -> list[Judged]:
+def judge_all(sources: Sequence[FieldSource], row: SlideRow, settings: Settings) -> list[FieldVerdict]:
     """Judge fields of one slide; one that has the pixels of another is refused, as the ingest stage does."""
-    judged: list[Judged] = []
+    judged: list[FieldVerdict] = []
     for source in sources:
         field = judge(source, row, settings)
         same = next((other.name for other in judged if other.digest == field.digest != ""), None)

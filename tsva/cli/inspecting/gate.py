@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tsva.cli.inspecting.fitness import Judged, judge_all, look, problem_of
+from tsva.cli.inspecting.fitness import FieldVerdict, judge_all, look, problem_of
 from tsva.errors import UserError
 from tsva.pipeline.leaks import Contents, check_leaks
 from tsva.pipeline.plan import sheet_text
@@ -22,7 +22,7 @@ GREEN, AMBER, RED = "green", "amber", "red"
 """Fit; fit with something to know, or for refocusing alone; not fit as it is."""
 
 
-def as_facts(field: Judged) -> dict[str, object]:
+def as_facts(field: FieldVerdict) -> dict[str, object]:
     """All that is known of a field, as JSON holds it."""
     return {
         **facts_of(field.source),
