@@ -51,6 +51,8 @@ class Patch:
         At offsets between the planes; none where the slide has no such shots.
     targets : dict of str to (Y, X, C) uint8 array
         By name: captured, clean.
+    offsets_um : tuple of float
+        Of `grid`, counted from the target's plane.
     """
 
     number: int
@@ -58,10 +60,14 @@ class Patch:
     grid: list[Pair]
     continuous: list[Pair]
     targets: dict[str, np.ndarray]
+    offsets_um: tuple[float, ...]
 
     def named(self, scores: pd.DataFrame, protocol: str) -> pd.DataFrame:
-        """Scores of its pairs with the columns of `SCORES`."""
+        """Scores of its pairs with the columns of `SCORES`; offsets of the grid count from the target's plane."""
         draw = scores["pair"].astype("Int64") if protocol == "continuous" else pd.Series(dtype="Int64")
+        if protocol == "grid":
+            places = {pair.focal_offset_um: offset for pair, offset in zip(self.grid, self.offsets_um, strict=True)}
+            scores = scores.assign(focal_offset_um=scores["focal_offset_um"].map(places))
         return scores.assign(
             patch=self.number, slide=self.row["slide"], sample=self.row["sample"], protocol=protocol, draw=draw
         )[SCORES]
@@ -116,7 +122,8 @@ def read_patches(
                 replace(pair, noise_free=(np.asarray(clean[draw, 0]), np.asarray(clean[draw, 1])))
                 for draw, pair in enumerate(continuous)
             ]
-        yield Patch(number, row, grid_pairs(stack, pairs, given), continuous, _targets(array, row, stack, pairs))
+        grid = grid_pairs(stack, pairs, given, float(row["target_offset_um"]))
+        yield Patch(number, row, grid, continuous, _targets(array, row, stack, pairs), pairs.offsets_um)
 
 
 def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:

@@ -238,6 +238,7 @@ def _patches(
         rows["focal_offset_um"].to_numpy(dtype=float),
         pairs,
         truths,
+        rows["target_offset_um"].to_numpy(dtype=float),
     )
 
 
