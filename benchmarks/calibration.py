@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 import tsva
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.simulation.texture import textured_stack
 

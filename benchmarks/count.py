@@ -23,7 +23,7 @@ from skimage.measure import label, regionprops_table
 
 from tsva.evaluation.counting.imagej import count
 from tsva.evaluation.counting.nuclei import find_nuclei
-from tsva.settings.count import CountSettings
+from tsva.settings.evaluation import CountSettings
 
 PATCHES, SIZE_PX, PIXEL_UM = 100, 224, 0.345
 REPEATS = 3

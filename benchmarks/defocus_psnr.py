@@ -19,10 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tsva.acquisition.grid import places
 from tsva.acquisition.sharpness import brenner
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.acquisition.stack import places
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import parse_sheet
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation.simulate import SimulatedField, simulate_slide

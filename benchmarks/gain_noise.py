@@ -21,10 +21,10 @@ import numpy as np
 import yaml
 
 from tsva.acquisition.brightness import gains
+from tsva.acquisition.draws import rng
 from tsva.acquisition.focus import measure
-from tsva.acquisition.grid import Place, places
-from tsva.acquisition.seeds import rng
 from tsva.acquisition.sharpness import grey
+from tsva.acquisition.stack import Place, places
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import parse_sheet
 from tsva.simulation.simulate import simulate_slide

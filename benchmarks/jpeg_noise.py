@@ -17,7 +17,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from tsva.readers.sharp import open_regions
-from tsva.slides.codec import TILE_PX, TileCodec
+from tsva.slides.stored_tiles import TILE_PX, TileCodec
 
 TILES = 3
 SMOOTHING_PX = 0.7

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from tsva.evaluation.statistics.estimates import NEAR_UM
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.storage.tables import read_table
 
 PAIRS = PairsSettings()

@@ -10,6 +10,11 @@ Sharp images that the sheet names under `real/` are not part of the project: doc
 set is a results folder that holds `pairs/<slide>/` with shots at continuous offsets. Scores are gains over Y1 against
 the image without noise. Writes tsva/restoration/models/fusion.ckpt and its card, fusion.json; with
 --use slides fusion_slides.ckpt and fusion_slides.json.
+
+    python benchmarks/packaged_model.py --colours-of RESULTS --use slides
+
+adds to the file in place which colours it was trained on, and changes nothing else. RESULTS is the results folder of
+its training, which is told by the digest of its patches.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,17 +30,17 @@ import pandas as pd
 import torch
 
 from tsva.acquisition.pair import Pair
-from tsva.cli.train import _truth
 from tsva.evaluation.metrics import psnr_db
 from tsva.evaluation.names import WORSE_DB
 from tsva.restoration.checkpoint import load, save
 from tsva.restoration.packaged_model import FOLDER, NAMES
 from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table
+from tsva.training.patches import data_digest, read_patches, read_truth
 
 MOST_PAIRS = 4
 """Of a patch."""
@@ -45,7 +51,7 @@ def scores(method: NetworkMethod, results: Path, delta_um: float, optics: Optics
     rows = []
     for table in sorted(results.glob("pairs/*/patches.tsv")):
         patches = read_table(table)
-        truth = _truth(table.with_name("patches.npy"), patches) if len(patches) else None
+        truth = read_truth(table.with_name("patches.npy"), patches) if len(patches) else None
         for index in range(len(patches)):
             if truth is None or not truth.has_clean[index] or not len(truth.shots):
                 continue
@@ -78,16 +84,43 @@ def summary(rows: pd.DataFrame) -> dict[str, object]:
     }
 
 
+def add_colours(place: Path, results: Path) -> None:
+    """Tell a packaged checkpoint and its card the colours of the patches that it was trained on."""
+    held, table = load(place), results / "pairs" / "train.tsv"
+    rows = read_table(table)
+    if (data := data_digest(rows, results)) != held.data:
+        raise SystemExit(f"{table}: patches {data}, not those that {place.name} was trained on ({held.data})")
+    settings = TrainSettings.model_validate(held.settings)
+    offsets = rows["focal_offset_um"].abs().max()
+    pairs = PairsSettings(delta_um=held.delta_um, offset_max_um=held.offset_max_um)
+    assert offsets <= pairs.offset_max_um
+    found = read_patches(rows, table, results, pairs, "training").colours(settings.stain_jitter)
+    assert found is not None
+    save(replace(held, colours=found.plain()), place, with_computed=bool(held.computed))
+    card_file = place.with_suffix(".json")
+    card = json.loads(card_file.read_text(encoding="utf-8"))
+    card["sha256"], scores = hashlib.sha256(place.read_bytes()).hexdigest(), card.pop("scores")
+    card |= {"colours": found.plain(), "scores": scores}
+    card_file.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(found.plain()))
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--scored", action="append", default=[], metavar="NAME=RESULTS")
-    parser.add_argument("--trained-on", required=True, help="A sentence for the card.")
+    parser.add_argument("--trained-on", help="A sentence for the card.")
+    parser.add_argument("--colours-of", type=Path, metavar="RESULTS", help="Add the colours of these training patches.")
     parser.add_argument("--use", choices=list(NAMES), default="pairs")
     asked = parser.parse_args()
     place = FOLDER / f"{NAMES[asked.use]}.ckpt"
     torch.set_num_threads(1)
+    if asked.colours_of:
+        add_colours(place, asked.colours_of)
+        return
+    if not asked.checkpoint or not asked.trained_on:
+        parser.error("give --checkpoint and --trained-on, or --colours-of")
     held = load(asked.checkpoint)
     optics = OpticsSettings.model_validate(held.optics)
     method = NetworkMethod(held.restored_network(), RefocusSettings())
@@ -108,6 +141,7 @@ def main() -> None:
         "delta_um": held.delta_um,
         "offset_max_um": held.offset_max_um,
         "optics": held.optics,
+        "colours": held.colours,
         "scores": found,
     }
     place.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

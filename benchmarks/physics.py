@@ -18,14 +18,14 @@ import click
 import numpy as np
 import yaml
 
-from tsva.acquisition.seeds import rng
-from tsva.optics.frame import Frame, frame_for, samples_per_pixel
+from tsva.acquisition.draws import rng
+from tsva.optics.camera import Frame, frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.multislice import image_multislice
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
 from tsva.optics.specimen import Specimen
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import parse_settings
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation import phantom

@@ -24,8 +24,7 @@ from scipy.stats import t as student_t
 
 import tsva
 from tsva.acquisition.stack import Stack
-from tsva.calibration.kept_area import area_of, protocol
-from tsva.calibration.kept_gains import gains_of, kept_pairs, summary_of
+from tsva.calibration.kept_area import area_of, gains_of, kept_pairs, protocol, summary_of
 from tsva.calibration.measure import Measured, measure
 from tsva.calibration.record import as_json
 from tsva.calibration.tuning import tune
@@ -33,8 +32,7 @@ from tsva.readers.sharp import read_sharp_fields
 from tsva.restoration.checkpoint import load
 from tsva.restoration.packaged_model import packaged_model
 from tsva.restoration.pair_network import build
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import FIELDS, SimulateSettings
 from tsva.settings.train import TrainSettings

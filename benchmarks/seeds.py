@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tsva.cli.patches import read_patches
 from tsva.evaluation.scoring import run
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
 from tsva.evaluation.statistics.scores import comparison_rows
@@ -29,11 +28,11 @@ from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.checkpoint import load
 from tsva.restoration.contract import Method
+from tsva.restoration.datasets import read_patches
 from tsva.restoration.refocus import NetworkMethod
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import RefocusSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.evaluation import ReportSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.storage.tables import read_table
 
 PAIRS, OPTICS, REPORT = PairsSettings(), OpticsSettings(), ReportSettings()

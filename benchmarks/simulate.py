@@ -22,12 +22,12 @@ import scipy.fft
 from scipy.interpolate import CubicSpline
 from scipy.signal import fftconvolve
 
-from tsva.optics.frame import Grid
+from tsva.optics.camera import Grid
 from tsva.optics.imaging import image_layers
 from tsva.optics.otf import OtfTable, share_to_knots
 from tsva.optics.psf import sampled_psf
 from tsva.optics.pupil import Pupil
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 OPTICS = OpticsSettings()
 GRID = Grid((1024, 1224), OPTICS.pixel_um, 2)

@@ -31,7 +31,7 @@ from slide_quality import BANDS_UM, WORSE_DB, EveryCellRestored, cell_means, squ
 from slide_simulation import SimulatedSlide, bent, kept_slide, picture_of
 
 from tsva.restoration.checkpoint import load
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.slides.errors_expected import FEATURES, OF_ERRORS
 from tsva.slides.slide_run import SlideOptions, refocus_planes

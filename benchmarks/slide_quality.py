@@ -22,9 +22,9 @@ from scipy.ndimage import map_coordinates
 from scipy.stats import spearmanr
 from slide_simulation import SimulatedSlide, bent, kept_slide, picture_of
 
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 from tsva.restoration.checkpoint import load
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.plane_alignment import high_is_moved
@@ -34,7 +34,7 @@ from tsva.slides.trust import Verdict
 
 BANDS_UM = ((0, 0.25), (0.25, 0.75), (0.75, 1.25), (1.25, 1.75), (1.75, 2.25), (2.25, 3))
 WORSE_DB = 0.5
-NOT_OF_PLACE = ("tissue_cells", "verdicts", "offset_error_um", "delta_scale")
+NOT_OF_PLACE = ("tissue_cells", "verdicts", "offset_error_um", "delta_scale", "colour_distance")
 """Scores that hold wherever the planes were moved to."""
 
 
@@ -61,6 +61,7 @@ def scores(slide: SimulatedSlide, restored: RestoredSlide) -> dict[str, Any]:
         "gain_mean_of_cells_db": float(gain_db.mean()),
         "offset_error_um": {"mean": float(error_um.mean()), "sd": float(error_um.std())},
         "delta_scale": survey.delta_scale,
+        "colour_distance": restored.colour_distance,
     }
     predicted, true = restored.cells["expected_rmse"], np.sqrt(got)
     ratios = {}
@@ -141,7 +142,7 @@ def run(
             restored = refocus_planes(planes, model, kept, SlideOptions(lossless=lossless))
         target = Path(tempfile.gettempdir()) / f"slide_quality_{'all' if bare else 'judged'}.ome.tif"
         kept.replace(target)
-    return RestoredSlide(target, restored.survey, restored.cells, restored.before, restored.network)
+    return replace(restored, out=target)
 
 
 def other_stain(picture: np.ndarray) -> np.ndarray:

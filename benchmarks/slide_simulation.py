@@ -14,16 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tsva.acquisition.resample import resample
-from tsva.acquisition.seeds import rng
-from tsva.optics.camera import expose, illumination
-from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.acquisition.draws import rng
+from tsva.acquisition.stack import resample
+from tsva.optics.camera import expose, frame_for, illumination, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
 from tsva.optics.specimen import Specimen
 from tsva.readers.sharp import open_regions
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.storage.atomic import fresh_file
 

@@ -20,15 +20,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import yaml
 
-from tsva.acquisition.resample import SAME_PIXEL
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
+from tsva.acquisition.stack import SAME_PIXEL
 from tsva.errors import UserError
-from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.optics.camera import frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
 from tsva.readers.sharp import open_regions, read_sharp_fields
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import Settings, parse_settings
 from tsva.simulation import phantom
 

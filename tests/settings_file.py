@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tsva.settings.pairs import AcquisitionSettings
+from tsva.settings.acquisition import AcquisitionSettings
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="tsva-settings-")
 _numbers = itertools.count()

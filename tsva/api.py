@@ -13,10 +13,9 @@ import numpy as np
 from tsva.acquisition.pair import Pair, grid_pairs, shots_about
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.settings.focus import FocusSettings
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.ingest import FocusSettings
+from tsva.settings.restoration import RefocusSettings
 
 if TYPE_CHECKING:
     from tsva.restoration.checkpoint import Checkpoint
@@ -382,6 +381,8 @@ def refocus(
         model._held.check_fits(model._path, where, pair.optics.pixel_um, pair.low.shape[2], pair.delta_um)
     for difference in sorted({each for pair in pairs for each in model._held.outside_training(pair.optics)}):
         warnings.warn(f"{where}: {difference}; expect less of the result", stacklevel=2)
+    if strange := model._held.strange_colours([pair.low for pair in pairs]):
+        warnings.warn(f"{where}: {strange}; expect less of the result", stacklevel=2)
     return model._method(pairs)
 
 

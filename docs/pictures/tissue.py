@@ -11,10 +11,10 @@ import click
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.optics.camera import frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.simulation.phantom import KINDS, tissue
 
 FIELD_PX = 440

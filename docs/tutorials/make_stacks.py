@@ -3,7 +3,7 @@
     python docs/tutorials/make_stacks.py FOLDER
 
 Digital tissue through the project's microscope model, one field a slide: OME-TIFF of slides `A1` to `A4` (training),
-`B1` (test) and `C1` (to be refocused), and a folder of PNG planes without a pixel size (`B2`, test).
+`B1` (test), `C1` and `D1` (to be refocused), and a folder of PNG planes without a pixel size (`B2`, test).
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from tqdm import tqdm
 
 from tsva.acquisition.stack import Stack
 from tsva.readers.stack_file import write_stack
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation.simulate import simulate_slide
@@ -30,6 +29,7 @@ TISSUES = {
     "B1": "epithelial",
     "B2": "glandular",
     "C1": "epithelial",
+    "D1": "stromal",
 }
 AS_PICTURES = "B2"
 """A folder of one picture a plane; nothing in it tells the pixel size."""

@@ -221,7 +221,7 @@ def _row(said: dict[str, Any], path: Path) -> SlideRow:
 
 def _in_parts(path: Path) -> None:
     """Flat images too, and stacks of 16 bits, part by part."""
-    from tsva.readers.formats import stored_images
+    from tsva.readers.source import stored_images
     from tsva.readers.stacks import fields_of_stack
 
     for image in stored_images(path):

@@ -16,11 +16,10 @@ import pandas as pd
 from scipy.signal import find_peaks, peak_prominences
 
 from tsva.acquisition.brightness import gains
-from tsva.acquisition.grid import Place, places
 from tsva.acquisition.registration import Alignment, align, scale_trend
 from tsva.acquisition.sharpness import LAG_PX, TISSUE_FACTOR, differences, grey, mean_square, noise_floor, structure
-from tsva.acquisition.stack import Stack
-from tsva.settings.focus import FocusSettings
+from tsva.acquisition.stack import Place, Stack, places
+from tsva.settings.ingest import FocusSettings
 
 NOISE_ERROR = 0.1
 """Error of the noise floor, as a share of it: between white noise and interpolated colours, and as lamps drift."""

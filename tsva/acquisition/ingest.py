@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from tsva.acquisition.resample import SAME_PIXEL, resample, resampled_shape
-from tsva.acquisition.stack import Z_TOLERANCE_UM, Stack, is_even
+from tsva.acquisition.stack import SAME_PIXEL, Z_TOLERANCE_UM, Stack, is_even, resample, resampled_shape
 from tsva.errors import UserError
 
 log = logging.getLogger(__name__)

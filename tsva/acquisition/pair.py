@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tsva.acquisition.offsets import draw_offset_um
+from tsva.acquisition.draws import draw_offset_um
 from tsva.acquisition.stack import Z_TOLERANCE_UM, Stack
 from tsva.errors import UserError
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.sheet import SlideRow
 
 PATCH_COLUMNS = (

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 from tsva.errors import UserError
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 ROLES = ("train", "dataset1", "dataset2")
 

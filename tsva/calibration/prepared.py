@@ -11,7 +11,7 @@ from tsva.acquisition.focus import focus_field
 from tsva.acquisition.registration import all_aligned
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.settings.focus import FocusSettings
+from tsva.settings.ingest import FocusSettings
 
 LEAST_PLANES = 7
 """The in-focus plane and three on either side: noise is read from five neighbours."""
@@ -86,7 +86,7 @@ def prepare(stack: Stack, name: str, depth_of_field_um: float) -> Field:
     name : str
         For messages.
     depth_of_field_um : float
-        By the optics as told.
+        By the nominal optics.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from scipy.interpolate import CubicSpline
 from tsva.optics.otf import radial_otf
 from tsva.optics.pupil import pupil_of
 from tsva.restoration.layered_section import Layers, layered_powers
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 LAYERS = 9
 Z_SAMPLES = 6

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import scipy.fft
 
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 from tsva.calibration.prepared import Field
 from tsva.errors import UserError
 

@@ -12,14 +12,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsva.calibration.kept_area import Area, area_of, protocol
-from tsva.calibration.kept_gains import KeptPair, chosen_of, denoised_gains, gains_of, kept_pairs, summary_of
+from tsva.calibration.kept_area import (
+    Area,
+    KeptPair,
+    area_of,
+    chosen_of,
+    denoised_gains,
+    gains_of,
+    kept_pairs,
+    protocol,
+    summary_of,
+)
 from tsva.calibration.measure import Measured
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint
 from tsva.restoration.fusion.filters import REACH_UM
 from tsva.restoration.pair_network import PairNetwork, build
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
@@ -98,7 +107,7 @@ def tune(
         Of training.
     seed : int
     progress : callable
-        Is told what is done next.
+        Called with what is done next.
 
     Raises
     ------

@@ -40,7 +40,7 @@ def command(runs: tuple[Path, ...], out: Path | None, tolerance_db: float, exit_
     """
     from tsva.evaluation.compare import compare
     from tsva.report.compare_page import compare_page
-    from tsva.settings.report import ReportSettings
+    from tsva.settings.evaluation import ReportSettings
 
     if len(runs) < 2:
         raise UserError("RUNS", got="one run", wanted="two or more", do="Name the run to compare with first.")
@@ -82,8 +82,8 @@ def _line(row: dict[str, Any]) -> str:
     where = f"{row['dataset']} {row['name']}, {row['after']} less {row['before']}"
     if row["difference_db"] is None:
         gains = [row["gain_before_db"], row["gain_after_db"]]
-        told = " and ".join("no gain known" if gain is None else f"{gain:+.2f} dB over Y1" for gain in gains)
-        return f"{where}: no common patches; side by side {told}"
+        both = " and ".join("no gain known" if gain is None else f"{gain:+.2f} dB over Y1" for gain in gains)
+        return f"{where}: no common patches; side by side {both}"
     limits = "no interval" if row["low_db"] is None else f"{row['low_db']:+.3f} to {row['high_db']:+.3f}"
     mark = "  REGRESSION" if row["regression"] else ""
     return f"{where}: {row['difference_db']:+.3f} dB ({limits}), {row['patches']} patches: {row['state']}{mark}"
@@ -98,7 +98,7 @@ def _run(path: Path, name: str) -> Any:
         If the folder holds no evaluated run.
     """
     from tsva.evaluation.compare import Run
-    from tsva.settings.pairs import PairsSettings
+    from tsva.settings.acquisition import PairsSettings
 
     results = next((folder for folder in (path / "results", path) if (folder / "evaluate").is_dir()), None)
     summary = None if results is None else next(iter(sorted(results.glob("evaluate/*/summary.json"))), None)

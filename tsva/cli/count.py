@@ -18,7 +18,7 @@ from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.evaluation.counting.nuclei import TrueNuclei, nuclei_near
 from tsva.evaluation.counting.table import count_patch, count_table
-from tsva.settings.count import CountSettings
+from tsva.settings.evaluation import CountSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_file
 from tsva.storage.tables import read_table, write_table

@@ -16,10 +16,8 @@ from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.evaluation.inputs import Advice, DataSet, Inputs, Method, Slide, Training
 from tsva.evaluation.names import DATASETS
-from tsva.settings.count import CountSettings
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.evaluation import CountSettings, ReportSettings
 from tsva.settings.sheet import parse_sheet
 from tsva.storage.arrays import read_array, read_json
 from tsva.storage.atomic import fresh_folder

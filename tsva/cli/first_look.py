@@ -9,13 +9,13 @@ import numpy as np
 
 from tsva.cli.common import settings_option
 from tsva.report.first_look import PICTURE_PX, difference, mosaic, page, shown_places
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_file
 from tsva.storage.tables import read_table
 
 QUALITY = 90
-REPORT = "results/report/"
+REPORT = "../report/index.html"
 
 
 @click.command()

@@ -14,8 +14,8 @@ from tsva.acquisition.focus import breathing, drift, focus_field, summarise
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack
-from tsva.settings.focus import FocusSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
+from tsva.settings.ingest import FocusSettings
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.tables import read_table, write_table
 

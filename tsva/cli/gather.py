@@ -9,9 +9,8 @@ import click
 import numpy as np
 import pandas as pd
 
-from tsva.storage.arrays import read_array
+from tsva.storage.arrays import Rows, read_array
 from tsva.storage.atomic import fresh_folder
-from tsva.storage.rows import Rows
 from tsva.storage.tables import SCORES_ORDER, read_table, write_table
 
 log = logging.getLogger(__name__)

@@ -18,35 +18,22 @@ from tqdm import tqdm
 
 from tsva.acquisition.brightness import Watch, check_brightness, check_places, gains, matched, spread
 from tsva.acquisition.ingest import check_positions, check_step, checked, cropped, resulting_pixel_um
-from tsva.acquisition.resample import SAME_PIXEL
-from tsva.acquisition.stack import regular_step_um
+from tsva.acquisition.stack import SAME_PIXEL, regular_step_um
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.pixel_size import check_enlarging, reduction_note
 from tsva.readers.source import FieldSource, facts_of, files_of
 from tsva.readers.stack_file import read_stack, write_planes
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.ingest import IngestSettings
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import read_table, write_table
+from tsva.storage.tables import STACK_COLUMNS, read_table, write_table
 
 log = logging.getLogger(__name__)
 COLUMNS = [
-    "slide",
-    "field",
-    "file",
-    "planes",
-    "height_px",
-    "width_px",
-    "channels",
-    "pixel_um",
-    "z_first_um",
-    "z_last_um",
-    "z_step_um",
-    "reason",
+    *STACK_COLUMNS,
     "source_pixel_um",
     "mosaic_px",
     "pixel_source",
@@ -176,8 +163,8 @@ def _write_facts(path: Path, slide: SlideRow, files: dict[str, object], fields: 
         reasons += [note for field in fields for note in cast("list[str]", field.get(key, []))]
     light = "amber" if reasons else "green"
     row = {"slide": slide.slide, "role": slide.role, "source": slide.source, "path": slide.path}
-    told = {**row, "files": files, "light": light, "reasons": list(dict.fromkeys(reasons)), "fields": fields}
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    facts = {**row, "files": files, "light": light, "reasons": list(dict.fromkeys(reasons)), "fields": fields}
+    path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def told_by(source: FieldSource) -> dict[str, object]:
@@ -233,12 +220,12 @@ def _check(
 def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings, optics: OpticsSettings) -> list[Taken]:
     """Take over the stacks of the simulate stage, without copying where the disk can link them."""
     taken: list[Taken] = []
-    for told in read_table(simulated / "fields.tsv").to_dict("records"):
-        if told["reason"]:
-            row = {"slide": slide.slide, "field": told["field"], "file": "", "reason": told["reason"]}
-            taken.append(Taken(row, [], {"field": told["field"], "reason": told["reason"]}))
+    for cells in read_table(simulated / "fields.tsv").to_dict("records"):
+        if cells["reason"]:
+            row = {"slide": slide.slide, "field": cells["field"], "file": "", "reason": cells["reason"]}
+            taken.append(Taken(row, [], {"field": cells["field"], "reason": cells["reason"]}))
             continue
-        file = simulated / str(told["file"])
+        file = simulated / str(cells["file"])
         stack = read_stack(file)
         check_step(stack.z_um.tolist(), pairs.z_step_um, str(file))
         if abs(stack.pixel_um / optics.pixel_um - 1) > SAME_PIXEL:
@@ -248,7 +235,7 @@ def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings,
                 wanted=f"{optics.pixel_um:g} µm (optics.pixel_um)",
                 do="Simulate with cameras of the nominal pixel size.",
             )
-        field = str(told["field"])
+        field = str(cells["field"])
         own = f"stacks/{field}.ome.tif"
         watch = Watch()
         deque(watch.over(stack.planes), maxlen=0)

@@ -13,16 +13,14 @@ import click
 import numpy as np
 
 from tsva.acquisition.brightness import spread
-from tsva.acquisition.resample import SAME_PIXEL
+from tsva.acquisition.stack import SAME_PIXEL
 from tsva.cli.config import load_settings, quiet_log
 from tsva.cli.inspecting.chart import BLOCKS, chart
-from tsva.cli.inspecting.facts import Facts, find_facts
-from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge_all
+from tsva.cli.inspecting.facts import UNKNOWN, Facts, cells_for, find, find_facts, sheet
+from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge_all, look
 from tsva.cli.inspecting.gate import AMBER, GREEN, RED, as_facts, look_at_sheet, worst
-from tsva.cli.inspecting.row import UNKNOWN, cells_for, find, sheet
-from tsva.cli.inspecting.sharp import look
 from tsva.errors import UserError
-from tsva.readers.listing import SHOWN
+from tsva.readers.registry import SHOWN
 from tsva.readers.source import FieldSource, files_of
 from tsva.settings.root import Settings
 
@@ -69,15 +67,15 @@ def command(
     if path.is_file() and path.suffix.lower() == ".tsv":
         with quiet_log():
             slides = look_at_sheet(path, settings, fields)
-        for told in slides:
-            screen.verdict(f"{told['slide']} ({told['fields']} fields)", told["light"], told["reasons"])
+        for slide in slides:
+            screen.verdict(f"{slide['slide']} ({slide['fields']} fields)", slide["light"], slide["reasons"])
         found: dict[str, Any] = {"path": str(path), "slides": slides, "light": worst(slides)}
     else:
         with quiet_log():
             facts = find_facts(path, pattern)
             cells = cells_for(path, facts, sheet_folder, pixel_um, z_step_um, bits)
         screen.say(click.style(str(path), bold=True))
-        screen.table({**facts.told, **({"pattern": facts.pattern} if facts.pattern else {})})
+        screen.table({**facts.entries, **({"pattern": facts.pattern} if facts.pattern else {})})
         with quiet_log():
             if facts.source == "image":
                 found = _image(path, pixel_um, cells, settings, screen, fields, png)
@@ -86,7 +84,7 @@ def command(
         screen.say("\nRow for the slide sheet (patient and sample are to be filled in):")
         screen.quiet = as_json
         screen.say(sheet(cells))
-        found = {"path": str(path), "facts": facts.told, **found, "row": cells}
+        found = {"path": str(path), "facts": facts.entries, **found, "row": cells}
     if as_json:
         click.echo(json.dumps(found, indent=1))
     if found["light"] == RED:
@@ -223,7 +221,7 @@ def _draw_stacks(png: Path, judged: list[Judged], settings: Settings, facts: Fac
     drawn = [field for field in judged if field.stack is not None][:CHARTS]
     if not drawn:
         raise UserError(
-            str(png), got=f"no {facts.source} that could be read", wanted="one", do="Mend what is told above."
+            str(png), got=f"no {facts.source} that could be read", wanted="one", do="Mend what is named above."
         )
     draw_stacks(png, drawn, settings.protocol)
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tsva.errors import UserError
 from tsva.evaluation.scan_plan import MAP, STACK, TWO_SHOTS, ScanTime, grid, map_time, plan
-from tsva.settings.scan import ScanSettings
+from tsva.settings.evaluation import ScanSettings
 from tsva.storage.atomic import fresh_file
 
 MAPS = (1, 2, 4, 9, 16, 25, 49, 100)

@@ -14,9 +14,8 @@ from tsva.acquisition.pair import Pair, shots_about
 from tsva.acquisition.stack import Stack
 from tsva.cli.common import settings_option
 from tsva.readers.stack_file import read_stack, write_stack
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.tables import read_table, write_table
 
@@ -51,6 +50,7 @@ def command(
         log.warning("slide %s: %s; expect less of the result", ingest.name, difference)
     fields = read_table(ingest / "fields.tsv")
     done: list[dict[str, object]] = []
+    strange: list[str] = []
     with fresh_folder(out) as folder:
         (folder / "images").mkdir()
         for row in tqdm(fields.to_dict("records"), desc=f"refocus {ingest.name}", disable=None):
@@ -69,10 +69,14 @@ def command(
                 where=where,
             )
             restored = method([Pair(stack.planes[low], stack.planes[high], pairs.delta_um, optics)]).images
+            if phrase := held.strange_colours([stack.planes[low]]):
+                strange.append(f"field {name}: {phrase}")
             middle_um = float(stack.z_um[low] + stack.z_um[high]) / 2
             write_stack(folder / file, Stack(restored, np.array([middle_um]), stack.pixel_um))
             low_um, high_um = float(stack.z_um[low]), float(stack.z_um[high])
             done.append({"field": name, "file": file, "low_z_um": low_um, "high_z_um": high_um, "reason": ""})
         columns = ["field", "file", "low_z_um", "high_z_um", "reason"]
         write_table(folder / "fields.tsv", pd.DataFrame(done, columns=columns))
+    if strange:
+        log.warning("slide %s: %s (%d fields so); expect less of the result", ingest.name, strange[0], len(strange))
     log.info("%s: %d of %d fields restored", ingest.name, sum(not row["reason"] for row in done), len(done))

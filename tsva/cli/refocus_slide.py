@@ -1,8 +1,11 @@
-"""tsva refocus-slide: two focal planes of a whole slide become an in-focus pyramid."""
+"""tsva refocus-slide: one whole slide out of its two focal planes; and the options that name these planes."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +13,48 @@ import click
 import pandas as pd
 
 from tsva.cli.common import settings_option
-from tsva.cli.two_planes import FILE, two_planes_options
 from tsva.errors import UserError
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import JPEG_QUALITY, RefocusSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.restoration import JPEG_QUALITY, RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.tables import write_table
 
 if TYPE_CHECKING:
     from tsva.slides.opening import SlideInput
     from tsva.slides.slide_run import SlideOptions
+
+
+FILE = click.Path(path_type=Path)
+OPTIONS = (
+    click.option("--low", type=FILE, help="The lower plane: an OpenSlide format, TIFF, or a TileConfiguration.txt."),
+    click.option("--high", type=FILE, help="The upper plane, likewise."),
+    click.option("--stack", type=FILE, help="Both planes in one file: OME-TIFF, TIFF, OME-Zarr, NDPI, DICOM, CZI."),
+    click.option("--planes", type=(int, int), help="Which planes of the stack are the shots, counted from 1."),
+    click.option("--z-um", type=(float, float), help="Their positions, in place of --planes."),
+    click.option("--field", help="Which field of a stack file of several; by default all, joined by their positions."),
+    click.option(
+        "--delta-um", type=float, help="Half of the distance between the planes; a stack's positions tell it."
+    ),
+    click.option("--pixel-um", type=float, help="Size of a pixel in the specimen, where the file is wrong or silent."),
+    click.option("--bits", type=click.IntRange(9, 16), help="Of 16-bit files: how many bits the camera fills."),
+)
+
+
+def two_planes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command these options; it gets them as one argument, ``planes``, a `SlideInput`."""
+
+    @wraps(command)
+    def told_once(**given: Any) -> None:
+        from tsva.slides.opening import SlideInput
+
+        own = given.keys() & {field.name for field in fields(SlideInput)}
+        planes = SlideInput(**{name: given.pop(name) for name in own})
+        command(planes=planes, **given)
+
+    for option in reversed(OPTIONS):
+        told_once = option(told_once)
+    return told_once
+
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +75,7 @@ log = logging.getLogger(__name__)
 @click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif; with --sheet-folder a folder of them.")
 def command(
     model: Path | None,
-    told: SlideInput,
+    planes: SlideInput,
     lossless: bool,
     quality: int,
     results: Path | None,
@@ -74,7 +108,7 @@ def command(
         return
     if not out.name.endswith((".ome.tif", ".ome.tiff")):
         raise UserError(str(out), got="this name", wanted="one that ends in .ome.tif", do="Mend --out.")
-    _restore(told, model, out, options, results or out.with_name(out.name.partition(".ome.")[0]))
+    _restore(planes, model, out, options, results or out.with_name(out.name.partition(".ome.")[0]))
 
 
 def restore_row(
@@ -99,12 +133,12 @@ def restore_row(
 
     out.mkdir(parents=True, exist_ok=True)
     done, failed = [], []
-    for name, told in inputs_of_row(row, sheet_folder, pairs.delta_um, settings):
+    for name, planes in inputs_of_row(row, sheet_folder, pairs.delta_um, settings):
         file = out / f"{name}.ome.tif"
         try:
-            if isinstance(told, UserError):
-                raise told
-            _restore(told, model, file, options, out / name)
+            if isinstance(planes, UserError):
+                raise planes
+            _restore(planes, model, file, options, out / name)
             done.append({"field": name, "file": file.name, "reason": ""})
         except UserError as error:
             log.error("%s: %s", name, error)
@@ -116,12 +150,12 @@ def restore_row(
     log.info("%s: %d of %d restored", row.slide, len(done) - len(failed), len(done))
 
 
-def _restore(told: SlideInput, model: Path, out: Path, options: SlideOptions, results: Path) -> None:
+def _restore(planes: SlideInput, model: Path, out: Path, options: SlideOptions, results: Path) -> None:
     from tsva.slides.opening import open_two_planes
     from tsva.slides.slide_results import write_results
     from tsva.slides.slide_run import refocus_planes
 
-    with open_two_planes(told) as planes:
-        restored = refocus_planes(planes, model, out, options)
+    with open_two_planes(planes) as opened:
+        restored = refocus_planes(opened, model, out, options)
     totals = write_results(restored, results)
     log.info("%s: %s", out, ", ".join(f"{name} {share:.0%}" for name, share in totals.items() if share))

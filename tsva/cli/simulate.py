@@ -15,29 +15,17 @@ from tqdm import tqdm
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_stack
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation.simulate import SimulatedField, sharp_sampling, simulate_slide
 from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import write_table
+from tsva.storage.tables import STACK_COLUMNS, write_table
 
 log = logging.getLogger(__name__)
 
 COLUMNS = [
-    "slide",
-    "field",
-    "file",
-    "planes",
-    "height_px",
-    "width_px",
-    "channels",
-    "pixel_um",
-    "z_first_um",
-    "z_last_um",
-    "z_step_um",
-    "reason",
+    *STACK_COLUMNS,
     "clean_file",
     "continuous_file",
     "continuous_clean_file",

@@ -9,7 +9,7 @@ import click
 
 from tsva.acquisition.split import check_repeats, split
 from tsva.cli.common import settings_option
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.storage.atomic import fresh_file
 from tsva.storage.tables import read_table, write_table
 

@@ -12,12 +12,11 @@ from scipy.special import ndtri
 from scipy.stats import sem
 from scipy.stats import t as student_t
 
+from tsva.acquisition.draws import rng
 from tsva.acquisition.pair import Pair
-from tsva.acquisition.seeds import rng
 from tsva.acquisition.stack import eight_bits
 from tsva.evaluation.metrics import psnr_db
-from tsva.optics.camera import expose, illumination
-from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.optics.camera import expose, frame_for, illumination, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
@@ -26,9 +25,9 @@ from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
 from tsva.restoration.sharper import y1_of
-from tsva.settings.advise import AdviseSettings
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.evaluation import AdviseSettings
+from tsva.settings.methods import BaselineSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.simulation import phantom
 

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsva.evaluation.names import MATCHED, NOTHING, method_name
-from tsva.evaluation.rows import headline_of, outcome
+from tsva.evaluation.names import MATCHED, NOTHING, headline_of, method_name, outcome
 from tsva.evaluation.statistics.scores import comparison_rows
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import PairsSettings
+from tsva.settings.evaluation import ReportSettings
 
 PLACE = ["slide", "field", "row", "column"]
 """What names a patch."""

@@ -1,12 +1,17 @@
-"""Pictures of the report: encoded here, written beside the summary, shown by the page."""
+"""Pictures of the report, encoded here and written beside the summary; one of them the point spread function."""
 
 from __future__ import annotations
 
 import io
 from typing import Any
 
+import matplotlib
 import numpy as np
 from PIL import Image
+
+from tsva.optics.psf import radial_psf, sampled_psf
+from tsva.optics.pupil import pupil_of
+from tsva.settings.acquisition import OpticsSettings
 
 BARS_UM = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 """Lengths that a scale bar may have."""
@@ -70,3 +75,59 @@ class Images:
 
 def _image(image: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image))
+
+
+GREEN = 1
+SIZE = 61
+"""Samples along the edge of a lateral plane."""
+AXIAL_SAMPLES = 401
+COLOURS = "cividis"
+
+
+def point_spread(optics: OpticsSettings, delta_um: float) -> dict[str, Any]:
+    """Intensity along the optical axis, as a share of the one in focus, at the green wavelength.
+
+    Parameters
+    ----------
+    optics : OpticsSettings
+        The nominal microscope.
+    delta_um : float
+        Defocus that is marked beside 0.
+
+    Returns
+    -------
+    dict
+        `on_axis` (`defocus_um` and `intensity` at 0 and at `delta_um`), `axial` (lists `defocus_um` and `intensity` of
+        the whole curve) and `half_width_um` (half the edge of the lateral pictures).
+    """
+    pupil, wavelength_um = pupil_of(optics), optics.wavelengths_um[GREEN]
+    reach_um = 4 * wavelength_um * optics.refractive_index / optics.na**2
+    z_um = np.linspace(-reach_um, reach_um, AXIAL_SAMPLES)
+    marked_um = np.array([0.0, delta_um])
+    found = radial_psf(pupil, wavelength_um, np.zeros(1), np.append(marked_um, z_um))[:, 0]
+    share = found / found[0]
+    return {
+        "on_axis": [{"defocus_um": z, "intensity": part} for z, part in zip(marked_um, share, strict=False)],
+        "axial": {"defocus_um": z_um, "intensity": share[len(marked_um) :]},
+        "half_width_um": _half_width_um(optics),
+    }
+
+
+def lateral_pictures(optics: OpticsSettings, delta_um: float, images: Images) -> list[str]:
+    """Lateral planes in focus and at `delta_um`: square roots of the intensity (they show the rings), one scale.
+
+    Returns
+    -------
+    list of str
+        Files of the pictures.
+    """
+    pixel_um = 2 * _half_width_um(optics) / SIZE
+    planes_um = np.array([0.0, delta_um])
+    planes = sampled_psf(pupil_of(optics), optics.wavelengths_um[GREEN], planes_um, SIZE, pixel_um)
+    colours = matplotlib.colormaps[COLOURS](np.arange(256), bytes=True)[:, :3]
+    roots = np.sqrt(planes / planes[0].max())
+    return [images.palette("psf", (255 * plane).round().astype(np.uint8), colours) for plane in roots]
+
+
+def _half_width_um(optics: OpticsSettings) -> float:
+    return 2 * optics.wavelengths_um[GREEN] / optics.na

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsva.settings.count import CountSettings
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.evaluation import CountSettings, ReportSettings
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from tsva.evaluation.counting.particles import Particles
 from tsva.evaluation.images import Images, scale_bar
 from tsva.evaluation.inputs import DataSet, Inputs
 from tsva.evaluation.names import NOTHING, drawn, lead_of, method_name
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import PairsSettings
+from tsva.settings.evaluation import ReportSettings
 
 WHERE = (
     "dataset",

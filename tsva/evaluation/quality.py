@@ -103,14 +103,14 @@ def _fields(slides: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _most(slides: Sequence[Mapping[str, Any]], key: str, check: str, limit: Limit, told: Any) -> list[dict[str, Any]]:
+def _most(slides: Sequence[Mapping[str, Any]], key: str, check: str, limit: Limit, words: Any) -> list[dict[str, Any]]:
     """The largest value of all slides against a limit."""
     known = [slide for slide in slides if slide.get(key) is not None]
     if not known:
         return []
     largest = max(slide[key] for slide in known)
     over = [slide["slide"] for slide in sorted(known, key=lambda slide: -slide[key]) if slide[key] > limit.good]
-    return [_check(check, limit.level(largest), f"up to {told(largest)}", f"at most {told(limit.good)}", over)]
+    return [_check(check, limit.level(largest), f"up to {words(largest)}", f"at most {words(limit.good)}", over)]
 
 
 def _spread(focus: Mapping[str, Any]) -> list[dict[str, Any]]:

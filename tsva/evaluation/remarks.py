@@ -8,17 +8,20 @@ from tsva.evaluation.names import (
     CONTROLS,
     NOT_LEADING,
     NOTHING,
+    Row,
+    average,
     lead_of,
     listed,
     method_name,
     offsets,
+    outcome,
     plain,
     signed,
     sizes,
+    standing,
 )
-from tsva.evaluation.rows import Row, average, outcome, standing
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.methods import NETWORK_NAMES
-from tsva.settings.pairs import PairsSettings
 
 
 def untrained(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tsva.settings.scan import ScanSettings
+from tsva.settings.evaluation import ScanSettings
 
 STACK, MAP, TWO_SHOTS = "stack at every tile", "focus map", "two shots"
 

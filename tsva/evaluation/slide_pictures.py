@@ -10,7 +10,7 @@ import numpy as np
 
 from tsva.evaluation.images import Images, scale_bar
 from tsva.evaluation.inputs import Slide
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 NUMBER = 4
 """Slides shown, spread evenly over the sheet."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.draws import bin_weights
 from tsva.evaluation.inputs import DataSet, Slide
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 VERDICTS = ("ok", "blank", "edge", "no peak")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

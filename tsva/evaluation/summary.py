@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tsva.evaluation import paper, slides
-from tsva.evaluation.answer import answers
-from tsva.evaluation.images import Images
+from tsva.evaluation.images import Images, lateral_pictures, point_spread
 from tsva.evaluation.inputs import Advice, DataSet, Inputs, Training
 from tsva.evaluation.names import CONTROLS, NOTHING, OURS, lead_of, method_name
 from tsva.evaluation.patch_pictures import (
@@ -21,7 +20,6 @@ from tsva.evaluation.patch_pictures import (
     example_pictures,
     segmentation_pictures,
 )
-from tsva.evaluation.point_spread import lateral_pictures, point_spread
 from tsva.evaluation.quality import quality
 from tsva.evaluation.run_times import run_times
 from tsva.evaluation.slide_facts import slide_facts, slide_pictures
@@ -29,7 +27,7 @@ from tsva.evaluation.slide_pictures import choose_fields, choose_stacks, field_p
 from tsva.evaluation.statistics.counts import count_rows, nuclei_rows
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
 from tsva.evaluation.statistics.scores import comparison_rows, score_rows
-from tsva.evaluation.verdict import verdicts
+from tsva.evaluation.verdict import answers, verdicts
 from tsva.settings.methods import NETWORK_NAMES
 
 VERSION = 3

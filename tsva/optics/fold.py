@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tsva.optics.frame import Grid
+from tsva.optics.camera import Grid
 from tsva.optics.otf import share_to_knots
 
 PRODUCT_SIZE = 200_000

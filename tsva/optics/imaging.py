@@ -16,8 +16,8 @@ import numpy as np
 import scipy.fft
 from scipy.interpolate import CubicSpline
 
+from tsva.optics.camera import Grid
 from tsva.optics.fold import fold_of
-from tsva.optics.frame import Grid
 from tsva.optics.otf import OtfTable
 from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_heights, layer_weights
 

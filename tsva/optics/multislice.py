@@ -14,10 +14,10 @@ import numpy as np
 import scipy.fft
 from scipy.special import ndtri
 
-from tsva.optics.frame import Grid
+from tsva.optics.camera import Grid
 from tsva.optics.pupil import FWHM_PER_SD, Pupil, pupil_of, travel_per_depth
 from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_heights, layer_weights
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 PLASTIC_SHARE = 0.7548776662466927

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from tsva.optics.condenser import unit_nodes, weak_object_transfer
-from tsva.optics.phase import sum_of_waves
+from tsva.optics.condenser import sum_of_waves, unit_nodes, weak_object_transfer
 from tsva.optics.pupil import Pupil, pupil_of, spectrum
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 RADIAL_KNOTS = 1025
 """Knots of the radial table; see `knots_to_share` for how they lie. At 12 µm of defocus the spline is good to 1e-5."""

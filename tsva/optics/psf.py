@@ -7,7 +7,7 @@ from scipy.interpolate import BSpline, make_interp_spline
 from scipy.special import j0
 
 from tsva.optics.pupil import Pupil, pupil_of, spectrum
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 PIXEL_NODES = 6
 """Gauss-Legendre nodes across a pixel; a pixel holds about one period of the finest detail that light carries."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 FWHM_PER_SD = 2 * np.sqrt(2 * np.log(2))
 SPECTRAL_LINES = 3

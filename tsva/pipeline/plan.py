@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tsva.errors import UserError
-from tsva.pipeline.contents import Contents
 from tsva.pipeline.fingerprint import code_digest
 from tsva.pipeline.frozen import freeze
-from tsva.pipeline.leaks import check_leaks
-from tsva.readers.listing import files_at
-from tsva.readers.registry import modules_behind
+from tsva.pipeline.leaks import Contents, check_leaks
+from tsva.readers.registry import files_at, modules_behind
 from tsva.settings.base import Section
 from tsva.settings.methods import BASELINES, METHODS, NETWORK_NAMES, NOTHING, NetworkName
 from tsva.settings.root import Settings, parse_settings

@@ -18,9 +18,9 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.dicom_frames import Frames, open_frames, read_header, reading_dicom
 from tsva.readers.heights import heights
-from tsva.readers.listing import is_dicom, stem_of
 from tsva.readers.pixel_size import Word, pixel_size
 from tsva.readers.pixels import unreadable
+from tsva.readers.registry import is_dicom, stem_of
 from tsva.readers.stored import MOST_PIECES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.readers.tiff import check_decoded
 

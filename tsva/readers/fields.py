@@ -12,14 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
 from tsva.readers.head import head_of
 from tsva.readers.jiang2018 import fields_of_jiang2018
-from tsva.readers.listing import files_at, has_known_ending, matching, shown
 from tsva.readers.names import NamePattern
 from tsva.readers.planes import fields_of_planes
-from tsva.readers.registry import FORMATS, format_of, images_below
-from tsva.readers.source import FieldSource
+from tsva.readers.registry import FORMATS, files_at, format_of, has_known_ending, images_below, matching, shown
+from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stacks import as_stack, fields_of_images
 from tsva.readers.stored import StoredImage
 from tsva.settings.sheet import SlideRow

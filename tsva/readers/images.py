@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
 from tsva.readers.head import head_of
 from tsva.readers.heights import Heights
-from tsva.readers.listing import stem_of
 from tsva.readers.pixel_size import PixelSize
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
+from tsva.readers.registry import stem_of
+from tsva.readers.source import stored_images
 from tsva.readers.stored import UNKNOWN, ArrayReader, StoredImage, channel_names
 
 PNG_START = b"\x89PNG\r\n\x1a\n"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from tsva.acquisition.resample import SAME_PIXEL
+from tsva.acquisition.stack import SAME_PIXEL
 from tsva.errors import UserError
 
 PREFIXES = {

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tsva.acquisition.resample import MARGIN_PX, SAME_PIXEL, resample
 from tsva.acquisition.sharpness import tissue_fraction
+from tsva.acquisition.stack import MARGIN_PX, SAME_PIXEL, resample
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
-from tsva.readers.listing import matching, stem_of
 from tsva.readers.pixel_size import check_enlarging, choose_pixel_um
 from tsva.readers.pixels import wrong_depth
+from tsva.readers.registry import matching, stem_of
 from tsva.readers.slide import is_slide, slide_images
+from tsva.readers.source import stored_images
 from tsva.readers.stored import RegionReader, StoredImage
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ import tifffile
 from tsva.readers.guards import check_czi
 from tsva.readers.head import head_of
 from tsva.readers.heights import Heights
-from tsva.readers.listing import stem_of
 from tsva.readers.pixel_size import Word, pixel_size
 from tsva.readers.pixels import unreadable
+from tsva.readers.registry import stem_of
 from tsva.readers.stored import Level, Objective, PlaneReader, StoredImage, channel_names
 from tsva.readers.tiff import DAMAGED, check_tiles, reading
 

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
 from tsva.readers.heights import choose_heights
-from tsva.readers.listing import stem_of
 from tsva.readers.pixel_size import choose_pixel_um
 from tsva.readers.pixels import check_filled, to_8_bits, unreadable
-from tsva.readers.source import FieldSource
+from tsva.readers.registry import stem_of
+from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stored import StoredImage
 
 MOST_PARTS = 10_000

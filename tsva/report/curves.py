@@ -67,10 +67,9 @@ def curve(
             )
     middle = HEIGHT - BOTTOM
     parts += [
-        _text(LEFT - 4, middle, "end", _number(y_ends[0])),
-        _text(LEFT - 4, TOP + 8, "end", _number(y_ends[1])),
-        _text(LEFT, middle + 12, "middle", _number(x_ends[0])),
-        _text(WIDTH - RIGHT, middle + 12, "end", _number(x_ends[1])),
+        *(_text(LEFT - 4, place, "end", text) for place, text in zip((middle, TOP + 8), _numbers(y_ends), strict=True)),
+        _text(LEFT, middle + 12, "middle", _numbers(x_ends)[0]),
+        _text(WIDTH - RIGHT, middle + 12, "end", _numbers(x_ends)[1]),
         _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 5, "middle", x_name),
         _text(-(TOP + middle) / 2, 11, "middle", y_name, ' transform="rotate(-90)"'),
     ]
@@ -91,5 +90,13 @@ def _text(x: float, y: float, anchor: str, text: str, more: str = "") -> str:
     return f'<text{more} x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+def _numbers(ends: tuple[float, float]) -> tuple[str, str]:
+    """Both ends of an axis, with as many digits as tell them apart: two of their difference, and at least three."""
+    low, high = ends
+    ahead = math.floor(math.log10(max(abs(low), abs(high), 1e-300))) + 1
+    digits = max(3, ahead - math.floor(math.log10(high - low)) + 1)
+    return _number(low, digits), _number(high, digits)
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}g}".replace("-", "−")

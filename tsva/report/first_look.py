@@ -25,8 +25,8 @@ figure {{ margin: 1.2rem 0 }}
 figcaption {{ font-size: .9rem; opacity: .8 }}
 </style></head><body>
 <h1>First look at slide {slide}</h1>
-<p>The run goes on. This page loads itself anew every {refresh} seconds and fills as methods finish.
-The report with all numbers will be in <code>{report}</code>.</p>
+<p>While the run goes on, this page loads itself anew every {refresh} seconds and fills as methods finish.
+At its end, all numbers are in the <a href="{report}">report</a>.</p>
 <figure><img src="shots.jpg" alt="shots and in-focus image">
 <figcaption>A row for each pair of shots: low shot, high shot, in-focus image.
 Focal offsets: {offsets} µm. Shots lie {delta:g} µm below and above the parking position.</figcaption></figure>
@@ -59,7 +59,7 @@ def page(slide: str, offsets_um: Sequence[float], delta_um: float, methods: Sequ
     methods : sequence of str
         Their pictures, ``<method>.jpg``, come later.
     report : str
-        Where the report will be.
+        Address of the report that the run will write, relative to the page.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def page(slide: str, offsets_um: Sequence[float], delta_um: float, methods: Sequ
     return PAGE.format(
         slide=escape(slide),
         refresh=REFRESH_S,
-        report=escape(report),
+        report=escape(report, quote=True),
         offsets=", ".join(f"{offset:+g}" for offset in offsets_um),
         delta=delta_um,
         methods="".join(METHOD.format(name=escape(name)) for name in methods),

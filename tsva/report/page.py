@@ -20,7 +20,7 @@ from tsva.evaluation import names
 from tsva.report import figures, run_figures
 from tsva.report.book import Book
 from tsva.report.curves import curve
-from tsva.report.figure_parts import FIGURES
+from tsva.report.figures import FIGURES
 from tsva.report.tables import count_table, dataset_tables, nuclei_table, table1
 
 DRAWN_BY = (figures, run_figures)
@@ -130,6 +130,7 @@ def environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str]
         "signed": names.signed,
         "offset": names.offset,
         "offsets": names.offsets,
+        "source": lambda source: names.SOURCES.get(source, source),
         "method": names.method_name,
         "dataset": names.dataset_name,
         "listed": names.listed,
@@ -141,7 +142,7 @@ def environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str]
         "numbered": lambda values: (list(range(1, len(values) + 1)), values),
         "pixels": lambda name: np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB")),
     }
-    made.globals |= {"sources": names.SOURCES, "roles": names.ROLES, "delta_methods": run_figures.DELTA_METHODS}
+    made.globals |= {"roles": names.ROLES, "delta_methods": run_figures.DELTA_METHODS}
     made.globals |= {"figures": book, "worse_db": names.WORSE_DB, "curve": curve}
     made.globals["matched"] = matched
     return made

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tsva.evaluation.names import LEAD, NOTHING, OURS, lead_of, method_name, offset
-from tsva.evaluation.rows import Row, outcome, standing
+from tsva.evaluation.names import LEAD, NOTHING, OURS, Row, lead_of, method_name, offset, outcome, standing
 
 Summary = Mapping[str, Any]
 

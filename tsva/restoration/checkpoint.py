@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
+import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from tsva.errors import UserError
+from tsva.restoration.colours import FARTHEST, Colours, block_levels
 from tsva.restoration.pair_network import PairNetwork, TwoShotModule, build
 from tsva.restoration.physics import (
     Constants,
@@ -22,8 +24,8 @@ from tsva.restoration.physics import (
     differing_constants,
     set_buffers,
 )
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
-from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 OPTICS_TOLERANCE = {"na": 0.05, "refractive_index": 0.05, "mountant_index": 0.06, "condenser_ratio": 0.25}
@@ -55,6 +57,8 @@ class Checkpoint:
     weights : dict of str to Tensor
     computed : dict of str to Tensor
         Buffers that the network computes of its physics, as they were in training. Empty: computed anew.
+    colours : dict
+        `Colours.plain` of the training patches. Empty: not known.
     """
 
     network: NetworkName
@@ -69,6 +73,7 @@ class Checkpoint:
     data: str
     weights: dict[str, Tensor]
     computed: dict[str, Tensor] = field(default_factory=dict)
+    colours: dict[str, Any] = field(default_factory=dict)
 
     def restored_network(self) -> PairNetwork[Any]:
         """The network with its weights and its computed buffers, in evaluation mode."""
@@ -123,6 +128,18 @@ class Checkpoint:
                 found.append(f"{key} is {got} (trained on: {wanted})")
         return found
 
+    def known_colours(self) -> Colours | None:
+        """What colours the network was trained on, where the file tells it."""
+        return Colours.from_plain(self.colours)
+
+    def strange_colours(self, shots: Sequence[np.ndarray]) -> str | None:
+        """A phrase if (Y, X, C) uint8 shots have colours that the network was not trained on; None if they have not, or
+        nobody can tell."""
+        known = self.known_colours()
+        if known is None or not shots or shots[0].shape[2] != 3:
+            return None
+        return colours_phrase(known.distance(np.concatenate([block_levels(shot) for shot in shots])))
+
     def plain(self) -> dict[str, Any]:
         """All but tensors, as JSON has it: what `fresh_network` takes."""
         kind = {key: value for key, value in asdict(self).items() if key not in ("weights", "computed")}
@@ -142,6 +159,16 @@ class Checkpoint:
     def _fresh(self) -> PairNetwork[Any]:
         settings, optics = TrainSettings.model_validate(self.settings), OpticsSettings.model_validate(self.optics)
         return build(self.network, settings, self.channels, optics, self.delta_um)
+
+
+def colours_phrase(distance: float) -> str | None:
+    """What is to be said of a distance of `Colours`; None if it is near enough, or NaN."""
+    if not distance > FARTHEST:
+        return None
+    return (
+        f"the colours lie {distance:.1f} standard deviations from those that the network was trained on "
+        f"(at most {FARTHEST:g})"
+    )
 
 
 def fresh_network(constants: Constants, **kind: Any) -> TwoShotModule:
@@ -210,11 +237,12 @@ def load(path: Path) -> Checkpoint:
         constants = held.pop("constants")
         checkpoint = Checkpoint(**held)
         checkpoint.check_shapes()
+        checkpoint.known_colours()
         network = checkpoint._fresh()
         other = differing_constants(network, constants)
         if checkpoint.computed:
             other = other or differing_buffers(network, checkpoint.computed)
-    except (TypeError, AttributeError, ValidationError, RuntimeError, KeyError) as error:
+    except (TypeError, AttributeError, ValueError, RuntimeError, KeyError) as error:
         raise _unusable(path, f"weights or settings that don't fit ({str(error).splitlines()[0]})") from None
     _refuse(str(path), other, writer)
     return checkpoint

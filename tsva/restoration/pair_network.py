@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from tsva.restoration.sharper import high_is_sharper
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, NetworkName
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
 from tsva.settings.train import TrainSettings
 
 

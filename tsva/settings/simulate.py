@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.base import Section
-from tsva.settings.optics import OpticsSettings
 from tsva.settings.sheet import NAME, Role
 
 FIELDS: dict[Role, int] = {"train": 3, "dataset1": 1, "dataset2": 1, "refocus": 2}

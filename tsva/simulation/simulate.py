@@ -9,19 +9,16 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import CubicSpline
 
-from tsva.acquisition.offsets import offset_at_um
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import offset_at_um, rng
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.optics.camera import expose, illumination
-from tsva.optics.frame import Frame, frame_for, samples_per_pixel
+from tsva.optics.camera import Frame, expose, frame_for, illumination, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.multislice import image_multislice
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
 from tsva.optics.specimen import FocalSurface, Specimen, draw_waves
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tsva.acquisition.stack import Stack
-from tsva.optics.camera import expose, illumination
-from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.optics.camera import expose, frame_for, illumination, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.optics.specimen import Specimen
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 
 LAYERS_PER_FIELD = 0.15

@@ -1,8 +1,14 @@
-"""The grid of cells that a slide is measured and judged on: fixed to the slide, whatever blocks it is read in."""
+"""The grid of cells that a slide is measured and judged on, and from values of cells to values of pixels.
+
+The grid is fixed to the slide: no block or tile that the slide is read in changes a value.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
 
 CELL_PX = 64
 """Edge of a cell: 22 µm at 0.345 µm a pixel, two or three nuclei."""
@@ -48,3 +54,69 @@ def _within(start: int, length: int, whole: int) -> slice:
     stop = start + length
     last = -(-whole // CELL_PX) if stop >= whole else stop // CELL_PX
     return slice(first, max(first, last))
+
+
+def filled(values: np.ndarray, known: np.ndarray, otherwise: float) -> np.ndarray:
+    """Cells without a value are given the weighted mean of those around them.
+
+    Parameters
+    ----------
+    values : (R, K) float array
+    known : (R, K) bool array
+    otherwise : float
+        Where there is none at all.
+
+    Returns
+    -------
+    (R, K) float32 array
+    """
+    found = np.where(known, values, 0).astype(np.float64)
+    missing, sigma = ~known, 1.0
+    while missing.any():
+        if sigma > 2 * max(values.shape):
+            found[missing] = np.mean(values[known]) if known.any() else otherwise
+            break
+        total = gaussian_filter(np.where(known, values, 0).astype(np.float64), sigma, mode="constant")
+        weight = gaussian_filter(known.astype(np.float64), sigma, mode="constant")
+        near = missing & (weight > 1e-3)
+        found[near] = total[near] / weight[near]
+        missing &= ~near
+        sigma *= 2
+    return found.astype(np.float32)
+
+
+def smoothed(values: np.ndarray, weights: np.ndarray, sigma_cells: float) -> np.ndarray:
+    """Weighted Gaussian means; (R, K) arrays. Cells far from any weight keep their value."""
+    total = gaussian_filter((values * weights).astype(np.float64), sigma_cells, mode="nearest")
+    weight = gaussian_filter(weights.astype(np.float64), sigma_cells, mode="nearest")
+    return np.where(weight > 1e-6, total / np.maximum(weight, 1e-6), values).astype(np.float32)
+
+
+def per_pixel(cells: np.ndarray, y: int, x: int, height: int, width: int) -> np.ndarray:
+    """Values of a region's pixels, linear between the middles of cells and constant beyond.
+
+    Parameters
+    ----------
+    cells : (R, K) float array
+        Of the whole slide.
+    y, x, height, width : int
+        The region.
+
+    Returns
+    -------
+    (height, width) float32 array
+    """
+    rows, row_share = _between(y, height, cells.shape[0])
+    columns, column_share = _between(x, width, cells.shape[1])
+    part = cells[rows[0] : rows[-1] + 2].astype(np.float32)
+    above, below = part[rows - rows[0]], part[np.minimum(rows - rows[0] + 1, len(part) - 1)]
+    along = above + (below - above) * row_share[:, None]
+    left, right = along[:, columns], along[:, np.minimum(columns + 1, cells.shape[1] - 1)]
+    return np.asarray(left + (right - left) * column_share[None, :], dtype=np.float32)
+
+
+def _between(first: int, count: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """For pixels along an axis: the cell whose middle comes before, and the share of the next one."""
+    place = np.clip((np.arange(first, first + count) + 0.5) / CELL_PX - 0.5, 0, cells - 1)
+    before = np.floor(place).astype(int)
+    return before, (place - before).astype(np.float32)

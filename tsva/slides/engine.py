@@ -16,14 +16,12 @@ import numpy as np
 from tqdm import tqdm
 
 from tsva.readers.stack_file import read_ahead
-from tsva.slides.cell_grid import CELL_PX
-from tsva.slides.codec import TILE_PX, padded
+from tsva.slides.cell_grid import CELL_PX, filled, per_pixel, smoothed
 from tsva.slides.journal import THUMBNAIL, TILE, VERDICTS, Journal, Key
-from tsva.slides.levels import build_levels, halved, level_shapes, tile_grid, tiles_of
-from tsva.slides.maps import filled, per_pixel, smoothed
 from tsva.slides.pyramid_file import SlideFacts, write_pyramid
 from tsva.slides.slide_plan import SlidePlan
 from tsva.slides.source import TwoPlanes
+from tsva.slides.stored_tiles import TILE_PX, build_levels, halved, level_shapes, padded, tile_grid, tiles_of
 from tsva.slides.survey import Survey
 from tsva.slides.tile_restorers import TileRestorer
 from tsva.slides.tiling import Unit, units

@@ -22,7 +22,7 @@ from tsva.optics.otf import radial_otf
 from tsva.optics.pupil import pupil_of, spectrum
 from tsva.restoration.fusion.bands import BANDS, EDGES, FREQUENCIES
 from tsva.restoration.layered_section import LEAST_FOCUS, Layers, layered_powers
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.cell_spectra import MODES
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
 from tsva.readers.head import head_of
 from tsva.readers.heights import choose_heights
 from tsva.readers.slide import icc_profile_of
+from tsva.readers.source import stored_images
 from tsva.readers.stored import StoredImage
 from tsva.readers.tiff_header import read_tile_configuration, stage_positions_um
-from tsva.slides.digests import digest_of_files
 from tsva.slides.file_planes import StackPlane, chosen_planes, half_distance_um, only_image, open_flat
 from tsva.slides.mosaic import placed
 from tsva.slides.source import Plane, TwoPlanes, join
+from tsva.slides.workplace import digest_of_files
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from tsva.slides.codec import TILE_PX, TileCodec
-from tsva.slides.levels import Shape, tile_grid
+from tsva.slides.stored_tiles import TILE_PX, Shape, TileCodec, tile_grid
 
 UM_PER_CM = 10_000.0
 CLASSIC_BYTES = 4_000_000_000

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tsva.errors import UserError
-from tsva.slides.codec import TileCodec
-from tsva.slides.digests import digest_of_values
+from tsva.slides.stored_tiles import TileCodec
+from tsva.slides.workplace import digest_of_values
 from tsva.storage.atomic import fresh_file
 
 FORMAT = 1

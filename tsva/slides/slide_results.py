@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ def write_results(restored: RestoredSlide, folder: Path) -> dict[str, float]:
             "width_px": restored.survey.width,
             "pixel_um": restored.survey.pixel_um,
             "delta_um": restored.survey.delta_um,
+            "colour_distance": None if math.isnan(restored.colour_distance) else restored.colour_distance,
             "verdicts": totals,
             "notice": NOTICE,
         }

@@ -13,23 +13,21 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from tsva.restoration.checkpoint import Checkpoint, load
+from tsva.restoration.checkpoint import Checkpoint, colours_phrase, load
 from tsva.restoration.pair_network import PairNetwork
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.refocus import JPEG_QUALITY
-from tsva.slides.digests import digest_of_file, digest_of_values
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.restoration import JPEG_QUALITY
 from tsva.slides.engine import SlideEngine, assemble, before_picture, judged_cells, restore_tiles
 from tsva.slides.journal import open_journal
 from tsva.slides.plane_alignment import align, margin_px
 from tsva.slides.pyramid_file import SlideFacts
-from tsva.slides.resampled import at_pixel_size
 from tsva.slides.slide_plan import SlidePlan
-from tsva.slides.source import TwoPlanes
+from tsva.slides.source import TwoPlanes, at_pixel_size
 from tsva.slides.survey import Survey
 from tsva.slides.surveyor import survey
 from tsva.slides.tile_restorers import Constants, TileRestorer, constants_of, restorer_of
 from tsva.slides.trust import Judge
-from tsva.slides.workplace import workplace
+from tsva.slides.workplace import digest_of_file, digest_of_values, workplace
 
 log = logging.getLogger(__name__)
 PLAN, SURVEY = "plan.json", "survey.npz"
@@ -74,6 +72,8 @@ class RestoredSlide:
     before : (Y, X, C) uint8 array
         The nearer shot as captured, as small as a page wants it.
     network : str
+    colour_distance : float
+        From the colours of the network's training, in standard deviations; NaN where these are not known.
     """
 
     out: Path
@@ -81,6 +81,7 @@ class RestoredSlide:
     cells: dict[str, np.ndarray]
     before: np.ndarray
     network: str
+    colour_distance: float
 
 
 class _Aligner:
@@ -129,7 +130,8 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
         plan = begun or _planned(planes, held, fixed, constants, restorer, options, folder)
         if restorer.runtime != plan.runtime:
             log.warning("%s was begun with %s, and goes on with %s", out, plan.runtime, restorer.runtime)
-        judge = Judge(measured, held.offset_max_um)
+        judge = Judge(measured, held.offset_max_um, held.known_colours() if planes.channels == 3 else None)
+        _tell_colours(planes.where, held, judge.colour_distance)
         engine = SlideEngine(planes, measured, restorer, _Aligner(measured), judge, plan.core_px)
         with open_journal(folder / "tiles.journal", plan.digest) as journal:
             pixels = planes.shape[0] * planes.shape[1]
@@ -139,7 +141,7 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
             before = before_picture(journal, planes.shape, planes.channels)
             facts = SlideFacts(planes.pixel_um, planes.magnification, planes.icc_profile, _provenance(plan))
             assemble(plan, journal, facts, out)
-    return RestoredSlide(out, measured, cells, before, held.network)
+    return RestoredSlide(out, measured, cells, before, held.network, judge.colour_distance)
 
 
 def _on_its_device(network: PairNetwork[Any]) -> PairNetwork[Any]:
@@ -176,6 +178,15 @@ def _optics_of(planes: TwoPlanes, held: Checkpoint, options: SlideOptions) -> Op
     for difference in held.outside_training(options.optics):
         log.warning("%s: %s; expect less of the result", planes.where, difference)
     return options.optics
+
+
+def _tell_colours(where: str, held: Checkpoint, distance: float) -> None:
+    if held.channels == 3 and held.known_colours() is None:
+        log.info(
+            "%s: the model does not tell the colours of its training; the slide's are not compared with them", where
+        )
+    if strange := colours_phrase(distance):
+        log.warning("%s: %s; no cell is restored. Train or fine-tune a model on this stain.", where, strange)
 
 
 def _surveyed(planes: TwoPlanes, optics: OpticsSettings, folder: Path) -> Survey:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.slides.cell_grid import CellGrid
 from tsva.storage.atomic import fresh_file
 

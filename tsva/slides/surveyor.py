@@ -15,7 +15,7 @@ from scipy.ndimage import binary_dilation
 from tqdm import tqdm
 
 from tsva.restoration.fusion.bands import BANDS, FREQUENCIES
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.slides.cell_grid import CELL_PX, CellGrid
 from tsva.slides.cell_spectra import MODES, measure_cells
 from tsva.slides.focal_offsets import (

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from tsva.restoration.colours import FARTHEST, Colours
 from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.cell_spectra import cells_of, levels_of
 from tsva.slides.errors_expected import expected_errors, features_of
@@ -44,6 +45,10 @@ slide is believed. Optics that blur by so much more or less than the nominal one
 nominal microscope lay within 0.08, infinitely thin ones at 0.11, one whose planes were 1.2 times the stated
 distance apart at 0.15."""
 
+FARTHEST_CELL = 4.0
+"""Distance of a cell's own colours from the training's, in standard deviations, above which it is not believed; of the
+slide's median cell, `tsva.restoration.colours.FARTHEST`."""
+
 
 @dataclass(frozen=True)
 class CellTrust:
@@ -73,22 +78,32 @@ class Judge:
     survey : Survey
     offset_max_um : float
         Largest focal offset that the network was trained for.
+    colours : Colours, optional
+        That it was trained on; where nobody knows them, the slide's are not asked for.
 
     Attributes
     ----------
+    colour_distance : float
+        Of the slide from the training's colours; NaN where it is not known.
     tells_features : bool
         Whether cells' values hold what errors are expected by, too: `errors_expected` is fitted to that.
     """
 
     tells_features = False
 
-    def __init__(self, survey: Survey, offset_max_um: float) -> None:
+    def __init__(self, survey: Survey, offset_max_um: float, colours: Colours | None = None) -> None:
         self.survey, self.offset_max_um = survey, offset_max_um
         self._scene = one_scene(
             survey.optics, survey.delta_um, survey.channels, survey.thickness_um, survey.spherical_um
         )
         off = abs(survey.delta_scale - 1)
-        self.slide_is_doubtful = bool(off > LARGEST_DELTA_ERROR)  # NaN, without evidence, is no doubt
+        self.colour_distance, self._strange = float("nan"), np.zeros_like(survey.glass)
+        if colours is not None:
+            white = float(survey.white.max())
+            self.colour_distance = colours.distance(survey.level[~survey.glass], white)
+            self._strange = colours.distances(survey.level, white) > FARTHEST_CELL
+        # NaN, without evidence, is no doubt
+        self.slide_is_doubtful = bool(off > LARGEST_DELTA_ERROR or self.colour_distance > FARTHEST)
 
     def __call__(
         self,
@@ -155,7 +170,7 @@ class Judge:
         verdict = np.where(better, Verdict.RESTORED, Verdict.COPIED_GOOD)
         verdict[better & (residual > LARGEST_RESIDUAL)] = Verdict.DOUBTFUL
         verdict[size_um + sd_um > self.offset_max_um] = Verdict.COPIED_OUT_OF_RANGE
-        verdict[~survey.offset_known[cells]] = Verdict.DOUBTFUL
+        verdict[~survey.offset_known[cells] | self._strange[cells]] = Verdict.DOUBTFUL
         if self.slide_is_doubtful:
             verdict[:] = Verdict.DOUBTFUL
         verdict[survey.misregistered[cells]] = Verdict.MISREGISTERED

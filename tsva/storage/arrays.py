@@ -1,13 +1,17 @@
-"""Arrays and JSON that stages hand to each other, told by name where they are damaged."""
+"""Arrays and JSON that stages hand to each other: told by name where they are damaged, written some rows at a time."""
 
 from __future__ import annotations
 
 import json
+import math
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib import format as npy
 
 from tsva.errors import UserError
 
@@ -73,3 +77,51 @@ def _damaged(path: Path, wanted: str, error: Exception) -> UserError:
         wanted=f"{wanted} that an earlier stage wrote",
         do="Delete it, so that its stage runs again.",
     )
+
+
+class Rows:
+    """A uint8 array on disk; what isn't written stays a hole in the file and reads as 0.
+
+    Written by plain calls: where a mapped file meets a full disk, the system kills the process without a word.
+
+    Parameters
+    ----------
+    path : Path
+        The file, made anew.
+    shape : tuple of int
+        Any axis may be 0.
+    axes : int
+        So many leading axes count rows, in C order.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], axes: int = 1) -> None:
+        self._path, self._rows, self._row = path, math.prod(shape[:axes]), shape[axes:]
+        with path.open("wb") as file:
+            npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            self._start = file.tell()
+            file.truncate(self._start + math.prod(shape))
+
+    def write(self, index: Iterable[int], values: np.ndarray) -> None:
+        """Write rows: one of `values` for each of `index`.
+
+        Raises
+        ------
+        ValueError
+            If they are of another shape or type.
+        OSError
+            If there is no room.
+        """
+        if values.shape[1:] != self._row or values.dtype != np.uint8:
+            raise ValueError(f"rows are uint8 {self._row}, not {values.dtype} {values.shape[1:]}")
+        size = math.prod(self._row)
+        with self._path.open("r+b", buffering=0) as file:
+            for row, value in zip(index, values, strict=True):
+                if not 0 <= row < self._rows:
+                    raise ValueError(f"row {row} of {self._rows}")
+                file.seek(self._start + int(row) * size)
+                _write(file.fileno(), np.ascontiguousarray(value).data.cast("B"))
+
+
+def _write(number: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(number, data) :]

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tsva.acquisition.offsets import bin_weights, offset_at_um
-from tsva.acquisition.seeds import rng
-from tsva.settings.pairs import PairsSettings
+from tsva.acquisition.draws import bin_weights, offset_at_um, rng
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
 

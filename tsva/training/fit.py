@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from tsva.restoration.pair_network import PairNetwork, build, network_class
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NetworkName
-from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.dataset import TrainingPairs, VerificationPairs
 from tsva.training.devices import Machine, processes

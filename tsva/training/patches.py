@@ -1,16 +1,25 @@
-"""Patches by index, left where they are: on disk, behind memory maps."""
+"""Training patches: read by the table of pairs, and left where they are, on disk behind memory maps."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from tsva.settings.pairs import PairsSettings
+from tsva.errors import UserError
+from tsva.restoration.colours import Colours, block_levels
+from tsva.settings.acquisition import PairsSettings
+from tsva.storage.arrays import read_array
+from tsva.storage.tables import read_table
 from tsva.training.between_planes import camera_noise, shot_between
 
 WHOLE = (slice(None), slice(None))
+COLOUR_PATCHES = 100
+"""Of each slide, at most so many patches tell its colours."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,26 @@ class PatchStacks:
     def channels(self) -> int:
         """1 (grey) or 3."""
         return int(self.arrays[0].shape[4])
+
+    def colours(self, stain_jitter: float) -> Colours | None:
+        """Which colours a network sees that is trained on these; None of grey ones, and of too little tissue."""
+        if self.channels != 3:
+            return None
+        chosen = [np.sort(self.index[self.array == number]) for number in range(len(self.arrays))]
+        spread = [
+            own[np.unique(np.linspace(0, len(own) - 1, COLOUR_PATCHES).round().astype(int))]
+            for own in chosen
+            if len(own)
+        ]
+        arrays = [array for array, own in zip(self.arrays, chosen, strict=True) if len(own)]
+        middle = self.pairs.reach_planes
+        return Colours.of(
+            (
+                np.concatenate([block_levels(array[patch, middle]) for patch in own])
+                for array, own in zip(arrays, spread, strict=True)
+            ),
+            stain_jitter,
+        )
 
     def size_px(self, patch: int) -> tuple[int, int]:
         """Rows and columns of a patch."""
@@ -196,3 +225,75 @@ class PatchStacks:
             self.truths,
             beside,
         )
+
+
+def read_patches(
+    rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSettings, split: str, *, targets: str = "clean"
+) -> PatchStacks:
+    """The patches of one side of the split.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        All rows of the table of training pairs.
+    table : Path
+        Where they are from, for messages.
+    results : Path
+        Folder that the table's paths start from.
+    pairs : PairsSettings
+    split : str
+        ``training`` or ``verification``.
+    targets : str
+        ``clean``: images without noise, where there are any; ``captured``: the planes in focus.
+
+    Raises
+    ------
+    UserError
+        If there are none, or an array is missing or damaged.
+    """
+    rows = rows[rows["split"] == split]
+    if rows.empty:
+        raise UserError(
+            str(table),
+            got=f"no {split} patches",
+            wanted="some of both training and verification",
+            do="Add training slides of further patients, or set pairs.split_by to patch.",
+        )
+    names = sorted(set(rows["array"]))
+    arrays = tuple(read_array(results / name) for name in names)
+    rows = rows if targets == "clean" else rows.assign(has_clean=0)
+    truths = tuple(read_truth(results / name, rows[rows["array"] == name]) for name in names)
+    where = {name: number for number, name in enumerate(names)}
+    return PatchStacks(
+        arrays,
+        rows["array"].map(where).to_numpy(dtype=int),
+        rows["index"].to_numpy(dtype=int),
+        rows["focal_offset_um"].to_numpy(dtype=float),
+        pairs,
+        truths,
+        rows["target_offset_um"].to_numpy(dtype=float),
+    )
+
+
+def read_truth(patches: Path, rows: pd.DataFrame) -> Truth | None:
+    """What a simulated slide knows of its patches, given its array and the table's rows of it; None of a real one."""
+    if not (rows["has_clean"].any() or rows["draws"].any()):
+        return None
+    clean, shots = (read_array(patches.with_name(f"{name}.npy")) for name in ("clean", "continuous"))
+    draws = read_table(patches.with_name("continuous.tsv"))
+    has_clean, focal_offset_um = np.zeros(len(clean), bool), np.full((len(clean), int(rows["draws"].max())), np.nan)
+    has_clean[rows["index"]] = rows["has_clean"] == 1
+    focal_offset_um[draws["index"], draws["draw"]] = draws["focal_offset_um"]
+    return Truth(clean, has_clean, shots, focal_offset_um)
+
+
+def data_digest(rows: pd.DataFrame, results: Path) -> str:
+    """SHA-256 of the table's rows and of the arrays that they name, read a piece at a time."""
+    digest = hashlib.sha256(rows.to_csv(sep="\t", index=False).encode("utf-8"))
+    for name, of_slide in rows.groupby("array", sort=True):
+        array = results / str(name)
+        truths = {"clean": of_slide["has_clean"].any(), "continuous": of_slide["draws"].any()}
+        for part in (array, *(array.with_name(f"{kind}.npy") for kind, there in truths.items() if there)):
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

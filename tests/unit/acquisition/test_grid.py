@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.acquisition.grid import places
+from tsva.acquisition.stack import places
 
 
 def test_the_papers_field_holds_twenty_patches() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.acquisition.offsets import bin_weights, draw_offset_um
-from tsva.settings.pairs import PairsSettings
+from tsva.acquisition.draws import bin_weights, draw_offset_um
+from tsva.settings.acquisition import PairsSettings
 
 PAPER = PairsSettings()
 # Table III of the paper: PSNR (dB) at -3 ... 3 µm, and the average that it prints.

@@ -9,7 +9,7 @@ import pytest
 from tsva.acquisition.pairs import EXCLUDED_COLUMNS, PATCH_COLUMNS, cut, plan, plane_at, reachable_planes
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.sheet import SlideRow
 
 SETTINGS = PairsSettings(patch_px=32, offset_max_um=1.0)

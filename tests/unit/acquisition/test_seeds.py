@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 
 KEY = st.lists(st.one_of(st.integers(-(10**6), 10**6), st.text(max_size=6)), max_size=4).map(tuple)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tsva.acquisition.pairs import EXCLUDED_COLUMNS, PATCH_COLUMNS
 from tsva.acquisition.split import check_repeats, split
 from tsva.errors import UserError
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 BY_PATCH = PairsSettings(split_by="patch")
 

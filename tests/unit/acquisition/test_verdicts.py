@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from tsva.acquisition.focus import between_planes_um, focus_field, judge, measure, summarise
-from tsva.acquisition.grid import places
 from tsva.acquisition.sharpness import brenner
-from tsva.acquisition.stack import Stack
-from tsva.settings.focus import FocusSettings
+from tsva.acquisition.stack import Stack, places
+from tsva.settings.ingest import FocusSettings
 
 SETTINGS, PLAIN = FocusSettings(), FocusSettings(sharpness="brenner")
 PATCH = 64

@@ -13,7 +13,7 @@ import tsva
 from tsva.cli.calibrate import command
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_stack
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 
 TRUE = OpticsSettings(na=0.4, pixel_um=0.65, model="debye")

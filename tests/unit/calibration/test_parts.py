@@ -12,7 +12,7 @@ from tsva.calibration.prepared import prepare
 from tsva.calibration.section_model import Constants, modelled
 from tsva.calibration.spectra import measure_windows
 from tsva.optics.otf import camera_otf
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 OPTICS = OpticsSettings(na=0.5, pixel_um=0.5)
 

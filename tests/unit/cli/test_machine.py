@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from tsva.cli.machine import BROKEN, FORBIDDEN, FULL, as_user_error
+from tsva.cli.commands import BROKEN, FORBIDDEN, FULL, as_user_error
 
 
 def system_error(number: int) -> OSError:
@@ -44,7 +44,7 @@ def test_short_writes_of_numpy_are_a_full_disk() -> None:
         "    try:\n"
         "        np.save(place + '/a.npy', np.zeros(100_000))\n"
         "    except OSError as error:\n"
-        "        from tsva.cli.machine import as_user_error\n"
+        "        from tsva.cli.commands import as_user_error\n"
         "        print(as_user_error(error).wanted)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from tsva.cli import common
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
-from tsva.settings.focus import FocusSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
+from tsva.settings.ingest import FocusSettings
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow
 

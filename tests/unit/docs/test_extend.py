@@ -10,8 +10,8 @@ import numpy as np
 
 from tsva.acquisition.pair import Pair
 from tsva.restoration.baselines.one_by_one import Known, OneByOne
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import MethodEntry
-from tsva.settings.optics import OpticsSettings
 
 PAGE = (Path(__file__).parents[3] / "docs/how-to/extend.md").read_text(encoding="utf-8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tsva.pipeline.doctor.run import ask
+from tsva.pipeline.doctor.finding import ask
 
 
 def test_answers(fake, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tsva.pipeline.doctor.run import ask
+from tsva.pipeline.doctor.finding import ask
 from tsva.pipeline.doctor.torch_build import Build, check_torch
 
 CPU_BUILD = Build("2.13.0+cpu", None)

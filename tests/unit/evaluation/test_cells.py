@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.draws import bin_weights
 from tsva.evaluation.statistics.intervals import Cells
 
 OFFSETS = np.arange(-6, 7) / 2

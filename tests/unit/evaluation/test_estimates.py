@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 PAIRS = PairsSettings()
 NAMES = {"dataset": "dataset1", "method": "fusion"}

@@ -13,8 +13,8 @@ from PIL import Image
 from tsva.evaluation.images import Images
 from tsva.evaluation.inputs import DataSet, Method
 from tsva.evaluation.patch_pictures import choose_examples, example_pictures, rule
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import PairsSettings
+from tsva.settings.evaluation import ReportSettings
 
 PAIRS = PairsSettings(patch_px=32)
 PATCHES = 5

@@ -20,7 +20,7 @@ from tsva.evaluation.counting.imagej import contrast_table, grey, histogram
 from tsva.evaluation.counting.particles import fill_holes, particles
 from tsva.evaluation.counting.threshold import METHODS, threshold
 from tsva.evaluation.counting.watershed import watershed
-from tsva.settings.count import CountSettings
+from tsva.settings.evaluation import CountSettings
 
 JAR = Path("/usr/share/java/ij.jar")
 NAMES = {"isodata": "IsoData", "max_entropy": "MaxEntropy"}

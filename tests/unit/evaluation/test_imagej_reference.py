@@ -14,7 +14,7 @@ from tsva.evaluation.counting.imagej import contrast_table, grey, histogram
 from tsva.evaluation.counting.particles import fill_holes, particles
 from tsva.evaluation.counting.threshold import threshold
 from tsva.evaluation.counting.watershed import watershed
-from tsva.settings.count import CountSettings
+from tsva.settings.evaluation import CountSettings
 
 CONTRAST = {"none": "none", "minmax": "minmax", "ec035apply": "saturation", "ec035norm": "normalize"}
 IMAGES = ("ihc_p0", "ihc_p1", "ihc_p2")

@@ -11,7 +11,7 @@ from skimage.color import rgb_from_hdx, rgb_from_hed
 from skimage.morphology import reconstruction
 
 from tsva.evaluation.counting.nuclei import _reconstructed, find_nuclei, haematoxylin
-from tsva.settings.count import NucleiSettings
+from tsva.settings.evaluation import NucleiSettings
 
 PIXEL_UM = 0.345
 SETTINGS = NucleiSettings()

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.draws import bin_weights
 from tsva.evaluation.statistics.counts import nuclei_rows
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import PairsSettings
+from tsva.settings.evaluation import ReportSettings
 
 PAIRS = PairsSettings()
 COMMON = {"dataset": "dataset1", "pairs": PAIRS, "report": ReportSettings()}

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.draws import bin_weights
 from tsva.evaluation.statistics.counts import count_rows
 from tsva.evaluation.statistics.scores import comparison_rows, score_rows
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import PairsSettings
+from tsva.settings.evaluation import ReportSettings
 
 PAIRS = PairsSettings()
 REPORT = ReportSettings()

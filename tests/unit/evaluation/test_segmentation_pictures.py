@@ -12,10 +12,8 @@ from PIL import Image
 from tsva.evaluation.images import Images
 from tsva.evaluation.inputs import DataSet, Inputs, Method
 from tsva.evaluation.patch_pictures import LINE, WHERE, choose_segmentation, segmentation_pictures
-from tsva.settings.count import CountSettings
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.evaluation import CountSettings, ReportSettings
 
 EDGE = 64
 PAIRS = PairsSettings(patch_px=EDGE)

@@ -23,7 +23,7 @@ from tsva.evaluation.slide_pictures import (
     height_map,
     stack_pictures,
 )
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 PAIRS = PairsSettings()
 PLANES = 2 * PAIRS.reach_planes + 1

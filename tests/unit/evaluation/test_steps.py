@@ -14,7 +14,7 @@ from tsva.evaluation.counting.imagej import contrast_table, count, grey, histogr
 from tsva.evaluation.counting.particles import fill_holes, particles
 from tsva.evaluation.counting.threshold import METHODS, threshold
 from tsva.evaluation.counting.watershed import watershed
-from tsva.settings.count import CountSettings
+from tsva.settings.evaluation import CountSettings
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 HISTOGRAMS = arrays(np.int64, 256, elements=st.integers(0, 50), fill=st.just(0)).filter(lambda counts: counts.sum() > 0)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tsva.evaluation.counting.nuclei import TrueNuclei
 from tsva.evaluation.counting.table import COLUMNS, COUNTS, count_patch, count_table
-from tsva.settings.count import CountSettings
+from tsva.settings.evaluation import CountSettings
 
 SETTINGS = CountSettings(contrast="none")
 PIXEL_UM = 0.345

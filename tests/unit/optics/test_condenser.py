@@ -11,7 +11,7 @@ from scipy.special import j1
 from tsva.optics.condenser import weak_object_transfer
 from tsva.optics.otf import OtfTable, knots_to_share, radial_otf
 from tsva.optics.pupil import Pupil, pupil_of, spectrum, travel_per_depth
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 LAMBDA = 0.54
 PUPILS = [Pupil(0.75, 1.0), Pupil(0.75, 1.0, "debye"), Pupil(0.75, 1.0, "debye", 0.022)]

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tsva.optics.frame import Grid
+from tsva.optics.camera import Grid
 from tsva.optics.imaging import image_layers, image_specimen
 from tsva.optics.otf import OtfTable, radial_otf
 from tsva.optics.psf import pixel_psf
 from tsva.optics.pupil import pupil_of, spectrum
 from tsva.optics.specimen import Specimen
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 OPTICS = OpticsSettings(bandwidth_um=0)
 GRID = Grid((40, 48), OPTICS.pixel_um, 2)

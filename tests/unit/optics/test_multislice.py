@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tsva.optics.frame import Grid
+from tsva.optics.camera import Grid
 from tsva.optics.imaging import image_specimen
 from tsva.optics.multislice import image_multislice
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
 from tsva.optics.specimen import Specimen
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 OPTICS = OpticsSettings(bandwidth_um=0, condenser_ratio=0.7, mountant_index=1.52)
 GRID = Grid((32, 32), OPTICS.pixel_um, 2)

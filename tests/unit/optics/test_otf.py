@@ -12,7 +12,7 @@ from scipy.special import j0
 from tsva.optics.otf import OtfTable, camera_otf, knots_to_share, radial_otf, share_to_knots
 from tsva.optics.psf import pixel_psf, radial_psf
 from tsva.optics.pupil import Pupil, pupil_of, spectrum
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 LAMBDA = 0.54
 PUPILS = [

@@ -12,7 +12,7 @@ from scipy.special import j1
 
 from tsva.optics.psf import pixel_psf, radial_psf, sampled_psf
 from tsva.optics.pupil import Pupil, depth_of_field_um, pupil_of, spectrum
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 AIR = Pupil(0.75, 1.0)
 DEBYE = Pupil(0.75, 1.0, "debye")

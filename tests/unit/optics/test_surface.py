@@ -8,9 +8,9 @@ import scipy.fft
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.optics.frame import frame_for, samples_per_pixel
+from tsva.optics.camera import frame_for, samples_per_pixel
 from tsva.optics.specimen import WAVES, FocalSurface, draw_waves
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 
 def test_a_tilt_is_a_tilt() -> None:

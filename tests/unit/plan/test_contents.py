@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tsva.pipeline.contents import Contents
+from tsva.pipeline.leaks import Contents
 
 
 def fresh(tmp_path: Path) -> Contents:

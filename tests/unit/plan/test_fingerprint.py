@@ -92,7 +92,7 @@ def test_a_memory_of_another_kind_is_made_anew(
 def test_report_imports_no_statistics() -> None:
     behind = {path.relative_to(fingerprint.ROOT).as_posix() for path in fingerprint.files_behind("tsva.cli.report")}
     of_evaluation = {name for name in behind if name.startswith("evaluation/") and name.endswith(".py")}
-    assert of_evaluation == {"evaluation/__init__.py", "evaluation/names.py", "evaluation/rows.py"}
+    assert of_evaluation == {"evaluation/__init__.py", "evaluation/names.py"}
     others = ("restoration/", "training/", "simulation/", "readers/", "optics/", "acquisition/", "pipeline/")
     assert not [name for name in behind if name.startswith(others)]
 

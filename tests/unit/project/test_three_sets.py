@@ -14,7 +14,7 @@ import yaml
 
 from tsva.restoration.baselines.offset_search import microscopes as searched
 from tsva.restoration.fusion.microscopes import SPHERICAL_SD_UM, Microscopes
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import parse_sheet
 from tsva.simulation.phantom import STAINS

@@ -17,7 +17,7 @@ import json, os, resource, signal, sys, traceback
 import pydicom, tifffile, zarr
 from pathlib import Path
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
+from tsva.readers.source import stored_images
 from tsva.readers.images import read_image
 from tsva.readers.sharp import open_regions
 from tsva.readers.stacks import fields_of_stack

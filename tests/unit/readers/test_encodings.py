@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
+from tsva.readers.source import stored_images
 from tsva.readers.stacks import fields_of_stack
 
 RGB = np.random.default_rng(5).integers(0, 256, (4, 96, 112, 3), dtype=np.uint8)

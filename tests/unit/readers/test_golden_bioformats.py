@@ -12,8 +12,7 @@ import tifffile
 
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
-from tsva.readers.formats import stored_images
-from tsva.readers.source import FieldSource
+from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stacks import fields_of_stack
 from tsva.readers.stored import Objective
 from tsva.settings.sheet import SlideRow

@@ -11,7 +11,7 @@ import openslide
 import pytest
 
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
+from tsva.readers.source import stored_images
 from tsva.readers.stacks import fields_of_stack
 from tsva.readers.stored import StoredImage
 

@@ -13,9 +13,9 @@ import pydicom
 import pytest
 
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
 from tsva.readers.pixel_size import PixelSize, Word, pixel_size
 from tsva.readers.sharp import open_regions
+from tsva.readers.source import stored_images
 from tsva.readers.stacks import fields_of_stack
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -18,8 +18,8 @@ import zarr
 
 from tsva.errors import UserError
 from tsva.readers import zarr_store
-from tsva.readers.formats import stored_images
 from tsva.readers.guards import check_unfolded, inflate
+from tsva.readers.source import stored_images
 from tsva.readers.stacks import fields_of_stack
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -16,10 +16,10 @@ from PIL import Image
 
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
-from tsva.readers.formats import stored_images
 from tsva.readers.guess import guess_pattern
-from tsva.readers.listing import files_at
 from tsva.readers.names import NamePattern, check_fields
+from tsva.readers.registry import files_at
+from tsva.readers.source import stored_images
 from tsva.readers.stacks import as_stack, fields_of_stack
 from tsva.settings.sheet import SlideRow
 

@@ -13,10 +13,9 @@ from microscope_files import PIXEL_UM, PLANES, SHARP, STEP_UM, stack, write_imag
 
 from tsva.acquisition.stack import is_even, regular_step_um
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
 from tsva.readers.pixel_size import PREFIXES, SHEET, Word, check_enlarging, pixel_size, unit_um
 from tsva.readers.sharp import open_regions
-from tsva.readers.source import FieldSource
+from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stacks import fields_of_stack
 
 GREY = stack()[..., 0]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tsva.readers.formats import stored_images
+from tsva.readers.source import stored_images
 from tsva.readers.stacks import fields_of_stack
 from tsva.readers.stored import Objective
 

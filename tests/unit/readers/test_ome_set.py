@@ -13,7 +13,7 @@ from tsva.cli.inspect import command
 from tsva.errors import UserError
 from tsva.readers import ome
 from tsva.readers.fields import find_fields
-from tsva.readers.formats import stored_images
+from tsva.readers.source import stored_images
 from tsva.readers.tiff_stacks import files_of_set
 from tsva.settings.sheet import SlideRow, parse_sheet
 

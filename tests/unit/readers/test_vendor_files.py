@@ -12,7 +12,7 @@ from microscope_files import PIXEL_UM, PLANES, STEP_UM, stack
 from vendor_files import write_lif, write_nd2
 
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
+from tsva.readers.source import stored_images
 from tsva.readers.stacks import fields_of_stack
 
 GREY, COLOUR = stack(), stack(3)

@@ -21,8 +21,8 @@ from settings_file import settings_option
 
 from tsva.cli.evaluate import command as evaluate
 from tsva.cli.report import command as render
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.methods import NETWORK_NAMES
-from tsva.settings.pairs import PairsSettings
 from tsva.storage.tables import write_table
 
 PAIRS = PairsSettings(patch_px=32)

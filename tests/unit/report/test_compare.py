@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from tsva.cli.compare import REGRESSED, command
 from tsva.errors import UserError
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.storage.tables import write_table
 
 PAIRS = PairsSettings()

@@ -13,7 +13,7 @@ import pytest
 
 from tsva.report.book import Book, as_csv
 from tsva.report.curves import curve
-from tsva.report.figure_parts import FIGURES
+from tsva.report.figures import FIGURES
 from tsva.report.page import TEMPLATES
 from tsva.report.svg import MUTED, SERIES, VARIABLES, Plot, drawing
 
@@ -106,6 +106,13 @@ def test_a_curve_spans_its_axes_and_leaves_gaps_out() -> None:
     assert middle == pytest.approx((first[0] + last[0]) / 2)
     assert [found.text for found in svg.iterfind("text")] == ["5", "7", "0", "2", "z (µm)", "level"]
     assert curve([([0.0], [1.0])], "x", "y") is None
+
+
+def test_ends_of_an_axis_are_told_apart() -> None:
+    text = str(curve([([0.0, 1.0], [99.96, 100.02])], "z (µm)", "% of median"))
+    assert ">99.96<" in text and ">100.02<" in text
+    text = str(curve([([-6.5, 6.5], [0.0, 0.03])], "z (µm)", "scale (%)"))
+    assert ">0<" in text and ">0.03<" in text and ">−6.5<" in text and ">6.5<" in text
 
 
 def test_there_is_no_plot_of_nothing() -> None:

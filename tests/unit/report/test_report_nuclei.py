@@ -12,7 +12,7 @@ from test_report_page import numbers, only, printed
 
 from tsva.evaluation.remarks import nuclei_in_words
 from tsva.report.tables import nuclei_table
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 PAIRS = PairsSettings()
 SIZES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)

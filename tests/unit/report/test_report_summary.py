@@ -15,17 +15,16 @@ import pytest
 from click.testing import CliRunner
 from settings_file import settings_option
 
-from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.draws import bin_weights
 from tsva.cli.evaluate import command
 from tsva.errors import UserError
 from tsva.evaluation import paper, slides
+from tsva.evaluation.images import point_spread
 from tsva.evaluation.inputs import DataSet, Slide
-from tsva.evaluation.point_spread import point_spread
 from tsva.evaluation.summary import tidy
 from tsva.report.book import Book
 from tsva.report.page import environment
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAIRS = PairsSettings()

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.evaluation.names import lead_of, listed, method_name, offset, offsets, plain, signed
+from tsva.evaluation.names import lead_of, listed, method_name, offset, offsets, outcome, plain, signed
 from tsva.evaluation.remarks import untrained
-from tsva.evaluation.rows import outcome
 from tsva.evaluation.verdict import verdicts
 from tsva.report.tables import Rows
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 PAIRS = PairsSettings()
 DATASETS = [{"dataset": "dataset1", "methods": ["y1", "tsva", "unet"]}]

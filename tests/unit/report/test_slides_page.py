@@ -17,7 +17,7 @@ from PIL import Image
 from tsva.cli.slides_page import command
 from tsva.errors import UserError
 from tsva.evaluation.names import percent
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.slides import trust_files
 from tsva.slides.survey import Survey
 from tsva.slides.trust import Verdict

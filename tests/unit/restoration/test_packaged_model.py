@@ -13,8 +13,7 @@ from tsva.evaluation.metrics import psnr_db
 from tsva.restoration import packaged_model as packaged
 from tsva.restoration.checkpoint import load
 from tsva.restoration.sharper import y1_of
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation.simulate import simulate_slide

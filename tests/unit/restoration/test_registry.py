@@ -13,8 +13,8 @@ from tsva.acquisition.pair import Pair
 from tsva.restoration.baselines.one_by_one import Known, OneByOne, Restored, baseline
 from tsva.restoration.contract import Restoration, joined
 from tsva.restoration.pair_network import PairNetwork, network_class
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import BASELINES, METHODS, NETWORK_NAMES, NOTHING
-from tsva.settings.optics import OpticsSettings
 
 
 @pytest.mark.parametrize("name", NETWORK_NAMES)

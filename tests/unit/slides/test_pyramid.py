@@ -8,10 +8,9 @@ import pytest
 import tifffile
 
 from tsva.errors import UserError
-from tsva.slides.codec import TILE_PX, TileCodec, padded
 from tsva.slides.journal import TILE, Key, open_journal
-from tsva.slides.levels import build_levels, halved, level_shapes, tile_grid, tiles_of
 from tsva.slides.pyramid_file import NOTICE, SlideFacts, write_pyramid
+from tsva.slides.stored_tiles import TILE_PX, TileCodec, build_levels, halved, level_shapes, padded, tile_grid, tiles_of
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tsva.optics.otf import camera_otf
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.slides.source import ArrayPlanes
 from tsva.slides.survey import Survey
 from tsva.slides.surveyor import survey

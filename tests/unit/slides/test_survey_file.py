@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tsva.errors import UserError
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.slides.cell_grid import CELL_PX, CellGrid
 from tsva.slides.survey import Survey
 

@@ -9,6 +9,7 @@ import pytest
 from test_survey import DELTA_UM, OPTICS, shots, surveyed, tissue
 
 from tsva.optics.otf import camera_otf
+from tsva.restoration.colours import FARTHEST, Colours, density
 from tsva.slides.trust import Judge, Verdict, weights
 
 EDGE = 512
@@ -67,6 +68,32 @@ def test_what_the_survey_knows_outranks_the_errors(case):
     assert (verdicts(focal_offset_um=np.full(shape, -3.2, np.float32)) == Verdict.COPIED_OUT_OF_RANGE).all()
     assert (verdicts(delta_scale=1.5) == Verdict.DOUBTFUL).all()
     assert not (verdicts(delta_scale=float("nan")) == Verdict.DOUBTFUL).all()
+
+
+def test_a_stain_that_the_network_never_saw_is_not_believed(case):
+    low, high, survey = case
+    truth = in_focus()
+    random = np.random.default_rng(0)
+    own = density(survey.level.reshape(-1, 3), float(survey.white.max()))
+    spread = np.exp(-np.maximum(own.mean(axis=0) + 0.05 * random.normal(size=(200, 3)), 0.12))
+    colours = Colours.of([spread], stain_jitter=0.1)
+    dense = replace(
+        survey, level=np.broadcast_to(spread.mean(axis=0), survey.level.shape).astype(np.float32), white=np.ones(3)
+    )
+    judge = Judge(dense, 3.0, colours)
+    assert judge.colour_distance < FARTHEST
+    assert (judge(low, high, truth, None, 0, 0).verdict == Verdict.RESTORED).mean() > 0.9
+    other = replace(dense, level=np.broadcast_to([0.9, 0.3, 0.9], dense.level.shape).astype(np.float32))
+    judge = Judge(other, 3.0, colours)
+    assert judge.colour_distance > FARTHEST
+    assert (judge(low, high, truth, None, 0, 0).verdict == Verdict.DOUBTFUL).all()
+    # one cell of another colour is not believed, and the others are
+    level = dense.level.copy()
+    level[2, 3] = 0.9, 0.3, 0.9
+    found = Judge(replace(dense, level=level), 3.0, colours)(low, high, truth, None, 0, 0).verdict
+    assert found[2, 3] == Verdict.DOUBTFUL
+    assert (found == Verdict.RESTORED).mean() > 0.9
+    assert np.isnan(Judge(dense, 3.0).colour_distance)
 
 
 def test_near_focus_the_shot_is_copied():

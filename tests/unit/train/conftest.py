@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_problem import stacks
 
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tsva.settings.train import TrainSettings
-from tsva.training.augmentation import DARKEST, augmented
+from tsva.training.batches import DARKEST, augmented
 
 
 def batch(size: int = 64, channels: int = 3, level: float | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
 from tsva.settings.train import TrainSettings

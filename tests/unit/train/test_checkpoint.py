@@ -11,7 +11,7 @@ import torch
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.pair_network import build
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 SETTINGS = TrainSettings(width=2, levels=2, crop_px=None)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
-from tsva.acquisition.offsets import bin_weights
-from tsva.settings.pairs import PairsSettings
+from tsva.acquisition.draws import bin_weights
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.dataset import TrainingPairs, VerificationPairs
 from tsva.training.patches import PatchStacks, Truth

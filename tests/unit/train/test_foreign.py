@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tsva.restoration.fusion import bands, foreign
 from tsva.restoration.fusion.microscopes import Microscopes, Mixture
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 DELTA_UM, EDGE_PX, BAND = 0.5, 128, 4
 CYCLES = round(bands.FREQUENCIES[BAND] * EDGE_PX)

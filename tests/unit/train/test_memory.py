@@ -11,7 +11,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from tsva.cli.train import _fingerprint
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.batches import Batches
 from tsva.training.dataset import TrainingPairs

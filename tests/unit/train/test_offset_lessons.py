@@ -10,7 +10,7 @@ from tsva.restoration.fusion import bands
 from tsva.restoration.fusion import lessons as offset_lessons
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, REACH_UM, TwoShotWiener
 from tsva.restoration.fusion.microscopes import Microscopes
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 OPTICS, DELTA_UM = OpticsSettings(), 0.5
 

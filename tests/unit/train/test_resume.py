@@ -203,8 +203,7 @@ def test_tsva_train_killed_in_the_middle_and_called_again(tmp_path: Path) -> Non
 
 def test_a_state_of_other_settings_seed_or_data_is_another_trainings() -> None:
     from tsva.cli.train import _resume
-    from tsva.settings.optics import OpticsSettings
-    from tsva.settings.pairs import PairsSettings
+    from tsva.settings.acquisition import OpticsSettings, PairsSettings
 
     common = (PairsSettings(), OpticsSettings())
     plain = TrainSettings()

@@ -1,28 +1,34 @@
-"""What a file is: its format, and what its header tells of the microscope."""
+"""What a file is by its header, and its row for the slide sheet with the fields that it names."""
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 from tsva.errors import UserError
-from tsva.readers.formats import stored_images
+from tsva.readers.fields import find_fields
 from tsva.readers.guess import guess_pattern, is_unit_guessed
 from tsva.readers.head import head_of
 from tsva.readers.jiang2018 import LOCATION
-from tsva.readers.listing import shown
-from tsva.readers.registry import format_of, images_below
+from tsva.readers.registry import format_of, images_below, shown
 from tsva.readers.sharp import flat_image
 from tsva.readers.slide import is_slide
+from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stored import StoredImage
+from tsva.readers.tiff_stacks import files_of_set
+from tsva.settings.root import Settings
+from tsva.settings.sheet import SlideRow, parse_sheet
 
 Kind = Literal["stack", "planes", "image", "jiang2018"]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What can be told without reading pixels.
+    """What can be known without reading pixels.
 
     Attributes
     ----------
@@ -30,13 +36,13 @@ class Facts:
         What the slide sheet calls such a thing.
     pattern : str
         Names of the planes, for source `planes`.
-    told : dict of str to str
+    entries : dict of str to str
         Format, size, channels and so on, for printing.
     """
 
     source: Kind
     pattern: str
-    told: dict[str, str]
+    entries: dict[str, str]
 
 
 def find_facts(path: Path, pattern: str) -> Facts:
@@ -85,19 +91,19 @@ def _may_have_planes(path: Path) -> bool:
 def _of_images(images: list[StoredImage]) -> Facts:
     first = images[0]
     planes = f"{first.planes} planes" if first.planes > 1 else ""
-    told = {"format": ", ".join(part for part in (first.format, planes, first.stored_as) if part)}
+    entries = {"format": ", ".join(part for part in (first.format, planes, first.stored_as) if part)}
     if len(images) > 1:
-        told["images"] = str(len(images))
+        entries["images"] = str(len(images))
     if len(first.levels) > 1:
-        told["pyramid"] = f"{len(first.levels)} levels"
+        entries["pyramid"] = f"{len(first.levels)} levels"
     kind = {1: "grey", 3: "RGB", 4: "RGB and opacity"}.get(len(first.channels), f"{len(first.channels)} channels")
-    told["size"] = f"{first.width_px} × {first.height_px} pixels"
-    told["channels"] = f"{kind}, {first.bits or first.depth} bits"
+    entries["size"] = f"{first.width_px} × {first.height_px} pixels"
+    entries["channels"] = f"{kind}, {first.bits or first.depth} bits"
     lens = first.objective
     words = [f"{lens.magnification:g}×" if lens.magnification else "", f"NA {lens.na:g}" if lens.na else ""]
     if text := " ".join(word for word in (*words, lens.immersion) if word):
-        told["objective"] = text
-    return Facts("stack" if first.planes > 1 else "image", "", told)
+        entries["objective"] = text
+    return Facts("stack" if first.planes > 1 else "image", "", entries)
 
 
 def _of_folder(path: Path, pattern: str) -> Facts:
@@ -113,10 +119,10 @@ def _of_folder(path: Path, pattern: str) -> Facts:
             do="Mend the path.",
         )
     first = files[0]
-    told = _of_images(_images(first))
-    if told.source == "stack" and not pattern:
+    first_of = _of_images(_images(first))
+    if first_of.source == "stack" and not pattern:
         listed = f"{len(taken)} taken, the first of which is {first.name}{_shown(path, left)}"
-        return Facts("stack", "", {"files": listed, **told.told})
+        return Facts("stack", "", {"files": listed, **first_of.entries})
     names = [file.relative_to(path).as_posix() for file in files if _is_flat(file)]
     guessed = pattern or guess_pattern(names) or ""
     if not guessed:
@@ -127,7 +133,7 @@ def _of_folder(path: Path, pattern: str) -> Facts:
             do="Give --pattern (docs/formats.md).",
         )
     unit = {"z in names": "micrometres, though they don't say so"} if is_unit_guessed(guessed) else {}
-    return Facts("planes", guessed, {"files": f"{len(names)} images, one a plane", **told.told, **unit})
+    return Facts("planes", guessed, {"files": f"{len(names)} images, one a plane", **first_of.entries, **unit})
 
 
 def _is_flat(path: Path) -> bool:
@@ -137,3 +143,108 @@ def _is_flat(path: Path) -> bool:
 def _shown(folder: Path, left: list[Path]) -> str:
     names = shown([place.relative_to(folder).as_posix() for place in left])
     return f"; {len(left)} other files left ({names})" if left else ""
+
+
+COLUMNS = ("slide", "patient", "sample", "role", "source", "path", "pixel_um", "z_step_um", "bits", "pattern")
+UNKNOWN = {"pixel_um": "PIXEL_UM", "z_step_um": "Z_STEP_UM"}
+"""Written where nobody knows the number: no number, so that the sheet isn't taken before it is filled in."""
+
+
+def cells_for(
+    path: Path,
+    facts: Facts,
+    sheet_folder: Path,
+    pixel_um: float | None,
+    z_step_um: float | None,
+    bits: int | None = None,
+) -> dict[str, str]:
+    """Cells of a row for a file or folder; the role is to be decided yet.
+
+    Nobody knows the patient and the tissue: both are called as the slide.
+    """
+    if odd := re.search(r"[\x00-\x1f\x7f]", facts.pattern + str(path)):
+        raise UserError(
+            str(path),
+            got=f"a name with the character {odd[0]!r} in it",
+            wanted="names without tabs and line breaks, which end a cell of the sheet",
+            do="Rename the files.",
+        )
+    slide = re.sub(r"[^A-Za-z0-9_.-]+", "_", path.name.split(".")[0] if path.is_file() else path.resolve().name)
+    slide = slide.lstrip("_.-")[:64] or "slide"
+    return {
+        "slide": slide,
+        "patient": slide,
+        "sample": slide,
+        "role": "refocus",
+        "source": facts.source,
+        "path": Path(os.path.relpath(_whole(path), sheet_folder)).as_posix(),
+        "pattern": facts.pattern,
+        "pixel_um": f"{pixel_um:g}" if pixel_um else "",
+        "z_step_um": f"{z_step_um:g}" if z_step_um else "",
+        "bits": str(bits) if bits else "",
+    }
+
+
+def _whole(path: Path) -> Path:
+    """The path itself; of a set in several files a pattern that matches all of it, or the folder."""
+    names = {name for name in files_of_set(path) if (path.parent / name).is_file()}
+    if len(names) < 2:
+        return path
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(min(names), max(names), strict=False))
+    start = "".join(letter for letter, _ in alike)
+    matched = {file.name for file in path.parent.glob(f"{start}*")}
+    return path.parent / f"{start}*" if start and matched == names else path.parent
+
+
+def sheet(cells: dict[str, str]) -> str:
+    """Header and row, tab-separated."""
+    return "\t".join(COLUMNS) + "\n" + "\t".join(cells[column] for column in COLUMNS)
+
+
+def find(
+    cells: dict[str, str], sheet_folder: Path, settings: Settings
+) -> tuple[SlideRow, list[FieldSource], dict[str, tuple[str, str]]]:
+    """Fields that a row names, even where the sheet lacks a number.
+
+    Parameters
+    ----------
+    cells : dict of str to str
+        The row; what it lacks is marked in it.
+    sheet_folder : Path
+        What its path starts from.
+    settings : Settings
+        Pixel size and step that are assumed where nobody knows them.
+
+    Returns
+    -------
+    row : SlideRow
+        With the assumed numbers.
+    fields : list of FieldSource
+        At least one.
+    missing : dict of str to (str, str)
+        Columns that have to be filled in: the number assumed, and what the file says instead.
+
+    Raises
+    ------
+    UserError
+        For whatever else is wrong.
+    """
+    assumed = {"pixel_um": f"{settings.optics.pixel_um:g}", "z_step_um": f"{settings.protocol.z_step_um:g}"}
+    missing: dict[str, tuple[str, str]] = {}
+    while True:
+        try:
+            filled = {column: number for column, (number, _) in missing.items()}
+            row = next(iter(parse_sheet(sheet({**cells, **filled}), "this row").values()))
+            fields = find_fields(row, sheet_folder)
+        except UserError as error:
+            asked = [
+                column
+                for column in assumed
+                if column not in missing and f"column {column}" in f"{error.where} {error.do}" and not cells[column]
+            ]
+            if not asked:
+                raise
+            missing[asked[0]] = (assumed[asked[0]], error.got)
+            continue
+        cells.update({column: UNKNOWN[column] for column in missing})
+        return row, fields, missing

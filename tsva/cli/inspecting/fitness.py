@@ -1,4 +1,4 @@
-"""Whether fields are fit for training, by the verdicts of the ingest, focus and pairs stages themselves."""
+"""Whether fields are fit for training, by the verdicts of the stages themselves, and sharp images for simulation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,12 +17,12 @@ from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness
 from tsva.acquisition.focus import breathing, drift, focus_field
 from tsva.acquisition.ingest import assemble, check_positions, check_step, cropped
 from tsva.acquisition.pairs import plan
-from tsva.acquisition.resample import SAME_PIXEL
-from tsva.acquisition.stack import Stack
+from tsva.acquisition.stack import SAME_PIXEL, Stack
 from tsva.errors import UserError
 from tsva.readers.pixel_size import check_enlarging, reduction_note
+from tsva.readers.sharp import flat_image, read_sharp_fields
 from tsva.readers.source import FieldSource
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow
 
@@ -58,7 +60,7 @@ class Judged:
     notes : tuple of str
         What to know though it doesn't make the field unfit.
     scale : tuple of float
-        Magnification of each plane over that of the in-focus plane; NaN where it could not be told, empty where no
+        Magnification of each plane over that of the in-focus plane; NaN where it is unknown, empty where no
         plane is in focus.
     digest : str
         Of its pixels.
@@ -120,7 +122,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         check_places(watch.planes, source.where)
     except UserError as error:
         return Judged(
-            source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {}, source
+            source.name, source.z_um, (*problems, problem_of(error)), True, None, (), None, "not read", 0, {}, source
         )
     reduced = reduction_note(source.pixel_um, source.pixel_source, settings.optics.pixel_um)
     irregular = _error_of_z(source, settings.protocol)
@@ -129,7 +131,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     try:
         warning = check_brightness(watch.planes, source.where, settings.ingest, "train")
     except UserError as error:
-        problems.append(told(error))
+        problems.append(problem_of(error))
     if settings.ingest.match_brightness:
         factors = gains(np.array([plane.means for plane in watch.planes]))
         stack = replace(stack, planes=np.stack(list(matched(stack.planes, factors))))
@@ -184,7 +186,7 @@ def judge_all(sources: Sequence[FieldSource], row: SlideRow, settings: Settings)
     return judged
 
 
-def told(error: UserError) -> str:
+def problem_of(error: UserError) -> str:
     """A user's mistake in one line, without the place, which is known."""
     return f"{error.got}; wanted {error.wanted}. {error.do}"
 
@@ -194,7 +196,7 @@ def _error_of_z(source: FieldSource, pairs: PairsSettings) -> str:
         check_positions(source.z_um, source.plane_names, source.where, regular=True)
         check_step(source.z_um, pairs.z_step_um, source.where)
     except UserError as error:
-        return told(error)
+        return problem_of(error)
     return ""
 
 
@@ -203,7 +205,7 @@ def _pairs(
 ) -> tuple[int, list[tuple[str, bool]]]:
     """Patches that the pairs stage would cut, and why not the others (and whether that is the whole field).
 
-    Asked with the stack's own step, since another one is a problem that is told already.
+    Asked with the stack's own step, since another one is a problem that is named already.
     """
     height, width, channels = stack.planes.shape[1:]
     step = stack.z_step_um
@@ -242,3 +244,77 @@ def has_two_shots(z_um: tuple[float, ...], delta_um: float, tolerance_um: float)
     """Whether two planes lie as far apart as the two shots of a slide to refocus."""
     apart = np.subtract.outer(np.array(z_um), np.array(z_um))
     return bool(np.any(np.abs(apart - 2 * delta_um) <= 2 * tolerance_um))
+
+
+LOOKED_AT = 12
+"""Fields of a slide that are read to see whether there is tissue on it."""
+
+
+@dataclass(frozen=True)
+class Sharp:
+    """What there is of a sharp image.
+
+    Attributes
+    ----------
+    pixel_um : float or None
+        Of the file.
+    fields : tuple of (str, array, str)
+        Names, (Y, X, 3) uint8 pixels at the common pixel size, and why they are left out.
+    problems : tuple of str
+        Why it is not fit; empty if it is.
+    notes : tuple of str
+        What to know all the same.
+    """
+
+    pixel_um: float | None
+    fields: tuple[tuple[str, np.ndarray, str], ...]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def look(path: Path, pixel_um: float | None, settings: Settings, wanted_fields: int) -> Sharp:
+    """Look at some fields of an image, spread over it.
+
+    Parameters
+    ----------
+    path : Path
+        The image.
+    pixel_um : float or None
+        What the sheet would say of the pixel size.
+    settings : Settings
+        Common pixel size, and size of the fields.
+    wanted_fields : int
+        Usable ones after which no more are read.
+
+    Returns
+    -------
+    Sharp
+        An image without a known pixel size is looked at as if it had the common one.
+    """
+    common_um = settings.optics.pixel_um
+    said = flat_image(path).pixel
+    of_file = said.um
+    size_um = pixel_um or of_file
+    problems = [] if size_um else [f"{said.doubt or 'no pixel size in the file'}; put it in place of PIXEL_UM"]
+    notes = []
+    if of_file and not pixel_um and (reduced := reduction_note(of_file, said.source, common_um)):
+        notes.append(reduced)
+    if size_um and size_um > common_um * (1 + SAME_PIXEL):
+        notes.append(
+            f"{size_um:.4g} µm per pixel is coarser than optics.pixel_um ({common_um:g}): enlarged, it has no"
+            " more detail than before"
+        )
+    fields: list[tuple[str, np.ndarray, str]] = []
+    try:
+        # the file's own word stays the file's: it is believed less than the sheet's
+        of_sheet = pixel_um if size_um else common_um
+        found = read_sharp_fields(path, of_sheet, common_um, settings.simulate.field_px, wanted_fields)
+        fields = list(islice(found, LOOKED_AT))
+    except UserError as error:
+        problems.append(problem_of(error))
+    blank = [reason for _, _, reason in fields if reason]
+    if fields and len(blank) == len(fields):
+        problems.append(f"no usable field among the {len(fields)} looked at ({blank[0]})")
+    elif blank:
+        notes.append(f"{len(blank)} of the {len(fields)} fields looked at are left out ({blank[0]})")
+    return Sharp(of_file, tuple(fields), tuple(problems), tuple(notes))

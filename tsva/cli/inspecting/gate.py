@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tsva.cli.inspecting.fitness import Judged, judge_all, told
-from tsva.cli.inspecting.sharp import look
+from tsva.cli.inspecting.fitness import Judged, judge_all, look, problem_of
 from tsva.errors import UserError
-from tsva.pipeline.contents import Contents
-from tsva.pipeline.leaks import check_leaks
+from tsva.pipeline.leaks import Contents, check_leaks
 from tsva.pipeline.plan import sheet_text
 from tsva.readers.fields import find_fields
-from tsva.readers.listing import files_at, matching
+from tsva.readers.registry import files_at, matching
 from tsva.readers.source import facts_of, files_of
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow, parse_sheet
@@ -68,7 +66,7 @@ def look_at_sheet(path: Path, settings: Settings, most: int) -> list[dict[str, A
     try:
         check_leaks(rows, files, path, Contents())
     except UserError as error:
-        twice = f"{error.where}: {told(error)}"
+        twice = f"{error.where}: {problem_of(error)}"
         slides.append({"slide": "the sheet", "fields": 0, "light": RED, "reasons": [twice]})
     return slides
 
@@ -79,7 +77,7 @@ def _slide(row: SlideRow, folder: Path, settings: Settings, most: int) -> dict[s
             return _sharp(row, folder, settings, most)
         sources = find_fields(row, folder, settings.ingest.max_field_px)
     except UserError as error:
-        return {"slide": row.slide, "fields": 0, "light": RED, "reasons": [f"{error.where}: {told(error)}"]}
+        return {"slide": row.slide, "fields": 0, "light": RED, "reasons": [f"{error.where}: {problem_of(error)}"]}
     judged = judge_all(sources[:most], row, settings)
     refused = [f"{field.name}: {problem}" for field in judged if field.refused for problem in field.problems]
     usable = [field for field in judged if not field.problems]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tsva.cli.inspecting.fitness import Judged
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 from tsva.storage.atomic import fresh_file
 
 mpl.use("Agg")

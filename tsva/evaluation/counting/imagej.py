@@ -7,7 +7,7 @@ import numpy as np
 from tsva.evaluation.counting.particles import Particles, fill_holes, particles
 from tsva.evaluation.counting.threshold import threshold
 from tsva.evaluation.counting.watershed import watershed
-from tsva.settings.count import CountSettings
+from tsva.settings.evaluation import CountSettings
 
 
 def segment(image: np.ndarray, settings: CountSettings) -> np.ndarray:

@@ -13,7 +13,7 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from tsva.evaluation.counting.particles import EIGHT, Particles, measured
-from tsva.settings.count import NucleiSettings
+from tsva.settings.evaluation import NucleiSettings
 
 UNMIXING = {"h_e": hed_from_rgb, "h_dab": hdx_from_rgb}
 """Inverse stain vectors of Ruifrok and Johnston (2001), haematoxylin first."""

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 from tsva.evaluation.counting.imagej import count
 from tsva.evaluation.counting.nuclei import TrueNuclei, find_nuclei
 from tsva.evaluation.counting.particles import Particles
-from tsva.settings.count import CountSettings
+from tsva.settings.evaluation import CountSettings
 
 COUNTS = (
     "count_restored",

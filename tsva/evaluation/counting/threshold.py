@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tsva.settings.count import ThresholdMethod
+from tsva.settings.evaluation import ThresholdMethod
 
 LEVELS = np.arange(256)
 

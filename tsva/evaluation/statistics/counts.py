@@ -9,8 +9,8 @@ import pandas as pd
 
 from tsva.evaluation.statistics.intervals import ratio
 from tsva.evaluation.statistics.protocols import WHOLE_GRID, as_folded, scopes, summaries
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import PairsSettings
+from tsva.settings.evaluation import ReportSettings
 
 COUNT_COLUMNS = (
     "dataset",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import PairsSettings
 
 NEAR_UM = 0.25
 """Half a plane: an offset found this well names the right plane of the stack."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.draws import bin_weights
 from tsva.evaluation.statistics.intervals import Cells
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import PairsSettings
+from tsva.settings.evaluation import ReportSettings
 
 WHOLE_GRID = "paper"
 """The protocol that leaves out no offset of the grid."""

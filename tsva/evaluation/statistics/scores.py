@@ -8,8 +8,8 @@ import pandas as pd
 from tsva.evaluation.names import WORSE_DB
 from tsva.evaluation.statistics.intervals import ratio
 from tsva.evaluation.statistics.protocols import scopes, summaries, with_folded
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.report import ReportSettings
+from tsva.settings.acquisition import PairsSettings
+from tsva.settings.evaluation import ReportSettings
 
 SCORE_COLUMNS = (
     "dataset",

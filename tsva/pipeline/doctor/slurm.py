@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tsva.pipeline.doctor.finding import Finding, Level
+from tsva.pipeline.doctor.finding import Answer, Finding, Level, ask
 from tsva.pipeline.doctor.packages import installed
-from tsva.pipeline.doctor.run import Answer, ask
 
 PLUGIN = "snakemake-executor-plugin-slurm"
 COMMANDS = ("sbatch", "squeue", "sinfo", "sacct", "scontrol")

@@ -13,7 +13,7 @@ from tsva.optics.psf import pixel_psf
 from tsva.restoration.baselines.one_by_one import Known, Restored
 from tsva.restoration.baselines.plane import colours, noise_variance, padded_shape, radius_per_um, transformed
 from tsva.restoration.sharper import floats, high_is_y1, y1_of
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 ENERGY_SD_PX = 4.0
 """Width of the neighbourhood in which focus stacking compares the shots' detail: about a nucleus."""

@@ -12,8 +12,8 @@ from tsva.acquisition.pair import Pair
 from tsva.restoration.baselines.plane import Signal, noise_variance, of_channels, power_of, radius_per_um
 from tsva.restoration.layered_section import LEAST_FOCUS, Powers, powers
 from tsva.restoration.sharper import floats
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.methods import BaselineSettings
 
 GRID_UM = 0.1
 """Offsets are compared at these steps; between them a parabola is laid through the likelihoods."""

@@ -15,7 +15,7 @@ from torch.nn import functional
 from tsva.optics.otf import OtfTable, share_to_knots
 from tsva.restoration.layered_section import Layers, layered_powers
 from tsva.restoration.networks.parts import reflected
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 NODE_STEP_UM = 0.25
 NODES = 27

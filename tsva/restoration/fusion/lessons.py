@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tsva.acquisition.offsets import bin_weights
+from tsva.acquisition.draws import bin_weights
 from tsva.restoration.fusion import bands
 from tsva.restoration.fusion.filters import REACH_UM
 from tsva.restoration.fusion.foreign import MOST_CHANGE, noise_power, tilt

@@ -14,7 +14,7 @@ from tsva.optics.pupil import pupil_of, spectrum
 from tsva.restoration.fusion import bands
 from tsva.restoration.fusion.filters import LAYERS, LAYERS_REACH, NODE_STEP_UM, NODES, REACH_UM, SLOPE
 from tsva.restoration.layered_section import Layers, layered_powers
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 SPHERICAL_SD_UM = 0.02
 """Of the primary spherical aberration (root mean square path difference): a cover glass some 20 µm off."""

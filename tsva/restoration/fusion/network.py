@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsva.acquisition.seeds import rng
+from tsva.acquisition.draws import rng
 from tsva.restoration import blend
 from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
@@ -31,7 +31,7 @@ from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RA
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tsva.restoration.fusion.filters import TwoShotWiener
 from tsva.restoration.fusion.network import Estimate, Fusion
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.sharper import high_is_sharper, sharper_first
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 
 
 class FusionOneShot(Fusion):

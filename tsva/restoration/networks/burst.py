@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from tsva.restoration.networks.parts import UpConvolution, halo_px, reflected_to_multiple, unit
 from tsva.restoration.pair_network import SharperShot, SharperShotNetwork
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 UNITS = 2

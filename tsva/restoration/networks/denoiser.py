@@ -13,7 +13,7 @@ from torch.nn import functional
 from tsva.restoration.networks.parts import reflected_to_multiple
 from tsva.restoration.pair_network import SharperShot, SharperShotNetwork
 from tsva.restoration.sharper import sharper_first
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 CELL = 2

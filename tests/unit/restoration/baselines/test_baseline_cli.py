@@ -15,7 +15,7 @@ from tsva.cli.gather import command as gather
 from tsva.cli.refocus import command as refocus
 from tsva.evaluation.metrics import psnr_db
 from tsva.restoration.sharper import high_is_y1
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.storage.tables import read_table, write_table
 
 OFFSETS = 13

@@ -14,24 +14,21 @@ from skimage.io import imread
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
 from tsva.evaluation.metrics import best_shift_psnr_db
-from tsva.restoration.baselines.conjugate_gradient import conjugate_gradient
 from tsva.restoration.baselines.dark_channel import method as dark_channel
-from tsva.restoration.baselines.dark_channel.channel import dark_channel as dark_channel_of
-from tsva.restoration.baselines.dark_channel.channel import darkened, sparse
-from tsva.restoration.baselines.dark_channel.final import bilateral, final_image, with_little_variation
-from tsva.restoration.baselines.dark_channel.kernel_step import first_threshold
-from tsva.restoration.baselines.graph import kernel_step as graph_kernel_step
+from tsva.restoration.baselines.dark_channel.blind import first_threshold
+from tsva.restoration.baselines.dark_channel.latent import dark_channel as dark_channel_of
+from tsva.restoration.baselines.dark_channel.latent import darkened, sparse
+from tsva.restoration.baselines.dark_channel.method import bilateral, final_image, with_little_variation
 from tsva.restoration.baselines.graph import method as graph
-from tsva.restoration.baselines.graph.denoise import denoised
-from tsva.restoration.baselines.graph.edges import gradients, worthy
-from tsva.restoration.baselines.graph.final import deconvolved, shrunk
-from tsva.restoration.baselines.graph.framelet import analysed, synthesised
-from tsva.restoration.baselines.graph.framelet import sparse as few_framelets
-from tsva.restoration.baselines.kernels import centred_by_mass, centred_by_support, cut, otf_of
+from tsva.restoration.baselines.graph.blind import kernel_step as graph_kernel_step
+from tsva.restoration.baselines.graph.method import deconvolved, shrunk
+from tsva.restoration.baselines.graph.priors import analysed, denoised, gradients, synthesised, worthy
+from tsva.restoration.baselines.graph.priors import sparse as few_framelets
+from tsva.restoration.baselines.kernels import centred_by_mass, centred_by_support, conjugate_gradient, cut, otf_of
 from tsva.restoration.baselines.one_by_one import Known, deblurred
 from tsva.restoration.baselines.wrap import wrap_shape, wrapped
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.methods import BaselineSettings
 
 OPTICS = OpticsSettings()
 
@@ -87,7 +84,7 @@ def test_graph_steps_are_the_authors(folder: Path) -> None:
     mask = worthy(down, right, 0.1, 0.3)
     np.testing.assert_array_equal(mask, m["M"].astype(bool))
     # twenty conjugate gradient steps on an ill-conditioned system carry rounding to the fourth digit
-    kernel = graph_kernel_step.kernel_step(m["tv"], (down * mask, right * mask), m["kg"], 0.05)
+    kernel = graph_kernel_step(m["tv"], (down * mask, right * mask), m["kg"], 0.05)
     assert relative(cut(kernel, 0.05), m["k"]) < 5e-4
     assert relative(few_framelets(m["k"], 0.05), m["kf"]) < 1e-12
     assert relative(centred_by_support(cut(few_framelets(m["k"], 0.05), 0.05)), m["kc"]) < 1e-12

@@ -15,24 +15,35 @@ from skimage.io import imread
 
 from tsva.acquisition.pair import Pair
 from tsva.restoration.baselines.dark_channel import method as dark_channel
-from tsva.restoration.baselines.dark_channel.blind import blind_kernel
-from tsva.restoration.baselines.dark_channel.channel import dark_channel as dark_channel_of
-from tsva.restoration.baselines.dark_channel.channel import darkened, sparse
-from tsva.restoration.baselines.dark_channel.final import with_few_edges
-from tsva.restoration.baselines.dark_channel.kernel_step import (
+from tsva.restoration.baselines.dark_channel.blind import (
+    blind_kernel,
     differences,
+    first_kernel,
     first_threshold,
+    grown,
+    kernel_edge,
     kernel_step,
+    ratios,
+    shrunk,
     strong_gradients,
 )
-from tsva.restoration.baselines.dark_channel.l0 import gradient_power, gradients, minus_divergence, with_few_gradients
-from tsva.restoration.baselines.dark_channel.latent import latent_image, otsu_level
-from tsva.restoration.baselines.dark_channel.pyramid import first_kernel, grown, kernel_edge, ratios, shrunk
+from tsva.restoration.baselines.dark_channel.latent import dark_channel as dark_channel_of
+from tsva.restoration.baselines.dark_channel.latent import (
+    darkened,
+    gradient_power,
+    gradients,
+    latent_image,
+    minus_divergence,
+    otsu_level,
+    sparse,
+    with_few_gradients,
+)
+from tsva.restoration.baselines.dark_channel.method import with_few_edges
 from tsva.restoration.baselines.kernels import centred_by_mass, otf_of
 from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.wrap import fft_size, harmonic, wrap_shape, wrapped
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.methods import BaselineSettings
 
 LEVELS = (6, 10**6)
 """Grey levels of random images: few make ties, many make next to none."""

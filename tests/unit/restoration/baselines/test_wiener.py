@@ -14,8 +14,8 @@ from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.plane import Signal, frequencies_of, image_of, over_plane, padded_shape, transformed
 from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
 from tsva.restoration.layered_section import powers
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.methods import BaselineSettings
 
 OPTICS = OpticsSettings()
 FLAT = BaselineSettings(section_thickness_um=0)

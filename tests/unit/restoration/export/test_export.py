@@ -31,8 +31,8 @@ from tsva.restoration.export.onnx import (
     write_onnx,
 )
 from tsva.restoration.pair_network import PairNetwork, build
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
-from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 SETTINGS = TrainSettings(width=2, levels=3)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from tsva.restoration.fusion.matrices import EXPORTED_PX, MatrixTransform, Parts, with_matrices
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import build
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NetworkName
-from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 

@@ -9,7 +9,7 @@ from tsva.restoration.fusion.bands import BANDS, BandSpectra
 from tsva.restoration.fusion.one_shot import FusionOneShot
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import restore
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 

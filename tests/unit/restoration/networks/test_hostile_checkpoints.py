@@ -12,8 +12,8 @@ import torch
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.pair_network import build
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES
-from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 SETTINGS = TrainSettings.model_validate(

@@ -11,8 +11,8 @@ from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, fresh_network, load, save
 from tsva.restoration.fusion import bands, correction, filters, network, offset
 from tsva.restoration.pair_network import build
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES
-from tsva.settings.optics import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 SETTINGS = TrainSettings.model_validate(

@@ -18,7 +18,7 @@ from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack, write_stack
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.restoration.pair_network import build
-from tsva.settings.optics import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table, write_table
 

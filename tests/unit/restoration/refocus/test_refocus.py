@@ -19,10 +19,9 @@ from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import NetworkMethod, restore
 from tsva.restoration.runtime import OnnxRuntime
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import NetworkName
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.train import TrainSettings
 
 OPTICS = OpticsSettings()

@@ -1,17 +1,161 @@
-"""The kernel of a blurred grey image from coarse to fine, by its skeleton."""
+"""The kernel of a blurred grey image from coarse to fine, by its skeleton: edges that a graph keeps."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
-from tsva.restoration.baselines.graph.denoise import denoised
-from tsva.restoration.baselines.graph.edges import gradients, worthy
-from tsva.restoration.baselines.graph.framelet import sparse
-from tsva.restoration.baselines.graph.kernel_step import kernel_step
-from tsva.restoration.baselines.graph.skeleton import skeleton
-from tsva.restoration.baselines.kernels import centred_by_support, cut, normalised, resized
+from tsva.restoration.baselines.graph.priors import denoised, gradients, sparse, worthy
+from tsva.restoration.baselines.kernels import centred_by_support, conjugate_gradient, cut, normalised, otf_of, resized
+
+SMOOTHNESS = 0.01
+"""Weight of the graph's total variation."""
+LEAST_DIFFERENCE = 0.01
+"""Differences of neighbours below this are not told apart."""
+SIMILARITY_SD = 0.1
+"""Differences of neighbours well above this are edges, which the graph does not smooth."""
+GRAPH_UPDATES = 3
+REWEIGHTINGS = 3
+"""Of the total variation, for each graph."""
+SKELETON_STEPS = 20
+"""Of conjugate gradient."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Weights of the edges between neighbouring pixels: each pixel has four neighbours, and each edge counts both ways.
+
+    Attributes
+    ----------
+    down : (Y - 1, X) float array
+        Edge from a pixel to the one below.
+    right : (Y, X - 1) float array
+        Edge from a pixel to the one right of it.
+    """
+
+    down: np.ndarray
+    right: np.ndarray
+
+    def laplacian(self, image: np.ndarray) -> np.ndarray:
+        """Σ DᵀWD x over the four directions.
+
+        Border pixels are repeated outside by D and by Dᵀ alike, as in the original: their own edges count half. This is
+        an asymmetry of the ring of repeated pixels that `skeleton` cuts off.
+        """
+        down, right = self.down * np.diff(image, axis=0), self.right * np.diff(image, axis=1)
+        result = np.empty_like(image)
+        result[:, 1:-1] = 2 * (right[:, :-1] - right[:, 1:])
+        result[:, 0], result[:, -1] = -right[:, 0], right[:, -1]
+        result[1:-1] += 2 * (down[:-1] - down[1:])
+        result[0] -= down[0]
+        result[-1] += down[-1]
+        return result
+
+
+def skeleton(blurred: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Sharp image of few, strong edges that explains a blurred one, for a given kernel.
+
+    Minimises |k∗x - b|² + w Σ W d², d the differences to the four neighbours, W = W1 W2 learnt from x itself: W2 =
+    1 / max(|d|, ε) makes it a total variation, W1 = exp(-d² / (2 σ²)), updated less often, the graph's similarity of
+    neighbours. Together they draw differences to zero or to steps (the double-peaked prior of the paper, eqs. 8 to 12).
+
+    Parameters
+    ----------
+    blurred : (Y, X) float array
+        In [0, 1].
+    kernel : (K, K) float array
+        K odd, sum one.
+
+    Returns
+    -------
+    (Y, X) float array
+        In [0, 1].
+    """
+    size = kernel.shape[0]
+    b = np.pad(blurred, size, mode="edge")
+    blur, turned = _convolution(kernel, b.shape), _convolution(kernel[::-1, ::-1], b.shape)
+    right, weight = turned(b), SMOOTHNESS
+    x, graph = b, Graph(np.ones((b.shape[0] - 1, b.shape[1])), np.ones((b.shape[0], b.shape[1] - 1)))
+    similar = graph
+    for _ in range(GRAPH_UPDATES):
+        for _ in range(REWEIGHTINGS):
+            x = conjugate_gradient(
+                lambda v, g=graph: turned(blur(v)) + weight * g.laplacian(v),  # type: ignore[misc]
+                right,
+                b,
+                SKELETON_STEPS,
+                limits=(0, 1),
+            )
+            down, across = np.diff(x, axis=0), np.diff(x, axis=1)
+            graph = Graph(
+                similar.down / np.maximum(np.abs(down), LEAST_DIFFERENCE),
+                similar.right / np.maximum(np.abs(across), LEAST_DIFFERENCE),
+            )
+        before, scale = similar, -0.5 / SIMILARITY_SD**2
+        similar = Graph(np.exp(scale * down**2), np.exp(scale * across**2))
+        graph = Graph(graph.down * similar.down / before.down, graph.right * similar.right / before.right)
+    return x[size:-size, size:-size]
+
+
+def _convolution(kernel: np.ndarray, shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
+    """Convolution with border pixels repeated outside, in Fourier space."""
+    reach = kernel.shape[0] // 2
+    padded = tuple(fft.next_fast_len(size + 2 * reach, real=True) for size in shape)
+    otf = otf_of(kernel, (padded[0], padded[1]))
+    inside = tuple(slice(reach, reach + size) for size in shape)
+
+    def convolve(image: np.ndarray) -> np.ndarray:
+        return fft.irfft2(fft.rfft2(np.pad(image, reach, mode="edge"), padded) * otf, padded)[inside]
+
+    return convolve
+
+
+GRADIENT_WEIGHT = 25.0
+KERNEL_STEPS = 20
+
+
+def kernel_step(
+    blurred: np.ndarray, edges: tuple[np.ndarray, np.ndarray], start: np.ndarray, weight: float
+) -> np.ndarray:
+    """Minimise 25 |∇b - ∇x∗k|² + weight |k|² over k, by few conjugate gradient steps from a start.
+
+    Parameters
+    ----------
+    blurred : (Y, X) float array
+    edges : (down, right) of (Y, X) float arrays
+        The skeleton's gradients that are worth learning from, zero elsewhere.
+    start : (K, K) float array
+        The kernel before.
+    weight : float
+        Of the kernel's energy.
+
+    Returns
+    -------
+    (K, K) float array
+        As it comes: neither cut nor normalised.
+    """
+    size = start.shape[0]
+    pad = 3 * size
+    shape = tuple(fft.next_fast_len(edge + 2 * pad, real=True) for edge in blurred.shape)
+    goals = gradients(blurred)
+    spectra = [(fft.rfft2(edge, shape), fft.rfft2(goal, shape)) for edge, goal in zip(edges, goals, strict=True)]
+    power = np.sum([np.abs(edge) ** 2 for edge, _ in spectra], axis=0)
+    common = np.sum([edge.conj() * goal for edge, goal in spectra], axis=0)
+    lags = np.arange(size) - size // 2
+
+    def apply(kernel: np.ndarray) -> np.ndarray:
+        placed = np.zeros(shape)
+        placed[np.ix_(lags, lags)] = kernel
+        spread = fft.irfft2(power * fft.rfft2(placed), shape)
+        return GRADIENT_WEIGHT * spread[np.ix_(lags, lags)] + weight * kernel
+
+    right = GRADIENT_WEIGHT * fft.irfft2(common, shape)[np.ix_(lags, lags)]
+    return conjugate_gradient(apply, right, start, KERNEL_STEPS)
+
 
 SCALE = math.log2(3)
 """Between neighbouring levels of the pyramid."""

@@ -1,4 +1,4 @@
-"""Reading a test data set: each patch's stack, its pairs and what they should become."""
+"""Test data sets: each patch's stack, its pairs and what they should become."""
 
 from __future__ import annotations
 
@@ -12,27 +12,9 @@ import pandas as pd
 
 from tsva.acquisition.pair import Pair, grid_pairs
 from tsva.errors import UserError
-from tsva.evaluation.scoring import FACTS
-from tsva.settings.optics import OpticsSettings
-from tsva.settings.pairs import PairsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.tables import read_table
-
-SCORES = [
-    "patch",
-    "slide",
-    "sample",
-    "focal_offset_um",
-    "protocol",
-    "draw",
-    "target",
-    "psnr_db",
-    "ssim",
-    "identical",
-    "seconds",
-    *FACTS,
-]
-"""Columns of scores.tsv."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +33,6 @@ class Patch:
         At offsets between the planes; none where the slide has no such shots.
     targets : dict of str to (Y, X, C) uint8 array
         By name: captured, clean.
-    offsets_um : tuple of float
-        Of `grid`, counted from the target's plane.
     """
 
     number: int
@@ -60,17 +40,6 @@ class Patch:
     grid: list[Pair]
     continuous: list[Pair]
     targets: dict[str, np.ndarray]
-    offsets_um: tuple[float, ...]
-
-    def named(self, scores: pd.DataFrame, protocol: str) -> pd.DataFrame:
-        """Scores of its pairs with the columns of `SCORES`; offsets of the grid count from the target's plane."""
-        draw = scores["pair"].astype("Int64") if protocol == "continuous" else pd.Series(dtype="Int64")
-        if protocol == "grid":
-            places = {pair.focal_offset_um: offset for pair, offset in zip(self.grid, self.offsets_um, strict=True)}
-            scores = scores.assign(focal_offset_um=scores["focal_offset_um"].map(places))
-        return scores.assign(
-            patch=self.number, slide=self.row["slide"], sample=self.row["sample"], protocol=protocol, draw=draw
-        )[SCORES]
 
 
 def read_patches_table(table: Path) -> pd.DataFrame:
@@ -123,7 +92,7 @@ def read_patches(
                 for draw, pair in enumerate(continuous)
             ]
         grid = grid_pairs(stack, pairs, given, float(row["target_offset_um"]))
-        yield Patch(number, row, grid, continuous, _targets(array, row, stack, pairs), pairs.offsets_um)
+        yield Patch(number, row, grid, continuous, _targets(array, row, stack, pairs))
 
 
 def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:
