@@ -206,6 +206,12 @@ def test_the_second_maximum_counts_from_its_valley(second: float, verdict: str) 
     assert judge(curve, 1.0, 1.0, SETTINGS).verdict == verdict
 
 
+@pytest.mark.parametrize(("allowed", "verdict"), [(0.4, "no peak"), (0.5, "no peak"), (0.6, "ok")])
+def test_how_high_a_second_maximum_may_stand_is_set(allowed: float, verdict: str) -> None:
+    curve = np.array([1.0, 2, 101, 1, 56, 1, 1])
+    assert judge(curve, 1.0, 1.0, FocusSettings(max_second_peak=allowed)).verdict == verdict
+
+
 def test_a_shoulder_is_no_second_maximum() -> None:
     assert judge(np.array([1, 1, 90, 101, 99, 100, 1, 1, 1.0]), 1.0, 1.0, SETTINGS).verdict == "ok"
 

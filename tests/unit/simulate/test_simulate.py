@@ -200,6 +200,23 @@ def test_a_slides_fields_share_its_tilt() -> None:
     assert one == pytest.approx(other, abs=1e-6)
 
 
+def test_a_longer_period_has_gentler_slopes() -> None:
+    """Waves of amplitude a and frequency f have slopes of 2π a f: eight times the period, an eighth of the slope."""
+    frame = frame_for((128, 128), 0.0, 0.345, 1)
+
+    def slope(period_um: float) -> float:
+        settings = TopographySettings(waviness_period_um=period_um)
+        surfaces = [
+            field_surface(settings, 0.0, np.zeros(2), np.random.default_rng(seed), frame).heights(*frame.places_um())
+            for seed in range(40)
+        ]
+        return float(
+            np.mean([np.square(np.gradient(surface, 0.345)).sum(axis=0).mean() for surface in surfaces]) ** 0.5
+        )
+
+    assert slope(30) / slope(240) == pytest.approx(8, rel=0.2)
+
+
 def test_real_fields_are_their_own_in_focus_layer() -> None:
     settings = SMALL.model_copy(update={"image_thickness_um": 0.0})
     pixel_um, shape = sharp_sampling(settings, OPTICS)

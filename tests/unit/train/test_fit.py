@@ -14,6 +14,7 @@ from torch import nn
 import tsva.training.fit
 from tsva.restoration.pair_network import SharperShotNetwork
 from tsva.settings.train import TrainSettings
+from tsva.training.batches import verification_batches
 from tsva.training.fit import Fitted, fit
 from tsva.training.loop import ROUNDING_MSE, DivergedError, error_psnr_db, image_loss
 from tsva.training.patches import PatchStacks
@@ -139,6 +140,21 @@ def test_the_average_of_weights_and_of_statistics_is_what_is_kept(
     for name in (name for name, weight in first.items() if weight.is_floating_point()):
         torch.testing.assert_close(kept[name], first[name], rtol=0, atol=1e-6)
         assert not torch.allclose(last[name], first[name], rtol=0, atol=1e-6)
+
+
+def test_as_many_pairs_are_verified_as_the_settings_say(
+    training: PatchStacks, verification: PatchStacks, small: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def scored(pairs):
+        seen.append(len(pairs))
+        return verification_batches(pairs)
+
+    monkeypatch.setattr("tsva.training.loop.verification_batches", scored)
+    settings = small.model_copy(update={"steps": 2, "verifications": 1, "verification_pairs": 3})
+    fit("tsva", training, verification, settings, seed=1)
+    assert seen and set(seen) == {3}
 
 
 def test_eight_bits_and_psnr_are_those_of_the_scores() -> None:
