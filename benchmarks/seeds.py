@@ -113,7 +113,7 @@ def _dataset(dataset: str, options: argparse.Namespace) -> dict[str, Any]:
             name: _by_offset(scores, dataset, name, BOUND) for name in names
         }
         # told methods are told where the target's plane lies; in other patches that is not the patch's own focus
-        own = set(table.index[table["own_focus_plane"] == table["focus_plane"]])
+        own = set(table.index[table["own_focus_plane"] == table["target_plane"]])
         in_focus = {name: rows[rows["patch"].isin(own)] for name, rows in scores.items()}
         facts["patches_whose_own_focus_is_the_target"] = len(own)
         facts["fusion_over_told_wiener_in_these_db"] = {

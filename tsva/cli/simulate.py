@@ -31,6 +31,7 @@ COLUMNS = [
     "continuous_clean_file",
     "continuous_z_um",
     "surface_file",
+    "in_focus_file",
     "nuclei_file",
     "focus_z_um",
 ]
@@ -139,6 +140,9 @@ def _write(field: SimulatedField, folder: Path, *, test: bool) -> dict[str, obje
     if field.surface_um is not None:
         cells["surface_file"] = f"{truth}surface.npy"
         np.save(folder / str(cells["surface_file"]), field.surface_um)
+    if field.in_focus is not None:
+        cells["in_focus_file"] = f"{truth}in_focus.npy"
+        np.save(folder / str(cells["in_focus_file"]), field.in_focus)
     if field.nuclei is not None:
         cells["nuclei_file"] = f"{truth}nuclei.tsv"
         write_table(folder / str(cells["nuclei_file"]), field.nuclei)

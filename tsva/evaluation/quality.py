@@ -126,7 +126,7 @@ def _spread(focus: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _own_plane(dataset: Mapping[str, Any]) -> dict[str, Any]:
     share = dataset["own_plane_patches"] / dataset["patches"]
     name = dataset_name(dataset["dataset"])
-    check = f"Patches of {name} in focus in their field’s plane"
+    check = f"Patches of {name} sharpest in their target’s plane"
     return _check(check, OWN_PLANE.level(share), percent(share), "at least 75\u202f%")
 
 

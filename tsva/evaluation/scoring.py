@@ -132,7 +132,10 @@ def named(scores: pd.DataFrame, number: int, row: Mapping[str, Any], protocol: s
     row : mapping
         The patch's row of the data set's table.
     protocol : str
-        ``grid`` or ``continuous``.
+        ``grid``, whose offsets count from the target's plane in the table, or ``continuous``.
     """
+    if protocol == "grid":
+        from_target_um = scores["focal_offset_um"].astype(float) - float(row["target_offset_um"])
+        scores = scores.assign(focal_offset_um=from_target_um.round(6) + 0.0)  # no -0.0
     draw = scores["pair"].astype("Int64") if protocol == "continuous" else pd.Series(dtype="Int64")
     return scores.assign(patch=number, slide=row["slide"], sample=row["sample"], protocol=protocol, draw=draw)[SCORES]

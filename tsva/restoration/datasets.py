@@ -91,7 +91,8 @@ def read_patches(
                 replace(pair, noise_free=(np.asarray(clean[draw, 0]), np.asarray(clean[draw, 1])))
                 for draw, pair in enumerate(continuous)
             ]
-        yield Patch(number, row, grid_pairs(stack, pairs, given), continuous, _targets(array, row, stack, pairs))
+        grid = grid_pairs(stack, pairs, given, float(row["target_offset_um"]))
+        yield Patch(number, row, grid, continuous, _targets(array, row, stack, pairs))
 
 
 def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:

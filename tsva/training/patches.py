@@ -60,6 +60,8 @@ class PatchStacks:
         Says which planes are the shots.
     truths : tuple of Truth or None
         One an array, or none at all where slides are real.
+    target_offset_um : (N,) float array, optional
+        How far above its true focus each patch's target lies; 0 without.
 
     Raises
     ------
@@ -73,6 +75,7 @@ class PatchStacks:
     focal_offset_um: np.ndarray
     pairs: PairsSettings
     truths: tuple[Truth | None, ...] = ()
+    target_offset_um: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         planes = 2 * self.pairs.reach_planes + 1
@@ -81,8 +84,10 @@ class PatchStacks:
                 raise ValueError(f"patches are {array.dtype} {array.shape}, not uint8 (patch, {planes}, Y, X, C)")
         if len({array.shape[4] for array in self.arrays}) != 1:
             raise ValueError("patches of one and of three channels are mixed, or there are none")
-        if not len(self.array) == len(self.index) == len(self.focal_offset_um):
-            raise ValueError("array, index and focal_offset_um differ in length")
+        of_patches = [self.array, self.index, self.focal_offset_um]
+        of_patches += [] if self.target_offset_um is None else [self.target_offset_um]
+        if len({len(each) for each in of_patches}) != 1:
+            raise ValueError("array, index, focal_offset_um and target_offset_um differ in length")
         if self.truths and len(self.truths) != len(self.arrays):
             raise ValueError(f"{len(self.truths)} truths of {len(self.arrays)} arrays")
 
@@ -147,6 +152,10 @@ class PatchStacks:
     def _truth(self, patch: int) -> Truth | None:
         return self.truths[self.array[patch]] if self.truths else None
 
+    def from_focus_um(self, patch: int, focal_offset_um: float) -> float:
+        """An offset from a patch's target, as `views` takes it, counted from the patch's true focus."""
+        return focal_offset_um + (0.0 if self.target_offset_um is None else float(self.target_offset_um[patch]))
+
     def views(self, patch: int, focal_offset_um: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Both shots and the target of a patch at an offset; nothing is read before the views are.
 
@@ -155,7 +164,7 @@ class PatchStacks:
         patch : int
             0 … N - 1.
         focal_offset_um : float
-            Offset, on the grid.
+            Offset from the target, on the grid.
 
         Returns
         -------
@@ -181,7 +190,7 @@ class PatchStacks:
         patch : int
             0 … N - 1.
         focal_offset_um : float
-            Offset, within ``pairs.offset_max_um``.
+            Offset from the target's plane, within ``pairs.offset_max_um``.
         random : Generator
             Draws the noise that interpolation has averaged away.
         where : tuple of slice
@@ -206,8 +215,15 @@ class PatchStacks:
 
     def subset(self, chosen: np.ndarray) -> PatchStacks:
         """The patches where `chosen`, an (N,) bool array, is true."""
+        beside = None if self.target_offset_um is None else self.target_offset_um[chosen]
         return PatchStacks(
-            self.arrays, self.array[chosen], self.index[chosen], self.focal_offset_um[chosen], self.pairs, self.truths
+            self.arrays,
+            self.array[chosen],
+            self.index[chosen],
+            self.focal_offset_um[chosen],
+            self.pairs,
+            self.truths,
+            beside,
         )
 
 
@@ -255,6 +271,7 @@ def read_patches(
         rows["focal_offset_um"].to_numpy(dtype=float),
         pairs,
         truths,
+        rows["target_offset_um"].to_numpy(dtype=float),
     )
 
 

@@ -115,6 +115,34 @@ def test_clean_planes_are_the_stacks_own_without_noise() -> None:
     assert np.square(captured - clean).mean() == pytest.approx(expected, rel=5 * np.sqrt(2 / clean.size) + 0.01)
 
 
+STILL = MicroscopeSettings(z_error_sd_um=0)
+LEVEL = SMALL.model_copy(
+    update={"microscopes": {"one": STILL}, "topography": TopographySettings(tilt_sd_um_per_mm=0, waviness_sd_um=0)}
+)
+
+
+def test_a_level_field_is_in_focus_in_one_plane() -> None:
+    """To the bit, where the stack has a plane there."""
+    z_um = _simulate(LEVEL)[0].focus_z_um
+    field = _simulate(LEVEL.model_copy(update={"z_first_um": z_um - 4, "z_last_um": z_um + 4}))[0]
+    plane = int(np.abs(field.clean.z_um - field.focus_z_um).argmin())
+    assert abs(field.clean.z_um[plane] - field.focus_z_um) < 1e-9
+    assert np.array_equal(field.in_focus, field.clean.planes[plane])
+
+
+def test_a_tilted_field_is_in_focus_everywhere() -> None:
+    """As the same specimen is on a level surface, but for two roundings to whole grey levels, √(2/12) = 0.41. A plane
+    across the tilt is farther off."""
+    level = _simulate(LEVEL)[0]
+    steep = TopographySettings(tilt_sd_um_per_mm=50, waviness_sd_um=0)
+    tilted = _simulate(LEVEL.model_copy(update={"topography": steep}))[0]
+    assert np.ptp(tilted.surface_um) > 1
+    assert tilted.focus_z_um == level.focus_z_um
+    rms = lambda image: float(np.sqrt(np.square(image.astype(float) - level.in_focus).mean()))  # noqa: E731
+    across = tilted.clean.planes[np.abs(tilted.clean.z_um - tilted.focus_z_um).argmin()]
+    assert rms(tilted.in_focus) < 0.41 < 1 < rms(across)
+
+
 def test_drawn_shots_without_noise_are_the_same_shots() -> None:
     field = _simulate()[0]
     captured, clean = field.continuous / 255, field.continuous_clean / 255

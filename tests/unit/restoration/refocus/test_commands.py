@@ -45,6 +45,7 @@ def patch_table() -> pd.DataFrame:
             "pixel_um": 0.345,
             "channels": 3,
             "focus_z_um": 0.0,
+            "target_offset_um": 0.1 * index,
             "focal_offset_um": 1.0,
             "array": f"pairs/{slide}/patches.npy",
             "has_clean": int(slide == "D2"),
