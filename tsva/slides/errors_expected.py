@@ -111,7 +111,9 @@ def expected_gain_db(features: dict[str, np.ndarray]) -> np.ndarray:
     """
     middle, scale, weight = np.array(list(GAIN.values())).T
     away = np.clip((gain_levels(features) - middle) / scale, -FARTHEST_LEVEL, FARTHEST_LEVEL)
-    return np.asarray(GAIN_DB + away @ weight)
+    # a result that hardly differs from the copy is hardly better: errors differ by no more than the images do
+    share = np.minimum(np.exp(features["difference"] - features["copy"]), 1 - 1e-6)
+    return np.asarray(np.minimum(GAIN_DB + away @ weight, -20 * np.log10(1 - share)))
 
 
 def expected_errors(

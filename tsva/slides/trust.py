@@ -34,9 +34,9 @@ class Verdict(IntEnum):
 
 
 LEAST_GAIN_DB = 0.75
-"""Restored cells are expected to be better by this: of 0, 0.25, 0.5, 0.75, 1, 1.5 and 2 the least with which, for each of
-three networks, at most 2 % of the development slides' cells were made worse by more than 0.5 dB. Each slide was judged
-by a fit to slides of other tissue (benchmarks/slide_errors.py)."""
+"""Restored cells are expected to be better by this: of 0, 0.25, 0.5, 0.75, 1, 1.5 and 2 the least with which, for each
+of three networks, at most 2 % of the development slides' cells were made worse by more than 0.5 dB. Each slide was
+judged by a fit to slides of other tissue (benchmarks/slide_errors.py)."""
 LARGEST_RESIDUAL = 2.5
 """Re-blurred, a result may differ from the shots by so many times what noise and model explain."""
 LARGEST_DELTA_ERROR = 0.14
