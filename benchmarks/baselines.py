@@ -22,10 +22,10 @@ import numpy as np
 from skimage.restoration import wiener
 
 from tsva.acquisition.pair import Pair
-from tsva.cli.patches import read_patches
 from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.contract import Method, Restoration
+from tsva.restoration.datasets import read_patches
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import BASELINES, BaselineSettings

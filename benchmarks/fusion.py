@@ -17,10 +17,10 @@ import torch
 
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
-from tsva.cli.patches import read_patches
 from tsva.evaluation.metrics import psnr_db
 from tsva.readers.stack_file import read_stack
 from tsva.restoration.checkpoint import load
+from tsva.restoration.datasets import read_patches
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.restoration import RefocusSettings

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from tsva.acquisition.brightness import Watch
+from tsva.acquisition.brightness import BrightnessRecorder
 from tsva.cli.ingest import write_field
 from tsva.readers.stack_file import read_ahead
 from tsva.readers.stacks import fields_of_stack
@@ -69,7 +69,7 @@ def read(path: Path, _: Path) -> None:
 def ingest(path: Path, out: Path) -> None:
     """Read, check, write."""
     for source in fields_of_stack(path, PIXEL_UM, STEP_UM):
-        write_field(source, out / f"{source.name}.ome.tif", source.pixel_um, Watch())
+        write_field(source, out / f"{source.name}.ome.tif", source.pixel_um, BrightnessRecorder())
 
 
 def rewrite(path: Path, out: Path) -> None:

@@ -4,8 +4,8 @@
 
 `results` is the folder of a run of the embedded default. Strict offsets, by data set and method: share of pairs whose
 size is within 0.25 µm, mean and standard deviation of the error in size, and share of wrong signs among pairs farther
-off than that. `surface`: against the mean height of the true surface over the patch; `plane`: against the field's plane
-in focus, which is itself right to half a plane.
+off than that. `surface`: against the mean height of the true surface over the patch; `plane`: against the plane
+of the target, which is itself right to half a plane.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _dataset(results: Path, dataset: str) -> dict[str, dict]:
     patches = read_table(results / f"pairs/{dataset}.tsv")
     fields = {slide: read_table(results / f"simulate/{slide}/fields.tsv") for slide in set(patches["slide"])}
     surface_um = [_surface_um(results, fields[row["slide"]], row) for row in patches.to_dict("records")]
-    beside_um = patches["focus_z_um"].to_numpy(float) - surface_um
+    beside_um = patches["target_z_um"].to_numpy(float) - surface_um
     found = {}
     for table in sorted(results.glob(f"refocus/{dataset}/*/scores.tsv")):
         rows = read_table(table)

@@ -30,7 +30,6 @@ import pandas as pd
 import torch
 
 from tsva.acquisition.pair import Pair
-from tsva.cli.train import _fingerprint, _patches, _truth
 from tsva.evaluation.metrics import psnr_db
 from tsva.evaluation.names import WORSE_DB
 from tsva.restoration.checkpoint import load, save
@@ -41,6 +40,7 @@ from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.restoration import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table
+from tsva.training.patches import data_digest, read_patches, read_truth
 
 MOST_PAIRS = 4
 """Of a patch."""
@@ -51,7 +51,7 @@ def scores(method: NetworkMethod, results: Path, delta_um: float, optics: Optics
     rows = []
     for table in sorted(results.glob("pairs/*/patches.tsv")):
         patches = read_table(table)
-        truth = _truth(table.with_name("patches.npy"), patches) if len(patches) else None
+        truth = read_truth(table.with_name("patches.npy"), patches) if len(patches) else None
         for index in range(len(patches)):
             if truth is None or not truth.has_clean[index] or not len(truth.shots):
                 continue
@@ -88,13 +88,13 @@ def add_colours(place: Path, results: Path) -> None:
     """Tell a packaged checkpoint and its card the colours of the patches that it was trained on."""
     held, table = load(place), results / "pairs" / "train.tsv"
     rows = read_table(table)
-    if (data := _fingerprint(rows, results)) != held.data:
+    if (data := data_digest(rows, results)) != held.data:
         raise SystemExit(f"{table}: patches {data}, not those that {place.name} was trained on ({held.data})")
     settings = TrainSettings.model_validate(held.settings)
     offsets = rows["focal_offset_um"].abs().max()
     pairs = PairsSettings(delta_um=held.delta_um, offset_max_um=held.offset_max_um)
     assert offsets <= pairs.offset_max_um
-    found = _patches(rows, table, results, pairs, "training").colours(settings.stain_jitter)
+    found = read_patches(rows, table, results, pairs, "training").colours(settings.stain_jitter)
     assert found is not None
     save(replace(held, colours=found.plain()), place, with_computed=bool(held.computed))
     card_file = place.with_suffix(".json")

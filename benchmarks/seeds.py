@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tsva.cli.patches import read_patches
 from tsva.evaluation.scoring import run
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
 from tsva.evaluation.statistics.scores import comparison_rows
@@ -29,6 +28,7 @@ from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.checkpoint import load
 from tsva.restoration.contract import Method
+from tsva.restoration.datasets import read_patches
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.evaluation import ReportSettings
@@ -113,7 +113,7 @@ def _dataset(dataset: str, options: argparse.Namespace) -> dict[str, Any]:
             name: _by_offset(scores, dataset, name, BOUND) for name in names
         }
         # told methods are told where the target's plane lies; in other patches that is not the patch's own focus
-        own = set(table.index[table["own_focus_plane"] == table["focus_plane"]])
+        own = set(table.index[table["own_focus_plane"] == table["target_plane"]])
         in_focus = {name: rows[rows["patch"].isin(own)] for name, rows in scores.items()}
         facts["patches_whose_own_focus_is_the_target"] = len(own)
         facts["fusion_over_told_wiener_in_these_db"] = {

@@ -37,7 +37,7 @@ import torchmetrics  # noqa: F401  (before the stand-in for torchvision, which i
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from tsva.cli.train import _patches
+from tsva.acquisition.stack import grey_levels
 from tsva.restoration.pair_network import build
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.acquisition import PairsSettings
@@ -46,8 +46,8 @@ from tsva.training.batches import Batches
 from tsva.training.dataset import TrainingPairs, VerificationPairs
 from tsva.training.devices import Process
 from tsva.training.fit import fit, multiply_accumulates
-from tsva.training.loop import ROUNDING_MSE, Learner, eight_bits, psnr_db
-from tsva.training.patches import PatchStacks
+from tsva.training.loop import ROUNDING_MSE, Learner, error_psnr_db
+from tsva.training.patches import PatchStacks, read_patches
 
 SEED = 1
 PAIRS = PairsSettings()
@@ -239,9 +239,9 @@ def careamics_curve(
         errors = []
         for y1, target in batches:
             restored = (network((y1 * 255 - mean_in) / sd_in) * sd_out + mean_out) / 255
-            errors.append((eight_bits(restored) - target).square().mean(dim=(1, 2, 3)))
+            errors.append((grey_levels(restored) / 255 - target).square().mean(dim=(1, 2, 3)))
         network.train()
-        return float(psnr_db(torch.cat(errors)).mean())
+        return float(error_psnr_db(torch.cat(errors)).mean())
 
     timed = timed_callback(seconds, score)
     with tempfile.TemporaryDirectory() as folder:
@@ -304,7 +304,7 @@ def main() -> None:
     table = asked.results / "pairs/train.tsv"
     rows = pd.read_csv(table, sep="\t")
     training, verification = (
-        _patches(rows, table, asked.results, PAIRS, split) for split in ("training", "verification")
+        read_patches(rows, table, asked.results, PAIRS, split) for split in ("training", "verification")
     )
     with contextlib.redirect_stdout(sys.stderr):
         peak = peak_gflops()

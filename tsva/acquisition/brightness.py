@@ -98,7 +98,7 @@ def _measured(image: Image.Image) -> PlaneBrightness:
 
 
 @dataclass
-class Watch:
+class BrightnessRecorder:
     """Measures planes on their way to whoever takes them.
 
     Attributes

@@ -33,6 +33,7 @@ PATCH_COLUMNS = (
     "verdict",
     "reason",
     "focus_plane",
+    "focus_z_um",
     "peak_ratio",
     "tissue_fraction",
 )
@@ -179,6 +180,34 @@ def judge(curve: np.ndarray, tissue: float, floor: float, settings: FocusSetting
     return Verdict(verdict, reason, plane, ratio, tissue)
 
 
+def between_planes_um(curve: np.ndarray, z_um: np.ndarray, plane: int) -> float:
+    """Where a sharpness curve has its maximum: the vertex of the parabola through three planes.
+
+    Parameters
+    ----------
+    curve : (Z,) float array
+        Sharpness of each plane.
+    z_um : (Z,) float array
+        Positions of the planes, rising.
+    plane : int
+        The sharpest one.
+
+    Returns
+    -------
+    float
+        Position, at most half a step from the plane; the plane's own at either end of the stack.
+    """
+    if not 0 < plane < len(curve) - 1:
+        return float(z_um[plane])
+    steps_um = np.diff(z_um[plane - 1 : plane + 2])
+    slopes = np.diff(curve[plane - 1 : plane + 2]) / steps_um
+    bend = (slopes[1] - slopes[0]) / steps_um.sum()
+    if bend >= 0:
+        return float(z_um[plane])
+    beside_um = -steps_um[0] / 2 - slopes[0] / (2 * bend)
+    return float(z_um[plane] + np.clip(beside_um, -steps_um[0] / 2, steps_um[1] / 2))
+
+
 def _second_peak(curve: np.ndarray, plane: int) -> float:
     """How far the highest maximum beside the first one stands above the valley between; 0 without one."""
     others = [peak for peak in find_peaks(curve)[0] if peak != plane]
@@ -271,13 +300,16 @@ def focus_field(
         "max_edge_shift_px": float(np.abs(trend - 1).max() * max(height, width) / 2),
     }
     patches = pd.DataFrame(
-        [_patch_row(field, place, verdict) for place, verdict in zip(grid, verdicts, strict=False)],
+        [
+            _patch_row(field, place, verdict, between_planes_um(curve, stack.z_um, verdict.plane))
+            for place, verdict, curve in zip(grid, verdicts, measured.patches.T, strict=False)
+        ],
         columns=list(PATCH_COLUMNS),
     )
     return planes, row, patches
 
 
-def _patch_row(field: str, place: Place, verdict: Verdict) -> dict[str, object]:
+def _patch_row(field: str, place: Place, verdict: Verdict, focus_z_um: float) -> dict[str, object]:
     return {
         "field": field,
         "row": place.row,
@@ -287,6 +319,7 @@ def _patch_row(field: str, place: Place, verdict: Verdict) -> dict[str, object]:
         "verdict": verdict.verdict,
         "reason": verdict.reason,
         "focus_plane": verdict.plane,
+        "focus_z_um": focus_z_um,
         "peak_ratio": verdict.peak_ratio,
         "tissue_fraction": verdict.tissue_fraction,
     }

@@ -25,8 +25,8 @@ class Pair:
     focal_offset_um : float or None
         Offset of F from the true focus where it is known (oracle methods and scores alone may look).
     focal_offset_within_um : float
-        How well it is known: focal_offset_um is off by so much at most. Half a step where the sharpest plane of a
-        stack tells it.
+        How well it is known: focal_offset_um is off by so much at most. Half a step where the sharpness of planes
+        tells it.
     target_means : (C,) float array or None
         Mean grey level of each channel of the ground truth, where there is one: for the row that says how much of a
         gain is brightness (`y1_matched`), and for nothing else.
@@ -45,7 +45,9 @@ class Pair:
     noise_free: tuple[np.ndarray, np.ndarray] | None = None
 
 
-def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSettings) -> list[Pair]:
+def grid_pairs(
+    stack: np.ndarray, settings: PairsSettings, optics: OpticsSettings, target_offset_um: float = 0.0
+) -> list[Pair]:
     """A test patch at every offset of the grid.
 
     Parameters
@@ -54,11 +56,13 @@ def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSetting
         Every plane that offsets can reach, the target in the middle.
     settings : PairsSettings
     optics : OpticsSettings
+    target_offset_um : float
+        How far above the patch's true focus the target lies.
 
     Returns
     -------
     list of Pair
-        In the order of ``settings.offsets_um``.
+        In the order of ``settings.offsets_um``, each offset counted from the true focus.
 
     Raises
     ------
@@ -72,7 +76,8 @@ def grid_pairs(stack: np.ndarray, settings: PairsSettings, optics: OpticsSetting
     for focal_offset_um in settings.offsets_um:
         middle = settings.reach_planes + round(focal_offset_um / settings.z_step_um)
         low, high = stack[middle - settings.delta_planes], stack[middle + settings.delta_planes]
-        pairs.append(Pair(low, high, settings.delta_um, optics, focal_offset_um, settings.z_step_um / 2, means))
+        told_um = focal_offset_um + target_offset_um
+        pairs.append(Pair(low, high, settings.delta_um, optics, told_um, settings.z_step_um / 2, means))
     return pairs
 
 

@@ -29,6 +29,10 @@ PATCH_COLUMNS = (
     "focus_z_um",
     "focus_plane",
     "own_focus_plane",
+    "own_focus_z_um",
+    "target_plane",
+    "target_z_um",
+    "target_offset_um",
     "focal_offset_um",
     "array",
     "has_clean",
@@ -55,9 +59,10 @@ def plan(
     slide : SlideRow
         The slide's row of the sheet.
     ingested, focused, patches : DataFrame
-        ``ingest/<slide>/fields.tsv``, ``focus/<slide>/fields.tsv`` and ``focus/<slide>/patches.tsv``.
+        ``ingest/<slide>/fields.tsv``, ``focus/<slide>/fields.tsv`` and ``focus/<slide>/patches.tsv``; `focus_z_um` of
+        the last is where a patch is in focus, measured or known.
     settings : PairsSettings
-        Offsets and patch size.
+        Offsets, patch size and `truth`.
     seed : int
         Of the offsets' draws.
     array : str
@@ -68,7 +73,8 @@ def plan(
     Returns
     -------
     used : DataFrame
-        ``PATCH_COLUMNS``, field by field in the order of `ingested`; no clean images and no draws yet.
+        ``PATCH_COLUMNS``, field by field in the order of `ingested`; no clean images and no draws yet. `target_plane`:
+        the plane that a restored patch should be; `target_offset_um`: how far above the truth it lies.
     excluded : DataFrame
         ``EXCLUDED_COLUMNS``; a row a field or patch, or none.
 
@@ -102,6 +108,13 @@ def plan(
             if patch["verdict"] != "ok":
                 leave_out(field, _text(patch["reason"]) or str(patch["verdict"]), row, column)
                 continue
+            target = target_plane(verdicts[field], patch, settings)
+            too_few = _too_few_planes(target, int(taken["planes"]), settings)
+            if too_few:
+                leave_out(field, too_few, row, column)
+                continue
+            target_z_um = _position_um(verdicts[field], target, settings)
+            own_z_um = float(patch["focus_z_um"])
             used.append(
                 {
                     "index": len(used),
@@ -119,6 +132,10 @@ def plan(
                     "focus_z_um": float(verdicts[field]["focus_z_um"]),
                     "focus_plane": int(verdicts[field]["focus_plane"]),
                     "own_focus_plane": int(patch["focus_plane"]),
+                    "own_focus_z_um": own_z_um,
+                    "target_plane": target,
+                    "target_z_um": target_z_um,
+                    "target_offset_um": target_z_um - own_z_um if settings.truth == "patch" else 0.0,
                     "focal_offset_um": draw_offset_um(seed, slide.slide, field, row, column, settings),
                     "array": array,
                     "has_clean": 0,
@@ -143,8 +160,32 @@ def _why_not(slide: str, taken: dict, verdict: dict | None, settings: PairsSetti
             wanted=f"planes every {settings.z_step_um:g} µm (acquisition.z_step_um)",
             do="Set acquisition.z_step_um to the stacks' step, or take the slide out of the sheet.",
         )
-    plane, planes, reach = int(verdict["focus_plane"]), int(taken["planes"]), settings.reach_planes
-    below, above = plane, planes - 1 - plane
+    if settings.truth == "field":
+        return _too_few_planes(int(verdict["focus_plane"]), int(taken["planes"]), settings)
+    return ""
+
+
+def target_plane(verdict: Mapping, patch: Mapping, settings: PairsSettings) -> int:
+    """The plane that a restored patch should be: the nearest to the patch's own focus, or the field's.
+
+    Parameters
+    ----------
+    verdict, patch : mapping
+        A field's row of ``focus/<slide>/fields.tsv`` and a patch's of ``focus/<slide>/patches.tsv``.
+    settings : PairsSettings
+    """
+    plane = int(verdict["focus_plane"])
+    if settings.truth == "field":
+        return plane
+    return plane + round((float(patch["focus_z_um"]) - float(verdict["focus_z_um"])) / settings.z_step_um)
+
+
+def _position_um(verdict: Mapping, plane: int, settings: PairsSettings) -> float:
+    return float(verdict["focus_z_um"]) + (plane - int(verdict["focus_plane"])) * settings.z_step_um
+
+
+def _too_few_planes(plane: int, planes: int, settings: PairsSettings) -> str:
+    reach, below, above = settings.reach_planes, plane, planes - 1 - plane
     if min(below, above) < reach:
         return (
             f"too few planes about the in-focus plane: {below} below and {above} above, "
@@ -186,7 +227,7 @@ def cut(planes: np.ndarray, patches: pd.DataFrame, patch_px: int) -> np.ndarray:
 
 
 def reachable_planes(stack: Stack, focus_plane: int, settings: PairsSettings) -> np.ndarray:
-    """The planes that offsets can reach, (Z, Y, X, C), the in-focus plane in the middle."""
+    """The planes that offsets can reach, (Z, Y, X, C), the target in the middle."""
     reach = settings.reach_planes
     if not reach <= focus_plane < len(stack.planes) - reach:
         raise ValueError(f"plane {focus_plane} of {len(stack.planes)} has fewer than {reach} planes on one side")
@@ -194,31 +235,38 @@ def reachable_planes(stack: Stack, focus_plane: int, settings: PairsSettings) ->
 
 
 def alignments(
-    planes: pd.DataFrame, focused: pd.DataFrame, settings: PairsSettings
+    planes: pd.DataFrame, focused: pd.DataFrame, patches: pd.DataFrame, settings: PairsSettings
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """How the planes that offsets can reach lie against the in-focus plane, field by field.
+    """How the planes that offsets can reach lie against the field's in-focus plane, field by field.
 
     Parameters
     ----------
-    planes, focused : DataFrame
-        ``focus/<slide>/planes.tsv`` and ``focus/<slide>/fields.tsv``.
+    planes, focused, patches : DataFrame
+        ``focus/<slide>/planes.tsv``, ``focus/<slide>/fields.tsv`` and ``focus/<slide>/patches.tsv``.
     settings : PairsSettings
 
     Returns
     -------
     reachable : dict of str to DataFrame
-        `scale_trend`, `shift_y_px` and `shift_x_px` of each field's `reachable_planes`.
+        `plane`, `scale_trend`, `shift_y_px` and `shift_x_px` of the planes that a field's patches can reach.
     unusable : dict of str to str
         Fields where a plane could not be aligned, and why they are left out.
     """
     reachable, unusable = {}, {}
-    middle = {str(row["field"]): row["focus_plane"] for row in focused.to_dict("records") if row["verdict"] == "ok"}
+    verdicts = {str(row["field"]): row for row in focused.to_dict("records") if row["verdict"] == "ok"}
+    targets: dict[str, list[int]] = {}
+    for patch in patches[patches["verdict"] == "ok"].to_dict("records"):
+        if str(patch["field"]) in verdicts:
+            targets.setdefault(str(patch["field"]), []).append(
+                target_plane(verdicts[str(patch["field"])], patch, settings)
+            )
     for name, rows in planes.groupby("field"):
         field = str(name)
-        if field not in middle:
+        if field not in targets:
             continue
-        near = rows[(rows["plane"] - int(middle[field])).abs() <= settings.reach_planes]
-        reachable[field] = near[["scale_trend", "shift_y_px", "shift_x_px"]]
+        first, last = min(targets[field]) - settings.reach_planes, max(targets[field]) + settings.reach_planes
+        near = rows[rows["plane"].between(first, last)]
+        reachable[field] = near[["plane", "scale_trend", "shift_y_px", "shift_x_px"]]
         unknown = near[near[["scale_trend", "shift_y_px"]].isna().any(axis=1)]
         if len(unknown):
             z_um = float(unknown["z_um"].iloc[0])

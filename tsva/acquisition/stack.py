@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -78,9 +79,14 @@ def regular_step_um(z_um: np.ndarray) -> float | None:
     return float(np.mean(steps))
 
 
+def grey_levels(images: Any) -> Any:
+    """Float images in [0, 1], NumPy's or torch's, as whole grey levels of 8 bits: clipped and rounded, still floats."""
+    return (images.clip(0, 1) * 255).round()
+
+
 def eight_bits(images: np.ndarray) -> np.ndarray:
     """Float images in [0, 1] as they are scored and written: clipped, rounded to uint8."""
-    return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(grey_levels(images)).astype(np.uint8)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def fit_constants(windows: Windows, optics: OpticsSettings, aperture: Aperture, 
     ----------
     windows : Windows
     optics : OpticsSettings
-        As told; the aperture in question is where the search starts.
+        The nominal ones; the aperture in question is where the search starts.
     aperture : str
         ``na``, or ``condenser_ratio``.
     seed : int
@@ -129,8 +129,8 @@ class _Search:
         self._optics, self._aperture = optics, aperture
         self._field_um = depth_of_field_um(optics)
         largest = 0.98 * optics.refractive_index if aperture == "na" else 1.0
-        told = optics.na
-        self._limits = (told / 3, min(largest, 2 * told)) if aperture == "na" else (0.1, 1.0)
+        nominal_na = optics.na
+        self._limits = (nominal_na / 3, min(largest, 2 * nominal_na)) if aperture == "na" else (0.1, 1.0)
         unit = self._field_um
         low = [np.log(self._limits[0]), -0.12, np.log(0.02 * unit), np.log(0.05 * unit), -2 * unit]
         high = [np.log(self._limits[1]), 0.12, np.log(20 * unit), np.log(20 * unit), 2 * unit]
@@ -139,11 +139,11 @@ class _Search:
 
     def start(self, optics: OpticsSettings, share: float) -> np.ndarray:
         """Told values, the aperture a share of it."""
-        told = optics.na if self._aperture == "na" else (optics.condenser_ratio or 0.8)
+        nominal = optics.na if self._aperture == "na" else (optics.condenser_ratio or 0.8)
         low, high = self._limits
         unit = self._field_um
         return np.array(
-            [np.log(np.clip(share * told, 1.05 * low, 0.95 * high)), 0.0, np.log(unit), np.log(0.4 * unit), 0.0]
+            [np.log(np.clip(share * nominal, 1.05 * low, 0.95 * high)), 0.0, np.log(unit), np.log(0.4 * unit), 0.0]
         )
 
     def constants(self, x: np.ndarray) -> Constants:

@@ -121,15 +121,24 @@ def _curves(
         scores = np.zeros(3)
         for n in offsets:
             places = np.add.outer(np.array([-delta, delta]) + n, unknown)  # (2, U)
-            told = modelled(constants, places[:, 1:2], windows.frequency_px, channels, target=True)
+            modelled_power = modelled(constants, places[:, 1:2], windows.frequency_px, channels, target=True)
             vague = modelled(constants, places, windows.frequency_px, channels, target=True)
-            focus = signal * told[..., 2, 2]
+            focus = signal * modelled_power[..., 2, 2]
             nearer = min(
-                float(((signal * (told[..., 2, 2] - 2 * told[..., k, 2] + told[..., k, k]) + noise) @ area).mean())
+                float(
+                    (
+                        (
+                            signal
+                            * (modelled_power[..., 2, 2] - 2 * modelled_power[..., k, 2] + modelled_power[..., k, k])
+                            + noise
+                        )
+                        @ area
+                    ).mean()
+                )
                 for k in (0, 1)
             )
             errors = [nearer]
-            for power in (told, vague):
+            for power in (modelled_power, vague):
                 errors.append(float((_wiener(signal, power, noise, focus) @ area).mean()))
             scores += -10 * np.log10(np.maximum(errors, 1e-12)) / len(offsets)
         for key, value in zip(out, scores, strict=True):

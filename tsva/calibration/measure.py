@@ -67,7 +67,7 @@ class Measured:
 
     Attributes
     ----------
-    told : OpticsSettings
+    nominal : OpticsSettings
         What the user said.
     fields : tuple of Field
     noise : Noise
@@ -76,13 +76,13 @@ class Measured:
     windows : Windows
     fit : Fit
     trusted : bool
-        Whether the fitted optics are to be used in place of those told.
+        Whether the fitted optics are to be used in place of the nominal ones.
     spread : FocalSpread
     delta : Delta
     remarks : tuple of str
     """
 
-    told: OpticsSettings
+    nominal: OpticsSettings
     fields: tuple[Field, ...]
     noise: Noise
     pattern: Pattern | None
@@ -96,11 +96,11 @@ class Measured:
     @property
     def optics(self) -> OpticsSettings:
         """To be used from now on."""
-        return self.fit.constants.optics if self.trusted else self.told
+        return self.fit.constants.optics if self.trusted else self.nominal
 
     @property
     def thickness_um(self) -> float:
-        """Of the section, in the mountant where its index is told, else in stage travel."""
+        """Of the section, in the mountant where its index is known, else in stage travel."""
         return self.fit.constants.thickness_um / travel_per_depth(self.optics)
 
 
@@ -120,9 +120,9 @@ def measure(
     stacks : sequence of (str, Stack)
         Names and stacks; of one pixel size, one z step, and all grey or all colour.
     optics : OpticsSettings
-        As told; their pixel size is replaced by the stacks'.
+        The nominal ones; their pixel size is replaced by the stacks'.
     aperture : str
-        What is looked for: ``na``, ``condenser_ratio``, or ``auto``: the condenser's where it is told, else the
+        What is looked for: ``na``, ``condenser_ratio``, or ``auto``: the condenser's where it is given, else the
         objective's.
     offset_sd_um : float, optional
         Spread of focal offsets that δ is to suit. By default that between the fields, if there are enough of them; else
@@ -130,7 +130,7 @@ def measure(
     seed : int
         Of windows and bootstrap.
     progress : callable
-        Is told what is done next.
+        Called with what is done next.
 
     Raises
     ------
@@ -214,8 +214,8 @@ def _prepared(stacks: Sequence[tuple[str, Stack]], depth_of_field_um: float) -> 
         raise reasons[0]
     remarks = []
     if reasons:
-        told = "; ".join(str(reason) for reason in reasons[:3])
-        remarks.append(f"{len(reasons)} of {len(stacks)} stacks were left out: {told}")
+        listed = "; ".join(str(reason) for reason in reasons[:3])
+        remarks.append(f"{len(reasons)} of {len(stacks)} stacks were left out: {listed}")
     return fields, remarks + _on_fields(fields)
 
 
@@ -296,7 +296,7 @@ def _remarks(fit: Fit, optics: OpticsSettings, pattern: Pattern | None, noise: N
             if fit.at_limit
             else f"measured and modelled spectra differ by {fit.residual:.0%} (root mean square)"
         )
-        found.append(f"{why}: the optics as told are kept. Check optics, pixel size and z step")
+        found.append(f"{why}: the nominal optics are kept. Check optics, pixel size and z step")
     layers = fit.constants.thickness_um / depth_of_field_um(fit.constants.optics)
     if trusted and layers > THICK_FIELDS:
         found.append(
@@ -311,8 +311,8 @@ def _remarks(fit: Fit, optics: OpticsSettings, pattern: Pattern | None, noise: N
         )
     if not noise.separable:
         found.append("grey levels span too little to tell photon noise from read noise with certainty")
-    told = getattr(optics, fit.aperture)
+    nominal = getattr(optics, fit.aperture)
     value = getattr(fit.constants.optics, fit.aperture)
-    if trusted and told and abs(value / told - 1) > 0.15:
-        found.append(f"{fit.aperture} is {value:.2f} where {told:.2f} was told")
+    if trusted and nominal and abs(value / nominal - 1) > 0.15:
+        found.append(f"{fit.aperture} is {value:.2f} where {nominal:.2f} was given")
     return found

@@ -34,8 +34,8 @@ class Noise:
         Its rise for each grey level.
     level : (C,) float array
         Mean grey level of the images.
-    floor_se, slope_se, sd_se : (C,) float arrays
-        Standard errors, over blocks of pixels.
+    sd_se : (C,) float array
+        Standard error of `sd`, over blocks of pixels.
     separable : bool
         Levels span enough of the range for `floor` and `slope` to mean something one by one.
     """
@@ -43,8 +43,6 @@ class Noise:
     floor: np.ndarray
     slope: np.ndarray
     level: np.ndarray
-    floor_se: np.ndarray
-    slope_se: np.ndarray
     sd_se: np.ndarray
     separable: bool
 
@@ -105,8 +103,6 @@ def measure_noise(stacks: list[np.ndarray], seed: int) -> Noise:
         lines[0, 0],
         lines[0, 1],
         mean,
-        drawn[:, 0].std(axis=0),
-        drawn[:, 1].std(axis=0),
         sds.std(axis=0),
         bool(spans.min() > LEAST_RANGE * 255),
     )

@@ -86,7 +86,7 @@ def prepare(stack: Stack, name: str, depth_of_field_um: float) -> Field:
     name : str
         For messages.
     depth_of_field_um : float
-        By the optics as told.
+        By the nominal optics.
 
     Raises
     ------

@@ -21,7 +21,7 @@ CHANNELS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
 def as_json(found: Measured) -> dict[str, Any]:
-    """Every number of the page, with units in names; None where something could not be told.
+    """Every number of the page, with units in names; None where something is unknown.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def as_json(found: Measured) -> dict[str, Any]:
         "pixel_um": first.pixel_um,
         "z_step_um": round(first.z_step_um, 6),
         "channels": int(first.captured.shape[3]),
-        "optics_told": found.told.model_dump(mode="json"),
+        "optics_told": found.nominal.model_dump(mode="json"),
         "optics": _optics(found),
         "section": _section(found),
         "noise": _noise(found),
@@ -105,12 +105,12 @@ def settings(found: Measured) -> dict[str, Any]:
 
 def _optics(found: Measured) -> dict[str, Any]:
     fit, out = found.fit, dict[str, Any]()
-    told = found.told.model_dump(mode="json")
+    nominal = found.nominal.model_dump(mode="json")
     for key in ("na", "condenser_ratio"):
         value = getattr(found.optics, key)
         fitted = key == fit.aperture and found.trusted
         error = math.hypot(fit.standard_error[key], MODEL_SHARE[key] * value) if fitted else None
-        out[key] = {"value": value, "standard_error": error, "fitted": fitted, "told": told[key]}
+        out[key] = {"value": value, "standard_error": error, "fitted": fitted, "told": nominal[key]}
     error = math.hypot(fit.standard_error["spherical_um"], MODEL_SPHERICAL_UM) if found.trusted else None
     out["spherical_um"] = {
         "value": fit.constants.spherical_um if found.trusted else None,

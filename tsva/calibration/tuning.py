@@ -107,7 +107,7 @@ def tune(
         Of training.
     seed : int
     progress : callable
-        Is told what is done next.
+        Called with what is done next.
 
     Raises
     ------

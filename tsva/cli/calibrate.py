@@ -36,7 +36,7 @@ FILE = click.Path(path_type=Path)
     type=click.Choice(["auto", "na", "condenser_ratio"]),
     default="auto",
     show_default=True,
-    help="Which aperture is looked for; auto: the condenser's where settings tell one, else the objective's.",
+    help="Which aperture is looked for; auto: the condenser's where settings give one, else the objective's.",
 )
 @click.option("--offset-sd-um", type=float, help="Spread of focal offsets that the distance of the shots is to suit.")
 @click.option("--measure-only", is_flag=True, help="Fine-tune no network.")
@@ -74,51 +74,41 @@ def command(
     section, focal spread and the best distance of the shots. The network is compared on the area kept aside, and kept
     as it was where fine-tuning is not better.
     """
-    from tsva.calibration.measure import measure
-    from tsva.calibration.record import as_json
+    from tsva.calibration.calibrate import calibrated
     from tsva.report.calibration_page import calibration_page
 
-    told = _optics(optics, na)
+    nominal = _optics(optics, na)
     lengths = {"--offset-sd-um": offset_sd_um, "--delta-um": delta_um, "--offset-max-um": offset_max_um}
     for name, value in lengths.items():
         if value is not None and not 0 < value < float("inf"):
             raise UserError(name, got=f"{value}", wanted="a length above 0", do="Mend the option.")
     given = None if measure_only else _checkpoint(checkpoint, threads)
     fields = [field for path in stacks for field in _read(path, pattern, pixel_um, z_step_um, bits)]
-    measured = measure(fields, told, aperture=aperture, offset_sd_um=offset_sd_um, seed=seed, progress=_told)
-    record: dict[str, Any] = {**as_json(measured), "fine_tuning": None}
-    tuned = None
-    if given is not None:
-        from tsva.calibration.tuning import tune
-
-        try:
-            tuned = tune(
-                measured, given, delta_um=delta_um, offset_max_um=offset_max_um, steps=steps, seed=seed, progress=_told
-            )
-            record["fine_tuning"] = tuned.record
-        except UserError as error:
-            if checkpoint is not None:
-                raise
-            record["remarks"].append(f"no network was fine-tuned: {error}")
-    page, figures = calibration_page(record)
+    found = calibrated(
+        fields,
+        nominal,
+        given,
+        aperture=aperture,
+        offset_sd_um=offset_sd_um,
+        delta_um=delta_um,
+        offset_max_um=offset_max_um,
+        steps=steps,
+        seed=seed,
+        tuning_may_fail=checkpoint is None,
+        progress=lambda what: log.info("%s", what),
+    )
+    page, figures = calibration_page(found.record)
     with fresh_folder(out) as folder:
         (folder / "index.html").write_text(page, encoding="utf-8")
-        (folder / "calibration.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        (folder / "calibration.json").write_text(json.dumps(found.record, indent=1) + "\n", encoding="utf-8")
         (folder / "figures").mkdir()
         for name, content in figures.items():
             (folder / "figures" / name).write_bytes(content)
-        if tuned is not None:
-            from tsva.restoration.checkpoint import save
-
-            save(tuned.checkpoint, folder / "model.ckpt")
-    for line in _lines(record):
+        if found.checkpoint is not None:
+            found.save_model(folder / "model.ckpt")
+    for line in _lines(found.record):
         click.echo(line)
     click.echo(f"Page: {out / 'index.html'}")
-
-
-def _told(what: str) -> None:
-    """Where the work is."""
-    log.info("%s", what)
 
 
 def _checkpoint(path: Path | None, threads: int) -> Checkpoint:
@@ -151,7 +141,7 @@ def _optics(optics: dict[str, Any], na: float | None) -> OpticsSettings:
         )
     # exact for any aperture; the paper's paraxial eq. 1 is for those who ask for it
     optics = {"model": "debye", **optics}
-    return checked_section(OpticsSettings, "optics", optics, "optics told")
+    return checked_section(OpticsSettings, "optics", optics, "nominal optics")
 
 
 def _read(
@@ -203,7 +193,7 @@ def _lines(record: dict[str, Any]) -> list[str]:
     optics, delta, noise = record["optics"], record["delta"], record["noise"]["channels"]
     key = "na" if optics["na"]["fitted"] or not optics["condenser_ratio"]["fitted"] else "condenser_ratio"
     value, error = optics[key]["value"], optics[key]["standard_error"]
-    lines = [f"{key}: {value:.3f}" + (f" ± {error:.3f}" if error is not None else ", as told")]
+    lines = [f"{key}: {value:.3f}" + (f" ± {error:.3f}" if error is not None else ", nominal")]
     if record["section"]["thickness_um"] is not None:
         thickness = record["section"]["thickness_um"], record["section"]["thickness_standard_error_um"]
         lines.append("section thickness: {:.1f} ± {:.1f} µm".format(*thickness))

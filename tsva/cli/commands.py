@@ -53,9 +53,9 @@ def run() -> None:
     except UserError as error:
         _end(error)
     except Exception as error:
-        told = as_user_error(error)
-        if told is not None:
-            _end(told)
+        known = as_user_error(error)
+        if known is not None:
+            _end(known)
         logging.exception("unexpected error")
         raise
 

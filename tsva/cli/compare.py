@@ -82,8 +82,8 @@ def _line(row: dict[str, Any]) -> str:
     where = f"{row['dataset']} {row['name']}, {row['after']} less {row['before']}"
     if row["difference_db"] is None:
         gains = [row["gain_before_db"], row["gain_after_db"]]
-        told = " and ".join("no gain known" if gain is None else f"{gain:+.2f} dB over Y1" for gain in gains)
-        return f"{where}: no common patches; side by side {told}"
+        both = " and ".join("no gain known" if gain is None else f"{gain:+.2f} dB over Y1" for gain in gains)
+        return f"{where}: no common patches; side by side {both}"
     limits = "no interval" if row["low_db"] is None else f"{row['low_db']:+.3f} to {row['high_db']:+.3f}"
     mark = "  REGRESSION" if row["regression"] else ""
     return f"{where}: {row['difference_db']:+.3f} dB ({limits}), {row['patches']} patches: {row['state']}{mark}"

@@ -11,7 +11,7 @@ import click
 
 from tsva.cli.config import merged, quiet_log
 from tsva.errors import UserError
-from tsva.pipeline.doctor import libraries, machine, packages, slurm, torch_build
+from tsva.pipeline.doctor import machine, packages, slurm, torch_build
 from tsva.pipeline.doctor.finding import Finding
 from tsva.pipeline.plan import Plan
 
@@ -44,7 +44,7 @@ def _findings(configfile: tuple[Path, ...], *, wants_slurm: bool) -> Iterator[Fi
     yield from plan
     yield from machine.look(Path("results"), needed)
     yield from slurm.look(wanted=wants_slurm, cuda=cuda)
-    yield from libraries.look()
+    yield from packages.look_at_libraries()
 
 
 def _planned(configfile: tuple[Path, ...]) -> tuple[list[Finding], int | None]:

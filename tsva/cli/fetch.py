@@ -48,7 +48,7 @@ def command(settings: FetchSettings, out: Path) -> None:
         found, counts = _count(folder, settings)
         if counts["equal"].all() and not settings.every_archive:
             break
-    told = deviations(found, counts)
+    differing = deviations(found, counts)
     sheet = sheet_rows(found)
     if sheet.empty:
         raise UserError(
@@ -60,16 +60,16 @@ def command(settings: FetchSettings, out: Path) -> None:
     with fresh_folder(out) as tables:
         write_table(tables / "archives.tsv", pd.DataFrame([{"name": name, **row} for name, row in records]))
         write_table(tables / "counts.tsv", counts)
-        write_table(tables / "deviations.tsv", told)
+        write_table(tables / "deviations.tsv", differing)
     sheet["path"] = "unpacked/" + sheet["path"]
     with fresh_file(Path(settings.sheet)) as part:
         write_table(part, sheet)
     for row in counts.to_dict("records"):
         log.info("%s: %s %s, in the paper %s", row["set"], row["counted"], row["what"], row["paper"])
-    for row in told.head(LOGGED).to_dict("records"):
+    for row in differing.head(LOGGED).to_dict("records"):
         log.warning("deviation: %s: %s", " ".join(filter(None, (row["set"], row["location"]))), row["deviation"])
-    if len(told) > LOGGED:
-        log.warning("%d further deviations are in %s", len(told) - LOGGED, out / "deviations.tsv")
+    if len(differing) > LOGGED:
+        log.warning("%d further deviations are in %s", len(differing) - LOGGED, out / "deviations.tsv")
     log.info("%s: %d slides", settings.sheet, len(sheet))
 
 

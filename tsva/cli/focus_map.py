@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--out", type=FILE, required=True, help="Folder for the map, the pictures, GeoJSON and totals.")
 def command(
-    told: SlideInput,
+    planes: SlideInput,
     optics: OpticsSettings,
     threads: int,
     out: Path,
@@ -43,7 +43,7 @@ def command(
     from tsva.slides.trust_files import write
 
     torch.set_num_threads(threads)
-    with open_two_planes(told) as opened:
+    with open_two_planes(planes) as opened:
         measured = survey(opened, optics=optics)
     summary = write(out, measured, {}, out.name)
     measured.save(out / "survey.npz")

@@ -138,14 +138,14 @@ def _ask(server: socket.socket) -> None:
 
 def _answer(server: socket.socket) -> tuple[int, float, float]:
     """Status, processor time and memory; the status of a killed process where the server itself has ended."""
-    told = b""
-    while len(told) < ANSWER.size:
+    received = b""
+    while len(received) < ANSWER.size:
         try:
-            part = server.recv(ANSWER.size - len(told))
+            part = server.recv(ANSWER.size - len(received))
         except ConnectionError:
             part = b""
         if not part:
             return -signal.SIGKILL, 0.0, 0.0
-        told += part
-    status, cpu_s, memory_bytes = ANSWER.unpack(told)
+        received += part
+    status, cpu_s, memory_bytes = ANSWER.unpack(received)
     return status, cpu_s, memory_bytes

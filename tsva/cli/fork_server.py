@@ -154,25 +154,25 @@ class Server:
         job = Job(pid, os.pidfd_open(pid), client)
         self._jobs.add(pid)
         self._selector.register(job.end, selectors.EVENT_READ, lambda: self._ended(job))
-        self._selector.register(client, selectors.EVENT_READ, lambda: self._told(job))
+        self._selector.register(client, selectors.EVENT_READ, lambda: self._on_status(job))
 
-    def _told(self, job: Job) -> None:
+    def _on_status(self, job: Job) -> None:
         """A signal to send on; or the end of who asked, and with it of the stage."""
         try:
-            told = job.client.recv(STATUS.size)
+            answer = job.client.recv(STATUS.size)
         except OSError:
-            told = b""
-        number = STATUS.unpack(told)[0] if len(told) == STATUS.size else signal.SIGKILL
+            answer = b""
+        number = STATUS.unpack(answer)[0] if len(answer) == STATUS.size else signal.SIGKILL
         with contextlib.suppress(ProcessLookupError):
             os.killpg(job.pid, number)
-        if len(told) != STATUS.size:
+        if len(answer) != STATUS.size:
             self._selector.unregister(job.client)
 
     def _ended(self, job: Job) -> None:
         _, status, used = os.wait4(job.pid, 0)  # with the processes that it waited for itself
-        told = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss * 1024.0
+        answer = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss * 1024.0
         with contextlib.suppress(OSError):
-            job.client.sendall(ANSWER.pack(*told))
+            job.client.sendall(ANSWER.pack(*answer))
         with contextlib.suppress(KeyError):
             self._selector.unregister(job.client)
         self._selector.unregister(job.end)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.brightness import Watch, check_brightness, check_places, gains, matched, spread
+from tsva.acquisition.brightness import BrightnessRecorder, check_brightness, check_places, gains, matched, spread
 from tsva.acquisition.ingest import check_positions, check_step, checked, cropped, resulting_pixel_um
 from tsva.acquisition.stack import SAME_PIXEL, regular_step_um
 from tsva.cli.common import settings_option
@@ -29,22 +29,11 @@ from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import read_table, write_table
+from tsva.storage.tables import STACK_COLUMNS, read_table, write_table
 
 log = logging.getLogger(__name__)
 COLUMNS = [
-    "slide",
-    "field",
-    "file",
-    "planes",
-    "height_px",
-    "width_px",
-    "channels",
-    "pixel_um",
-    "z_first_um",
-    "z_last_um",
-    "z_step_um",
-    "reason",
+    *STACK_COLUMNS,
     "source_pixel_um",
     "mosaic_px",
     "pixel_source",
@@ -59,7 +48,7 @@ PLANE_COLUMNS = ["field", "plane", "z_um", "brightness_1", "brightness_2", "brig
 Row = dict[str, object]
 
 
-class Taken(NamedTuple):
+class IngestedField(NamedTuple):
     """A field's row, those of its planes, and what its files say."""
 
     row: Row
@@ -91,7 +80,7 @@ def command(
         (folder / "stacks").mkdir()
         files: dict[str, object] = {}
         if simulated is not None:
-            taken = _adopt(simulated, folder, slide, pairs, optics)
+            taken = _take_simulated(simulated, folder, slide, pairs, optics)
         else:
             files, taken = _take_in(folder, slide, settings, pairs, optics, sheet_folder)
         rows = [field.row for field in taken]
@@ -118,15 +107,15 @@ def _take_in(
     pairs: PairsSettings,
     optics: OpticsSettings,
     sheet_folder: Path,
-) -> tuple[dict[str, object], list[Taken]]:
+) -> tuple[dict[str, object], list[IngestedField]]:
     """Read, check and write the fields of the user's files, one at a time; tells which files these are."""
     sources = find_fields(slide, sheet_folder, settings.max_field_px)
     for source in sources:
         _check(source, slide, settings, pairs, optics)
-    taken: list[Taken] = []
+    taken: list[IngestedField] = []
     for source in tqdm(sources, desc=f"ingest {slide.slide}", disable=None):
         file = f"stacks/{source.name}.ome.tif"
-        watch = Watch()
+        watch = BrightnessRecorder()
         pixel_um, shape = write_field(source, folder / file, optics.pixel_um, watch, crop=settings.crop_planes)
         check_places(watch.planes, source.where)
         _check_new(source, watch, taken)
@@ -147,14 +136,14 @@ def _take_in(
             "source_pixel_um": source.pixel_um if resampled else None,
             "mosaic_px": source.mosaic_px,
             "brightness_matched": int(settings.match_brightness),
-            **told_by(source),
+            **sources_of(source),
         }
         facts = {**facts_of(source), "brightness": [list(plane.means) for plane in watch.planes], "warnings": warnings}
-        taken.append(Taken(row, _planes(source.name, source.z_um, watch), facts))
+        taken.append(IngestedField(row, _planes(source.name, source.z_um, watch), facts))
     return files_of(slide, sheet_folder, sources), taken
 
 
-def _check_new(source: FieldSource, watch: Watch, taken: list[Taken]) -> None:
+def _check_new(source: FieldSource, watch: BrightnessRecorder, taken: list[IngestedField]) -> None:
     """Refuse the pixels of a field that the slide has already, under whatever name: they would count twice."""
     is_even = all(plane.darkest == plane.brightest for plane in watch.planes)  # as overexposed glass is
     for other in taken:
@@ -174,11 +163,11 @@ def _write_facts(path: Path, slide: SlideRow, files: dict[str, object], fields: 
         reasons += [note for field in fields for note in cast("list[str]", field.get(key, []))]
     light = "amber" if reasons else "green"
     row = {"slide": slide.slide, "role": slide.role, "source": slide.source, "path": slide.path}
-    told = {**row, "files": files, "light": light, "reasons": list(dict.fromkeys(reasons)), "fields": fields}
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    facts = {**row, "files": files, "light": light, "reasons": list(dict.fromkeys(reasons)), "fields": fields}
+    path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def told_by(source: FieldSource) -> dict[str, object]:
+def sources_of(source: FieldSource) -> dict[str, object]:
     """Who says what of a field, for the table and the report."""
     return {
         "pixel_source": source.pixel_source,
@@ -188,7 +177,7 @@ def told_by(source: FieldSource) -> dict[str, object]:
     }
 
 
-def _match(path: Path, watch: Watch, where: str) -> None:
+def _match(path: Path, watch: BrightnessRecorder, where: str) -> None:
     """Write a stack anew with all planes at the same brightness."""
     stack = read_stack(path)
     factors = gains(np.array([plane.means for plane in watch.planes]))
@@ -199,7 +188,7 @@ def _match(path: Path, watch: Watch, where: str) -> None:
 
 
 def write_field(
-    source: FieldSource, path: Path, common_pixel_um: float, watch: Watch, *, crop: bool = False
+    source: FieldSource, path: Path, common_pixel_um: float, watch: BrightnessRecorder, *, crop: bool = False
 ) -> tuple[float, tuple[int, int, int]]:
     """Read, check, measure and write a field plane by plane; gives the pixel size and a plane's shape as written."""
     stored = cropped(source.planes, source.where) if crop else source.planes()
@@ -228,15 +217,17 @@ def _check(
         )
 
 
-def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings, optics: OpticsSettings) -> list[Taken]:
+def _take_simulated(
+    simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings, optics: OpticsSettings
+) -> list[IngestedField]:
     """Take over the stacks of the simulate stage, without copying where the disk can link them."""
-    taken: list[Taken] = []
-    for told in read_table(simulated / "fields.tsv").to_dict("records"):
-        if told["reason"]:
-            row = {"slide": slide.slide, "field": told["field"], "file": "", "reason": told["reason"]}
-            taken.append(Taken(row, [], {"field": told["field"], "reason": told["reason"]}))
+    taken: list[IngestedField] = []
+    for cells in read_table(simulated / "fields.tsv").to_dict("records"):
+        if cells["reason"]:
+            row = {"slide": slide.slide, "field": cells["field"], "file": "", "reason": cells["reason"]}
+            taken.append(IngestedField(row, [], {"field": cells["field"], "reason": cells["reason"]}))
             continue
-        file = simulated / str(told["file"])
+        file = simulated / str(cells["file"])
         stack = read_stack(file)
         check_step(stack.z_um.tolist(), pairs.z_step_um, str(file))
         if abs(stack.pixel_um / optics.pixel_um - 1) > SAME_PIXEL:
@@ -246,14 +237,14 @@ def _adopt(simulated: Path, folder: Path, slide: SlideRow, pairs: PairsSettings,
                 wanted=f"{optics.pixel_um:g} µm (optics.pixel_um)",
                 do="Simulate with cameras of the nominal pixel size.",
             )
-        field = str(told["field"])
+        field = str(cells["field"])
         own = f"stacks/{field}.ome.tif"
-        watch = Watch()
+        watch = BrightnessRecorder()
         deque(watch.over(stack.planes), maxlen=0)
         row = _row(slide, field, own, stack.planes.shape[1:], stack.z_um, stack.pixel_um, watch)
         planes = _planes(field, stack.z_um.tolist(), watch)
         facts = {"field": field, "planes": len(stack.planes), "z_um": stack.z_um.tolist(), "pixel_um": stack.pixel_um}
-        taken.append(Taken({**row, "brightness_matched": 0, "z_absolute": True}, planes, facts))
+        taken.append(IngestedField({**row, "brightness_matched": 0, "z_absolute": True}, planes, facts))
         _link(file, folder / own)
     return taken
 
@@ -266,7 +257,13 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _row(
-    slide: SlideRow, field: str, file: str, shape: tuple[int, ...], z_um: np.ndarray, pixel_um: float, watch: Watch
+    slide: SlideRow,
+    field: str,
+    file: str,
+    shape: tuple[int, ...],
+    z_um: np.ndarray,
+    pixel_um: float,
+    watch: BrightnessRecorder,
 ) -> dict[str, object]:
     height, width, channels = shape
     return {
@@ -287,7 +284,7 @@ def _row(
     }
 
 
-def _planes(field: str, z_um: Sequence[float], watch: Watch) -> list[Row]:
+def _planes(field: str, z_um: Sequence[float], watch: BrightnessRecorder) -> list[Row]:
     """Brightness of a field's planes as stored."""
     rows: list[Row] = []
     for number, plane in enumerate(watch.planes):

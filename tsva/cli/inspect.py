@@ -17,7 +17,7 @@ from tsva.acquisition.stack import SAME_PIXEL
 from tsva.cli.config import load_settings, quiet_log
 from tsva.cli.inspecting.chart import BLOCKS, chart
 from tsva.cli.inspecting.facts import UNKNOWN, Facts, cells_for, find, find_facts, sheet
-from tsva.cli.inspecting.fitness import Judged, has_two_shots, judge_all, look
+from tsva.cli.inspecting.fitness import FieldVerdict, has_two_shots, judge_all, look
 from tsva.cli.inspecting.gate import AMBER, GREEN, RED, as_facts, look_at_sheet, worst
 from tsva.errors import UserError
 from tsva.readers.registry import SHOWN
@@ -67,15 +67,15 @@ def command(
     if path.is_file() and path.suffix.lower() == ".tsv":
         with quiet_log():
             slides = look_at_sheet(path, settings, fields)
-        for told in slides:
-            screen.verdict(f"{told['slide']} ({told['fields']} fields)", told["light"], told["reasons"])
+        for slide in slides:
+            screen.verdict(f"{slide['slide']} ({slide['fields']} fields)", slide["light"], slide["reasons"])
         found: dict[str, Any] = {"path": str(path), "slides": slides, "light": worst(slides)}
     else:
         with quiet_log():
             facts = find_facts(path, pattern)
             cells = cells_for(path, facts, sheet_folder, pixel_um, z_step_um, bits)
         screen.say(click.style(str(path), bold=True))
-        screen.table({**facts.told, **({"pattern": facts.pattern} if facts.pattern else {})})
+        screen.table({**facts.entries, **({"pattern": facts.pattern} if facts.pattern else {})})
         with quiet_log():
             if facts.source == "image":
                 found = _image(path, pixel_um, cells, settings, screen, fields, png)
@@ -84,7 +84,7 @@ def command(
         screen.say("\nRow for the slide sheet (patient and sample are to be filled in):")
         screen.quiet = as_json
         screen.say(sheet(cells))
-        found = {"path": str(path), "facts": facts.told, **found, "row": cells}
+        found = {"path": str(path), "facts": facts.entries, **found, "row": cells}
     if as_json:
         click.echo(json.dumps(found, indent=1))
     if found["light"] == RED:
@@ -159,7 +159,7 @@ def _lacking(column: str, assumed: str, said: str) -> str:
     return f"{got}; put it in place of {UNKNOWN[column]} (judged here as if it were {assumed} µm)"
 
 
-def _field(field: Judged, screen: _Screen, *, draw: bool) -> None:
+def _field(field: FieldVerdict, screen: _Screen, *, draw: bool) -> None:
     steps = sorted({round(high - low, 3) for low, high in zip(field.z_um, field.z_um[1:], strict=False)})
     apart = (
         ""
@@ -215,13 +215,13 @@ def _image(
     return {"light": light, "fit_for_training": not found.problems, "reasons": reasons, "pixel_um": found.pixel_um}
 
 
-def _draw_stacks(png: Path, judged: list[Judged], settings: Settings, facts: Facts) -> None:
+def _draw_stacks(png: Path, judged: list[FieldVerdict], settings: Settings, facts: Facts) -> None:
     from tsva.cli.inspecting.picture import draw_stacks
 
     drawn = [field for field in judged if field.stack is not None][:CHARTS]
     if not drawn:
         raise UserError(
-            str(png), got=f"no {facts.source} that could be read", wanted="one", do="Mend what is told above."
+            str(png), got=f"no {facts.source} that could be read", wanted="one", do="Mend what is named above."
         )
     draw_stacks(png, drawn, settings.protocol)
 
@@ -260,7 +260,7 @@ class _Screen:
         for reason in reasons:
             self.say(f"  - {reason}")
 
-    def draw(self, field: Judged) -> None:
+    def draw(self, field: FieldVerdict) -> None:
         """Draw a field's sharpness."""
         for line in chart(field.z_um, field.brenner, field.focus_plane, width=self._width, plain=self._plain):
             self.say(line)

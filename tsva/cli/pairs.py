@@ -42,15 +42,19 @@ def command(
     out: Path,
 ) -> None:
     """Cut a slide's patches, with every plane that offsets can reach, and list what was left out."""
-    ingested, focused = read_table(ingest / "fields.tsv"), read_table(focus / "fields.tsv")
+    ingested, focused, patches = (
+        read_table(folder) for folder in (ingest / "fields.tsv", focus / "fields.tsv", focus / "patches.tsv")
+    )
+    truth = pd.DataFrame() if simulated is None else read_table(simulated / "fields.tsv")
+    patches = _known_focus(patches, truth, simulated or Path(), settings.patch_px)
     moves, unusable = (
-        alignments(read_table(focus / "planes.tsv"), focused, settings) if settings.align_planes else ({}, {})
+        alignments(read_table(focus / "planes.tsv"), focused, patches, settings) if settings.align_planes else ({}, {})
     )
     used, excluded = plan(
         slide,
         ingested,
         focused,
-        read_table(focus / "patches.tsv"),
+        patches,
         settings,
         seed=seed,
         array=(out.absolute().relative_to(results.absolute()) / "patches.npy").as_posix(),
@@ -63,25 +67,44 @@ def command(
         array = Rows(folder / "patches.npy", (len(used), *shape))
         for field, rows in tqdm(used.groupby("field", sort=False), desc=f"pairs {slide.slide}", disable=None):
             stack = read_stack(ingest / str(files[str(field)]))
-            planes = reachable_planes(stack, int(rows["focus_plane"].iloc[0]), settings)
-            if str(field) in moves:
-                move = moves[str(field)]
-                shift_px = move[["shift_y_px", "shift_x_px"]].to_numpy()
-                planes = all_aligned(planes, move["scale_trend"].to_numpy(), shift_px)
-            array.write(rows.index, cut(planes, rows, settings.patch_px))
-        truth = pd.DataFrame() if simulated is None else read_table(simulated / "fields.tsv")
-        used = _cut_truth(used, truth, simulated or Path(), folder, settings.patch_px)
+            for target, of_target in rows.groupby("target_plane"):
+                planes = reachable_planes(stack, int(str(target)), settings)
+                if str(field) in moves:
+                    planes = _aligned(planes, int(str(target)), moves[str(field)], settings)
+                array.write(of_target.index, cut(planes, of_target, settings.patch_px))
+        used = _cut_truth(used, truth, simulated or Path(), folder, settings)
         write_table(folder / "patches.tsv", used)
         write_table(folder / "excluded.tsv", excluded)
     log.info("%s: %d patches, %d fields or patches left out", slide.slide, len(used), len(excluded))
 
 
-def _cut_truth(used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder: Path, patch_px: int) -> pd.DataFrame:
+def _known_focus(patches: pd.DataFrame, truth: pd.DataFrame, simulated: Path, patch_px: int) -> pd.DataFrame:
+    """The patches with their true focus where it is known: the mean height of the focal surface over the patch."""
+    if not len(truth) or "surface_file" not in truth or not len(patches):
+        return patches
+    files = {str(row["field"]): row["surface_file"] for row in truth.to_dict("records") if _named(row["surface_file"])}
+    patches = patches.copy()
+    for field, rows in patches.groupby("field"):
+        if str(field) in files:
+            surface_um = read_array(simulated / files[str(field)])
+            of_patches = cut(surface_um[..., None], rows, patch_px)
+            patches.loc[rows.index, "focus_z_um"] = of_patches.mean(axis=(1, 2, 3), dtype=np.float64)
+    return patches
+
+
+def _aligned(planes: np.ndarray, target: int, moves: pd.DataFrame, settings: PairsSettings) -> np.ndarray:
+    move = moves[(moves["plane"] - target).abs() <= settings.reach_planes]
+    return all_aligned(planes, move["scale_trend"].to_numpy(), move[["shift_y_px", "shift_x_px"]].to_numpy())
+
+
+def _cut_truth(
+    used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder: Path, settings: PairsSettings
+) -> pd.DataFrame:
     """Cut the noise-free targets and the shots at continuous offsets; say in the table which patches have them.
 
     All files are always written: of real slides they hold nothing.
     """
-    fields = {row["field"]: row for row in truth.to_dict("records")}
+    fields, patch_px = {row["field"]: row for row in truth.to_dict("records")}, settings.patch_px
     draws = max((len(_positions_um(row)) for row in fields.values()), default=0)
     channels = int(used["channels"].iloc[0]) if len(used) else 3
     clean = Rows(folder / "clean.npy", (len(used) if fields else 0, patch_px, patch_px, channels))
@@ -91,8 +114,8 @@ def _cut_truth(used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder:
     continuous_clean = Rows(folder / "continuous_clean.npy", (len(used) if noise_free else 0, *shape))
     used, offsets = used.copy(), []
     for field, rows in used.groupby("field", sort=False) if fields else ():
-        row, focus_z_um = fields[str(field)], float(rows["focus_z_um"].iloc[0])
-        plane = plane_at(read_stack(simulated / row["clean_file"]), focus_z_um) if _named(row["clean_file"]) else None
+        row = fields[str(field)]
+        plane = _noise_free(row, simulated, float(rows["focus_z_um"].iloc[0]), settings)
         if plane is not None:
             clean.write(rows.index, cut(plane, rows, patch_px))
             used.loc[rows.index, "has_clean"] = 1
@@ -103,10 +126,21 @@ def _cut_truth(used: pd.DataFrame, truth: pd.DataFrame, simulated: Path, folder:
                 clean_shots = read_array(simulated / row["continuous_clean_file"])
                 continuous_clean.write(rows.index, cut(clean_shots, rows, patch_px))
             used.loc[rows.index, "draws"] = len(shots)
-            focal_offset_um = np.array(_positions_um(row)) - focus_z_um
-            offsets += [(index, draw, n) for index in rows.index for draw, n in enumerate(focal_offset_um)]
+            from_um = rows["target_z_um"] - rows["target_offset_um"]
+            positions_um = _positions_um(row)
+            offsets += [
+                (index, draw, z - from_um[index]) for index in rows.index for draw, z in enumerate(positions_um)
+            ]
     write_table(folder / "continuous.tsv", pd.DataFrame(offsets, columns=["index", "draw", "focal_offset_um"]))
     return used
+
+
+def _noise_free(row: dict, simulated: Path, focus_z_um: float, settings: PairsSettings) -> np.ndarray | None:
+    """What a field's patches should be, without noise: each place in focus, or the field's plane in focus."""
+    if settings.truth == "patch":
+        file = row.get("in_focus_file")
+        return read_array(simulated / str(file)) if _named(file) else None
+    return plane_at(read_stack(simulated / row["clean_file"]), focus_z_um) if _named(row["clean_file"]) else None
 
 
 def _positions_um(row: dict) -> list[float]:

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from tsva.acquisition.draws import sample_pairs
 from tsva.cli.common import settings_option
-from tsva.cli.patches import SCORES, read_patches, read_patches_table
 from tsva.errors import UserError
+from tsva.restoration.datasets import read_patches, read_patches_table
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, BaselineSettings, MethodsSettings
 from tsva.settings.restoration import RefocusSettings
@@ -73,7 +73,7 @@ def command(
     continuous ones alone. With --batches, a part of the pairs is restored, and
     tsva gather puts the parts together; pairs that are not restored are holes in restored.npy.
     """
-    from tsva.evaluation.scoring import run
+    from tsva.evaluation.scoring import SCORES, named, run
 
     rows, entry = read_patches_table(table), METHODS[name]
     method = (
@@ -106,10 +106,10 @@ def command(
             if chosen_pairs:
                 images, scores = run(method, chosen_pairs, patch.targets, shifted=entry.scored_shifted)
                 restored.write(patch.number * wanted.shape[1] + chosen, images)
-                tables.append(patch.named(scores, "grid"))
+                tables.append(named(scores, patch.number, patch.row, "grid"))
             if patch.continuous and name not in methods.slow and batch == patch.number % batches:
                 scores = run(method, patch.continuous, patch.targets, shifted=entry.scored_shifted)[1]
-                tables.append(patch.named(scores, "continuous"))
+                tables.append(named(scores, patch.number, patch.row, "continuous"))
         if batches > 1:
             np.save(folder / "wanted.npy", wanted)
         scores = pd.concat(tables[1:] or tables, ignore_index=True)
@@ -119,7 +119,7 @@ def command(
 
 
 def _baseline(name: str, settings: BaselineSettings, signal: Path | None, shots: Path | None) -> Method:
-    from tsva.acquisition.spectra import ShotSpectra
+    from tsva.acquisition.patch_spectra import ShotSpectra
     from tsva.restoration.baselines.one_by_one import Known, baseline
     from tsva.restoration.baselines.plane import Signal
 

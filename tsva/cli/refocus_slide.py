@@ -41,15 +41,15 @@ OPTIONS = (
 
 
 def two_planes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command these options; it gets them as one argument, ``told``, a `SlideInput`."""
+    """Give a command these options; it gets them as one argument, ``planes``, a `SlideInput`."""
 
     @wraps(command)
     def told_once(**given: Any) -> None:
         from tsva.slides.opening import SlideInput
 
         own = given.keys() & {field.name for field in fields(SlideInput)}
-        told = SlideInput(**{name: given.pop(name) for name in own})
-        command(told=told, **given)
+        planes = SlideInput(**{name: given.pop(name) for name in own})
+        command(planes=planes, **given)
 
     for option in reversed(OPTIONS):
         told_once = option(told_once)
@@ -75,7 +75,7 @@ log = logging.getLogger(__name__)
 @click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif; with --sheet-folder a folder of them.")
 def command(
     model: Path | None,
-    told: SlideInput,
+    planes: SlideInput,
     lossless: bool,
     quality: int,
     results: Path | None,
@@ -108,7 +108,7 @@ def command(
         return
     if not out.name.endswith((".ome.tif", ".ome.tiff")):
         raise UserError(str(out), got="this name", wanted="one that ends in .ome.tif", do="Mend --out.")
-    _restore(told, model, out, options, results or out.with_name(out.name.partition(".ome.")[0]))
+    _restore(planes, model, out, options, results or out.with_name(out.name.partition(".ome.")[0]))
 
 
 def restore_row(
@@ -133,12 +133,12 @@ def restore_row(
 
     out.mkdir(parents=True, exist_ok=True)
     done, failed = [], []
-    for name, told in inputs_of_row(row, sheet_folder, pairs.delta_um, settings):
+    for name, planes in inputs_of_row(row, sheet_folder, pairs.delta_um, settings):
         file = out / f"{name}.ome.tif"
         try:
-            if isinstance(told, UserError):
-                raise told
-            _restore(told, model, file, options, out / name)
+            if isinstance(planes, UserError):
+                raise planes
+            _restore(planes, model, file, options, out / name)
             done.append({"field": name, "file": file.name, "reason": ""})
         except UserError as error:
             log.error("%s: %s", name, error)
@@ -150,12 +150,12 @@ def restore_row(
     log.info("%s: %d of %d restored", row.slide, len(done) - len(failed), len(done))
 
 
-def _restore(told: SlideInput, model: Path, out: Path, options: SlideOptions, results: Path) -> None:
+def _restore(planes: SlideInput, model: Path, out: Path, options: SlideOptions, results: Path) -> None:
     from tsva.slides.opening import open_two_planes
     from tsva.slides.slide_results import write_results
     from tsva.slides.slide_run import refocus_planes
 
-    with open_two_planes(told) as planes:
-        restored = refocus_planes(planes, model, out, options)
+    with open_two_planes(planes) as opened:
+        restored = refocus_planes(opened, model, out, options)
     totals = write_results(restored, results)
     log.info("%s: %s", out, ", ".join(f"{name} {share:.0%}" for name, share in totals.items() if share))

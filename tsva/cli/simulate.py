@@ -20,28 +20,18 @@ from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation.simulate import SimulatedField, sharp_sampling, simulate_slide
 from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import write_table
+from tsva.storage.tables import STACK_COLUMNS, write_table
 
 log = logging.getLogger(__name__)
 
 COLUMNS = [
-    "slide",
-    "field",
-    "file",
-    "planes",
-    "height_px",
-    "width_px",
-    "channels",
-    "pixel_um",
-    "z_first_um",
-    "z_last_um",
-    "z_step_um",
-    "reason",
+    *STACK_COLUMNS,
     "clean_file",
     "continuous_file",
     "continuous_clean_file",
     "continuous_z_um",
     "surface_file",
+    "in_focus_file",
     "nuclei_file",
     "focus_z_um",
 ]
@@ -150,6 +140,9 @@ def _write(field: SimulatedField, folder: Path, *, test: bool) -> dict[str, obje
     if field.surface_um is not None:
         cells["surface_file"] = f"{truth}surface.npy"
         np.save(folder / str(cells["surface_file"]), field.surface_um)
+    if field.in_focus is not None:
+        cells["in_focus_file"] = f"{truth}in_focus.npy"
+        np.save(folder / str(cells["in_focus_file"]), field.in_focus)
     if field.nuclei is not None:
         cells["nuclei_file"] = f"{truth}nuclei.tsv"
         write_table(folder / str(cells["nuclei_file"]), field.nuclei)

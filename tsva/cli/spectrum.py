@@ -10,7 +10,7 @@ import click
 import numpy as np
 import pandas as pd
 
-from tsva.acquisition.spectra import shot_spectra, signal_table
+from tsva.acquisition.patch_spectra import shot_spectra, signal_table
 from tsva.errors import UserError
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_file
@@ -44,15 +44,18 @@ def command(table: Path, results: Path, z_step_um: float, out: Path, shots: Path
     chosen = chosen.iloc[np.unique(np.linspace(0, len(chosen) - 1, PATCHES).round().astype(int))]
     planes = arrays[0].shape[1]
     z_um = (np.arange(planes) - planes // 2) * z_step_um
-    spectra = shot_spectra(_patches(chosen, results, clean), z_um, clean=clean)
+    spectra = shot_spectra(_patches(chosen, results, clean, z_step_um), z_um, clean=clean)
     with fresh_file(shots) as path:
         np.savez(path, gram=spectra.gram, z_um=spectra.z_um, clean=spectra.clean, patches=spectra.patches)
     log.info("%s: %d patches, ground truth %s", shots, spectra.patches, "noise-free" if clean else "as captured")
 
 
-def _patches(rows: pd.DataFrame, results: Path, clean: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Stacks of training patches, and what they should become."""
-    for name, index in zip(rows["array"], rows["index"], strict=True):
+def _patches(
+    rows: pd.DataFrame, results: Path, clean: bool, z_step_um: float
+) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    """Stacks of training patches, what they should become, and how many steps above the true focus the middle lies."""
+    for name, index, beside_um in zip(rows["array"], rows["index"], rows["target_offset_um"], strict=True):
         stack = np.asarray(read_array(results / name)[index])
         truth = read_array((results / name).with_name("clean.npy"))[index] if clean else stack[len(stack) // 2]
-        yield stack, np.asarray(truth)
+        # a captured truth shares its plane's noise, which no other plane shall have
+        yield stack, np.asarray(truth), beside_um / z_step_um if clean else 0.0

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 import pandas as pd
 
 from tsva.cli.common import settings_option
@@ -19,14 +18,12 @@ from tsva.pipeline.fingerprint import code_digest
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, NETWORK_NAMES
 from tsva.settings.train import TrainSettings
-from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_file, fresh_folder
 from tsva.storage.tables import read_table
 
 if TYPE_CHECKING:
     from tsva.training.devices import Machine
     from tsva.training.fit import Fitted
-    from tsva.training.patches import PatchStacks, Truth
     from tsva.training.resume import Resume
 
 log = logging.getLogger(__name__)
@@ -66,6 +63,7 @@ def command(
     from tsva.training.devices import precision
     from tsva.training.fit import fit
     from tsva.training.loop import DivergedError
+    from tsva.training.patches import data_digest, read_patches
 
     if network not in NETWORK_NAMES:
         raise UserError(
@@ -74,7 +72,8 @@ def command(
     torch.set_num_threads(threads)
     rows = read_table(table)
     training, verification = (
-        _patches(rows, table, results, pairs, split, targets=settings.targets) for split in ("training", "verification")
+        read_patches(rows, table, results, pairs, split, targets=settings.targets)
+        for split in ("training", "verification")
     )
     if settings.crop_px is not None and settings.crop_px > pairs.patch_px:
         raise UserError(
@@ -83,7 +82,7 @@ def command(
             wanted=f"at most pairs.patch_px ({pairs.patch_px})",
             do="Mend either key.",
         )
-    pixel_um, data = _pixel_um(rows, table), _fingerprint(rows, results)
+    pixel_um, data = _pixel_um(rows, table), data_digest(rows, results)
     machine = _machine(settings, devices, nodes, workers)
     resume = _resume(out, network, settings, pairs, optics, seed, data)
     log.info("%s: %d training and %d verification patches, %s", network, len(training), len(verification), precision())
@@ -212,49 +211,6 @@ def _at(fitted: Fitted, key: str) -> float:
     return next(float(row[key]) for row in fitted.log_rows if row["step"] == fitted.best_step)
 
 
-def _patches(
-    rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSettings, split: str, *, targets: str = "clean"
-) -> PatchStacks:
-    """The patches of one side of the split, behind memory maps."""
-    from tsva.training.patches import PatchStacks
-
-    rows = rows[rows["split"] == split]
-    if rows.empty:
-        raise UserError(
-            str(table),
-            got=f"no {split} patches",
-            wanted="some of both training and verification",
-            do="Add training slides of further patients, or set pairs.split_by to patch.",
-        )
-    names = sorted(set(rows["array"]))
-    arrays = tuple(read_array(results / name) for name in names)
-    rows = rows if targets == "clean" else rows.assign(has_clean=0)
-    truths = tuple(_truth(results / name, rows[rows["array"] == name]) for name in names)
-    where = {name: number for number, name in enumerate(names)}
-    return PatchStacks(
-        arrays,
-        rows["array"].map(where).to_numpy(dtype=int),
-        rows["index"].to_numpy(dtype=int),
-        rows["focal_offset_um"].to_numpy(dtype=float),
-        pairs,
-        truths,
-    )
-
-
-def _truth(patches: Path, rows: pd.DataFrame) -> Truth | None:
-    """What a simulated slide knows of its patches, given the table's rows of it; None of a real one."""
-    from tsva.training.patches import Truth
-
-    if not (rows["has_clean"].any() or rows["draws"].any()):
-        return None
-    clean, shots = (read_array(patches.with_name(f"{name}.npy")) for name in ("clean", "continuous"))
-    draws = read_table(patches.with_name("continuous.tsv"))
-    has_clean, focal_offset_um = np.zeros(len(clean), bool), np.full((len(clean), int(rows["draws"].max())), np.nan)
-    has_clean[rows["index"]] = rows["has_clean"] == 1
-    focal_offset_um[draws["index"], draws["draw"]] = draws["focal_offset_um"]
-    return Truth(clean, has_clean, shots, focal_offset_um)
-
-
 def _pixel_um(rows: pd.DataFrame, table: Path) -> float:
     """The pixel size that all patches share: a network learns blur in pixels."""
     smallest, largest = float(rows["pixel_um"].min()), float(rows["pixel_um"].max())
@@ -266,15 +222,3 @@ def _pixel_um(rows: pd.DataFrame, table: Path) -> float:
             do="Resample the slides to one pixel size, or train on those of one size.",
         )
     return round((smallest + largest) / 2, 6)
-
-
-def _fingerprint(rows: pd.DataFrame, results: Path) -> str:
-    """SHA-256 of the table and of the arrays it names, read a piece at a time."""
-    digest = hashlib.sha256(rows.to_csv(sep="\t", index=False).encode("utf-8"))
-    for name, of_slide in rows.groupby("array", sort=True):
-        array = results / str(name)
-        truths = {"clean": of_slide["has_clean"].any(), "continuous": of_slide["draws"].any()}
-        for part in (array, *(array.with_name(f"{kind}.npy") for kind, there in truths.items() if there)):
-            with part.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

@@ -103,14 +103,14 @@ def _fields(slides: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _most(slides: Sequence[Mapping[str, Any]], key: str, check: str, limit: Limit, told: Any) -> list[dict[str, Any]]:
+def _most(slides: Sequence[Mapping[str, Any]], key: str, check: str, limit: Limit, words: Any) -> list[dict[str, Any]]:
     """The largest value of all slides against a limit."""
     known = [slide for slide in slides if slide.get(key) is not None]
     if not known:
         return []
     largest = max(slide[key] for slide in known)
     over = [slide["slide"] for slide in sorted(known, key=lambda slide: -slide[key]) if slide[key] > limit.good]
-    return [_check(check, limit.level(largest), f"up to {told(largest)}", f"at most {told(limit.good)}", over)]
+    return [_check(check, limit.level(largest), f"up to {words(largest)}", f"at most {words(limit.good)}", over)]
 
 
 def _spread(focus: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -126,7 +126,7 @@ def _spread(focus: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _own_plane(dataset: Mapping[str, Any]) -> dict[str, Any]:
     share = dataset["own_plane_patches"] / dataset["patches"]
     name = dataset_name(dataset["dataset"])
-    check = f"Patches of {name} in focus in their field’s plane"
+    check = f"Patches of {name} sharpest in their target’s plane"
     return _check(check, OWN_PLANE.level(share), percent(share), "at least 75\u202f%")
 
 

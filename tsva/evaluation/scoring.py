@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,21 @@ from tsva.restoration.contract import Method, Restoration
 
 FACTS = ("estimated_focal_offset_um", "estimated_focal_offset_sd_um", "predicted_rmse", "psnr_shifted_db", "failure")
 """What a method may say of a pair beside its image; empty where it says nothing."""
+SCORES = [
+    "patch",
+    "slide",
+    "sample",
+    "focal_offset_um",
+    "protocol",
+    "draw",
+    "target",
+    "psnr_db",
+    "ssim",
+    "identical",
+    "seconds",
+    *FACTS,
+]
+"""Columns of scores.tsv."""
 
 
 def score_table(
@@ -102,3 +118,24 @@ def run(
     seconds = (time.perf_counter() - began) / len(pairs)
     offsets_um = [pair.focal_offset_um for pair in pairs]
     return restoration.images, score_table(restoration, targets, offsets_um, seconds, shifted=shifted)
+
+
+def named(scores: pd.DataFrame, number: int, row: Mapping[str, Any], protocol: str) -> pd.DataFrame:
+    """Scores of a patch's pairs with the columns of scores.tsv.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of `score_table`.
+    number : int
+        Of the patch.
+    row : mapping
+        The patch's row of the data set's table.
+    protocol : str
+        ``grid``, whose offsets count from the target's plane in the table, or ``continuous``.
+    """
+    if protocol == "grid":
+        from_target_um = scores["focal_offset_um"].astype(float) - float(row["target_offset_um"])
+        scores = scores.assign(focal_offset_um=from_target_um.round(6) + 0.0)  # no -0.0
+    draw = scores["pair"].astype("Int64") if protocol == "continuous" else pd.Series(dtype="Int64")
+    return scores.assign(patch=number, slide=row["slide"], sample=row["sample"], protocol=protocol, draw=draw)[SCORES]

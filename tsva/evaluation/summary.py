@@ -209,7 +209,7 @@ def _dataset(dataset: DataSet, inputs: Inputs) -> dict[str, Any]:
         "samples": _samples(patches["sample"]),
         "sources": sorted({slide.source for slide in inputs.slides if slide.name in names and slide.source}),
         "has_clean": bool((patches["has_clean"] == 1).any()),
-        "own_plane_patches": int((patches["own_focus_plane"] == patches["focus_plane"]).sum()),
+        "own_plane_patches": int((patches["own_focus_plane"] == patches["target_plane"]).sum()),
         "drawn_offsets": slides.drawn_offsets(dataset, inputs.pairs),
     }
 

@@ -9,6 +9,7 @@ spectrum, so that the transform back has the camera's size.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ def image_layers(
     table: OtfTable,
     grid: Grid,
     *,
+    apart: int = 0,
     dtype: type = np.float32,
     threads: int = 1,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -49,6 +51,8 @@ def image_layers(
         The microscope's transfer functions.
     grid : Grid
         Sampling; the specimen is continued periodically, so leave a margin.
+    apart : int
+        So many of the last planes are computed by themselves: the others are the same, to the last bit, without them.
     dtype : type
         Of computation and result: numpy.float32 or numpy.float64.
     threads : int
@@ -82,12 +86,19 @@ def image_layers(
         for index, layer in enumerate(layers(channel)):
             spectrum = scipy.fft.rfft2(np.asarray(layer, dtype), workers=threads)
             matter[index] = fold.gather(spectrum, count)
-        for start in range(0, len(z_um), PLANES_AT_ONCE):
-            some = transfer[:, start : start + PLANES_AT_ONCE]
+        for start, stop in _batches(len(z_um) - apart, len(z_um)):
+            some = transfer[:, start:stop]
             folded[:] = 0
             fold.add_to(folded, matter, cutoff, some, products)
             for index in range(some.shape[1]):
                 yield start + index, channel, 1 - scipy.fft.irfft2(folded[index], grid.shape_px, workers=threads)
+
+
+def _batches(*ends: int) -> Iterator[tuple[int, int]]:
+    """Planes that are computed together; none on either side of an end."""
+    for first, last in pairwise((0, *ends)):
+        for start in range(first, last, PLANES_AT_ONCE):
+            yield start, min(start + PLANES_AT_ONCE, last)
 
 
 def image_specimen(
@@ -100,6 +111,7 @@ def image_specimen(
     spacing_um: float,
     travel_per_depth: float = 1.0,
     absorption: Literal["multiplies", "adds"] = "multiplies",
+    apart: int = 0,
     threads: int = 1,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Image a specimen on its focal surface; further parameters and what it yields as in `image_layers`.
@@ -139,9 +151,11 @@ def image_specimen(
     reach = float(np.abs(np.subtract.outer(np.atleast_1d(z_um), everywhere)).max(initial=0))
     if absorption == "adds" and len(slabs) > 1:
         column = _column(slabs, surface_um, everywhere, spacing_um)
-        return image_layers(column, everywhere, z_um, table(reach), grid, threads=threads)
+        return image_layers(column, everywhere, z_um, table(reach), grid, apart=apart, threads=threads)
     images = [
-        image_layers(_column([slab], surface_um, own, spacing_um), own, z_um, table(reach), grid, threads=threads)
+        image_layers(
+            _column([slab], surface_um, own, spacing_um), own, z_um, table(reach), grid, apart=apart, threads=threads
+        )
         for slab, own in zip(slabs, heights, strict=True)
     ]
     return images[0] if len(images) == 1 else _product(images)

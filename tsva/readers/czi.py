@@ -13,7 +13,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.guards import check_czi, needed
 from tsva.readers.heights import heights
-from tsva.readers.pixel_size import Word, pixel_size
+from tsva.readers.pixel_size import PixelSizeEntry, pixel_size
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb
 from tsva.readers.registry import stem_of
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
@@ -61,7 +61,7 @@ def czi_images(path: Path) -> list[StoredImage]:
             depth=depth,
             bits=8 if depth == 8 else None,
             heights=heights(where, planes, None, step_um, source=("", "Scaling")),
-            pixel=pixel_size(where, [Word("Scaling", *size_um)], objective.magnification),
+            pixel=pixel_size(where, [PixelSizeEntry("Scaling", *size_um)], objective.magnification),
             objective=objective,
             open=lambda scene=scene, place=place: _open(path, scene, place.x, place.y),  # type: ignore[misc]
         )
@@ -87,13 +87,13 @@ def _listed(value: Any) -> list[Any]:
 def _lengths_um(metadata: Any) -> tuple[float | None, tuple[float | None, float | None]]:
     """The distance of planes; width and height of a pixel."""
     items = _listed(((metadata.get("Scaling") or {}).get("Items") or {}).get("Distance"))
-    told = {item["@Id"]: float(item["Value"]) * UM_PER_M for item in items if item.get("Value")}
-    return told.get("Z"), (told.get("X"), told.get("Y"))
+    lengths = {item["@Id"]: float(item["Value"]) * UM_PER_M for item in items if item.get("Value")}
+    return lengths.get("Z"), (lengths.get("X"), lengths.get("Y"))
 
 
 def _objective(metadata: Any) -> Objective:
-    told = ((metadata.get("Information") or {}).get("Instrument") or {}).get("Objectives") or {}
-    found = _listed(told.get("Objective"))
+    objectives = ((metadata.get("Information") or {}).get("Instrument") or {}).get("Objectives") or {}
+    found = _listed(objectives.get("Objective"))
     if len(found) != 1:
         return Objective()
     na, power = found[0].get("LensNA"), found[0].get("NominalMagnification")

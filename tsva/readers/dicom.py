@@ -18,7 +18,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.dicom_frames import Frames, open_frames, read_header, reading_dicom
 from tsva.readers.heights import heights
-from tsva.readers.pixel_size import Word, pixel_size
+from tsva.readers.pixel_size import PixelSizeEntry, pixel_size
 from tsva.readers.pixels import unreadable
 from tsva.readers.registry import is_dicom, stem_of
 from tsva.readers.stored import MOST_PIECES, Objective, PlaneReader, StoredImage, channel_names
@@ -192,7 +192,7 @@ def dicom_image(path: Path) -> StoredImage:
             depth=int(head.BitsAllocated),
             bits=int(head.BitsStored),
             heights=heights(where, len(planes), own_um, step_um, source=source),
-            pixel=pixel_size(where, [Word("PixelSpacing", width_um, height_um)], objective.magnification),
+            pixel=pixel_size(where, [PixelSizeEntry("PixelSpacing", width_um, height_um)], objective.magnification),
             objective=objective,
             files=tuple(sorted({frame[0] for plane in planes for frame in plane.frames.values()})),
             open=lambda: _open(where, planes),

@@ -103,21 +103,21 @@ def check_unfolded(codec: str, data: bytes, most: int) -> None:
         If so, or if the headers are damaged.
     """
     if codec == "zstd" and len(data) >= 6:
-        told, is_exact = _zstd_bytes(data)
+        size, is_exact = _zstd_bytes(data)
         most = most if is_exact else max(most, MOST_UNTOLD)
     elif codec == "blosc" and len(data) >= 16:
-        told = struct.unpack_from("<I", data, 4)[0]
+        size = struct.unpack_from("<I", data, 4)[0]
     elif codec == "lz4" and len(data) >= 4:
-        told = struct.unpack_from("<I", data)[0]
+        size = struct.unpack_from("<I", data)[0]
     else:
         raise ValueError("a chunk that is cut off")
-    if told > most:
-        raise too_much(told, most)
+    if size > most:
+        raise too_much(size, most)
 
 
-def too_much(told: int, most: int) -> ValueError:
+def too_much(size: int, most: int) -> ValueError:
     """The message for a bomb."""
-    return ValueError(f"a chunk that unfolds to {told} bytes or more, not {most}")
+    return ValueError(f"a chunk that unfolds to {size} bytes or more, not {most}")
 
 
 def _zstd_bytes(data: bytes) -> tuple[int, bool]:
@@ -129,8 +129,8 @@ def _zstd_bytes(data: bytes) -> tuple[int, bool]:
     place += (0 if is_single else 1) + (0, 1, 2, 4)[descriptor & 3]
     size_bytes = (1 if is_single else 0, 2, 4, 8)[descriptor >> 6]
     if size_bytes:
-        told = int.from_bytes(data[place : place + size_bytes], "little")
-        return (told + 256 if size_bytes == 2 else told), True
+        size = int.from_bytes(data[place : place + size_bytes], "little")
+        return (size + 256 if size_bytes == 2 else size), True
     found, is_last = 0, False
     while not is_last:
         if place + 3 > len(data):

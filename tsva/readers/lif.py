@@ -13,7 +13,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.guards import needed, reading_by_library
 from tsva.readers.heights import Heights, heights
-from tsva.readers.pixel_size import PixelSize, Word, number, pixel_size, unit_um
+from tsva.readers.pixel_size import PixelSize, PixelSizeEntry, number, pixel_size, unit_um
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.readers.registry import stem_of
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names, colour_order
@@ -122,11 +122,11 @@ def _heights(where: str, image: Any, planes: int) -> Heights:
 
 def _pixel(where: str, image: Any) -> PixelSize:
     with reading_by_library(where):
-        told = _dimensions(image)
+        dimensions = _dimensions(image)
         # the length is that from the middle of the first pixel to the middle of the last
-        x, y = (told.get(axis, (1, 0.0, 0.0)) for axis in "12")
+        x, y = (dimensions.get(axis, (1, 0.0, 0.0)) for axis in "12")
         sizes = [abs(length) / (count - 1) if count > 1 and length else None for count, _, length in (x, y)]
-        return pixel_size(where, [Word("axes", *sizes)], _objective(where, image).magnification)
+        return pixel_size(where, [PixelSizeEntry("axes", *sizes)], _objective(where, image).magnification)
 
 
 def _objective(where: str, image: Any) -> Objective:

@@ -13,7 +13,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.guards import needed, reading_by_library
 from tsva.readers.heights import Heights, heights
-from tsva.readers.pixel_size import Word, pixel_size
+from tsva.readers.pixel_size import PixelSizeEntry, pixel_size
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.readers.registry import stem_of
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
@@ -34,7 +34,7 @@ def nd2_images(path: Path) -> list[StoredImage]:
     """
     where = str(path)
     with _open_file(path) as file, reading_by_library(where):
-        attributes, told = file.attributes, file.metadata.channels[0]
+        attributes, channel = file.attributes, file.metadata.channels[0]
         sizes = {"P": 1, "Z": 1, **{axis: int(size) for axis, size in file.sizes.items()}}
         others = {axis: size for axis, size in sizes.items() if axis not in "PZYX"}
         planes, height, width = sizes["Z"], int(attributes.heightPx), int(attributes.widthPx)
@@ -45,11 +45,12 @@ def nd2_images(path: Path) -> list[StoredImage]:
         if is_plain and planes * sizes["P"] * height * width * depth // 8 > path.stat().st_size:
             raise ValueError(f"{planes * sizes['P']} frames of {height}×{width} pixels are more than it holds")
         place = _heights(where, file, planes)
-        calibrated = told.volume.axesCalibrated
+        calibrated = channel.volume.axesCalibrated
         um = [
-            float(size) if known else None for size, known in zip(told.volume.axesCalibration, calibrated, strict=True)
+            float(size) if known else None
+            for size, known in zip(channel.volume.axesCalibration, calibrated, strict=True)
         ]
-        lens = told.microscope
+        lens = channel.microscope
         objective = Objective(lens.objectiveNumericalAperture, lens.objectiveMagnification)
         bits = int(attributes.bitsPerComponentSignificant)
     if others or not is_plain:
@@ -73,7 +74,7 @@ def nd2_images(path: Path) -> list[StoredImage]:
             depth=depth,
             bits=bits if bits < depth or depth == 8 else None,
             heights=place,
-            pixel=pixel_size(where, [Word("axes", um[0], um[1])], objective.magnification),
+            pixel=pixel_size(where, [PixelSizeEntry("axes", um[0], um[1])], objective.magnification),
             objective=objective,
             open=lambda position=position: _open(path, position),  # type: ignore[misc]
         )

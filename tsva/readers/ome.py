@@ -212,10 +212,10 @@ def _positions(
             # channels of one plane share its position; the first one counts
             said = number(value, "PositionZ", where), unit_um(plane.get("PositionZUnit", "reference frame"))
             found.setdefault(int(plane.get("TheZ", "0")), said)
-    told = [found[z] for z in sorted(found)]
-    um = tuple(value * scale for value, scale in told if scale)
-    plain = um if len(um) == len(told) else tuple(value for value, scale in told if scale is None)
-    if len(plain) != len(told):
+    pairs = [found[z] for z in sorted(found)]
+    um = tuple(value * scale for value, scale in pairs if scale)
+    plain = um if len(um) == len(pairs) else tuple(value for value, scale in pairs if scale is None)
+    if len(plain) != len(pairs):
         return None, None  # numbers of different units have no order
     if sorted(found) == list(range(planes)):
         return um if len(um) == planes else None, plain

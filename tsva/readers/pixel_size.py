@@ -95,7 +95,7 @@ SHEET = "the sheet's pixel_um"
 
 
 @dataclass(frozen=True)
-class Word:
+class PixelSizeEntry:
     """What one place in a file says of the size of a pixel: its width and height, as far as it says them."""
 
     source: str
@@ -125,7 +125,7 @@ class PixelSize:
     notes: tuple[str, ...] = ()
 
 
-def pixel_size(where: str, words: Iterable[Word], magnification: float | None = None) -> PixelSize:
+def pixel_size(where: str, words: Iterable[PixelSizeEntry], magnification: float | None = None) -> PixelSize:
     """Pixel size by all that a file says, the most trustworthy word first (OME, then ImageJ, then resolution tags).
 
     What can be no microscope's (zero, negative, coarser than 20 µm) counts as not said. Pixels that are not square, or
@@ -148,20 +148,20 @@ def pixel_size(where: str, words: Iterable[Word], magnification: float | None = 
     um = first.x_um or first.y_um
     assert um is not None
     if first.x_um and first.y_um and not _same(first.x_um, first.y_um):
-        return _doubted(where, f"pixels of {first.x_um:.4g} by {first.y_um:.4g} µm ({first.source}), not square")
+        return _rejected(where, f"pixels of {first.x_um:.4g} by {first.y_um:.4g} µm ({first.source}), not square")
     if magnification and not CAMERA_PIXEL_UM[0] <= um * magnification <= CAMERA_PIXEL_UM[1]:
         kind = "the camera's own, it seems" if um * magnification > CAMERA_PIXEL_UM[1] else "too fine"
-        return _doubted(
+        return _rejected(
             where, f"pixels of {um:.4g} µm ({first.source}) with an objective of {magnification:g}×, {kind}"
         )
     for other in said[1:]:
         theirs = other.x_um or other.y_um
         if theirs is not None and not _same(um, theirs):
-            return _doubted(where, f"pixels of {um:.4g} µm ({first.source}) and of {theirs:.4g} µm ({other.source})")
+            return _rejected(where, f"pixels of {um:.4g} µm ({first.source}) and of {theirs:.4g} µm ({other.source})")
     return PixelSize(um, first.source)
 
 
-def _plausible(word: Word) -> Word:
+def _plausible(word: PixelSizeEntry) -> PixelSizeEntry:
     def kept(um: float | None) -> float | None:
         return um if um is not None and math.isfinite(um) and FINEST_PIXEL_UM <= um < COARSEST_PIXEL_UM else None
 
@@ -177,7 +177,7 @@ def same_size(one: PixelSize, other: PixelSize) -> bool:
     return one.um is None or other.um is None or _same(one.um, other.um)
 
 
-def _doubted(where: str, doubt: str) -> PixelSize:
+def _rejected(where: str, doubt: str) -> PixelSize:
     log.warning("%s: %s: not believed", where, doubt)
     return PixelSize(doubt=doubt)
 

@@ -14,7 +14,7 @@ import tifffile
 from tsva.readers.guards import check_czi
 from tsva.readers.head import head_of
 from tsva.readers.heights import Heights
-from tsva.readers.pixel_size import Word, pixel_size
+from tsva.readers.pixel_size import PixelSizeEntry, pixel_size
 from tsva.readers.pixels import unreadable
 from tsva.readers.registry import stem_of
 from tsva.readers.stored import Level, Objective, PlaneReader, StoredImage, channel_names
@@ -74,7 +74,7 @@ def stored(
         depth=8,
         bits=8,
         heights=Heights(),
-        pixel=pixel_size(where, [Word("the scanner's mpp", *size)], objective.magnification),
+        pixel=pixel_size(where, [PixelSizeEntry("the scanner's mpp", *size)], objective.magnification),
         objective=objective,
         open=opened,
         levels=levels,

@@ -99,8 +99,8 @@ def write_planes(path: Path, planes: Iterator[np.ndarray], z_um: np.ndarray, pix
     )
     if next(planes, None) is not None:
         raise ValueError(f"more than {len(z_um)} planes")
-    told = repr(((len(z_um), *shape), z_um.tolist(), pixel_um, sums)).encode()
-    _name(path, str(uuid.UUID(bytes=hashlib.blake2b(told, digest_size=16).digest())))
+    content = repr(((len(z_um), *shape), z_um.tolist(), pixel_um, sums)).encode()
+    _name(path, str(uuid.UUID(bytes=hashlib.blake2b(content, digest_size=16).digest())))
     return shape
 
 

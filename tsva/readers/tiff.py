@@ -112,9 +112,9 @@ def _check_whole(tif: TiffFile, where: str) -> None:
         raise ValueError("no image")
     _check_alike(tif)
     if tif.is_imagej and count > 1:  # a large stack has a single page header
-        told = tif.imagej_metadata or {}
-        axes = math.prod(int(told.get(axis, 1)) for axis in ("channels", "slices", "frames"))
-        for said in (int(told.get("images", count)), axes if axes > 1 else count):
+        header = tif.imagej_metadata or {}
+        axes = math.prod(int(header.get(axis, 1)) for axis in ("channels", "slices", "frames"))
+        for said in (int(header.get("images", count)), axes if axes > 1 else count):
             if said != count:
                 raise ValueError(f"ImageJ's header tells of {said} images, the file holds {count}")
 

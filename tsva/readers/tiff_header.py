@@ -20,7 +20,7 @@ from tsva.readers.pixel_size import (
     FINEST_PIXEL_UM,
     INCH_UM,
     PixelSize,
-    Word,
+    PixelSizeEntry,
     number,
     pixel_size,
     unit_um,
@@ -31,14 +31,14 @@ from tsva.readers.tiff import open_tiff, reading
 _RESOLUTION_UNIT_UM = {2: INCH_UM, 3: 10_000.0}
 
 
-def tag_word(page: TiffPage, *, unit_um: float | None = None) -> Word:
+def tag_word(page: TiffPage, *, unit_um: float | None = None) -> PixelSizeEntry:
     """What a page's resolution tags say, by their own unit (an inch or a centimetre) or by another one."""
     unit = page.tags.valueof("ResolutionUnit")
     if unit_um is None:
         unit_um = _RESOLUTION_UNIT_UM.get(unit) if isinstance(unit, int) else None  # damaged ones hold several numbers
     x, y = (_per_unit(page, f"{axis}Resolution") for axis in "XY")
     unit_um = unit_um if x else None  # a damaged one leaves the other without a witness
-    return Word("resolution tags", *(unit_um / pixels if unit_um and pixels else None for pixels in (x, y)))
+    return PixelSizeEntry("resolution tags", *(unit_um / pixels if unit_um and pixels else None for pixels in (x, y)))
 
 
 def _per_unit(page: TiffPage, name: str) -> float | None:
@@ -48,7 +48,7 @@ def _per_unit(page: TiffPage, name: str) -> float | None:
     return float(value[0] / value[1]) if is_fraction else None
 
 
-def pixel_of_tiff(where: str, tif: TiffFile, page: TiffPage, told: OmeImage | None) -> PixelSize:
+def pixel_of_tiff(where: str, tif: TiffFile, page: TiffPage, ome: OmeImage | None) -> PixelSize:
     """Pixel size by the OME header, ImageJ's description and the resolution tags, in this order.
 
     Parameters
@@ -59,30 +59,30 @@ def pixel_of_tiff(where: str, tif: TiffFile, page: TiffPage, told: OmeImage | No
         Open.
     page : TiffPage
         Of the image.
-    told : OmeImage or None
+    ome : OmeImage or None
         What the OME header says of the image.
     """
     words = []
-    if told is not None:
-        words.append(Word("OME PhysicalSize", told.pixel_um, told.pixel_y_um))
+    if ome is not None:
+        words.append(PixelSizeEntry("OME PhysicalSize", ome.pixel_um, ome.pixel_y_um))
     with reading(where):  # what a header calls a number may be none
         words += [*_imagej_words(tif, page), tag_word(page)]
-    return pixel_size(where, words, told.objective.magnification if told is not None else None)
+    return pixel_size(where, words, ome.objective.magnification if ome is not None else None)
 
 
-def _imagej_words(tif: TiffFile, page: TiffPage) -> list[Word]:
+def _imagej_words(tif: TiffFile, page: TiffPage) -> list[PixelSizeEntry]:
     """Pixels per unit of the description, unless that makes no microscope's pixel.
 
     ImageJ writes the unit's pixels into the resolution tags; other programs write them per centimetre and call it so.
     """
-    told = imagej(tif)
-    across, down = unit_um(told.get("unit", "")), unit_um(told.get("yunit", told.get("unit", "")))
+    header = imagej(tif)
+    across, down = unit_um(header.get("unit", "")), unit_um(header.get("yunit", header.get("unit", "")))
     if across is None or down is None:
         return []
     x, y = tag_word(page, unit_um=across).x_um, tag_word(page, unit_um=down).y_um
     if x is None or not FINEST_PIXEL_UM <= x < COARSEST_PIXEL_UM:
         return []
-    return [Word("ImageJ scale", x, y)]
+    return [PixelSizeEntry("ImageJ scale", x, y)]
 
 
 def imagej(tif: TiffFile) -> Mapping[str, Any]:
@@ -90,7 +90,7 @@ def imagej(tif: TiffFile) -> Mapping[str, Any]:
     return tif.imagej_metadata or {} if tif.is_imagej else {}
 
 
-def heights_of_tiff(where: str, tif: TiffFile, planes: int, told: OmeImage | None) -> Heights:
+def heights_of_tiff(where: str, tif: TiffFile, planes: int, ome: OmeImage | None) -> Heights:
     """Where planes lie by the OME header, or by ImageJ's spacing.
 
     Raises
@@ -98,13 +98,13 @@ def heights_of_tiff(where: str, tif: TiffFile, planes: int, told: OmeImage | Non
     UserError
         If what should be a number is none; names the attribute.
     """
-    if told is not None:
+    if ome is not None:
         return heights(
             where,
             planes,
-            told.position_z_um,
-            told.z_step_um,
-            told.position_z,
+            ome.position_z_um,
+            ome.z_step_um,
+            ome.position_z,
             ("PositionZ", "PhysicalSizeZ"),
         )
     header = imagej(tif)
@@ -172,17 +172,17 @@ def read_tile_configuration(path: Path) -> list[PlacedFile]:
         if not line.strip() or line.lstrip().startswith("#") or re.match(r"\s*dim\s*=\s*2\s*$", line):
             continue
         where = f"{path}, line {number_of_line}"
-        told = LINE.match(line)
-        if told is None:
+        entry = LINE.match(line)
+        if entry is None:
             raise UserError(
                 where, got=repr(line.strip()), wanted="file; ; (x, y) of two dimensions", do="Mend the configuration."
             )
-        tile = path.parent / told["file"]
+        tile = path.parent / entry["file"]
         if not tile.is_file():
-            raise UserError(where, got=f"{told['file']}, which is missing", wanted="all tiles", do="Copy it there.")
+            raise UserError(where, got=f"{entry['file']}, which is missing", wanted="all tiles", do="Copy it there.")
         if any(tile == other.path for other in found):
-            raise UserError(where, got=f"{told['file']} a second time", wanted="each tile once", do="Take it out.")
-        found.append(PlacedFile(tile, number(told["y"], "y", where), number(told["x"], "x", where)))
+            raise UserError(where, got=f"{entry['file']} a second time", wanted="each tile once", do="Take it out.")
+        found.append(PlacedFile(tile, number(entry["y"], "y", where), number(entry["x"], "x", where)))
     if not found:
         raise UserError(str(path), got="no tile", wanted="lines such as tile_1.tif; ; (0.0, 0.0)", do="Mend it.")
     return found

@@ -35,19 +35,21 @@ def tiff_images(path: Path) -> list[StoredImage]:
     with open_tiff(path) as tif:
         if tif.is_ndpi:
             return [ndpi_image(path, tif)]
-        told = ome_images(tif, str(path))
-        for image in told:
+        listed = ome_images(tif, str(path))
+        for image in listed:
             _check_set(path, image.files)
-        if told and len(told) != len(tif.series):
-            raise unreadable(str(path), f"its OME header tells of {len(told)} images, the file holds {len(tif.series)}")
-        if not told and len(tif.series) > 1 and any(count_planes(series, str(path)) > 1 for series in tif.series):
+        if listed and len(listed) != len(tif.series):
+            raise unreadable(
+                str(path), f"its OME header tells of {len(listed)} images, the file holds {len(tif.series)}"
+            )
+        if not listed and len(tif.series) > 1 and any(count_planes(series, str(path)) > 1 for series in tif.series):
             raise UserError(
                 str(path),
                 got=f"planes of {len(tif.series)} different sizes or kinds",
                 wanted="planes of one size",
                 do="Save the z-stack alone in a file.",
             )
-        return [_image(path, tif, index, told[index] if told else None) for index in range(len(tif.series))]
+        return [_image(path, tif, index, listed[index] if listed else None) for index in range(len(tif.series))]
 
 
 def _check_set(path: Path, names: tuple[str, ...]) -> None:
@@ -71,17 +73,17 @@ def _check_set(path: Path, names: tuple[str, ...]) -> None:
         )
 
 
-def _image(path: Path, tif: TiffFile, index: int, told: OmeImage | None) -> StoredImage:
+def _image(path: Path, tif: TiffFile, index: int, ome: OmeImage | None) -> StoredImage:
     series, where = tif.series[index], str(path)
     planes, key = count_planes(series, where), series.keyframe
-    if told is not None and told.planes != planes:
-        raise unreadable(where, f"its OME header tells of {told.planes} planes, the file holds {planes}")
-    names = told.channels if told is not None else channel_colours(tif)
+    if ome is not None and ome.planes != planes:
+        raise unreadable(where, f"its OME header tells of {ome.planes} planes, the file holds {planes}")
+    names = ome.channels if ome is not None else channel_colours(tif)
     apart = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)  # channels that are pages of their own
     colours = colour_order(names, apart, where)
     _check_slices(slice_labels(tif), planes, where)
-    kind = "OME-TIFF" if told is not None else "ImageJ TIFF" if tif.is_imagej else "TIFF"
-    bits = told.bits if told is not None and told.bits is not None and told.bits < key.bitspersample else None
+    kind = "OME-TIFF" if ome is not None else "ImageJ TIFF" if tif.is_imagej else "TIFF"
+    bits = ome.bits if ome is not None and ome.bits is not None and ome.bits < key.bitspersample else None
     return StoredImage(
         name=f"{stem_of(path)}_{index}" if len(tif.series) > 1 else stem_of(path),
         where=where,
@@ -92,19 +94,19 @@ def _image(path: Path, tif: TiffFile, index: int, told: OmeImage | None) -> Stor
         channels=channel_names(count_channels(series), names if colours is None else ()),
         depth=key.bitspersample,
         bits=8 if key.bitspersample == 8 else bits,
-        heights=heights_of_tiff(where, tif, planes, told),
-        pixel=pixel_of_tiff(where, tif, key, told),
-        objective=told.objective if told is not None else UNKNOWN,
+        heights=heights_of_tiff(where, tif, planes, ome),
+        pixel=pixel_of_tiff(where, tif, key, ome),
+        objective=ome.objective if ome is not None else UNKNOWN,
         open=lambda: _open(path, index, colours),
-        files=_members(path, tif, told),
+        files=_members(path, tif, ome),
         levels=levels_of(series, where),
         stored_as="not compressed" if key.compression == 1 else getattr(key.compression, "name", "").lower(),
     )
 
 
-def _members(path: Path, tif: TiffFile, told: OmeImage | None) -> tuple[Path, ...]:
+def _members(path: Path, tif: TiffFile, ome: OmeImage | None) -> tuple[Path, ...]:
     """All files of an image's set, with that of its header."""
-    names = files_beside([told]) if told is not None else set()
+    names = files_beside([ome]) if ome is not None else set()
     with reading(str(path)):
         companion = companion_of(path, tif.pages.first.description) if names else None
     members = {path.parent / name for name in names} | ({companion} if companion else set())

@@ -18,7 +18,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.heights import heights
 from tsva.readers.ome import MOST_PLANES, OmeImage, read_ome
-from tsva.readers.pixel_size import Word, pixel_size, unit_um
+from tsva.readers.pixel_size import PixelSizeEntry, pixel_size, unit_um
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.readers.registry import stem_of
 from tsva.readers.stored import (
@@ -44,10 +44,10 @@ def zarr_images(path: Path) -> list[StoredImage]:
     """
     where = str(path)
     with reading(where):
-        told = _attributes(path, "")
-        if "multiscales" in told:
-            return [_image(path, "", stem_of(path), told, None)]
-        if "bioformats2raw.layout" in told:
+        attributes = _attributes(path, "")
+        if "multiscales" in attributes:
+            return [_image(path, "", stem_of(path), attributes, None)]
+        if "bioformats2raw.layout" in attributes:
             heads = _heads(path)
             numbers = sorted(int(part.name) for part in path.iterdir() if part.name.isdecimal())
             return [
@@ -84,16 +84,16 @@ def _attributes(path: Path, group: str) -> Mapping[str, Any]:
     return own if isinstance(own, Mapping) else attributes
 
 
-def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: OmeImage | None) -> StoredImage:
+def _image(path: Path, group: str, name: str, attributes: Mapping[str, Any], head: OmeImage | None) -> StoredImage:
     where = str(path / group)
-    scales = told["multiscales"][0]
+    scales = attributes["multiscales"][0]
     axes = [str(axis["name"]) for axis in scales["axes"]]
     units = [unit_um(axis.get("unit", "")) for axis in scales["axes"]]
     scale, start = _placing(scales, len(axes))
     paths = tuple(str(one["path"]) for one in scales["datasets"])
     array = _array(path, group, paths[0])
     size = dict(zip(axes, array.shape, strict=True))
-    labels = [_called(one) for one in told.get("omero", {}).get("channels", [])]
+    labels = [_called(one) for one in attributes.get("omero", {}).get("channels", [])]
     if len(size) < len(axes) or set(axes) - set("tczyx") or not {"y", "x"} <= set(axes) or size.get("t", 1) > 1:
         raise UserError(
             where,
@@ -110,7 +110,7 @@ def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: Ome
     colours = colour_order(tuple(labels), channels, where)
     objective = head.objective if head is not None else UNKNOWN
     x, y = ((float(place[a][0]) * u if (u := place[a][2]) else None) for a in "xy")
-    version = scales.get("version", told.get("version", ""))
+    version = scales.get("version", attributes.get("version", ""))
     return StoredImage(
         name=name,
         where=where,
@@ -122,7 +122,7 @@ def _image(path: Path, group: str, name: str, told: Mapping[str, Any], head: Ome
         depth=array.dtype.itemsize * 8,
         bits=8 if array.dtype.itemsize == 1 else head.bits if head is not None else None,
         heights=replace(heights(where, planes, own_um, None, source=("scale", "")), absolute=bool(first)),
-        pixel=pixel_size(where, [Word("scale", x, y)], objective.magnification),
+        pixel=pixel_size(where, [PixelSizeEntry("scale", x, y)], objective.magnification),
         objective=objective,
         open=lambda: nullcontext(ZarrReader(path, group, paths, axes, colours)),
         levels=tuple(_levels(path, group, paths, axes)),

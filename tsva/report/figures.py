@@ -1,13 +1,13 @@
-"""Figures of scores, drawn from the summary alone: what they show stands in summary.json.
+"""Figures of scores, and what all figures share: how templates know them, and how methods look in them.
 
-A function under `figure` can be called in every template by its name: a further figure is a function here, and a line
-in a template.
+Figures are drawn from the summary alone: what they show stands in summary.json. A function under `figure` can be called
+in every template by its name: a further figure is a function here, and a line in a template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ParamSpec
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,8 +25,44 @@ from tsva.evaluation.names import (
     method_name,
     offset,
 )
-from tsva.report.figure_parts import NARROW, WIDE, Summary, figure, look_of, method_names, picked, values
-from tsva.report.svg import BAND, INK, MUTED, Plot
+from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, Plot
+
+Summary = Mapping[str, Any]
+WIDE, NARROW = (9.6, 3.7), (5.4, 3.8)
+FIGURES: dict[str, Callable[..., Plot | None]] = {}
+"""Every figure by its name."""
+Arguments = ParamSpec("Arguments")
+
+
+def figure(make: Callable[Arguments, Plot | None]) -> Callable[Arguments, Plot | None]:
+    """Make a figure known to the templates."""
+    FIGURES[make.__name__] = make
+    return make
+
+
+def look_of(method: str, methods: Iterable[str]) -> dict[str, Any]:
+    """Colour, marker and dashes of a method: the same in every figure of a data set."""
+    if method == NOTHING:
+        return {"color": MUTED, "marker": "x", "linestyle": "--"}
+    place = [name for name in methods if name != NOTHING].index(method)
+    dashes = ("-", "--", ":")[place // len(SERIES) % 3]
+    return {"color": SERIES[place % len(SERIES)], "marker": MARKERS[place % len(MARKERS)], "linestyle": dashes}
+
+
+def values(rows: Iterable[Row], key: str) -> np.ndarray:
+    """One column of rows; NaN where a row has no number."""
+    return np.array([np.nan if row[key] is None else row[key] for row in rows], dtype=float)
+
+
+def picked(rows: Iterable[Row], keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows with these columns alone, for a figure's CSV."""
+    return [{key: row[key] for key in keys} for row in rows]
+
+
+def method_names(methods: Iterable[str]) -> str:
+    """Methods in words."""
+    return ", ".join(method_name(method) for method in methods)
+
 
 SCORED = ("method", "focal_offset_um", "psnr_db", "psnr_low_db", "psnr_high_db", "psnr_sd_db", "patches", "slides")
 COMPARED = (

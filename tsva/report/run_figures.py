@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tsva.evaluation.names import Row, dataset_name, listed
-from tsva.report.figure_parts import WIDE, Summary, figure, look_of, method_names, values
+from tsva.report.figures import WIDE, Summary, figure, look_of, method_names, values
 from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, Plot
 
 DELTA_METHODS = {

@@ -60,6 +60,10 @@ class TrainingPatches(Protocol):
         """Low shot, high shot and in-focus image, (Y, X, C) uint8 each."""
         ...
 
+    def from_focus_um(self, patch: int, focal_offset_um: float) -> float:
+        """An offset that `views` takes, counted from the patch's true focus."""
+        ...
+
 
 class Pairs(Protocol):
     """Low shot, high shot and in-focus image, (C, Y, X) uint8 tensors, and the focal offset in µm, by number."""

@@ -100,6 +100,10 @@ class PatchSettings(Section, key="pairs"):
     align_planes: bool = False
     """Move and scale each plane onto its field's in-focus plane by what the focus stage measured, before patches are
     cut: corrects focus breathing and drift. Planes that lie within a quarter of a pixel stay as they are."""
+    truth: Literal["patch", "field"] = "patch"
+    """Where focal offsets count from, and what restored patches should be. patch: the patch's own focus, known of
+    simulated slides and measured on others; the target is the plane nearest to it, and of simulated slides the
+    noise-free image in focus everywhere. field: the sharpest plane of the whole field, as in the paper."""
     verification_fraction: float = Field(0.15, gt=0, lt=0.9)
     """Share of the training data that chooses the best model and is not trained on."""
     split_by: Literal["patient", "patch"] = "patient"

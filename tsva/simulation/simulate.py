@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.interpolate import CubicSpline
 
 from tsva.acquisition.draws import offset_at_um, rng
 from tsva.acquisition.stack import Stack
@@ -21,6 +22,9 @@ from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
 
+ALONG_UM = 0.3
+"""Distance of the planes that the image along the focal surface is interpolated from: a fifth of the shortest period
+that images have along z."""
 SLIDE_POSITION_UM = 0.25
 """A slide's mean focal position is anywhere within this of a plane: stages know nothing of the specimen."""
 
@@ -45,6 +49,8 @@ class SimulatedField:
         Middle positions of the two shots.
     surface_um : (Y, X) float32 array
         Height of the focal surface at camera pixels.
+    in_focus : (Y, X, 3) uint8 array
+        The field without noise, each pixel at the stage position that its place of the focal surface is in focus at.
     nuclei : DataFrame or None
         `y_px`, `x_px` (camera pixels), `depth_um`, `radius_um`, `area_um2`; None for real fields.
     focus_z_um : float
@@ -60,6 +66,7 @@ class SimulatedField:
     continuous_clean: np.ndarray | None = None
     continuous_z_um: np.ndarray | None = None
     surface_um: np.ndarray | None = None
+    in_focus: np.ndarray | None = None
     nuclei: pd.DataFrame | None = None
     focus_z_um: float = float("nan")
     reason: str = ""
@@ -123,12 +130,16 @@ def simulate_slide(
         draws = rng(seed, "camera", row.slide, name)
         reported_um = np.concatenate((positions_um, shots_um))
         true_um = reported_um + draws.normal(0, microscope.z_error_sd_um, len(reported_um))
-        images = _images(specimen, surface.heights(*frame.fine_places_um()), true_um, tables, frame, settings, threads)
+        heights_um = surface.heights(*frame.fine_places_um())
+        at_camera_um = surface.heights(*frame.places_um())
+        along_um, shares = _along(at_camera_um)
+        z_um = np.append(true_um, along_um)
+        images = _images(specimen, heights_um, z_um, len(along_um), tables, frame, settings, threads)
         near = np.flatnonzero(np.abs(positions_um - focus_z_um) <= settings.clean_within_um)
         planes = len(positions_um)
         # without noise: planes near focus, and the drawn shots
         clean_at = np.concatenate((near, np.arange(planes, len(reported_um))))
-        taken, clean = _pictures(images, len(reported_um), clean_at, frame, microscope, draws)
+        taken, clean, in_focus = _pictures(images, len(reported_um), clean_at, shares, frame, microscope, draws)
         by_draw = (pairs_drawn, 2, *taken.shape[1:])
         yield SimulatedField(
             name,
@@ -137,7 +148,8 @@ def simulate_slide(
             continuous=taken[planes:].reshape(by_draw),
             continuous_clean=clean[len(near) :].reshape(by_draw),
             continuous_z_um=middle_um,
-            surface_um=surface.heights(*frame.places_um()).astype(np.float32),
+            surface_um=at_camera_um.astype(np.float32),
+            in_focus=in_focus,
             nuclei=nuclei,
             focus_z_um=focus_z_um,
         )
@@ -147,12 +159,13 @@ def _images(
     specimen: Specimen | Sequence[Specimen],
     surface_um: np.ndarray,
     z_um: np.ndarray,
+    apart: int,
     tables: _Tables,
     frame: Frame,
     settings: SimulateSettings,
     threads: int,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Images of a specimen at true stage positions, as the settings have them computed."""
+    """Images of a specimen at true stage positions, the last ones `apart`, as the settings have them computed."""
     optics, spacing_um = tables.optics, settings.layer_spacing_um
     if tables.microscope.imaging == "multislice":
         return image_multislice(
@@ -175,8 +188,26 @@ def _images(
         spacing_um=spacing_um,
         travel_per_depth=travel_per_depth(optics),
         absorption="adds" if optics.model == "paper" else "multiplies",
+        apart=apart,
         threads=threads,
     )
+
+
+def _along(surface_um: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Stage positions that reach along a focal surface, (Y, X), and each one's share of the image along it.
+
+    Returns
+    -------
+    z_um : (Z,) float array
+        One alone for a level surface.
+    shares : (Y, X, Z) float32 array
+        Of cubic interpolation at the surface's height.
+    """
+    low, high = float(surface_um.min()), float(surface_um.max())
+    if low == high:
+        return np.array([low]), np.ones((*surface_um.shape, 1), np.float32)
+    z_um = np.linspace(low, high, max(3, int(np.ceil((high - low) / ALONG_UM)) + 1))
+    return z_um, CubicSpline(z_um, np.eye(len(z_um)))(surface_um).astype(np.float32)
 
 
 def plane_positions_um(settings: SimulateSettings, pairs: PairsSettings) -> np.ndarray:
@@ -246,22 +277,29 @@ def _pictures(
     images: Iterator[tuple[int, int, np.ndarray]],
     count: int,
     clean_planes: np.ndarray,
+    shares: np.ndarray,
     frame: Frame,
     microscope: MicroscopeSettings,
     draws: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """All `count` pictures, (Z, Y, X, 3) uint8, and those of `clean_planes` without noise."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All `count` pictures, (Z, Y, X, 3) uint8, those of `clean_planes` without noise, and what the images after them
+    make by their `shares`, (Y, X, 3) uint8, without noise."""
     height, width = frame.field_px
     lamp = illumination(microscope, height, width)
     taken = np.empty((count, height, width, 3), np.uint8)
     clean = np.empty((len(clean_planes), height, width, 3), np.uint8)
     clean_at = {int(plane): index for index, plane in enumerate(clean_planes)}
+    along = np.zeros((3, height, width), np.float32)
     for plane, channel, image in images:
         light = image[frame.rows, frame.columns]
+        if plane >= count:
+            along[channel] += shares[:, :, plane - count] * light
+            continue
         taken[plane, :, :, channel] = expose(light, lamp[:, :, channel], microscope, draws)
         if plane in clean_at:
             clean[clean_at[plane], :, :, channel] = expose(light, lamp[:, :, channel], microscope)
-    return taken, clean
+    in_focus = [expose(light, lamp[:, :, channel], microscope) for channel, light in enumerate(along)]
+    return taken, clean, np.stack(in_focus, axis=-1)
 
 
 class _Tables:

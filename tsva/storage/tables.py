@@ -36,6 +36,21 @@ TEXT_COLUMNS = (
 )
 """Columns that stay text whatever their cells look like: field 007 is not 7, and no reason at all is no number."""
 
+STACK_COLUMNS = [
+    "slide",
+    "field",
+    "file",
+    "planes",
+    "height_px",
+    "width_px",
+    "channels",
+    "pixel_um",
+    "z_first_um",
+    "z_last_um",
+    "z_step_um",
+    "reason",
+]
+"""First columns of fields.tsv, whether stacks are read or simulated."""
 SCORES_ORDER = ["patch", "protocol", "focal_offset_um", "target"]
 """Columns that the rows of scores.tsv are sorted by."""
 

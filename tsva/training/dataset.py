@@ -68,7 +68,7 @@ class TrainingPairs(Dataset[Sample]):
             _turned(views[0], turns, mirror),
             _turned(views[1], turns, mirror),
             _turned(views[2], turns, mirror),
-            focal_offset_um,
+            self._patches.from_focus_um(patch, focal_offset_um),
         )
 
     def _new_order(self, epoch: int) -> np.ndarray:
@@ -135,6 +135,7 @@ class VerificationPairs(Dataset[Sample]):
         else:
             focal_offset_um = float(offset_at_um((pair + 0.5) * GOLDEN_RATIO % 1, self._patches.pairs))
             low, high, target = self._patches.between(patch, focal_offset_um, rng(0, "verification", pair))
+            focal_offset_um = self._patches.from_focus_um(patch, focal_offset_um)
         return _turned(low, 0, False), _turned(high, 0, False), _turned(target, 0, False), focal_offset_um
 
 

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from tsva.acquisition.draws import rng
+from tsva.acquisition.stack import grey_levels
 from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.train import TrainSettings
@@ -231,7 +232,7 @@ def _verify(learner: Learner, pairs: VerificationPairs, process: Process, *, epo
         low, high, target = map(process.to_device, batch[:3])
         with process.rounding():
             restored = kept(low, high)
-        images = eight_bits(restored.float()), sharper_first(low, high)[0]
+        images = grey_levels(restored.float()) / 255, sharper_first(low, high)[0]
         scores.append(torch.stack([(image - target).square().mean(dim=(1, 2, 3)) for image in images]).double().cpu())
     errors, before = torch.cat(scores, dim=1)
     row = {
@@ -239,8 +240,8 @@ def _verify(learner: Learner, pairs: VerificationPairs, process: Process, *, epo
         "epoch": epoch,
         "training_loss": sum(progress.losses) / max(len(progress.losses), 1),
         "verification_loss": float(errors.mean()),
-        "verification_psnr_db": float(psnr_db(errors).mean()),
-        "verification_y1_psnr_db": float(psnr_db(before).mean()),
+        "verification_psnr_db": float(error_psnr_db(errors).mean()),
+        "verification_y1_psnr_db": float(error_psnr_db(before).mean()),
         "learning_rate": learner.optimiser.param_groups[0]["lr"],
         "seconds": round(progress.seconds, 1),
     }
@@ -256,11 +257,6 @@ def _report(name: str, row: dict[str, float | int]) -> None:
     log.info("%s: step %d, verification PSNR %.2f dB (Y1 %.2f dB), %.0f s", name, row["step"], *scores, row["seconds"])
 
 
-def eight_bits(images: Tensor) -> Tensor:
-    """Clipped to [0, 1] and rounded to 8 bits, still in [0, 1]."""
-    return (images.clamp(0, 1) * 255).round() / 255
-
-
-def psnr_db(errors: Tensor) -> Tensor:
+def error_psnr_db(errors: Tensor) -> Tensor:
     """PSNR of mean squared errors in units of the full range; identical images count as rounding's."""
     return -10 * torch.log10(errors.clamp_min(ROUNDING_MSE))

@@ -1,14 +1,20 @@
-"""Patches by index, left where they are: on disk, behind memory maps."""
+"""Training patches: read by the table of pairs, and left where they are, on disk behind memory maps."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from tsva.errors import UserError
 from tsva.restoration.colours import Colours, block_levels
 from tsva.settings.acquisition import PairsSettings
+from tsva.storage.arrays import read_array
+from tsva.storage.tables import read_table
 from tsva.training.between_planes import camera_noise, shot_between
 
 WHOLE = (slice(None), slice(None))
@@ -54,6 +60,8 @@ class PatchStacks:
         Says which planes are the shots.
     truths : tuple of Truth or None
         One an array, or none at all where slides are real.
+    target_offset_um : (N,) float array, optional
+        How far above its true focus each patch's target lies; 0 without.
 
     Raises
     ------
@@ -67,6 +75,7 @@ class PatchStacks:
     focal_offset_um: np.ndarray
     pairs: PairsSettings
     truths: tuple[Truth | None, ...] = ()
+    target_offset_um: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         planes = 2 * self.pairs.reach_planes + 1
@@ -75,8 +84,10 @@ class PatchStacks:
                 raise ValueError(f"patches are {array.dtype} {array.shape}, not uint8 (patch, {planes}, Y, X, C)")
         if len({array.shape[4] for array in self.arrays}) != 1:
             raise ValueError("patches of one and of three channels are mixed, or there are none")
-        if not len(self.array) == len(self.index) == len(self.focal_offset_um):
-            raise ValueError("array, index and focal_offset_um differ in length")
+        of_patches = [self.array, self.index, self.focal_offset_um]
+        of_patches += [] if self.target_offset_um is None else [self.target_offset_um]
+        if len({len(each) for each in of_patches}) != 1:
+            raise ValueError("array, index, focal_offset_um and target_offset_um differ in length")
         if self.truths and len(self.truths) != len(self.arrays):
             raise ValueError(f"{len(self.truths)} truths of {len(self.arrays)} arrays")
 
@@ -141,6 +152,10 @@ class PatchStacks:
     def _truth(self, patch: int) -> Truth | None:
         return self.truths[self.array[patch]] if self.truths else None
 
+    def from_focus_um(self, patch: int, focal_offset_um: float) -> float:
+        """An offset from a patch's target, as `views` takes it, counted from the patch's true focus."""
+        return focal_offset_um + (0.0 if self.target_offset_um is None else float(self.target_offset_um[patch]))
+
     def views(self, patch: int, focal_offset_um: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Both shots and the target of a patch at an offset; nothing is read before the views are.
 
@@ -149,7 +164,7 @@ class PatchStacks:
         patch : int
             0 … N - 1.
         focal_offset_um : float
-            Offset, on the grid.
+            Offset from the target, on the grid.
 
         Returns
         -------
@@ -175,7 +190,7 @@ class PatchStacks:
         patch : int
             0 … N - 1.
         focal_offset_um : float
-            Offset, within ``pairs.offset_max_um``.
+            Offset from the target's plane, within ``pairs.offset_max_um``.
         random : Generator
             Draws the noise that interpolation has averaged away.
         where : tuple of slice
@@ -200,6 +215,85 @@ class PatchStacks:
 
     def subset(self, chosen: np.ndarray) -> PatchStacks:
         """The patches where `chosen`, an (N,) bool array, is true."""
+        beside = None if self.target_offset_um is None else self.target_offset_um[chosen]
         return PatchStacks(
-            self.arrays, self.array[chosen], self.index[chosen], self.focal_offset_um[chosen], self.pairs, self.truths
+            self.arrays,
+            self.array[chosen],
+            self.index[chosen],
+            self.focal_offset_um[chosen],
+            self.pairs,
+            self.truths,
+            beside,
         )
+
+
+def read_patches(
+    rows: pd.DataFrame, table: Path, results: Path, pairs: PairsSettings, split: str, *, targets: str = "clean"
+) -> PatchStacks:
+    """The patches of one side of the split.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        All rows of the table of training pairs.
+    table : Path
+        Where they are from, for messages.
+    results : Path
+        Folder that the table's paths start from.
+    pairs : PairsSettings
+    split : str
+        ``training`` or ``verification``.
+    targets : str
+        ``clean``: images without noise, where there are any; ``captured``: the planes in focus.
+
+    Raises
+    ------
+    UserError
+        If there are none, or an array is missing or damaged.
+    """
+    rows = rows[rows["split"] == split]
+    if rows.empty:
+        raise UserError(
+            str(table),
+            got=f"no {split} patches",
+            wanted="some of both training and verification",
+            do="Add training slides of further patients, or set pairs.split_by to patch.",
+        )
+    names = sorted(set(rows["array"]))
+    arrays = tuple(read_array(results / name) for name in names)
+    rows = rows if targets == "clean" else rows.assign(has_clean=0)
+    truths = tuple(read_truth(results / name, rows[rows["array"] == name]) for name in names)
+    where = {name: number for number, name in enumerate(names)}
+    return PatchStacks(
+        arrays,
+        rows["array"].map(where).to_numpy(dtype=int),
+        rows["index"].to_numpy(dtype=int),
+        rows["focal_offset_um"].to_numpy(dtype=float),
+        pairs,
+        truths,
+        rows["target_offset_um"].to_numpy(dtype=float),
+    )
+
+
+def read_truth(patches: Path, rows: pd.DataFrame) -> Truth | None:
+    """What a simulated slide knows of its patches, given its array and the table's rows of it; None of a real one."""
+    if not (rows["has_clean"].any() or rows["draws"].any()):
+        return None
+    clean, shots = (read_array(patches.with_name(f"{name}.npy")) for name in ("clean", "continuous"))
+    draws = read_table(patches.with_name("continuous.tsv"))
+    has_clean, focal_offset_um = np.zeros(len(clean), bool), np.full((len(clean), int(rows["draws"].max())), np.nan)
+    has_clean[rows["index"]] = rows["has_clean"] == 1
+    focal_offset_um[draws["index"], draws["draw"]] = draws["focal_offset_um"]
+    return Truth(clean, has_clean, shots, focal_offset_um)
+
+
+def data_digest(rows: pd.DataFrame, results: Path) -> str:
+    """SHA-256 of the table's rows and of the arrays that they name, read a piece at a time."""
+    digest = hashlib.sha256(rows.to_csv(sep="\t", index=False).encode("utf-8"))
+    for name, of_slide in rows.groupby("array", sort=True):
+        array = results / str(name)
+        truths = {"clean": of_slide["has_clean"].any(), "continuous": of_slide["draws"].any()}
+        for part in (array, *(array.with_name(f"{kind}.npy") for kind, there in truths.items() if there)):
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -31,6 +31,7 @@ rule pairs:
             "acquisition",
             "pairs.patch_px",
             "pairs.align_planes",
+            "pairs.truth",
             slide=slide_row,
         ),
         seed=plan.settings.seed,

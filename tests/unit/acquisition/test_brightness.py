@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from tsva.acquisition.brightness import (
-    Watch,
+    BrightnessRecorder,
     check_brightness,
     gains,
     is_stretched,
@@ -39,8 +39,8 @@ def _bytes(planes: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(planes), 0, 255).astype(np.uint8)
 
 
-def _watched(planes: np.ndarray) -> Watch:
-    watch = Watch()
+def _watched(planes: np.ndarray) -> BrightnessRecorder:
+    watch = BrightnessRecorder()
     assert all(np.array_equal(given, taken) for given, taken in zip(planes, watch.over(planes), strict=True))
     return watch
 

@@ -96,6 +96,7 @@ def test_tables_say_what_was_found(ingest: Path) -> None:
         "verdict",
         "reason",
         "focus_plane",
+        "focus_z_um",
         "peak_ratio",
         "tissue_fraction",
     ]

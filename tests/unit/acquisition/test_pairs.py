@@ -44,16 +44,17 @@ def patch(row, column, **changes):
         "reason": None,
         "focus_plane": 5,
     }
-    return {**base, **changes}
+    row = {**base, **changes}
+    return {"focus_z_um": 1.5 + 0.5 * (row["focus_plane"] - 5), **row}
 
 
-def planned(fields, verdicts, patches, seed=1):
+def planned(fields, verdicts, patches, seed=1, truth="field"):
     return plan(
         SLIDE,
         pd.DataFrame(fields),
         pd.DataFrame(verdicts),
         pd.DataFrame(patches),
-        SETTINGS,
+        SETTINGS.model_copy(update={"truth": truth}),
         seed=seed,
         array="pairs/s1/patches.npy",
     )
@@ -101,6 +102,31 @@ def test_what_is_left_out_has_its_reason():
 def test_every_offset_needs_its_planes(plane, usable):
     used, excluded = planned([ingested()], [focused(focus_plane=plane)], [patch(0, 0)])
     assert (len(used), len(excluded)) == ((1, 0) if usable else (0, 1))
+
+
+def test_where_all_of_a_field_is_in_focus_in_its_plane_both_truths_are_one():
+    patches = [patch(0, 0), patch(0, 1)]
+    by_field, by_patch = (planned([ingested()], [focused()], patches, truth=truth)[0] for truth in ("field", "patch"))
+    pd.testing.assert_frame_equal(by_field, by_patch, check_exact=True)
+    assert by_patch["target_plane"].tolist() == [5, 5] and by_patch["target_offset_um"].tolist() == [0, 0]
+
+
+def test_a_patch_has_its_own_target():
+    """0.7 µm above the field's plane: the nearest plane is the next one, 0.2 µm below the patch's focus."""
+    above = patch(0, 0, focus_z_um=2.2)
+    row = planned([ingested()], [focused()], [above], truth="patch")[0].iloc[0]
+    assert (row["target_plane"], row["target_z_um"], row["own_focus_z_um"]) == (6, 2.0, 2.2)
+    assert row["target_offset_um"] == pytest.approx(-0.2)
+    row = planned([ingested()], [focused()], [above])[0].iloc[0]
+    assert (row["target_plane"], row["target_offset_um"]) == (5, 0)
+
+
+def test_a_patch_needs_planes_about_its_own_target():
+    patches = [patch(0, 0), patch(0, 1, focus_plane=8)]
+    used, excluded = planned([ingested()], [focused()], patches, truth="patch")
+    assert used["column"].tolist() == [0]
+    assert excluded[["field", "row", "column"]].to_numpy().tolist() == [["f1", 0, 1]]
+    assert "8 below and 2 above" in excluded["reason"].iloc[0]
 
 
 def test_further_fields_change_no_draw():

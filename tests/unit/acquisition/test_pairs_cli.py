@@ -70,6 +70,7 @@ def make_slide(results: Path, slide: str, *, channels=3, verdict="ok", simulated
                 "verdict": "ok",
                 "reason": "",
                 "focus_plane": FOCUS,
+                "focus_z_um": Z_UM[FOCUS],
             }
             for column in range(2)
         ]
@@ -91,7 +92,13 @@ def make_truth(folder: Path, field: str, generator: np.random.Generator) -> dict
         near = Z_UM[FOCUS - 1 : FOCUS + 2]
         planes = generator.integers(0, 256, (3, HEIGHT, WIDTH, 3), dtype=np.uint8)
         write_stack(folder / clean, Stack(planes, near, 0.345))
-    without_noise = f"truth/{field}_continuous_clean.npy"
+    without_noise, surface, in_focus = (
+        f"truth/{field}_{name}.npy" for name in ("continuous_clean", "surface", "in_focus")
+    )
+    # the second patch's columns lie 0.75 µm higher than the first one's, half a plane beside planes
+    height_um = np.where(np.arange(WIDTH) < 35, Z_UM[FOCUS], Z_UM[FOCUS] + 0.625)
+    np.save(folder / surface, np.broadcast_to(height_um, (HEIGHT, WIDTH)).astype(np.float32))
+    np.save(folder / in_focus, generator.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8))
     for name in (continuous, without_noise):
         np.save(folder / name, generator.integers(0, 256, (3, 2, HEIGHT, WIDTH, 3), dtype=np.uint8))
     return {
@@ -100,6 +107,8 @@ def make_truth(folder: Path, field: str, generator: np.random.Generator) -> dict
         "continuous_file": continuous,
         "continuous_clean_file": without_noise,
         "continuous_z_um": "1.723000,0.250000,2.100000",
+        "surface_file": surface,
+        "in_focus_file": in_focus if field != "007" else "",
     }
 
 
@@ -174,7 +183,7 @@ def test_patches_come_from_the_stacks(tmp_path):
 
 def test_simulated_truth_is_cut_beside(tmp_path):
     make_slide(tmp_path, "s1", simulated=True)
-    out = pairs(tmp_path, "s1", simulated=True)
+    out = pairs(tmp_path, "s1", simulated=True, truth="field")
     table = read_table(out / "patches.tsv")
     assert table["has_clean"].tolist() == [1, 1, 0, 0]
     assert table["draws"].tolist() == [3] * 4
@@ -191,6 +200,23 @@ def test_simulated_truth_is_cut_beside(tmp_path):
     assert drawn["index"].tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
     # middle positions less where the field was found in focus (z = 1.5 µm)
     assert drawn["focal_offset_um"].to_numpy()[:3] == pytest.approx([0.223, -1.25, 0.6])
+
+
+def test_simulated_patches_count_from_their_own_surface(tmp_path):
+    make_slide(tmp_path, "s1", simulated=True)
+    out = pairs(tmp_path, "s1", simulated=True)
+    table = read_table(out / "patches.tsv")
+    assert table["own_focus_z_um"].tolist() == [1.5, 2.125] * 2
+    assert table["target_plane"].tolist() == [FOCUS, FOCUS + 1] * 2
+    assert table["target_offset_um"].tolist() == [0, -0.125] * 2
+    drawn = read_table(out / "continuous.tsv")["focal_offset_um"].to_numpy()
+    assert drawn[:6] == pytest.approx([0.223, -1.25, 0.6, -0.402, -1.875, -0.025])
+    in_focus = np.load(tmp_path / "simulate/s1/truth/f1_in_focus.npy")
+    assert np.array_equal(np.load(out / "clean.npy")[1], in_focus[4:36, 35:67])
+    from tsva.readers.stack_file import read_stack
+
+    planes = read_stack(tmp_path / "ingest/s1/stacks/f1.ome.tif").planes
+    assert np.array_equal(np.load(out / "patches.npy")[1], planes[FOCUS - 2 : FOCUS + 5, 4:36, 35:67])
 
 
 def test_a_slide_without_a_usable_field_has_empty_tables(tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from tsva.acquisition.spectra import COLUMNS, signal_table
+from tsva.acquisition.patch_spectra import COLUMNS, signal_table
 from tsva.cli.spectrum import command
 from tsva.errors import UserError
 from tsva.restoration.baselines.plane import Signal
@@ -62,6 +62,7 @@ def test_the_command_averages_the_middle_planes(tmp_path) -> None:
     (tmp_path / "pairs").mkdir()
     np.save(tmp_path / "pairs/p.npy", stack)
     rows = {"array": ["pairs/p.npy"] * 3, "pixel_um": PIXEL_UM, "index": range(3), "has_clean": 0}
+    rows["target_offset_um"] = 0.1
     write_table(tmp_path / "t.tsv", pd.DataFrame(rows))
     arguments = ["--table", tmp_path / "t.tsv", "--results", tmp_path, "--out", tmp_path / "out/signal.tsv"]
     arguments += ["--z-step-um", 0.5, "--shots", tmp_path / "out/shots.npz"]

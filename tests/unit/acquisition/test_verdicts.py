@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from tsva.acquisition.focus import focus_field, judge, measure, summarise
+from tsva.acquisition.focus import between_planes_um, focus_field, judge, measure, summarise
 from tsva.acquisition.sharpness import brenner
 from tsva.acquisition.stack import Stack, places
 from tsva.settings.ingest import FocusSettings
@@ -206,6 +206,12 @@ def test_the_second_maximum_counts_from_its_valley(second: float, verdict: str) 
     assert judge(curve, 1.0, 1.0, SETTINGS).verdict == verdict
 
 
+@pytest.mark.parametrize(("allowed", "verdict"), [(0.4, "no peak"), (0.5, "no peak"), (0.6, "ok")])
+def test_how_high_a_second_maximum_may_stand_is_set(allowed: float, verdict: str) -> None:
+    curve = np.array([1.0, 2, 101, 1, 56, 1, 1])
+    assert judge(curve, 1.0, 1.0, FocusSettings(max_second_peak=allowed)).verdict == verdict
+
+
 def test_a_shoulder_is_no_second_maximum() -> None:
     assert judge(np.array([1, 1, 90, 101, 99, 100, 1, 1, 1.0]), 1.0, 1.0, SETTINGS).verdict == "ok"
 
@@ -275,3 +281,15 @@ def test_the_real_focal_stack(shared: Path) -> None:
     assert ok[["row", "column"]].to_numpy().tolist() == [[1, 3], [1, 4], [2, 0], [2, 3], [2, 4]]
     assert set(patches["verdict"]) == {"ok", "blank"}
     assert len(patches) == 40
+
+
+@pytest.mark.parametrize("vertex_um", [0.8, 1.0, 1.2])
+def test_a_maximum_between_planes_is_a_parabolas_vertex(vertex_um: float) -> None:
+    curve = 5 - (Z - vertex_um) ** 2
+    plane = int(curve.argmax())
+    assert between_planes_um(curve, Z, plane) == pytest.approx(vertex_um, abs=1e-9)
+
+
+def test_a_maximum_at_an_end_or_among_equals_is_its_plane() -> None:
+    assert between_planes_um(Z, Z, len(Z) - 1) == Z[-1]
+    assert between_planes_um(np.ones_like(Z), Z, 3) == Z[3]

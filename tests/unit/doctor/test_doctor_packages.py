@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tsva.pipeline.doctor.libraries import LETTERS, check_fonts, check_openslide, lacking_letters, openslide_version
-from tsva.pipeline.doctor.packages import check_command, check_packages, check_python, installed, required
+from tsva.pipeline.doctor.packages import (
+    LETTERS,
+    check_command,
+    check_fonts,
+    check_openslide,
+    check_packages,
+    check_python,
+    installed,
+    lacking_letters,
+    openslide_version,
+    required,
+)
 
 
 def test_python() -> None:

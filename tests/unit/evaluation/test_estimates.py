@@ -11,7 +11,7 @@ from tsva.settings.acquisition import PairsSettings
 
 PAIRS = PairsSettings()
 NAMES = {"dataset": "dataset1", "method": "fusion"}
-PATCHES = pd.DataFrame({"focus_plane": [10, 10], "own_focus_plane": [10, 11]})
+PATCHES = pd.DataFrame({"target_z_um": [5.0, 5.0], "own_focus_z_um": [5.0, 5.5]})
 
 
 def table(**columns: object) -> pd.DataFrame:

@@ -65,6 +65,24 @@ def test_a_patch_without_nuclei_has_none():
     assert find_nuclei(stained(texture.clip(0), 0.5), SETTINGS, PIXEL_UM).count == 0
 
 
+@pytest.mark.parametrize(("least", "count"), [(0.3, 2), (0.5, 1), (0.7, 0)])
+def test_nuclei_paler_than_the_least_density_are_not_counted(least, count):
+    density = 0.03 + 0.4 * disks((30, 40, 11)) + 0.6 * disks((80, 100, 11))
+    assert find_nuclei(stained(density, 0.1), NucleiSettings(min_density=least), PIXEL_UM).count == count
+
+
+def test_smoothing_takes_dark_pixels_and_leaves_nuclei():
+    """A pixel of density 0.5 keeps, at a standard deviation of one pixel, 0.5 / 2π = 0.08 of it."""
+    specks = np.zeros((120, 150), bool)
+    specks[10::20, 70::20] = True
+    density = 0.5 * (specks | disks((30, 30, 11)))
+    counts = [
+        find_nuclei(stained(density, 0.1), NucleiSettings(smoothing_um=um, min_area_um2=0), PIXEL_UM).count
+        for um in (0, PIXEL_UM)
+    ]
+    assert counts == [1 + specks.sum(), 1]
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("value", [0, 90, 255])
 def test_one_colour_has_no_nuclei(value, channels):

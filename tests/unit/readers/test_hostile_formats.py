@@ -13,7 +13,7 @@ import pydicom
 import pytest
 
 from tsva.errors import UserError
-from tsva.readers.pixel_size import PixelSize, Word, pixel_size
+from tsva.readers.pixel_size import PixelSize, PixelSizeEntry, pixel_size
 from tsva.readers.sharp import open_regions
 from tsva.readers.source import stored_images
 from tsva.readers.stacks import fields_of_stack
@@ -263,5 +263,5 @@ def test_czi_metadata_of_no_numbers_and_no_xml(czi: Path, text: bytes) -> None:
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), -0.5, 0.0])
 def test_sizes_that_are_no_lengths_count_as_not_said(odd: float) -> None:
-    assert pixel_size("a", [Word("tags", odd, 0.5)]).um == 0.5
-    assert pixel_size("a", [Word("tags", odd, odd)]) == PixelSize()
+    assert pixel_size("a", [PixelSizeEntry("tags", odd, 0.5)]).um == 0.5
+    assert pixel_size("a", [PixelSizeEntry("tags", odd, odd)]) == PixelSize()

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from microscope_files import PIXEL_UM, PLANES, STEP_UM, stack, write_imagej, write_ome
 
-from tsva.acquisition.brightness import Watch, check_places
+from tsva.acquisition.brightness import BrightnessRecorder, check_places
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.sharp import flat_image
@@ -96,8 +96,8 @@ def field_of_view(seed: int, blur: float) -> np.ndarray:
     return np.clip(180 + 40 * tissue / tissue.std() + noise, 0, 255).astype(np.uint8)[..., None]
 
 
-def watched(planes: list[np.ndarray]) -> Watch:
-    watch = Watch()
+def watched(planes: list[np.ndarray]) -> BrightnessRecorder:
+    watch = BrightnessRecorder()
     assert len(list(watch.over(planes))) == len(planes)
     return watch
 

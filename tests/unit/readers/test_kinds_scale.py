@@ -13,7 +13,7 @@ from microscope_files import PIXEL_UM, PLANES, SHARP, STEP_UM, stack, write_imag
 
 from tsva.acquisition.stack import is_even, regular_step_um
 from tsva.errors import UserError
-from tsva.readers.pixel_size import PREFIXES, SHEET, Word, check_enlarging, pixel_size, unit_um
+from tsva.readers.pixel_size import PREFIXES, SHEET, PixelSizeEntry, check_enlarging, pixel_size, unit_um
 from tsva.readers.sharp import open_regions
 from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stacks import fields_of_stack
@@ -76,13 +76,13 @@ def test_a_flat_image_of_imagej_is_as_large_as_a_stack_of_it(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("words", "magnification", "doubt"),
     [
-        ([Word("a", 0.345, 0.69)], None, "not square"),
-        ([Word("a", 6.9, 6.9)], 20, "the camera's own"),
-        ([Word("a", 0.02, 0.02)], 20, "too fine"),
-        ([Word("a", 0.345, None), Word("b", 0.5, 0.5)], None, "of 0.345 µm (a) and of 0.5 µm (b)"),
+        ([PixelSizeEntry("a", 0.345, 0.69)], None, "not square"),
+        ([PixelSizeEntry("a", 6.9, 6.9)], 20, "the camera's own"),
+        ([PixelSizeEntry("a", 0.02, 0.02)], 20, "too fine"),
+        ([PixelSizeEntry("a", 0.345, None), PixelSizeEntry("b", 0.5, 0.5)], None, "of 0.345 µm (a) and of 0.5 µm (b)"),
     ],
 )
-def test_sizes_that_are_not_believed(words: list[Word], magnification: float | None, doubt: str) -> None:
+def test_sizes_that_are_not_believed(words: list[PixelSizeEntry], magnification: float | None, doubt: str) -> None:
     found = pixel_size("a.tif", words, magnification)
     assert found.um is None
     assert doubt in found.doubt
@@ -90,7 +90,12 @@ def test_sizes_that_are_not_believed(words: list[Word], magnification: float | N
 
 @given(um=st.floats(0.05, 1.9), other=st.sampled_from([None, 353.0, 0.0, -1.0, float("nan")]))
 def test_what_is_no_microscopes_pixel_does_not_count(um: float, other: float | None) -> None:
-    assert pixel_size("a", [Word("a", other, other), Word("b", um, um), Word("c", other, None)], 20).um == um
+    assert (
+        pixel_size(
+            "a", [PixelSizeEntry("a", other, other), PixelSizeEntry("b", um, um), PixelSizeEntry("c", other, None)], 20
+        ).um
+        == um
+    )
 
 
 @given(um=st.floats(0.05, 20), common=st.floats(0.05, 5))

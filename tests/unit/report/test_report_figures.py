@@ -13,7 +13,7 @@ import pytest
 
 from tsva.report.book import Book, as_csv
 from tsva.report.curves import curve
-from tsva.report.figure_parts import FIGURES
+from tsva.report.figures import FIGURES
 from tsva.report.page import TEMPLATES
 from tsva.report.svg import MUTED, SERIES, VARIABLES, Plot, drawing
 

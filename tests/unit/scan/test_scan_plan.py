@@ -106,6 +106,12 @@ def test_without_inertia_only_shots_count() -> None:
     assert two.scanner_min / stack.scanner_min == pytest.approx((2 * tiles + 20) / (21 * tiles))
 
 
+def test_a_shot_takes_its_exposure_and_its_reading_out() -> None:
+    scan = ScanSettings(**INSTANT, exposure_ms=12, readout_ms=3, compute_s_per_mp=0)
+    for time in plan(scan):
+        assert time.exposing_s == pytest.approx(time.shots * 0.015)
+
+
 def test_one_tile_by_hand() -> None:
     """20 planes, 0.5 µm apart: every step of the focus drive is a triangle, 2 √(d/a)."""
     scan = ScanSettings(area_width_mm=0.1, area_height_mm=0.1)

@@ -115,6 +115,34 @@ def test_clean_planes_are_the_stacks_own_without_noise() -> None:
     assert np.square(captured - clean).mean() == pytest.approx(expected, rel=5 * np.sqrt(2 / clean.size) + 0.01)
 
 
+STILL = MicroscopeSettings(z_error_sd_um=0)
+LEVEL = SMALL.model_copy(
+    update={"microscopes": {"one": STILL}, "topography": TopographySettings(tilt_sd_um_per_mm=0, waviness_sd_um=0)}
+)
+
+
+def test_a_level_field_is_in_focus_in_one_plane() -> None:
+    """To the bit, where the stack has a plane there."""
+    z_um = _simulate(LEVEL)[0].focus_z_um
+    field = _simulate(LEVEL.model_copy(update={"z_first_um": z_um - 4, "z_last_um": z_um + 4}))[0]
+    plane = int(np.abs(field.clean.z_um - field.focus_z_um).argmin())
+    assert abs(field.clean.z_um[plane] - field.focus_z_um) < 1e-9
+    assert np.array_equal(field.in_focus, field.clean.planes[plane])
+
+
+def test_a_tilted_field_is_in_focus_everywhere() -> None:
+    """As the same specimen is on a level surface, but for two roundings to whole grey levels, √(2/12) = 0.41. A plane
+    across the tilt is farther off."""
+    level = _simulate(LEVEL)[0]
+    steep = TopographySettings(tilt_sd_um_per_mm=50, waviness_sd_um=0)
+    tilted = _simulate(LEVEL.model_copy(update={"topography": steep}))[0]
+    assert np.ptp(tilted.surface_um) > 1
+    assert tilted.focus_z_um == level.focus_z_um
+    rms = lambda image: float(np.sqrt(np.square(image.astype(float) - level.in_focus).mean()))  # noqa: E731
+    across = tilted.clean.planes[np.abs(tilted.clean.z_um - tilted.focus_z_um).argmin()]
+    assert rms(tilted.in_focus) < 0.41 < 1 < rms(across)
+
+
 def test_drawn_shots_without_noise_are_the_same_shots() -> None:
     field = _simulate()[0]
     captured, clean = field.continuous / 255, field.continuous_clean / 255
@@ -170,6 +198,23 @@ def test_a_slides_fields_share_its_tilt() -> None:
     one, other = (field.surface_um - field.focus_z_um for field in _simulate(settings))
     assert np.ptp(one) > 0.05
     assert one == pytest.approx(other, abs=1e-6)
+
+
+def test_a_longer_period_has_gentler_slopes() -> None:
+    """Waves of amplitude a and frequency f have slopes of 2π a f: eight times the period, an eighth of the slope."""
+    frame = frame_for((128, 128), 0.0, 0.345, 1)
+
+    def slope(period_um: float) -> float:
+        settings = TopographySettings(waviness_period_um=period_um)
+        surfaces = [
+            field_surface(settings, 0.0, np.zeros(2), np.random.default_rng(seed), frame).heights(*frame.places_um())
+            for seed in range(40)
+        ]
+        return float(
+            np.mean([np.square(np.gradient(surface, 0.345)).sum(axis=0).mean() for surface in surfaces]) ** 0.5
+        )
+
+    assert slope(30) / slope(240) == pytest.approx(8, rel=0.2)
 
 
 def test_real_fields_are_their_own_in_focus_layer() -> None:

@@ -49,6 +49,25 @@ def test_shots_lie_half_a_micrometre_either_side_of_the_offset_and_the_target_in
     assert [int(view[0, 0, 0]) - 16 * patch for view in (low, high, target)] == [7 + step - 1, 7 + step + 1, 7]
 
 
+def test_offsets_are_told_from_each_patchs_own_focus() -> None:
+    """Shots lie by the target's plane; what is told counts from the focus, 0.2 µm above or below it."""
+    plain, beside_um = numbered(), np.array([0.2, -0.2, 0.2, -0.2, 0.2])
+    patches = dataclasses.replace(plain, target_offset_um=beside_um)
+    for of_plain, of_patches in (
+        (TrainingPairs(plain, drawn(), 0), TrainingPairs(patches, drawn(), 0)),
+        (VerificationPairs(plain, 5), VerificationPairs(patches, 5)),
+    ):
+        for number in range(5):
+            one, other = of_plain[number], of_patches[number]
+            assert all(torch.equal(a, b) for a, b in zip(one[:3], other[:3], strict=True))
+            patch = int(one[2][0, 0, 0]) // 16
+            assert other[3] - one[3] == pytest.approx(beside_um[patch])
+    some = patches.subset(np.arange(5) % 2 == 1)
+    assert some.from_focus_um(1, 1.0) == pytest.approx(0.8)
+    with pytest.raises(ValueError, match="target_offset_um"):
+        dataclasses.replace(plain, target_offset_um=beside_um[:4])
+
+
 def test_views_read_nothing_and_copy_nothing() -> None:
     patches = numbered()
     assert all(np.shares_memory(view, patches.arrays[0]) for view in patches.views(0, 2.0))

@@ -14,8 +14,9 @@ from torch import nn
 import tsva.training.fit
 from tsva.restoration.pair_network import SharperShotNetwork
 from tsva.settings.train import TrainSettings
+from tsva.training.batches import verification_batches
 from tsva.training.fit import Fitted, fit
-from tsva.training.loop import ROUNDING_MSE, DivergedError, eight_bits, image_loss, psnr_db
+from tsva.training.loop import ROUNDING_MSE, DivergedError, error_psnr_db, image_loss
 from tsva.training.patches import PatchStacks
 
 
@@ -141,17 +142,32 @@ def test_the_average_of_weights_and_of_statistics_is_what_is_kept(
         assert not torch.allclose(last[name], first[name], rtol=0, atol=1e-6)
 
 
+def test_as_many_pairs_are_verified_as_the_settings_say(
+    training: PatchStacks, verification: PatchStacks, small: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def scored(pairs):
+        seen.append(len(pairs))
+        return verification_batches(pairs)
+
+    monkeypatch.setattr("tsva.training.loop.verification_batches", scored)
+    settings = small.model_copy(update={"steps": 2, "verifications": 1, "verification_pairs": 3})
+    fit("tsva", training, verification, settings, seed=1)
+    assert seen and set(seen) == {3}
+
+
 def test_eight_bits_and_psnr_are_those_of_the_scores() -> None:
     from tsva.acquisition import stack
     from tsva.evaluation import metrics
 
     random = np.random.default_rng(0)
     image, target = random.uniform(-0.1, 1.1, (2, 3, 8, 8, 3))
-    rounded, level = eight_bits(torch.from_numpy(image)), eight_bits(torch.from_numpy(target))
+    rounded, level = (stack.grey_levels(torch.from_numpy(images)) / 255 for images in (image, target))
     np.testing.assert_array_equal((rounded * 255).round().numpy(), stack.eight_bits(image))
     errors = (rounded - level).square().mean(dim=(1, 2, 3))
     expected = metrics.psnr_db(stack.eight_bits(image), stack.eight_bits(target))
-    np.testing.assert_allclose(psnr_db(errors).numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(error_psnr_db(errors).numpy(), expected, rtol=1e-12)
 
 
 def test_patches_are_read_where_they_lie(training: PatchStacks) -> None:

@@ -28,7 +28,7 @@ Kind = Literal["stack", "planes", "image", "jiang2018"]
 
 @dataclass(frozen=True)
 class Facts:
-    """What can be told without reading pixels.
+    """What can be known without reading pixels.
 
     Attributes
     ----------
@@ -36,13 +36,13 @@ class Facts:
         What the slide sheet calls such a thing.
     pattern : str
         Names of the planes, for source `planes`.
-    told : dict of str to str
+    entries : dict of str to str
         Format, size, channels and so on, for printing.
     """
 
     source: Kind
     pattern: str
-    told: dict[str, str]
+    entries: dict[str, str]
 
 
 def find_facts(path: Path, pattern: str) -> Facts:
@@ -91,19 +91,19 @@ def _may_have_planes(path: Path) -> bool:
 def _of_images(images: list[StoredImage]) -> Facts:
     first = images[0]
     planes = f"{first.planes} planes" if first.planes > 1 else ""
-    told = {"format": ", ".join(part for part in (first.format, planes, first.stored_as) if part)}
+    entries = {"format": ", ".join(part for part in (first.format, planes, first.stored_as) if part)}
     if len(images) > 1:
-        told["images"] = str(len(images))
+        entries["images"] = str(len(images))
     if len(first.levels) > 1:
-        told["pyramid"] = f"{len(first.levels)} levels"
+        entries["pyramid"] = f"{len(first.levels)} levels"
     kind = {1: "grey", 3: "RGB", 4: "RGB and opacity"}.get(len(first.channels), f"{len(first.channels)} channels")
-    told["size"] = f"{first.width_px} × {first.height_px} pixels"
-    told["channels"] = f"{kind}, {first.bits or first.depth} bits"
+    entries["size"] = f"{first.width_px} × {first.height_px} pixels"
+    entries["channels"] = f"{kind}, {first.bits or first.depth} bits"
     lens = first.objective
     words = [f"{lens.magnification:g}×" if lens.magnification else "", f"NA {lens.na:g}" if lens.na else ""]
     if text := " ".join(word for word in (*words, lens.immersion) if word):
-        told["objective"] = text
-    return Facts("stack" if first.planes > 1 else "image", "", told)
+        entries["objective"] = text
+    return Facts("stack" if first.planes > 1 else "image", "", entries)
 
 
 def _of_folder(path: Path, pattern: str) -> Facts:
@@ -119,10 +119,10 @@ def _of_folder(path: Path, pattern: str) -> Facts:
             do="Mend the path.",
         )
     first = files[0]
-    told = _of_images(_images(first))
-    if told.source == "stack" and not pattern:
+    first_of = _of_images(_images(first))
+    if first_of.source == "stack" and not pattern:
         listed = f"{len(taken)} taken, the first of which is {first.name}{_shown(path, left)}"
-        return Facts("stack", "", {"files": listed, **told.told})
+        return Facts("stack", "", {"files": listed, **first_of.entries})
     names = [file.relative_to(path).as_posix() for file in files if _is_flat(file)]
     guessed = pattern or guess_pattern(names) or ""
     if not guessed:
@@ -133,7 +133,7 @@ def _of_folder(path: Path, pattern: str) -> Facts:
             do="Give --pattern (docs/formats.md).",
         )
     unit = {"z in names": "micrometres, though they don't say so"} if is_unit_guessed(guessed) else {}
-    return Facts("planes", guessed, {"files": f"{len(names)} images, one a plane", **told.told, **unit})
+    return Facts("planes", guessed, {"files": f"{len(names)} images, one a plane", **first_of.entries, **unit})
 
 
 def _is_flat(path: Path) -> bool:

@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from tsva.acquisition.brightness import PlaneBrightness, Watch, check_brightness, check_places, gains, matched
+from tsva.acquisition.brightness import (
+    BrightnessRecorder,
+    PlaneBrightness,
+    check_brightness,
+    check_places,
+    gains,
+    matched,
+)
 from tsva.acquisition.focus import breathing, drift, focus_field
 from tsva.acquisition.ingest import assemble, check_positions, check_step, cropped
 from tsva.acquisition.pairs import plan
@@ -28,7 +35,7 @@ from tsva.settings.sheet import SlideRow
 
 
 @dataclass(frozen=True)
-class Judged:
+class FieldVerdict:
     """What the stages say of one field.
 
     Attributes
@@ -60,7 +67,7 @@ class Judged:
     notes : tuple of str
         What to know though it doesn't make the field unfit.
     scale : tuple of float
-        Magnification of each plane over that of the in-focus plane; NaN where it could not be told, empty where no
+        Magnification of each plane over that of the in-focus plane; NaN where it is unknown, empty where no
         plane is in focus.
     digest : str
         Of its pixels.
@@ -86,7 +93,7 @@ class Judged:
     is_copy: bool = False
 
 
-def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
+def judge(source: FieldSource, row: SlideRow, settings: Settings) -> FieldVerdict:
     """Judge one field of a z-stack.
 
     Parameters
@@ -107,7 +114,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     mosaic = source.mosaic_px is not None
     if mosaic and abs(settings.optics.pixel_um / source.pixel_um - 1) > SAME_PIXEL:
         problems.append(f"patches of {source.pixel_um:g} µm per pixel, not optics.pixel_um: they can't be resampled")
-    watch = Watch()
+    watch = BrightnessRecorder()
     try:
         check_enlarging(source.where, source.pixel_um, source.pixel_source, settings.optics.pixel_um)
         check_positions(source.z_um, source.plane_names, source.where, regular=False)
@@ -121,8 +128,8 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
         )
         check_places(watch.planes, source.where)
     except UserError as error:
-        return Judged(
-            source.name, source.z_um, (*problems, told(error)), True, None, (), None, "not read", 0, {}, source
+        return FieldVerdict(
+            source.name, source.z_um, (*problems, problem_of(error)), True, None, (), None, "not read", 0, {}, source
         )
     reduced = reduction_note(source.pixel_um, source.pixel_source, settings.optics.pixel_um)
     irregular = _error_of_z(source, settings.protocol)
@@ -131,7 +138,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     try:
         warning = check_brightness(watch.planes, source.where, settings.ingest, "train")
     except UserError as error:
-        problems.append(told(error))
+        problems.append(problem_of(error))
     if settings.ingest.match_brightness:
         factors = gains(np.array([plane.means for plane in watch.planes]))
         stack = replace(stack, planes=np.stack(list(matched(stack.planes, factors))))
@@ -152,7 +159,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     reasons = Counter(kinds)
     if not whole and not used and reasons and verdict == "ok":
         whole = [f"no usable patch: {reasons.most_common(1)[0][0]}"]
-    return Judged(
+    return FieldVerdict(
         source.name,
         source.z_um,
         (*problems, *whole),
@@ -171,9 +178,9 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> Judged:
     )
 
 
-def judge_all(sources: Sequence[FieldSource], row: SlideRow, settings: Settings) -> list[Judged]:
+def judge_all(sources: Sequence[FieldSource], row: SlideRow, settings: Settings) -> list[FieldVerdict]:
     """Judge fields of one slide; one that has the pixels of another is refused, as the ingest stage does."""
-    judged: list[Judged] = []
+    judged: list[FieldVerdict] = []
     for source in sources:
         field = judge(source, row, settings)
         same = next((other.name for other in judged if other.digest == field.digest != ""), None)
@@ -186,7 +193,7 @@ def judge_all(sources: Sequence[FieldSource], row: SlideRow, settings: Settings)
     return judged
 
 
-def told(error: UserError) -> str:
+def problem_of(error: UserError) -> str:
     """A user's mistake in one line, without the place, which is known."""
     return f"{error.got}; wanted {error.wanted}. {error.do}"
 
@@ -196,7 +203,7 @@ def _error_of_z(source: FieldSource, pairs: PairsSettings) -> str:
         check_positions(source.z_um, source.plane_names, source.where, regular=True)
         check_step(source.z_um, pairs.z_step_um, source.where)
     except UserError as error:
-        return told(error)
+        return problem_of(error)
     return ""
 
 
@@ -205,7 +212,7 @@ def _pairs(
 ) -> tuple[int, list[tuple[str, bool]]]:
     """Patches that the pairs stage would cut, and why not the others (and whether that is the whole field).
 
-    Asked with the stack's own step, since another one is a problem that is told already.
+    Asked with the stack's own step, since another one is a problem that is named already.
     """
     height, width, channels = stack.planes.shape[1:]
     step = stack.z_step_um
@@ -311,7 +318,7 @@ def look(path: Path, pixel_um: float | None, settings: Settings, wanted_fields: 
         found = read_sharp_fields(path, of_sheet, common_um, settings.simulate.field_px, wanted_fields)
         fields = list(islice(found, LOOKED_AT))
     except UserError as error:
-        problems.append(told(error))
+        problems.append(problem_of(error))
     blank = [reason for _, _, reason in fields if reason]
     if fields and len(blank) == len(fields):
         problems.append(f"no usable field among the {len(fields)} looked at ({blank[0]})")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tsva.cli.inspecting.fitness import Judged, judge_all, look, told
+from tsva.cli.inspecting.fitness import FieldVerdict, judge_all, look, problem_of
 from tsva.errors import UserError
 from tsva.pipeline.leaks import Contents, check_leaks
 from tsva.pipeline.plan import sheet_text
@@ -22,7 +22,7 @@ GREEN, AMBER, RED = "green", "amber", "red"
 """Fit; fit with something to know, or for refocusing alone; not fit as it is."""
 
 
-def as_facts(field: Judged) -> dict[str, object]:
+def as_facts(field: FieldVerdict) -> dict[str, object]:
     """All that is known of a field, as JSON holds it."""
     return {
         **facts_of(field.source),
@@ -66,7 +66,7 @@ def look_at_sheet(path: Path, settings: Settings, most: int) -> list[dict[str, A
     try:
         check_leaks(rows, files, path, Contents())
     except UserError as error:
-        twice = f"{error.where}: {told(error)}"
+        twice = f"{error.where}: {problem_of(error)}"
         slides.append({"slide": "the sheet", "fields": 0, "light": RED, "reasons": [twice]})
     return slides
 
@@ -77,7 +77,7 @@ def _slide(row: SlideRow, folder: Path, settings: Settings, most: int) -> dict[s
             return _sharp(row, folder, settings, most)
         sources = find_fields(row, folder, settings.ingest.max_field_px)
     except UserError as error:
-        return {"slide": row.slide, "fields": 0, "light": RED, "reasons": [f"{error.where}: {told(error)}"]}
+        return {"slide": row.slide, "fields": 0, "light": RED, "reasons": [f"{error.where}: {problem_of(error)}"]}
     judged = judge_all(sources[:most], row, settings)
     refused = [f"{field.name}: {problem}" for field in judged if field.refused for problem in field.problems]
     usable = [field for field in judged if not field.problems]

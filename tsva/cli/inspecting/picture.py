@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tsva.cli.inspecting.fitness import Judged
+from tsva.cli.inspecting.fitness import FieldVerdict
 from tsva.settings.acquisition import PairsSettings
 from tsva.storage.atomic import fresh_file
 
@@ -19,7 +19,7 @@ INK, BAND, MARK = "#1b1b1b", "#d9e6f2", "#b3261e"
 CROP_PX = 224
 
 
-def draw_stacks(path: Path, fields: Sequence[Judged], pairs: PairsSettings) -> None:
+def draw_stacks(path: Path, fields: Sequence[FieldVerdict], pairs: PairsSettings) -> None:
     """Draw a row for each field: its curve with what offsets can reach, and crops at three heights.
 
     Parameters

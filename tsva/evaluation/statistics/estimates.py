@@ -34,7 +34,7 @@ def offset_rows(
     scores : DataFrame
         ``scores.tsv``.
     patches : DataFrame
-        The data set's patches: the true offset is that from the patch's own sharpest plane.
+        The data set's patches: the true offset is that from the patch's own focus.
     pairs : PairsSettings
     dataset, method : str
         Their names.
@@ -50,8 +50,8 @@ def offset_rows(
     rows = rows[rows["estimated_focal_offset_um"].notna()]
     if rows.empty:
         return pd.DataFrame(columns=list(OFFSET_COLUMNS))
-    planes = (patches["focus_plane"] - patches["own_focus_plane"]).to_numpy(float)[rows["patch"].to_numpy(int)]
-    true = rows["focal_offset_um"].to_numpy(float) + planes * pairs.z_step_um
+    beside_um = (patches["target_z_um"] - patches["own_focus_z_um"]).to_numpy(float)[rows["patch"].to_numpy(int)]
+    true = rows["focal_offset_um"].to_numpy(float) + beside_um
     found, sd = rows["estimated_focal_offset_um"].to_numpy(float), rows["estimated_focal_offset_sd_um"].to_numpy(float)
     error, signed = found - true, np.abs(true) > 1e-9
     return pd.DataFrame(

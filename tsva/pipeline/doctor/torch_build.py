@@ -59,8 +59,8 @@ def check_torch(build: Build | None, driver: Answer, error: str = "") -> list[Fi
     if build.cuda is None:
         if gpus:
             return [Finding("torch", "note", f"{build.version} is the CPU build, and there is a GPU ({names})", CUDA)]
-        told = [Finding("torch", "ok", f"{build.version}, CPU build; no NVIDIA driver answers")]
-        return told + _broken_driver(driver)
+        findings = [Finding("torch", "ok", f"{build.version}, CPU build; no NVIDIA driver answers")]
+        return findings + _broken_driver(driver)
     if build.devices:
         lost = [
             (name, capability)
@@ -81,7 +81,7 @@ def check_torch(build: Build | None, driver: Answer, error: str = "") -> list[Fi
                 "Update the driver, look whether CUDA_VISIBLE_DEVICES hides the GPU, or stay on the CPU",
             )
         ]
-    told = [
+    findings = [
         Finding(
             "torch",
             "note",
@@ -89,7 +89,7 @@ def check_torch(build: Build | None, driver: Answer, error: str = "") -> list[Fi
             f"Well on the login node of a cluster with GPUs; else the CPU build is smaller: {CPU}",
         )
     ]
-    return told + _broken_driver(driver)
+    return findings + _broken_driver(driver)
 
 
 def _has_kernels(capability: str, architectures: tuple[str, ...]) -> bool:

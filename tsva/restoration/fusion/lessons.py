@@ -47,8 +47,8 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
     """
     random = torch.Generator().manual_seed(seed)
     seen = network.microscopes
-    spectra, focal_offset_um = _of_patches(network, patches)
-    still = spectra[focal_offset_um == 0]
+    spectra, focal_offset_um, at_target = _of_patches(network, patches)
+    still = spectra[at_target]
     share = torch.from_numpy(bin_weights(focal_offset_um, SPREAD * patches.pairs.offset_sd_um, patches.pairs.z_step_um))
     estimator = network.offset
     estimator.standardise(network.lesson(_noisy(spectra, settings.noise_jitter, random), focal_offset_um)[0])
@@ -73,16 +73,17 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
 
 
 @torch.no_grad()
-def _of_patches(network: Fusion, patches: TrainingPatches) -> tuple[Tensor, Tensor]:
-    """Spectra, (N, C * 3 * BANDS), of every patch at every offset, and the offsets, (N,)."""
-    found, focal_offset_um = [], []
+def _of_patches(network: Fusion, patches: TrainingPatches) -> tuple[Tensor, Tensor, Tensor]:
+    """Spectra, (N, C * 3 * BANDS), of every patch at every offset, the offsets, (N,), and which are 0 on the grid."""
+    found, focal_offset_um, at_target = [], [], []
     for patch in range(len(patches)):
         for offset_um in patches.pairs.offsets_um:
             low, high, _ = patches.views(patch, offset_um)
             shots = (torch.from_numpy(shot.copy()).permute(2, 0, 1)[None].float() / 255 for shot in (low, high))
             found.append(network.spectra(*shots).mean(dim=(-2, -1)))
-            focal_offset_um.append(offset_um)
-    return torch.cat(found), torch.tensor(focal_offset_um)
+            focal_offset_um.append(patches.from_focus_um(patch, offset_um))
+            at_target.append(offset_um == 0)
+    return torch.cat(found), torch.tensor(focal_offset_um), torch.tensor(at_target)
 
 
 def _foreign(seen: Microscopes, spectra: Tensor, focal_offset_um: Tensor, random: torch.Generator) -> Tensor:

@@ -42,6 +42,7 @@ def results(tmp_path: Path) -> Path:
                 "sample": "Sample1",
                 "slide": slide,
                 "array": f"pairs/{slide}/patches.npy",
+                "target_offset_um": 0.0,
                 "has_clean": 0,
                 "draws": draws,
             }

@@ -22,7 +22,7 @@ from tsva.restoration.baselines.dark_channel.method import bilateral, final_imag
 from tsva.restoration.baselines.graph import method as graph
 from tsva.restoration.baselines.graph.blind import kernel_step as graph_kernel_step
 from tsva.restoration.baselines.graph.method import deconvolved, shrunk
-from tsva.restoration.baselines.graph.priors import analysed, denoised, gradients, synthesised, worthy
+from tsva.restoration.baselines.graph.priors import analysed, denoised, gradients, salient_edges, synthesised
 from tsva.restoration.baselines.graph.priors import sparse as few_framelets
 from tsva.restoration.baselines.kernels import centred_by_mass, centred_by_support, conjugate_gradient, cut, otf_of
 from tsva.restoration.baselines.one_by_one import Known, deblurred
@@ -81,7 +81,7 @@ def test_graph_steps_are_the_authors(folder: Path) -> None:
     assert relative(denoised(m["y"], 0.01, 0.1, 10), m["tv"]) < 2e-6
     inner = m["X"][9:-9, 9:-9]
     down, right = gradients(inner)
-    mask = worthy(down, right, 0.1, 0.3)
+    mask = salient_edges(down, right, 0.1, 0.3)
     np.testing.assert_array_equal(mask, m["M"].astype(bool))
     # twenty conjugate gradient steps on an ill-conditioned system carry rounding to the fourth digit
     kernel = graph_kernel_step(m["tv"], (down * mask, right * mask), m["kg"], 0.05)

@@ -50,6 +50,16 @@ def test_denoising_takes_noise_and_leaves_edges() -> None:
     np.testing.assert_allclose(denoise(Pair(flat, flat, 0.5, OPTICS), KNOWN).image, 90 / 255, atol=1e-6)
 
 
+def test_a_higher_strength_leaves_less_noise() -> None:
+    noisy = np.random.default_rng(3).normal(128, 5, (64, 64, 3)).round().astype(np.uint8)
+    left = [
+        denoise(Pair(noisy, np.full_like(noisy, 128), 0.5, OPTICS), Known(BaselineSettings(denoise_strength=strength)))
+        for strength in (0.2, 0.8, 2.0)
+    ]
+    deviations = [restored.image.std() for restored in left]
+    assert deviations[0] > 2 * deviations[1] > 2 * deviations[2]
+
+
 def test_focus_stacking_takes_each_part_from_the_sharper_shot() -> None:
     random = np.random.default_rng(0)
     detail = random.integers(60, 200, (96, 128, 3)).astype(np.uint8)
@@ -68,6 +78,16 @@ def test_richardson_lucy_sharpens_what_its_point_spread_blurred() -> None:
     assert psnr(restored, target) > psnr(y1_of(shots), target) + 0.5
     with pytest.raises(ValueError, match="isn't known"):
         richardson_lucy(Pair(shots.low, shots.high, 0.5, OPTICS), KNOWN)
+
+
+def test_more_iterations_of_richardson_lucy_bring_back_more_detail() -> None:
+    shots, target = pair(2.5, noise_sd=0.0001)
+    quality = [
+        psnr(richardson_lucy(shots, Known(BaselineSettings(richardson_lucy_iterations=count))).image, target)
+        for count in (1, 5, 20)
+    ]
+    assert quality == sorted(quality)
+    assert quality[2] > quality[0] + 0.3
 
 
 def test_the_sharper_shot_is_y1_and_a_tie_goes_to_the_lower() -> None:

@@ -45,6 +45,7 @@ def patch_table() -> pd.DataFrame:
             "pixel_um": 0.345,
             "channels": 3,
             "focus_z_um": 0.0,
+            "target_offset_um": 0.1 * index,
             "focal_offset_um": 1.0,
             "array": f"pairs/{slide}/patches.npy",
             "has_clean": int(slide == "D2"),
@@ -241,6 +242,14 @@ def test_fields_that_do_not_fit_are_told_with_slide_and_field(
     with pytest.raises(UserError, match=f"slide R1, field f001.*{message}"):
         run_slide(ingest, untrained, tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()
+
+
+def test_planes_may_lie_as_far_away_as_the_settings_allow(untrained: Path, tmp_path: Path) -> None:
+    ingest = ingested(tmp_path / "ingest/R1", {"f001": field([-0.5, 0.0, 0.65])})
+    with pytest.raises(UserError, match=r"nearest plane to 0\.5 µm at 0\.65 µm"):
+        run_slide(ingest, untrained, tmp_path / "out")
+    run_slide(ingest, untrained, tmp_path / "out", position_tolerance_um=0.2)
+    assert read_table(tmp_path / "out/fields.tsv")[["low_z_um", "high_z_um"]].to_numpy()[-1].tolist() == [-0.5, 0.65]
 
 
 def test_a_missing_and_a_damaged_checkpoint_are_told(untrained: Path, tmp_path: Path) -> None:

@@ -134,6 +134,8 @@ def test_grid_pairs_are_the_planes_about_each_offset() -> None:
     assert {each.focal_offset_within_um for each in pairs} == {0.25}  # the sharpest plane is right to half a step
     for each, middle in zip(pairs, range(1, 14), strict=True):
         assert (each.low[0, 0, 0], each.high[0, 0, 0]) == (middle - 1, middle + 1)
+    beside = grid_pairs(values, PAIRS, OPTICS, target_offset_um=-0.2)
+    assert [each.focal_offset_um for each in beside] == pytest.approx([0.5 * step - 0.2 for step in range(-6, 7)])
     with pytest.raises(ValueError, match="15"):
         grid_pairs(values[1:], PAIRS, OPTICS)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from tsva.restoration.baselines.graph.priors import denoised, gradients, sparse, worthy
+from tsva.restoration.baselines.graph.priors import denoised, gradients, salient_edges, sparse
 from tsva.restoration.baselines.kernels import centred_by_support, conjugate_gradient, cut, normalised, otf_of, resized
 
 SMOOTHNESS = 0.01
@@ -232,7 +232,7 @@ def _at_one_level(blurred: np.ndarray, kernel: np.ndarray, *, framelets: bool) -
     for _ in range(ALTERNATIONS):
         sharp = skeleton(blurred, kernel)
         down, right = gradients(sharp)
-        mask = worthy(down, right, STRONG_SHARE, USEFUL_SHARE)
+        mask = salient_edges(down, right, STRONG_SHARE, USEFUL_SHARE)
         kernel = cut(kernel_step(blurred, (down * mask, right * mask), kernel, weight), KERNEL_CUT)
         if framelets:
             kernel = centred_by_support(cut(sparse(kernel, FRAMELET_SHARE), KERNEL_CUT))

@@ -1,8 +1,8 @@
-"""Calibration from Python: what ``tsva.calibrate`` calls."""
+"""Calibration as a whole, for the command ``tsva calibrate`` and for ``tsva.calibrate``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What z-stacks told of a microscope.
+    """What z-stacks say of a microscope.
 
     Attributes
     ----------
     optics : OpticsSettings
-        Measured where the model follows the stacks (`trusted`), else as told.
+        Measured where the model follows the stacks (`trusted`), else the nominal ones.
     trusted : bool
     thickness_um : float or None
         Of the section.
@@ -93,7 +93,7 @@ def calibrate(
     stacks : Stack, or sequence or mapping of Stacks
         Of one pixel size and z step, all grey or all colour, of at least 7 planes about the focus.
     optics : OpticsSettings
-        As told; the pixel size is that of the stacks.
+        The nominal ones; the pixel size is that of the stacks.
     aperture : str
         What is looked for: ``na``, ``condenser_ratio``, or ``auto``: the condenser's where `optics` has one, else the
         objective's.
@@ -127,17 +127,65 @@ def calibrate(
         named = list(stacks.items())
     else:
         named = [(f"stack {number}", stack) for number, stack in enumerate(stacks, 1)]
-    found = measure(named, optics, aperture=aperture, offset_sd_um=offset_sd_um, seed=seed)
-    record: dict[str, Any] = {**as_json(found), "fine_tuning": None}
-    network = None
+    given = None
     if fine_tune:
-        from tsva.calibration.tuning import tune
         from tsva.restoration.checkpoint import load
         from tsva.restoration.packaged_model import packaged_model
 
         given = load(Path(checkpoint) if checkpoint is not None else packaged_model())
-        tuned = tune(found, given, delta_um=delta_um, offset_max_um=offset_max_um, steps=steps, seed=seed)
-        record["fine_tuning"], network = tuned.record, tuned.checkpoint
+    return calibrated(
+        named,
+        optics,
+        given,
+        aperture=aperture,
+        offset_sd_um=offset_sd_um,
+        delta_um=delta_um,
+        offset_max_um=offset_max_um,
+        steps=steps,
+        seed=seed,
+    )
+
+
+def calibrated(
+    stacks: Sequence[tuple[str, Stack]],
+    optics: OpticsSettings,
+    given: Checkpoint | None,
+    *,
+    aperture: Literal["auto", "na", "condenser_ratio"],
+    offset_sd_um: float | None,
+    delta_um: float | None,
+    offset_max_um: float | None,
+    steps: int,
+    seed: int,
+    tuning_may_fail: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Calibration:
+    """Measure, and fine-tune the network `given`, if there is one: see `calibrate`.
+
+    Parameters
+    ----------
+    stacks : sequence of (str, Stack)
+        Names of fields, and their stacks.
+    tuning_may_fail : bool
+        Whether stacks on which nothing can be fine-tuned are a remark, and no error.
+    progress : callable
+        Called with what is done now.
+    """
+    found = measure(stacks, optics, aperture=aperture, offset_sd_um=offset_sd_um, seed=seed, progress=progress)
+    record: dict[str, Any] = {**as_json(found), "fine_tuning": None}
+    network = None
+    if given is not None:
+        from tsva.calibration.tuning import tune
+
+        try:
+            tuned = tune(
+                found, given, delta_um=delta_um, offset_max_um=offset_max_um, steps=steps, seed=seed, progress=progress
+            )
+            record["fine_tuning"], network = tuned.record, tuned.checkpoint
+        except UserError as error:
+            if not tuning_may_fail:
+                raise
+            record["remarks"].append(f"no network was fine-tuned: {error}")
     return Calibration(
         found.optics,
         found.trusted,
@@ -145,7 +193,7 @@ def calibrate(
         tuple(found.noise.sd.tolist()),
         found.delta.delta_um,
         (found.delta.low_um, found.delta.high_um),
-        found.remarks,
+        tuple(record["remarks"]),
         record,
         network,
     )

@@ -131,13 +131,16 @@ class ShotSpectra:
         return cls(arrays["gram"], arrays["z_um"], bool(arrays["clean"]), int(arrays["patches"]))
 
 
-def shot_spectra(patches: Iterable[tuple[np.ndarray, np.ndarray]], z_um: np.ndarray, *, clean: bool) -> ShotSpectra:
+def shot_spectra(
+    patches: Iterable[tuple[np.ndarray, np.ndarray, float]], z_um: np.ndarray, *, clean: bool
+) -> ShotSpectra:
     """Average over training patches.
 
     Parameters
     ----------
-    patches : iterable of ((Z, Y, X, C) uint8 array, (Y, X, C) uint8 array)
-        Stack and ground truth, all of one size.
+    patches : iterable of ((Z, Y, X, C) uint8 array, (Y, X, C) uint8 array, float)
+        Stack and ground truth, all of one size, and how far above `z_um` the stack's planes lie, in steps between -0.5
+        and 0.5.
     z_um : (Z,) float array
         Positions of the planes from the true focus.
     clean : bool
@@ -149,7 +152,7 @@ def shot_spectra(patches: Iterable[tuple[np.ndarray, np.ndarray]], z_um: np.ndar
         If there are no patches.
     """
     total, number = np.zeros(()), 0
-    for stack, truth in patches:
+    for stack, truth, above in patches:
         height, width = truth.shape[:2]
         images = np.concatenate([stack, truth[None]]).astype(np.float32) / 255
         images = np.moveaxis(images - images.mean(axis=(1, 2), keepdims=True), -1, 1).reshape(-1, height, width)
@@ -160,10 +163,27 @@ def shot_spectra(patches: Iterable[tuple[np.ndarray, np.ndarray]], z_um: np.ndar
         parts = [both[:, :, first:end].reshape(len(images), -1) for first, end in pairwise(begins)]
         counts = np.array([max(weights[first:end].sum(), 1) for first, end in pairwise(begins)])
         gram = np.stack([part @ part.T for part in parts]) / counts[:, None, None]
-        total, number = total + gram / np.sum(window**2), number + 1
+        total, number = total + _moved(gram, above, truth.shape[-1]) / np.sum(window**2), number + 1
     if not number:
         raise ValueError("no patches")
     return ShotSpectra((total / number).astype(np.float32), np.asarray(z_um, float), clean, number)
+
+
+def _moved(gram: np.ndarray, above: float, channels: int) -> np.ndarray:
+    """A patch's cross-spectra at positions that lie `above` steps below its planes, linear along z.
+
+    Both planes of a pair move together, so that noise stays in a plane's own power. A plane at an end has no neighbour
+    to move towards, and keeps its spectra.
+    """
+    planes, side = gram.shape[1] // channels - 1, 1 if above < 0 else -1
+    towards = np.arange(planes) + side
+    whole = (towards >= 0) & (towards < planes)
+    rows = np.arange(planes + 1)
+    rows[:planes] = np.where(whole, towards, rows[:planes])
+    rows = (rows[:, None] * channels + np.arange(channels)).ravel()
+    moves = np.repeat(np.append(whole, True), channels)
+    share = abs(above) * np.outer(moves, moves)
+    return np.asarray((1 - share) * gram + share * gram[:, rows[:, None], rows])
 
 
 def _rings(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Reading a test data set: each patch's stack, its pairs and what they should become."""
+"""Test data sets: each patch's stack, its pairs and what they should become."""
 
 from __future__ import annotations
 
@@ -12,26 +12,9 @@ import pandas as pd
 
 from tsva.acquisition.pair import Pair, grid_pairs
 from tsva.errors import UserError
-from tsva.evaluation.scoring import FACTS
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.storage.arrays import read_array
 from tsva.storage.tables import read_table
-
-SCORES = [
-    "patch",
-    "slide",
-    "sample",
-    "focal_offset_um",
-    "protocol",
-    "draw",
-    "target",
-    "psnr_db",
-    "ssim",
-    "identical",
-    "seconds",
-    *FACTS,
-]
-"""Columns of scores.tsv."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +40,6 @@ class Patch:
     grid: list[Pair]
     continuous: list[Pair]
     targets: dict[str, np.ndarray]
-
-    def named(self, scores: pd.DataFrame, protocol: str) -> pd.DataFrame:
-        """Scores of its pairs with the columns of `SCORES`."""
-        draw = scores["pair"].astype("Int64") if protocol == "continuous" else pd.Series(dtype="Int64")
-        return scores.assign(
-            patch=self.number, slide=self.row["slide"], sample=self.row["sample"], protocol=protocol, draw=draw
-        )[SCORES]
 
 
 def read_patches_table(table: Path) -> pd.DataFrame:
@@ -115,7 +91,8 @@ def read_patches(
                 replace(pair, noise_free=(np.asarray(clean[draw, 0]), np.asarray(clean[draw, 1])))
                 for draw, pair in enumerate(continuous)
             ]
-        yield Patch(number, row, grid_pairs(stack, pairs, given), continuous, _targets(array, row, stack, pairs))
+        grid = grid_pairs(stack, pairs, given, float(row["target_offset_um"]))
+        yield Patch(number, row, grid, continuous, _targets(array, row, stack, pairs))
 
 
 def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:
