@@ -30,6 +30,7 @@ from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.plane_alignment import high_is_moved
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
 from tsva.slides.source import ArrayPlanes
+from tsva.slides.stored_tiles import TILE_PX
 from tsva.slides.trust import Verdict
 
 BANDS_UM = ((0, 0.25), (0.25, 0.75), (0.75, 1.25), (1.25, 1.75), (1.75, 2.25), (2.25, 3))
@@ -62,6 +63,7 @@ def scores(slide: SimulatedSlide, restored: RestoredSlide) -> dict[str, Any]:
         "offset_error_um": {"mean": float(error_um.mean()), "sd": float(error_um.std())},
         "delta_scale": survey.delta_scale,
         "colour_distance": restored.colour_distance,
+        "border_steps": border_steps(written, slide, restored),
     }
     predicted, true = restored.cells["expected_rmse"], np.sqrt(got)
     ratios = {}
@@ -79,6 +81,34 @@ def scores(slide: SimulatedSlide, restored: RestoredSlide) -> dict[str, Any]:
     found["rank_correlation"] = float(spearmanr(combined, true[tissue]).statistic)
     found["copy_true_over_predicted"] = float(np.median(np.sqrt(copy[tissue]) / restored.cells["copy_rmse"][tissue]))
     return found
+
+
+AROUND_PX = range(8, 25)
+"""How far from a border its surroundings lie."""
+
+
+def border_steps(written: np.ndarray, slide: SimulatedSlide, restored: RestoredSlide) -> dict[str, float]:
+    """Steps of the result's error across borders, over those 8 to 24 pixels beside them: 1 where nothing shows.
+
+    Borders are those of the tiles that go through the network, of cells that change from copied to restored, and of
+    cells where the copied shot changes.
+    """
+    error = written.astype(np.float32) - slide.truth
+    verdict, nearer = restored.cells["verdict"] == Verdict.RESTORED, restored.survey.high_is_nearer()
+    pairs: dict[str, list[np.ndarray]] = {"tiles": [], "restored_or_copied": [], "shot_copied": []}
+    for image, cells, shot in ((error, verdict, nearer), (error.transpose(1, 0, 2), verdict.T, nearer.T)):
+        steps = np.abs(np.diff(image, axis=1)).mean(axis=2)
+        for border in range(1, image.shape[1] // CELL_PX):
+            x = border * CELL_PX - 1
+            around = np.mean([steps[:, x + side * far] for far in AROUND_PX for side in (-1, 1)], axis=0)
+            both = np.stack([steps[:, x], around], axis=1)
+            if border * CELL_PX % TILE_PX == 0:
+                pairs["tiles"].append(both)
+            for name, kinds in (("restored_or_copied", cells), ("shot_copied", shot)):
+                flips = np.repeat(kinds[:, border] != kinds[:, border - 1], CELL_PX)[: len(both)]
+                pairs[name].append(both[flips])
+    means = {name: np.concatenate(found).mean(axis=0) for name, found in pairs.items() if found}
+    return {name: float(at / around) for name, (at, around) in means.items() if around > 0}
 
 
 def oracle(slide: SimulatedSlide, restored: RestoredSlide, everything: np.ndarray) -> dict[str, float]:

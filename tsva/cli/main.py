@@ -20,6 +20,7 @@ COMMANDS = {
     "gather": "tsva.cli.gather",
     "refocus-fields": "tsva.cli.refocus_fields",
     "refocus-slide": "tsva.cli.refocus_slide",
+    "edof": "tsva.cli.edof",
     "focus-map": "tsva.cli.focus_map",
     "count": "tsva.cli.count",
     "evaluate": "tsva.cli.evaluate",

@@ -14,6 +14,7 @@ from tsva.readers.slide import icc_profile_of
 from tsva.readers.source import stored_images
 from tsva.readers.stored import StoredImage
 from tsva.readers.tiff_header import read_tile_configuration, stage_positions_um
+from tsva.slides.depth_of_field import ChosenPlanes, focal_heights, planes_apart
 from tsva.slides.file_planes import StackPlane, chosen_planes, half_distance_um, only_image, open_flat
 from tsva.slides.mosaic import placed
 from tsva.slides.source import Plane, TwoPlanes, join
@@ -88,6 +89,55 @@ def open_two_planes(told: SlideInput) -> Iterator[TwoPlanes]:
         yield join(low, high, delta_um=delta_um, pixel_um=told.pixel_um, icc_profile=profile, digest=digest)
 
 
+@contextmanager
+def open_all_planes(told: SlideInput, delta_um: float) -> Iterator[ChosenPlanes]:
+    """Open a full stack, and choose the two planes of each cell that a network restores it from.
+
+    Parameters
+    ----------
+    told : SlideInput
+        Of which `stack`, `field`, `pixel_um`, `bits` and `z_step_um` are used.
+    delta_um : float
+        Half of the distance between the network's shots.
+
+    Raises
+    ------
+    UserError
+        If something is missing or damaged, or no two planes lie that far apart.
+    """
+    assert told.stack is not None
+    images = stored_images(told.stack)
+    if told.field is not None:
+        images = [_of_field(told.stack, images, told.field)]
+    image = only_image(told.stack, images)
+    if told.z_step_um is not None:
+        image = replace(image, heights=choose_heights(image.where, image.planes, told.z_step_um, image.heights))
+    pixel_um = told.pixel_um or image.pixel_um
+    if image.z_um is None or pixel_um is None:
+        lacking, option = (
+            ("distance of the planes", "--z-step-um") if image.z_um is None else ("pixel size", "--pixel-um")
+        )
+        raise UserError(
+            image.where, got=f"no {lacking} in the file", wanted="it, in micrometres", do=f"Give it ({option})."
+        )
+    order = sorted(range(image.planes), key=lambda plane: image.z_um[plane])  # type: ignore[index]
+    z_um = [float(image.z_um[plane]) for plane in order]
+    apart = planes_apart(z_um, delta_um, image.where)
+    with image.open() as reader:
+        planes = [StackPlane(image, reader, plane, told.bits) for plane in order]
+        digest = digest_of_files([told.stack], "all planes", told.field, pixel_um, told.bits, z_um, apart)
+        profile = icc_profile_of(told.stack)
+        yield ChosenPlanes(planes, z_um, apart, focal_heights(planes, z_um), pixel_um, profile, digest)
+
+
+def _of_field(path: Path, images: Sequence[StoredImage], field: str) -> StoredImage:
+    chosen = [image for image in images if image.name == field]
+    if len(chosen) != 1:
+        names = ", ".join(image.name for image in images)
+        raise UserError(str(path), got=f"no single field {field!r}", wanted=f"one of {names}", do="Mend it.")
+    return chosen[0]
+
+
 def _check_said(told: SlideInput) -> None:
     files = told.low is not None and told.high is not None
     if files == (told.stack is not None) or (told.low is None) != (told.high is None):
@@ -129,11 +179,7 @@ def _of_stack(told: SlideInput, path: Path, opened: ExitStack) -> tuple[Plane, P
     images = stored_images(path)
     names = [image.name for image in images]
     if told.field is not None:
-        images = [image for image in images if image.name == told.field]
-        if len(images) != 1:
-            raise UserError(
-                str(path), got=f"no single field {told.field!r}", wanted=f"one of {', '.join(names)}", do="Mend it."
-            )
+        images = [_of_field(path, images, told.field)]
     if len(images) == 1:
         return _of_images(images, [(0.0, 0.0)], told, opened)
     places_um = stage_positions_um(path) if head_of(path).is_tiff else None

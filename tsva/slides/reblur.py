@@ -26,11 +26,15 @@ class Reblur:
     residual : (R, K) float64 array
         Root of the mean, over bands and shots, of what is left of a shot's power, over what noise and model explain:
         about 1 where the result explains both shots.
+    near_residual : (R, K) float64 array
+        Root mean square of what is left of the nearer shot, images in [0, 1]: the noise's deviation where the result
+        took away noise alone, more where it took away tissue, too.
     difference : (R, K) float64 array
         Root mean square difference of result and nearer shot, images in [0, 1].
     """
 
     residual: np.ndarray
+    near_residual: np.ndarray
     difference: np.ndarray
 
 
@@ -66,13 +70,18 @@ def reblurred(
     shape = own.shape
     modes = np.array(MODES, float)[USED]
     share = modes / (1 + modes / 40)
-    total = np.zeros(shape[:2])
-    for shot, to_shot in ((one, scene.to_low), (two, scene.to_high)):
+    total, of_near = np.zeros(shape[:2]), np.zeros(shape[:2])
+    whole = np.array(MODES, float)
+    whole[0] = 0
+    whole /= sum(MODES)
+    for shot, to_shot, is_near in ((one, scene.to_low, ~near_high), (two, scene.to_high, near_high)):
         g = to_shot.reshape(shape)
         power = bands(real_product(shot, shot))
         left = power - 2 * g * bands(real_product(shot, back)) + g**2 * own
         explained = noise[..., None] + MODEL_SHARE * power
         total += ((np.maximum(left, 0) / explained)[..., USED] @ share).mean(axis=-1) / share.sum() / 2
+        of_near += np.where(is_near, (left @ whole).mean(axis=-1), 0)
     near = np.where(near_high[..., None, None, None], shots[1], shots[0])
     away = (near - shots[2]).reshape(*near_high.shape, -1)
-    return Reblur(np.sqrt(total), np.sqrt(np.einsum("rkn,rkn->rk", away, away) / away.shape[-1]).astype(np.float64))
+    difference = np.sqrt(np.einsum("rkn,rkn->rk", away, away) / away.shape[-1]).astype(np.float64)
+    return Reblur(np.sqrt(total), np.sqrt(np.maximum(of_near, 0)), difference)

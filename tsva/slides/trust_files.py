@@ -217,7 +217,11 @@ def _cells(verdict: np.ndarray, survey: Survey, cells: Mapping[str, np.ndarray])
         "sharpness low": survey.sharpness_low,
         "sharpness high": survey.sharpness_high,
     }
-    more = {"expected_rmse": "expected error of the restoration", "reblur_residual": "re-blur residual"}
+    more = {
+        "expected_gain_db": "expected gain of restoring dB",
+        "expected_rmse": "expected error of the restoration",
+        "reblur_residual": "re-blur residual",
+    }
     maps |= {title: cells[name] for name, title in more.items() if name in cells}
     for row, column in np.argwhere(verdict != Verdict.GLASS):
         y, x = survey.grid.pixels(int(row), int(column))

@@ -1,0 +1,69 @@
+"""tsva edof: a full stack of a slide becomes one image that is in focus everywhere."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+import numpy as np
+
+from tsva.cli.refocus_slide import FILE
+from tsva.errors import UserError
+from tsva.settings.restoration import JPEG_QUALITY
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.argument("stack", type=FILE)
+@click.option("--model", type=FILE, help="model.ckpt of the train stage [default: that of the package for slides].")
+@click.option("--field", help="Of a file with several fields, the one to take.")
+@click.option("--pixel-um", type=click.FloatRange(min=0, min_open=True), help="If the file is wrong or silent.")
+@click.option("--z-step-um", type=click.FloatRange(min=0, min_open=True), help="Distance of the planes, likewise.")
+@click.option("--bits", type=click.IntRange(8, 16), help="Of 16-bit files: how many bits the camera fills.")
+@click.option("--lossless", is_flag=True, help="Deflate in place of JPEG.")
+@click.option("--quality", type=click.IntRange(50, 100), default=JPEG_QUALITY, show_default=True, help="Of JPEG.")
+@click.option("--results", type=FILE, help="Folder for maps, verdicts and pictures [default: OUT without its ending].")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif.")
+def command(
+    stack: Path,
+    model: Path | None,
+    field: str | None,
+    pixel_um: float | None,
+    z_step_um: float | None,
+    bits: int | None,
+    lossless: bool,
+    quality: int,
+    results: Path | None,
+    threads: int,
+    out: Path,
+) -> None:
+    """Extended depth of field: restore each cell from its sharpest plane and one beside it, where that helps.
+
+    \b
+    tsva edof stack.ome.tif --out sharp.ome.tif
+
+    Elsewhere the sharpest plane is copied. Planes have to lie on one another. For research use only.
+    """
+    from tsva.restoration.checkpoint import load
+    from tsva.restoration.packaged_model import packaged_model
+    from tsva.slides.opening import SlideInput, open_all_planes
+    from tsva.slides.slide_results import write_results
+    from tsva.slides.slide_run import SlideOptions, refocus_planes
+    from tsva.storage.atomic import fresh_file
+
+    if not out.name.endswith((".ome.tif", ".ome.tiff")):
+        raise UserError(str(out), got="this name", wanted="one that ends in .ome.tif", do="Mend --out.")
+    model = model or packaged_model("slides")
+    told = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
+    folder = results or out.with_name(out.name.partition(".ome.")[0])
+    with open_all_planes(told, load(model).delta_um) as planes:
+        restored = refocus_planes(planes, model, out, SlideOptions(lossless, quality, threads))
+        totals = write_results(restored, folder)
+        with fresh_file(folder / "planes.npz") as part:
+            np.savez_compressed(
+                part, low_plane=planes.low_plane, height_um=planes.heights.z_um, known=planes.heights.known
+            )
+    log.info("%s: %s", out, ", ".join(f"{name} {share:.0%}" for name, share in totals.items() if share))
