@@ -8,7 +8,7 @@ without a clear peak, and maxima at the end of a stack are told apart here and l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -360,41 +360,3 @@ def summarise(
         "assumed_sd_um": assumed_sd_um,
     }
     return fields.assign(focal_offset_um=offsets.reindex(fields.index)), summary
-
-
-def drift(row: Mapping[str, object], max_shift_px: float) -> str:
-    """What to warn of where planes lie beside the in-focus plane; empty if they do by less.
-
-    Parameters
-    ----------
-    row : mapping
-        A field's row, of `focus_field`.
-    max_shift_px : float
-        Limit, in pixels.
-    """
-    shift_px = float(str(row["max_shift_px"]))
-    if not shift_px > max_shift_px:
-        return ""
-    return (
-        f"planes lie up to {shift_px:.1f} pixels beside the in-focus plane (the stage drifts), more than"
-        f" {max_shift_px:g}: shots and ground truth then show different places; pairs.align_planes corrects it"
-    )
-
-
-def breathing(row: Mapping[str, object], max_edge_shift_px: float) -> str:
-    """What to warn of where magnification changes with focus; empty if it moves the field's edge by less.
-
-    Parameters
-    ----------
-    row : mapping
-        A field's row, of `focus_field`.
-    max_edge_shift_px : float
-        Limit, in pixels at the middle of the field's longer edge.
-    """
-    edge_px = float(str(row["max_edge_shift_px"]))
-    if not edge_px > max_edge_shift_px:
-        return ""
-    return (
-        f"magnification changes from plane to plane (focus breathing): by {edge_px:.1f} pixels at the field's edge,"
-        f" more than {max_edge_shift_px:g}; pairs.align_planes corrects it"
-    )

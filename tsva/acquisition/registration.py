@@ -1,4 +1,4 @@
-"""How planes of a stack lie against each other: shift, and scale (focus breathing).
+"""How planes of a stack lie against each other: shift, scale (focus breathing), and what to warn of.
 
 Lenses that are not telecentric in object space, and many motorised stages, change the magnification by 0.01 to 1 % a
 plane. Correlation of one patch in the middle of the field can't see it; at the field's edge it is a shift of pixels.
@@ -6,6 +6,7 @@ plane. Correlation of one patch in the middle of the field can't see it; at the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -220,3 +221,41 @@ def _robust(matrix: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndar
     # smoothed pixels are not independent: about 2 π (2 SMOOTH_PX²) of them make one
     shared = np.sqrt(4 * np.pi * SMOOTH_PX**2)
     return solution, np.sqrt(np.diag(inverse)) * remaining * shared, remaining
+
+
+def drift(row: Mapping[str, object], max_shift_px: float) -> str:
+    """What to warn of where planes lie beside the in-focus plane; empty if they do by less.
+
+    Parameters
+    ----------
+    row : mapping
+        A field's row, of `focus_field`.
+    max_shift_px : float
+        Limit, in pixels.
+    """
+    shift_px = float(str(row["max_shift_px"]))
+    if not shift_px > max_shift_px:
+        return ""
+    return (
+        f"planes lie up to {shift_px:.1f} pixels beside the in-focus plane (the stage drifts), more than"
+        f" {max_shift_px:g}: shots and ground truth then show different places; pairs.align_planes corrects it"
+    )
+
+
+def breathing(row: Mapping[str, object], max_edge_shift_px: float) -> str:
+    """What to warn of where magnification changes with focus; empty if it moves the field's edge by less.
+
+    Parameters
+    ----------
+    row : mapping
+        A field's row, of `focus_field`.
+    max_edge_shift_px : float
+        Limit, in pixels at the middle of the field's longer edge.
+    """
+    edge_px = float(str(row["max_edge_shift_px"]))
+    if not edge_px > max_edge_shift_px:
+        return ""
+    return (
+        f"magnification changes from plane to plane (focus breathing): by {edge_px:.1f} pixels at the field's edge,"
+        f" more than {max_edge_shift_px:g}; pairs.align_planes corrects it"
+    )

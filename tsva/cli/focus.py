@@ -10,7 +10,8 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.focus import breathing, drift, focus_field, summarise
+from tsva.acquisition.focus import focus_field, summarise
+from tsva.acquisition.registration import breathing, drift
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack

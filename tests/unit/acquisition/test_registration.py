@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from tsva.acquisition.focus import breathing, focus_field
-from tsva.acquisition.registration import align, all_aligned, scale_trend
+from tsva.acquisition.focus import focus_field
+from tsva.acquisition.registration import align, all_aligned, breathing, scale_trend
 from tsva.acquisition.stack import Stack
 from tsva.settings.ingest import FocusSettings
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tsva.restoration.fusion import bands, foreign
+from tsva.restoration.fusion import bands, microscopes
 from tsva.restoration.fusion.microscopes import Microscopes, Mixture
 from tsva.settings.acquisition import OpticsSettings
 
@@ -23,7 +23,7 @@ def seen() -> Microscopes:
 
 def shown(seen: Microscopes, image: Tensor, n_um: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
     spectra = bands.BandSpectra()(image, image).mean(dim=(-2, -1))
-    return foreign.as_others_show(seen, DELTA_UM, (image, image), spectra, image, torch.full((len(image),), n_um))
+    return microscopes.as_others_show(seen, DELTA_UM, (image, image), spectra, image, torch.full((len(image),), n_um))
 
 
 def grating() -> Tensor:
@@ -37,7 +37,7 @@ def contrast(image: Tensor) -> Tensor:
 
 
 def test_the_nominal_microscope_shows_pairs_as_they_are(seen: Microscopes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign, "OTHERS", 0.0)
+    monkeypatch.setattr(microscopes, "OTHERS", 0.0)
     image = torch.rand(2, 3, 96, 80, generator=torch.Generator().manual_seed(1))
     for found in shown(seen, image, 1.3):
         torch.testing.assert_close(found, image, atol=1e-5, rtol=0)
@@ -46,8 +46,8 @@ def test_the_nominal_microscope_shows_pairs_as_they_are(seen: Microscopes, monke
 def test_a_grating_has_the_contrast_that_the_other_microscope_transfers(
     seen: Microscopes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(foreign, "OTHERS", 1.0)
-    monkeypatch.setattr(foreign, "SLOPE_SD", 0.0)
+    monkeypatch.setattr(microscopes, "OTHERS", 1.0)
+    monkeypatch.setattr(microscopes, "SLOPE_SD", 0.0)
     other = Mixture(torch.tensor([1, 2]), torch.ones(2))
     monkeypatch.setattr(seen, "mixture", lambda _count: other)
     n_um = torch.full((2,), 0.8)
@@ -65,11 +65,11 @@ def test_a_grating_has_the_contrast_that_the_other_microscope_transfers(
 
 
 def test_noise_is_no_tissue_and_stays(seen: Microscopes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign, "OTHERS", 1.0)
+    monkeypatch.setattr(microscopes, "OTHERS", 1.0)
     random = torch.Generator().manual_seed(2)
     shots = 0.5 + 0.02 * torch.randn(2, 4, 3, 128, 128, generator=random)
     spectra = bands.BandSpectra()(*shots).mean(dim=(-2, -1))
-    found = foreign.as_others_show(seen, DELTA_UM, (shots[0], shots[1]), spectra, shots[0], torch.zeros(4))
+    found = microscopes.as_others_show(seen, DELTA_UM, (shots[0], shots[1]), spectra, shots[0], torch.zeros(4))
     for before, after in zip(shots, found, strict=False):
         assert float(after.std() / before.std()) == pytest.approx(1, abs=0.05)
 

@@ -21,9 +21,10 @@ from tsva.acquisition.brightness import (
     gains,
     matched,
 )
-from tsva.acquisition.focus import breathing, drift, focus_field
+from tsva.acquisition.focus import focus_field
 from tsva.acquisition.ingest import assemble, check_positions, check_step, cropped
 from tsva.acquisition.pairs import plan
+from tsva.acquisition.registration import breathing, drift
 from tsva.acquisition.stack import SAME_PIXEL, Stack
 from tsva.errors import UserError
 from tsva.readers.pixel_size import check_enlarging, reduction_note

@@ -8,8 +8,7 @@ from torch import Tensor
 from tsva.acquisition.draws import bin_weights
 from tsva.restoration.fusion import bands
 from tsva.restoration.fusion.filters import REACH_UM
-from tsva.restoration.fusion.foreign import MOST_CHANGE, noise_power, tilt
-from tsva.restoration.fusion.microscopes import Microscopes
+from tsva.restoration.fusion.microscopes import MOST_CHANGE, Microscopes, noise_power, tilt
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.fusion.offset import negative_log_likelihood
 from tsva.restoration.pair_network import TrainingPatches

@@ -290,7 +290,7 @@ class Fusion(PairNetwork[Estimate]):
     ) -> Tensor:
         """The images' loss at estimated offsets, half of the pairs as other microscopes show them, and the likelihood
         of the expected errors."""
-        from tsva.restoration.fusion.foreign import as_others_show
+        from tsva.restoration.fusion.microscopes import as_others_show
 
         with torch.no_grad(), single_precision(low.device):
             spectra = self.spectra(low, high).mean(dim=(-2, -1))
