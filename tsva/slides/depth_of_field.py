@@ -137,8 +137,8 @@ class ChosenPlanes:
         The lower plane of each cell, from 0.
     heights : Heights
     told_offset_um : (R, K) float array
-        Focal offset of each cell from the middle of its planes, by its height: it jumps where the planes change, so that
-        the survey has to know it.
+        Focal offset of each cell from the middle of its planes, by its height: it jumps where the planes change, so
+        that the survey has to know it.
     """
 
     def __init__(
