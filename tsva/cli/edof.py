@@ -9,7 +9,6 @@ import click
 import numpy as np
 
 from tsva.cli.refocus_slide import FILE
-from tsva.errors import UserError
 from tsva.settings.restoration import JPEG_QUALITY
 
 log = logging.getLogger(__name__)
@@ -26,7 +25,7 @@ log = logging.getLogger(__name__)
 @click.option("--quality", type=click.IntRange(50, 100), default=JPEG_QUALITY, show_default=True, help="Of JPEG.")
 @click.option("--results", type=FILE, help="Folder for maps, verdicts and pictures [default: OUT without its ending].")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif.")
+@click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif or *.ome.zarr.")
 def command(
     stack: Path,
     model: Path | None,
@@ -54,8 +53,6 @@ def command(
     from tsva.slides.slide_run import SlideOptions, refocus_planes
     from tsva.storage.atomic import fresh_file
 
-    if not out.name.endswith((".ome.tif", ".ome.tiff")):
-        raise UserError(str(out), got="this name", wanted="one that ends in .ome.tif", do="Mend --out.")
     model = model or packaged_model("slides")
     told = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
     folder = results or out.with_name(out.name.partition(".ome.")[0])

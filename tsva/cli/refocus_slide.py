@@ -72,7 +72,9 @@ log = logging.getLogger(__name__)
 @settings_option(settings=RefocusSettings, pairs=PairsSettings, optics=dict[str, Any], slide=dict[str, Any])
 @click.option("--sheet-folder", type=FILE, help="Restore the slide of the settings' row, whose path starts here.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif; with --sheet-folder a folder of them.")
+@click.option(
+    "--out", type=FILE, required=True, help="The pyramid, *.ome.tif or *.ome.zarr; with --sheet-folder a folder."
+)
 def command(
     model: Path | None,
     planes: SlideInput,
@@ -106,8 +108,6 @@ def command(
     if sheet_folder is not None:
         restore_row(SlideRow.model_validate(slide), sheet_folder, model, out, options, settings, pairs)
         return
-    if not out.name.endswith((".ome.tif", ".ome.tiff")):
-        raise UserError(str(out), got="this name", wanted="one that ends in .ome.tif", do="Mend --out.")
     _restore(planes, model, out, options, results or out.with_name(out.name.partition(".ome.")[0]))
 
 

@@ -136,6 +136,9 @@ class ChosenPlanes:
     low_plane : (R, K) int array
         The lower plane of each cell, from 0.
     heights : Heights
+    told_offset_um : (R, K) float array
+        Focal offset of each cell from the middle of its planes, by its height: it jumps where the planes change, so
+        that the survey has to know it.
     """
 
     def __init__(
@@ -155,7 +158,11 @@ class ChosenPlanes:
         at = np.interp(heights.z_um, z_um, np.arange(len(z_um)))
         sharpest = np.rint(at).astype(int)
         other_is_above = at >= sharpest
-        self.low_plane = np.clip(np.where(other_is_above, sharpest, sharpest - apart), 0, len(z_um) - 1 - apart)
+        self.low_plane: np.ndarray = np.clip(
+            np.where(other_is_above, sharpest, sharpest - apart), 0, len(z_um) - 1 - apart
+        )
+        middle_um = (np.take(z_um, self.low_plane) + np.take(z_um, self.low_plane + apart)) / 2
+        self.told_offset_um = middle_um - heights.z_um
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Low and high shot."""

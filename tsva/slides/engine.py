@@ -25,7 +25,8 @@ from tsva.slides.stored_tiles import TILE_PX, build_levels, halved, level_shapes
 from tsva.slides.survey import Survey
 from tsva.slides.tile_restorers import TileRestorer
 from tsva.slides.tiling import Unit, units
-from tsva.storage.atomic import fresh_file
+from tsva.slides.zarr_pyramid import is_zarr, write_zarr
+from tsva.storage.atomic import fresh_file, fresh_folder
 
 log = logging.getLogger(__name__)
 WAITING = 2
@@ -292,10 +293,14 @@ def assemble(plan: SlidePlan, journal: Journal, facts: SlideFacts, out: Path) ->
         build_levels(journal, plan.codec, shapes, bar.update)
     wanted = [key for level, shape in enumerate(shapes) for key in tiles_of(level, shape)]
     stored = sum(journal.size(key) for key in wanted)
-    with fresh_file(out) as part, tqdm(total=len(wanted), desc="pyramid", unit="tile", disable=None) as bar:
+    fresh = fresh_folder if is_zarr(out) else fresh_file
+    with fresh(out) as part, tqdm(total=len(wanted), desc="pyramid", unit="tile", disable=None) as bar:
 
         def tile(level: int, row: int, column: int) -> bytes:
             bar.update()
             return journal.read(Key(TILE, level, row, column))
 
-        write_pyramid(part, shapes, plan.codec, tile, facts, stored)
+        if is_zarr(out):
+            write_zarr(part, shapes, plan.codec, tile, facts)
+        else:
+            write_pyramid(part, shapes, plan.codec, tile, facts, stored)

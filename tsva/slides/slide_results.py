@@ -15,6 +15,7 @@ from tsva.slides.engine import THUMBNAIL_PX
 from tsva.slides.pyramid_file import NOTICE
 from tsva.slides.slide_run import RestoredSlide
 from tsva.slides.trust import Verdict
+from tsva.slides.zarr_pyramid import is_zarr, smallest_zarr_level
 from tsva.storage.atomic import fresh_file
 
 
@@ -64,6 +65,8 @@ def shares(restored: RestoredSlide) -> dict[str, float]:
 
 def _small_level(path: Path) -> np.ndarray:
     """The finest level of a pyramid that is small enough for a page."""
+    if is_zarr(path):
+        return smallest_zarr_level(path, THUMBNAIL_PX)
     with tifffile.TiffFile(path) as tif:
         levels = tif.series[0].levels
         small = next((level for level in levels if max(level.shape[:2]) <= THUMBNAIL_PX), levels[-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, colours_phrase, load
 from tsva.restoration.pair_network import PairNetwork
 from tsva.settings.acquisition import OpticsSettings
@@ -28,9 +29,11 @@ from tsva.slides.surveyor import survey
 from tsva.slides.tile_restorers import Constants, TileRestorer, constants_of, restorer_of
 from tsva.slides.trust import Judge
 from tsva.slides.workplace import digest_of_file, digest_of_values, workplace
+from tsva.slides.zarr_pyramid import is_zarr
 
 log = logging.getLogger(__name__)
 PLAN, SURVEY = "plan.json", "survey.npz"
+ENDINGS = (".ome.tif", ".ome.tiff", ".ome.zarr")
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
     model : Path
         A checkpoint of the train stage.
     out : Path
-        Ends in ``.ome.tif``.
+        Ends in ``.ome.tif``, or in ``.ome.zarr`` for OME-Zarr, which is lossless.
     options : SlideOptions
 
     Raises
@@ -116,6 +119,9 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
         If the model does not fit, the unfinished work is of other inputs, another process restores the slide, or the
         source breaks off.
     """
+    if not out.name.endswith(ENDINGS):
+        raise UserError(str(out), got="this name", wanted=f"one that ends in {', '.join(ENDINGS)}", do="Mend --out.")
+    options = replace(options, lossless=options.lossless or is_zarr(out))
     torch.set_num_threads(options.threads)
     held = load(model)
     planes = at_pixel_size(planes, held.pixel_um)
