@@ -291,7 +291,7 @@ def _scores(inputs: Inputs) -> list[Rows]:
 
 def _comparisons(inputs: Inputs) -> list[Rows]:
     """Every method against doing nothing; the lead and our own method against all others; networks against controls."""
-    tables = []
+    tables: list[Rows] = []
     for dataset in inputs.datasets:
         lead = lead_of(dataset.methods)
         applied = [method for method in dataset.methods if method != NOTHING]
@@ -335,7 +335,7 @@ def _counts(inputs: Inputs) -> list[Rows]:
 
 def _nuclei(inputs: Inputs) -> list[Rows]:
     """Nuclei by stain, each method beside doing nothing."""
-    tables = []
+    tables: list[Rows] = []
     for dataset in inputs.datasets:
         counted = {method: result.counts for method, result in dataset.methods.items() if result.counts is not None}
         tables += [
