@@ -202,7 +202,12 @@ LEAST_PATCH_POWER = 1e-10
 
 
 def as_others_show(
-    seen: Microscopes, delta_um: float, shots: tuple[Tensor, Tensor], spectra: Tensor, target: Tensor, n_um: Tensor
+    seen: Microscopes,
+    delta_um: float,
+    shots: tuple[Tensor, Tensor],
+    spectra: Tensor,
+    target: Tensor,
+    focal_offset_um: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Filter pairs and their targets by what another microscope transfers beside the nominal one.
 
@@ -217,7 +222,7 @@ def as_others_show(
         Of the shots (`BandSpectra`): their noise stays as it is.
     target : (B, C, Y, X) float tensor
         In focus; filtered by what the other microscope transfers there.
-    n_um : (B,) float tensor
+    focal_offset_um : (B,) float tensor
         Focal offsets.
 
     Returns
@@ -226,13 +231,13 @@ def as_others_show(
         In [0, 1]. Draws come from torch's global generator.
     """
     count, device = len(target), target.device
-    n_um, spectra = n_um.float().cpu(), spectra.cpu()
+    focal_offset_um, spectra = focal_offset_um.float().cpu(), spectra.cpu()
     mixture = seen.mixture(count)
     changed = (torch.rand(count) < OTHERS).float()
     mixture = replace(mixture, share=mixture.share * changed)
     finer = tilt(count, SLOPE_SD) ** changed[:, None, None]
-    in_focus_um = torch.full_like(n_um, delta_um)  # where the low shot is
-    here, there = seen.nominal(n_um), seen.through(mixture, n_um)
+    in_focus_um = torch.full_like(focal_offset_um, delta_um)  # where the low shot is
+    here, there = seen.nominal(focal_offset_um), seen.through(mixture, focal_offset_um)
     one, two, common = spectra.reshape(count, -1, 3, bands.BANDS).unbind(2)
     noise = noise_power(one, two, common)
     found = []
