@@ -1,13 +1,14 @@
 """Gains over Y1 by what counts as the truth: each patch's own focus, or the field's sharpest plane.
 
-    snakemake --cores 2 --directory A --configfile config/development.yaml --config slides=$PWD/config/development_slides.tsv \
+    snakemake --cores 2 --directory A --configfile config/development.yaml \
+        --config slides=$PWD/config/development_slides.tsv simulate='{fields: {train: 1}, draws: 8}' -- \
         results/pairs/train.tsv results/pairs/dataset1.tsv results/pairs/dataset2.tsv
-    snakemake --cores 2 --directory B … --config slides=… pairs='{truth: field}' results/pairs/train.tsv …
+    snakemake --cores 2 --directory B --config pairs='{truth: field}' … as above
     python benchmarks/truths.py --checkpoint model.ckpt --patch A/results --field B/results
 
 Development slides alone. The pairs of both folders are the same images; each is restored once and scored against both
-noise-free targets. Prints one JSON object: by laboratory (beginning of the slides' names) pairs, gain over Y1, share made
-worse by more than 0.1 dB, mean loss in these, and gain by the size of the offset.
+noise-free targets. Prints one JSON object: by laboratory (beginning of the slides' names) pairs, gain over Y1, share
+made worse by more than 0.1 dB, mean loss in these, and gain by the size of the offset.
 """
 
 from __future__ import annotations
