@@ -88,7 +88,7 @@ class Judge:
     tells_features = False
 
     def __init__(self, survey: Survey, offset_max_um: float, colours: Colours | None = None) -> None:
-        self.survey, self.offset_max_um = survey, offset_max_um
+        self.survey, self.offset_max_um, self.colours = survey, offset_max_um, colours
         self._scene = one_scene(
             survey.optics, survey.delta_um, survey.channels, survey.thickness_um, survey.spherical_um
         )
