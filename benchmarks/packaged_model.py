@@ -8,8 +8,17 @@
 
 Sharp images that the sheet names under `real/` are not part of the project: docs/networks.md says which they are. Each
 set is a results folder that holds `pairs/<slide>/` with shots at continuous offsets. Scores are gains over Y1 against
-the image without noise. Writes tsva/restoration/models/fusion.ckpt and its card, fusion.json; with
---use slides fusion_slides.ckpt and fusion_slides.json.
+the image without noise. Writes tsva/restoration/models/fusion.ckpt and its card, fusion.json.
+
+The network for whole slides, fusion_slides.ckpt, is trained on the default's training slides, with two verifications:
+
+    snakemake --cores 2 --directory slides --config train='{verifications: 2}' -- results/train/fusion/model.ckpt
+    python benchmarks/packaged_model.py --checkpoint slides/results/train/fusion/model.ckpt --use slides \
+        --scored development=development/results --trained-on "config/config.yaml: the default's training slides"
+
+    python benchmarks/packaged_model.py --rescore --use slides --scored development=development/results
+
+scores the file in place anew and writes its card.
 
     python benchmarks/packaged_model.py --colours-of RESULTS --use slides
 
@@ -32,7 +41,7 @@ import torch
 from tsva.acquisition.pair import Pair
 from tsva.evaluation.metrics import psnr_db
 from tsva.evaluation.names import WORSE_DB
-from tsva.restoration.checkpoint import load, save
+from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.packaged_model import FOLDER, NAMES
 from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
@@ -111,6 +120,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--scored", action="append", default=[], metavar="NAME=RESULTS")
     parser.add_argument("--trained-on", help="A sentence for the card.")
+    parser.add_argument("--rescore", action="store_true", help="Score the file in place, and change its card alone.")
     parser.add_argument("--colours-of", type=Path, metavar="RESULTS", help="Add the colours of these training patches.")
     parser.add_argument("--use", choices=list(NAMES), default="pairs")
     asked = parser.parse_args()
@@ -119,20 +129,29 @@ def main() -> None:
     if asked.colours_of:
         add_colours(place, asked.colours_of)
         return
-    if not asked.checkpoint or not asked.trained_on:
-        parser.error("give --checkpoint and --trained-on, or --colours-of")
-    held = load(asked.checkpoint)
+    if not (asked.rescore or (asked.checkpoint and asked.trained_on)):
+        parser.error("give --checkpoint and --trained-on, or --rescore, or --colours-of")
+    held = load(place if asked.rescore else asked.checkpoint)
     optics = OpticsSettings.model_validate(held.optics)
     method = NetworkMethod(held.restored_network(), RefocusSettings())
     sets = dict(part.split("=", 1) for part in asked.scored)
     found = {name: summary(scores(method, Path(results), held.delta_um, optics)) for name, results in sets.items()}
-    save(held, place, with_computed=False)
+    if asked.rescore:
+        card = json.loads(place.with_suffix(".json").read_text(encoding="utf-8")) | {"scores": found}
+    else:
+        save(held, place, with_computed=False)
+        card = _card(held, place, asked.trained_on, found)
+    place.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps({"bytes": place.stat().st_size, "scores": found}, indent=2))
+
+
+def _card(held: Checkpoint, place: Path, trained_on: str, found: dict[str, object]) -> dict[str, object]:
     settings = TrainSettings.model_validate(held.settings)
-    card = {
+    return {
         "network": held.network,
         "sha256": hashlib.sha256(place.read_bytes()).hexdigest(),
         "parameters": sum(weight.numel() for weight in held.restored_network().parameters()),
-        "trained_on": asked.trained_on,
+        "trained_on": trained_on,
         "steps": held.step,
         "settings": settings.used_by(held.network),
         "data": held.data,
@@ -144,8 +163,6 @@ def main() -> None:
         "colours": held.colours,
         "scores": found,
     }
-    place.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps({"bytes": place.stat().st_size, "scores": found}, indent=2))
 
 
 if __name__ == "__main__":

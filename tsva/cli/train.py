@@ -65,23 +65,13 @@ def command(
     from tsva.training.loop import DivergedError
     from tsva.training.patches import data_digest, read_patches
 
-    if network not in NETWORK_NAMES:
-        raise UserError(
-            "--network", got=repr(network), wanted=f"one of {', '.join(NETWORK_NAMES)}", do="Mend train.networks."
-        )
+    _check(network, settings, pairs)
     torch.set_num_threads(threads)
     rows = read_table(table)
     training, verification = (
         read_patches(rows, table, results, pairs, split, targets=settings.targets)
         for split in ("training", "verification")
     )
-    if settings.crop_px is not None and settings.crop_px > pairs.patch_px:
-        raise UserError(
-            "settings, key train.crop_px",
-            got=str(settings.crop_px),
-            wanted=f"at most pairs.patch_px ({pairs.patch_px})",
-            do="Mend either key.",
-        )
     pixel_um, data = _pixel_um(rows, table), data_digest(rows, results)
     machine = _machine(settings, devices, nodes, workers)
     resume = _resume(out, network, settings, pairs, optics, seed, data)
@@ -97,14 +87,9 @@ def command(
     summary = {
         "network": network,
         "recipe": settings.recipe,
-        "parameters": fitted.parameters,
-        "multiply_accumulates_224": fitted.multiply_accumulates,
         "training_patches": len(training),
         "verification_patches": len(verification),
-        "steps": fitted.steps,
-        "best_step": fitted.best_step,
-        "verification_psnr_db": _at(fitted, "verification_psnr_db"),
-        "verification_y1_psnr_db": _at(fitted, "verification_y1_psnr_db"),
+        **_facts(fitted),
         "seconds": round(time.monotonic() - began, 1),
         "threads": threads,
         "devices": machine.devices * machine.nodes,
@@ -131,6 +116,27 @@ def command(
         _give_up(out, card, fitted)
     _write(out, card, fitted, summary)
     resume.remove()
+
+
+def _check(network: str, settings: TrainSettings, pairs: PairsSettings) -> None:
+    """Whether there is such a network, and its crops fit into patches.
+
+    Raises
+    ------
+    UserError
+        Names the option or the key.
+    """
+    if network not in NETWORK_NAMES:
+        raise UserError(
+            "--network", got=repr(network), wanted=f"one of {', '.join(NETWORK_NAMES)}", do="Mend train.networks."
+        )
+    if settings.crop_px is not None and settings.crop_px > pairs.patch_px:
+        raise UserError(
+            "settings, key train.crop_px",
+            got=str(settings.crop_px),
+            wanted=f"at most pairs.patch_px ({pairs.patch_px})",
+            do="Mend either key.",
+        )
 
 
 def _machine(settings: TrainSettings, devices: str, nodes: int, workers: int | None) -> Machine:
@@ -207,8 +213,17 @@ def _diverged(network: str, step: int | None, kept: str) -> UserError:
     )
 
 
-def _at(fitted: Fitted, key: str) -> float:
-    return next(float(row[key]) for row in fitted.log_rows if row["step"] == fitted.best_step)
+def _facts(fitted: Fitted) -> dict[str, float]:
+    """Size of the network, and its scores at the step that was kept."""
+    best = next(row for row in fitted.log_rows if row["step"] == fitted.best_step)
+    return {
+        "parameters": fitted.parameters,
+        "multiply_accumulates_224": fitted.multiply_accumulates,
+        "steps": fitted.steps,
+        "best_step": fitted.best_step,
+        "verification_psnr_db": float(best["verification_psnr_db"]),
+        "verification_y1_psnr_db": float(best["verification_y1_psnr_db"]),
+    }
 
 
 def _pixel_um(rows: pd.DataFrame, table: Path) -> float:

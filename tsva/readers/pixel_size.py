@@ -136,7 +136,7 @@ def pixel_size(where: str, words: Iterable[PixelSizeEntry], magnification: float
     ----------
     where : str
         The file, for messages.
-    words : iterable of Word
+    words : iterable of PixelSizeEntry
         In order of trust.
     magnification : float, optional
         Of the objective.

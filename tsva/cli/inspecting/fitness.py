@@ -108,7 +108,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> FieldVerdic
 
     Returns
     -------
-    Judged
+    FieldVerdict
         Never raises for what the user can mend: that is among the problems.
     """
     problems = []
@@ -117,17 +117,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> FieldVerdic
         problems.append(f"patches of {source.pixel_um:g} µm per pixel, not optics.pixel_um: they can't be resampled")
     watch = BrightnessRecorder()
     try:
-        check_enlarging(source.where, source.pixel_um, source.pixel_source, settings.optics.pixel_um)
-        check_positions(source.z_um, source.plane_names, source.where, regular=False)
-        stack = assemble(
-            watch.over(cropped(source.planes, source.where) if settings.ingest.crop_planes else source.planes()),
-            source.z_um,
-            source.plane_names,
-            source.pixel_um,
-            source.where,
-            common_pixel_um=source.pixel_um if mosaic else settings.optics.pixel_um,
-        )
-        check_places(watch.planes, source.where)
+        stack = _read(source, settings, watch)
     except UserError as error:
         return FieldVerdict(
             source.name, source.z_um, (*problems, problem_of(error)), True, None, (), None, "not read", 0, {}, source
@@ -152,18 +142,15 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> FieldVerdic
         problems.append(f"{verdict}: {focused['reason']}")
     moved = [look(focused, settings.focus.max_edge_shift_px) for look in (drift, breathing) if verdict == "ok"]
     used, left_out = _pairs(source.name, row, stack, focused, patches, settings.protocol)
-    whole = [reason for reason, whole_field in left_out if whole_field and verdict == "ok"]
-    # patches' own numbers differ; what kind of reason it is counts
-    kinds = (
-        re.sub(r"[\d.]+", "…", reason.split(",")[0], count=1) for reason, whole_field in left_out if not whole_field
-    )
-    reasons = Counter(kinds)
-    if not whole and not used and reasons and verdict == "ok":
-        whole = [f"no usable patch: {reasons.most_common(1)[0][0]}"]
+    of_patches = [reason for reason, whole_field in left_out if not whole_field]
+    reasons = Counter(map(_kind, of_patches))
+    whole = [reason for reason, whole_field in left_out if whole_field]
+    if not whole and not used and reasons:
+        whole = [f"no usable patch: {_most_common(of_patches)}"]
     return FieldVerdict(
         source.name,
         source.z_um,
-        (*problems, *whole),
+        (*problems, *(whole if verdict == "ok" else ())),
         refused,
         stack,
         tuple(planes["brenner"]),
@@ -177,6 +164,40 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> FieldVerdic
         tuple(planes["scale"]) if verdict == "ok" else (),
         watch.digest,
     )
+
+
+def _read(source: FieldSource, settings: Settings, watch: BrightnessRecorder) -> Stack:
+    """The field's stack as the ingest stage makes it; its planes pass `watch`.
+
+    Raises
+    ------
+    UserError
+        If that stage would refuse it.
+    """
+    check_enlarging(source.where, source.pixel_um, source.pixel_source, settings.optics.pixel_um)
+    check_positions(source.z_um, source.plane_names, source.where, regular=False)
+    stack = assemble(
+        watch.over(cropped(source.planes, source.where) if settings.ingest.crop_planes else source.planes()),
+        source.z_um,
+        source.plane_names,
+        source.pixel_um,
+        source.where,
+        common_pixel_um=settings.optics.pixel_um if source.mosaic_px is None else source.pixel_um,
+    )
+    check_places(watch.planes, source.where)
+    return stack
+
+
+def _kind(reason: str) -> str:
+    """A patch's reason without its own numbers, in which patches differ."""
+    return re.sub(r"[\d.]+", "…", reason.split(",")[0], count=1)
+
+
+def _most_common(reasons: Sequence[str]) -> str:
+    """The kind of reason that most patches have, in full where they agree in every number."""
+    kind = Counter(map(_kind, reasons)).most_common(1)[0][0]
+    alike = {reason for reason in reasons if _kind(reason) == kind}
+    return alike.pop() if len(alike) == 1 else kind
 
 
 def judge_all(sources: Sequence[FieldSource], row: SlideRow, settings: Settings) -> list[FieldVerdict]:

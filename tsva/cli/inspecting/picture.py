@@ -26,7 +26,7 @@ def draw_stacks(path: Path, fields: Sequence[FieldVerdict], pairs: PairsSettings
     ----------
     path : Path
         PNG.
-    fields : sequence of Judged
+    fields : sequence of FieldVerdict
         Those with a stack are drawn; at least one.
     pairs : PairsSettings
         Its reach is shaded.

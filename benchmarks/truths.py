@@ -1,0 +1,103 @@
+"""Gains over Y1 by what counts as the truth: each patch's own focus, or the field's sharpest plane.
+
+    snakemake --cores 2 --directory A --configfile config/development.yaml \
+        --config slides=$PWD/config/development_slides.tsv simulate='{fields: {train: 1}, draws: 8}' -- \
+        results/pairs/train.tsv results/pairs/dataset1.tsv results/pairs/dataset2.tsv
+    snakemake --cores 2 --directory B --config pairs='{truth: field}' … as above
+    python benchmarks/truths.py --checkpoint model.ckpt --patch A/results --field B/results
+
+Development slides alone. The pairs of both folders are the same images; each is restored once and scored against both
+noise-free targets. Prints one JSON object: by laboratory (beginning of the slides' names) pairs, gain over Y1, share
+made worse by more than 0.1 dB, mean loss in these, and gain by the size of the offset.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tsva.acquisition.pair import Pair
+from tsva.evaluation.metrics import psnr_db
+from tsva.evaluation.names import WORSE_DB
+from tsva.restoration.checkpoint import load
+from tsva.restoration.refocus import NetworkMethod
+from tsva.restoration.sharper import y1_of
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.restoration import RefocusSettings
+from tsva.storage.tables import read_table
+from tsva.training.patches import read_truth
+
+MOST_PAIRS = 4
+"""Of a patch, spread over its draws."""
+SIZES_UM = (0, 0.25, 0.5, 0.75, 1, 1.5, 3.01)
+PLACE = ["field", "row", "column"]
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("checkpoint", "patch", "field"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    held = load(asked.checkpoint)
+    optics = OpticsSettings.model_validate(held.optics)
+    method = NetworkMethod(held.restored_network(), RefocusSettings())
+    tables = [
+        _scores(method, table, asked.field / table.relative_to(asked.patch), held.delta_um, optics)
+        for table in sorted(asked.patch.glob("pairs/*/patches.tsv"))
+    ]
+    rows = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    found = {truth: {lab: _summary(of) for lab, of in part.groupby("lab")} for truth, part in rows.groupby("truth")}
+    print(json.dumps({"network": held.network, "steps": held.step, **found}, indent=1))
+
+
+def _scores(method: NetworkMethod, own: Path, of_field: Path, delta_um: float, optics: OpticsSettings) -> pd.DataFrame:
+    """A slide's pairs: `lab`, `truth`, `offset_um`, `gain_db`."""
+    tables = {"patch": read_table(own), "field": read_table(of_field)}
+    if tables["patch"].empty or tables["field"].empty:
+        return pd.DataFrame()
+    both = tables["patch"].merge(tables["field"], on=PLACE, suffixes=("_patch", "_field"))
+    truths = {
+        name: read_truth(path.with_name("patches.npy"), tables[name])
+        for name, path in (("patch", own), ("field", of_field))
+    }
+    rows = []
+    for row in both[(both["has_clean_patch"] == 1) & (both["has_clean_field"] == 1)].to_dict("records"):
+        known = {name: (truth, row[f"index_{name}"]) for name, truth in truths.items() if truth is not None}
+        truth, index = known["patch"]
+        draws = np.unique(np.linspace(0, len(truth.shots[index]) - 1, MOST_PAIRS).round().astype(int))
+        pairs = [Pair(*(np.asarray(shot) for shot in truth.shots[index][draw]), delta_um, optics) for draw in draws]
+        images = method(pairs).images
+        y1 = np.stack([np.rint(255 * y1_of(pair)).astype(np.uint8) for pair in pairs])
+        for name, (of, place) in known.items():
+            target = np.broadcast_to(np.asarray(of.clean[place]), images.shape)
+            gains = psnr_db(images, target) - psnr_db(y1, target)
+            offsets_um = of.focal_offset_um[place][draws]
+            facts = {"lab": own.parent.name[:2], "truth": name}
+            rows += [{**facts, "offset_um": n, "gain_db": gain} for n, gain in zip(offsets_um, gains, strict=True)]
+    return pd.DataFrame(rows)
+
+
+def _summary(rows: pd.DataFrame) -> dict[str, object]:
+    gain, worse = rows["gain_db"], rows["gain_db"] < -WORSE_DB
+    sizes = pd.cut(rows["offset_um"].abs(), list(SIZES_UM), include_lowest=True)
+    by_size = gain.groupby(sizes, observed=True).mean()
+    return {
+        "pairs": len(rows),
+        "gain_over_y1_db": round(float(gain.mean()), 2),
+        "made_worse": round(float(worse.mean()), 3),
+        "mean_loss_db": round(float(gain[worse].mean()), 2) if worse.any() else None,
+        "gain_by_size_db": {
+            f"{max(size.left, 0):g} to {size.right:g}": round(float(db), 2) for size, db in by_size.items()
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()
