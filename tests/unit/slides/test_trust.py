@@ -110,8 +110,12 @@ def test_weights_never_leave_restored_cells_and_are_smooth():
     assert found.shape == (5 * 64, 6 * 64)
     restored = np.kron(codes[1:-1, 1:-1] == Verdict.RESTORED, np.ones((64, 64), bool))
     assert (found[~restored] == 0).all()
-    # smoothstep over half a cell: its slope is at most 1.5 / 32, both ways together twice that
-    assert max(np.abs(np.diff(found, axis=axis)).max() for axis in (0, 1)) < 1.5 / 32 + 1e-6
+    # smoothstep over a quarter of a cell: its slope is at most 1.5 / 16
+    assert max(np.abs(np.diff(found, axis=axis)).max() for axis in (0, 1)) < 1.5 / 16 + 1e-6
+    alone = np.full((3, 3), Verdict.COPIED_GOOD, np.uint8)
+    alone[1, 1] = Verdict.RESTORED
+    np.testing.assert_allclose(weights(alone)[16:48, 16:48], 1, atol=0.01)
+    np.testing.assert_allclose(weights(alone), weights(alone)[::-1, ::-1], atol=1e-6)
     assert (weights(np.full((4, 4), Verdict.RESTORED)) == 1).all()
 
 
