@@ -209,6 +209,9 @@ def _tell_colours(where: str, held: Checkpoint, distance: float) -> None:
 
 def _surveyed(planes: TwoPlanes, optics: OpticsSettings, folder: Path) -> Survey:
     measured = survey(planes, optics=optics.model_copy(update={"pixel_um": planes.pixel_um}))
+    if isinstance(planes, ChosenPlanes):
+        # near focus alone, where a stack's planes are chosen, spectra hardly tell the planes' distance
+        measured = replace(measured, delta_scale=float("nan"))
     measured.save(folder / SURVEY)
     return measured
 

@@ -10,7 +10,7 @@ from test_survey import DELTA_UM, OPTICS, shots, surveyed, tissue
 
 from tsva.optics.otf import camera_otf
 from tsva.restoration.colours import FARTHEST, Colours, density
-from tsva.slides.trust import Judge, Verdict, weights
+from tsva.slides.trust import FADE_PX, Judge, Verdict, weights
 
 EDGE = 512
 
@@ -110,11 +110,12 @@ def test_weights_never_leave_restored_cells_and_are_smooth():
     assert found.shape == (5 * 64, 6 * 64)
     restored = np.kron(codes[1:-1, 1:-1] == Verdict.RESTORED, np.ones((64, 64), bool))
     assert (found[~restored] == 0).all()
-    # smoothstep over a quarter of a cell: its slope is at most 1.5 / 16
-    assert max(np.abs(np.diff(found, axis=axis)).max() for axis in (0, 1)) < 1.5 / 16 + 1e-6
+    # smoothstep over half a cell: its slope is at most 1.5 / 32
+    assert max(np.abs(np.diff(found, axis=axis)).max() for axis in (0, 1)) < 1.5 / FADE_PX + 1e-6
     alone = np.full((3, 3), Verdict.COPIED_GOOD, np.uint8)
     alone[1, 1] = Verdict.RESTORED
-    np.testing.assert_allclose(weights(alone)[16:48, 16:48], 1, atol=0.01)
+    inner = slice(FADE_PX - 1, 64 - FADE_PX + 1)
+    np.testing.assert_allclose(weights(alone)[inner, inner], 1, atol=0.01)
     np.testing.assert_allclose(weights(alone), weights(alone)[::-1, ::-1], atol=1e-6)
     assert (weights(np.full((4, 4), Verdict.RESTORED)) == 1).all()
 
