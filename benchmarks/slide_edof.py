@@ -31,7 +31,8 @@ from tsva.settings.simulate import MicroscopeSettings
 from tsva.slides.trust import Verdict
 
 MIDDLES_UM = (-2.0, 0.0, 2.0)
-REACH_UM = 1.8
+REACH_UM = 1.0
+"""The surface is then as steep as that of `slide_quality.py`, whose slide is two and a half times as large."""
 STACKING_PX = 4.0
 """Standard deviation of the window that focus stacking measures sharpness in."""
 

@@ -4,7 +4,7 @@ Real pictures of tissue are imaged at two planes over bent focal surfaces (`slid
 microscope and by the development laboratories of `config/development.yaml`. Every cell is restored. What
 `tsva/slides/errors_expected.py` holds is fitted to what is then known of the cells' true errors, of all networks that
 are given: the exponents of both errors, and the expected gain, which decides. Each slide is predicted by a fit to those
-of other pictures, too. The picture of `slide_quality.py` must not be among these.
+of other pictures, too. The region of `slide_quality.py` must not be in any of them.
 
     python benchmarks/slide_errors.py --picture OS-1.tif --picture high.png=0.25 --model fusion=model.ckpt
         --model tsva=model.ckpt --simulated FOLDER --json docs/results/slide_errors.json
@@ -40,7 +40,7 @@ from tsva.slides.source import ArrayPlanes
 
 LABORATORIES = Path(__file__).parents[1] / "config" / "development.yaml"
 MICROSCOPES = ("nominal", "near_lab", "far_lab")
-FIRST_SEED = 41
+FIRST_SEED, REGION_SEED = 41, 71
 GAINS_DB = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 RIDGE = 0.1
 """Weight of the exponents' squares beside a cell's deviance; with 0.02 and 0.4 slides are predicted as well."""
@@ -241,6 +241,11 @@ def slides_of(given: argparse.Namespace, optics: OpticsSettings, delta_um: float
         picture = picture[:EDGE_PX, :EDGE_PX] if repeat < 2 else picture[-OTHER_EDGE_PX:, -OTHER_EDGE_PX:]
         picture = np.ascontiguousarray(picture)
         found.append((name, kept_slide(given.simulated, picture, bent, optics, delta_um, microscope, seed)))
+    for number, (path, *edges) in enumerate(given.region):
+        top, bottom, left, right = map(int, edges)
+        picture = np.ascontiguousarray(picture_of(Path(path), optics.pixel_um)[top:bottom, left:right])
+        name, seed = f"{Path(path).name.split('.')[0]} nominal", REGION_SEED + number
+        found.append((name, kept_slide(given.simulated, picture, bent, optics, delta_um, MicroscopeSettings(), seed)))
     return found
 
 
@@ -248,6 +253,14 @@ def main() -> None:
     """Simulate, restore, fit, and say how well slides are predicted by the others."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--picture", action="append", required=True, help="PATH, or PATH=PIXEL_UM.")
+    parser.add_argument(
+        "--region",
+        action="append",
+        nargs=5,
+        default=[],
+        metavar=("PATH", "TOP", "BOTTOM", "LEFT", "RIGHT"),
+        help="One slide more, of a part of a picture at the network's pixel size, by the nominal microscope.",
+    )
     parser.add_argument("--model", action="append", required=True, help="NAME=model.ckpt")
     parser.add_argument("--simulated", type=Path, required=True, help="Keep simulated slides in this folder.")
     parser.add_argument("--repeats", type=int, default=3, choices=(1, 2, 3), help="Slides of each picture.")

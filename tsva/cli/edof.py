@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from tsva.cli.refocus_slide import FILE
-from tsva.settings.restoration import JPEG_QUALITY
+from tsva.settings.refocus import JPEG_QUALITY
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,8 @@ def command(
     model = model or packaged_model("slides")
     told = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
     folder = results or out.with_name(out.name.partition(".ome.")[0])
-    with open_all_planes(told, load(model).delta_um) as planes:
+    held = load(model)
+    with open_all_planes(told, held.delta_um, held.pixel_um) as planes:
         restored = refocus_planes(planes, model, out, SlideOptions(lossless, quality, threads))
         totals = write_results(restored, folder)
         with fresh_file(folder / "planes.npz") as part:

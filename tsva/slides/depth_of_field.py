@@ -1,15 +1,14 @@
 """Extended depth of field: from a full stack, by cell, the two planes to restore from, as the two planes of one slide.
 
 Of each cell the sharpest plane is found, and with it the plane that lies as far away as a network's two shots do, on
-the side where the focus lies. Both go on as low and high shot of that cell, so that all that is done with two planes
-of a slide (survey, network, judge, pyramid) is done with these. Where nothing is restored, the sharpest plane is
-copied.
+the side where the focus lies. Both are the low and high shot of that cell: all that is done with two planes of a slide
+(survey, network, judge, pyramid) is done with these. Where nothing is restored, the sharpest plane is copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -18,7 +17,10 @@ from tqdm import tqdm
 from tsva.acquisition.sharpness import LAG_PX
 from tsva.errors import UserError
 from tsva.slides.cell_grid import CELL_PX, CellGrid, filled, per_pixel, smoothed
-from tsva.slides.source import Plane
+from tsva.slides.engine import Restored, SlideEngine
+from tsva.slides.source import JoinedPlanes, Plane, TwoPlanes
+from tsva.slides.survey import Survey
+from tsva.slides.tiling import Unit
 
 BLOCK_PX = 1024
 POOLED_CELLS = 0.7
@@ -27,8 +29,8 @@ LEAST_CONTRAST = 1.15
 """The sharpest plane of a cell is known if it is so many times as sharp as the cell's median plane."""
 SMOOTHED_CELLS = 0.7
 """Of the focal surface."""
-SHARPENED = 3.0
-"""Planes change within a third of a cell: a mixture of two planes is none of either."""
+SHARPENED = 6.0
+"""Exponent of the shares of pairs of planes, linear from cell to cell before: they change within a third of a cell."""
 
 
 @dataclass(frozen=True)
@@ -161,39 +163,112 @@ class ChosenPlanes:
         self.low_plane: np.ndarray = np.clip(
             np.where(other_is_above, sharpest, sharpest - apart), 0, len(z_um) - 1 - apart
         )
-        middle_um = (np.take(z_um, self.low_plane) + np.take(z_um, self.low_plane + apart)) / 2
-        self.told_offset_um = middle_um - heights.z_um
+        self._middle_um = (np.array(z_um)[: len(z_um) - apart] + np.array(z_um)[apart:]) / 2
+        self.told_offset_um = self._middle_um[self.low_plane] - heights.z_um
+
+    @property
+    def lows(self) -> list[int]:
+        """The lower planes of all pairs that are used."""
+        return [int(low) for low in np.unique(self.low_plane)]
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Low and high shot."""
-        shares = self._shares(y, x, height, width)
-        needed = {number + k for number in shares for k in (0, self._apart)}
-        pixels = {number: self._planes[number].read(y, x, height, width) for number in sorted(needed)}
-        if len(shares) == 1:
-            (low,) = shares
-            return pixels[low], pixels[low + self._apart]
-        low, high = (
-            sum(share[..., None] * pixels[number + k] for number, share in shares.items()) for k in (0, self._apart)
-        )
-        return np.rint(low).astype(np.uint8), np.rint(high).astype(np.uint8)
+        """Low and high shot of each cell, side by side: for what is measured cell by cell."""
+        rows, columns = (np.arange(first, first + size) // CELL_PX for first, size in ((y, height), (x, width)))
+        cells = self.low_plane[np.ix_(rows, columns)]
+        low, high = (np.empty((height, width, self.channels), np.uint8) for _ in range(2))
+        for number in np.unique(cells):
+            here = cells == number
+            for shot, plane in ((low, number), (high, number + self._apart)):
+                shot[here] = self._planes[int(plane)].read(y, x, height, width)[here]
+        return low, high
 
-    def _shares(self, y: int, x: int, height: int, width: int) -> dict[int, np.ndarray]:
-        """How much of each pair of planes goes into each pixel, by its lower plane."""
+    def pair(self, low: int) -> TwoPlanes:
+        """Two of the planes, everywhere."""
+        return JoinedPlanes(
+            self._planes[low],
+            self._planes[low + self._apart],
+            self.pixel_um,
+            self.delta_um,
+            self.icc_profile,
+            self.digest,
+        )
+
+    def survey_of(self, low: int, survey: Survey) -> Survey:
+        """A survey of these planes, with each cell's focal offset from the middle of one pair, which jumps nowhere."""
+        above_um = self._middle_um[low] - self._middle_um[self.low_plane]
+        return replace(survey, focal_offset_um=(survey.focal_offset_um + above_um).astype(np.float32))
+
+    def shares(self, y: int, x: int, height: int, width: int) -> dict[int, np.ndarray]:
+        """How much of what was made of each pair goes into each pixel, by the lower plane; they add up to 1."""
         rows, columns = (
             slice(max(first // CELL_PX - 1, 0), -(-(first + size) // CELL_PX) + 1)
             for first, size in ((y, height), (x, width))
         )
         found = np.unique(self.low_plane[rows, columns])
-        if len(found) == 1:
-            return {int(found[0]): np.ones((height, width), np.float32)}
-        shares = {}
-        for number in found:
-            linear = per_pixel((self.low_plane == number).astype(np.float32), y, x, height, width)
-            shares[int(number)] = np.clip((linear - 0.5) * SHARPENED + 0.5, 0, 1)
-        # where three planes meet, none may have half of a pixel
-        total = sum(shares.values())
-        lacking = total < 1e-3
-        if np.any(lacking):
-            shares[int(found[0])] = np.where(lacking, 1, shares[int(found[0])])
-            total = sum(shares.values())
-        return {number: share / total for number, share in shares.items() if share.any()}
+        linear = {int(low): per_pixel((self.low_plane == low).astype(np.float32), y, x, height, width) for low in found}
+        # a power lets the largest share win within a third of a cell, and keeps the sum from 0 where three meet
+        powers = {low: share**SHARPENED for low, share in linear.items() if share.any()}
+        total = sum(powers.values())
+        return {low: power / total for low, power in powers.items()}
+
+
+def one_pair(planes: TwoPlanes) -> TwoPlanes:
+    """Of a stack, the pair that most cells have: what a network decides on windows is to see no seam."""
+    if not isinstance(planes, ChosenPlanes):
+        return planes
+    return planes.pair(int(np.bincount(planes.low_plane.ravel()).argmax()))
+
+
+class StackEngine:
+    """`SlideEngine` of a stack: what each pair of planes gives is blended by how much each cell is that pair's.
+
+    Both shots of a pair come from the same two planes all over a unit, so that no network sees a seam. Where the pair
+    changes, both share the plane that is in focus there.
+
+    Parameters
+    ----------
+    planes : ChosenPlanes
+    engines : dict of int to SlideEngine
+        By the lower plane of the pair.
+    """
+
+    def __init__(self, planes: ChosenPlanes, engines: Mapping[int, SlideEngine]) -> None:
+        self._planes, self._engines = planes, engines
+        self.units = next(iter(engines.values())).units
+
+    def read(self, unit: Unit) -> tuple[Unit, dict[int, np.ndarray], dict[int, np.ndarray]]:
+        """Both shots of all pairs that a unit needs."""
+        core = unit.core
+        shots = {
+            low: self._engines[low].read(unit) for low in self._planes.shares(core.y, core.x, core.height, core.width)
+        }
+        return unit, {low: each[1] for low, each in shots.items()}, {low: each[2] for low, each in shots.items()}
+
+    def restored(self, unit: Unit, low: dict[int, np.ndarray], high: dict[int, np.ndarray]) -> Restored:
+        """Restore, judge and blend one unit with each pair."""
+        core = unit.core
+        shares = self._planes.shares(core.y, core.x, core.height, core.width)
+        parts = {number: self._engines[number].restored(unit, low[number], high[number]) for number in shares}
+        first = next(iter(parts.values()))
+        if len(parts) == 1:
+            return first
+        rows, columns = CellGrid(*self._planes.shape).touched(core.y, core.x, core.height, core.width)
+        own = self._planes.low_plane[rows, columns]
+        values = {name: cells.copy() for name, cells in first.values.items()}
+        for number, part in parts.items():
+            for name, cells in part.values.items():
+                values[name][own == number] = cells[own == number]
+        step = round(core.height / first.thumbnail.shape[0])
+        return Restored(
+            unit,
+            _mixed({number: part.pixels for number, part in parts.items()}, shares),
+            values,
+            _mixed(
+                {n: p.thumbnail for n, p in parts.items()}, {n: share[::step, ::step] for n, share in shares.items()}
+            ),
+        )
+
+
+def _mixed(images: Mapping[int, np.ndarray], shares: Mapping[int, np.ndarray]) -> np.ndarray:
+    total = sum(shares[number][..., None] * image for number, image in images.items())
+    return np.asarray(np.rint(total), np.uint8)

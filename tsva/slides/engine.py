@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -219,7 +219,21 @@ def _window(trust: CellTrust, rows: slice, columns: slice) -> np.ndarray:
     return np.asarray(verdict[np.ix_(*at)])
 
 
-def restore_tiles(engine: SlideEngine, plan: SlidePlan, journal: Journal, progress: Callable[[int], object]) -> None:
+class Engine(Protocol):
+    """Reads and restores the units of one slide; shots are whatever `read` gives."""
+
+    units: list[Unit]
+
+    def read(self, unit: Unit) -> tuple[Unit, Any, Any]:
+        """Both shots of a unit."""
+        ...
+
+    def restored(self, unit: Unit, low: Any, high: Any) -> Restored:
+        """Restore, judge and blend one unit."""
+        ...
+
+
+def restore_tiles(engine: Engine, plan: SlidePlan, journal: Journal, progress: Callable[[int], object]) -> None:
     """Restore all units that the journal lacks: one thread reads, one computes, one encodes.
 
     `progress` is called with the pixels that are done.

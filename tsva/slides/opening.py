@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tsva.acquisition.stack import SAME_PIXEL
 from tsva.errors import UserError
 from tsva.readers.head import head_of
 from tsva.readers.heights import choose_heights
@@ -90,7 +91,7 @@ def open_two_planes(told: SlideInput) -> Iterator[TwoPlanes]:
 
 
 @contextmanager
-def open_all_planes(told: SlideInput, delta_um: float) -> Iterator[ChosenPlanes]:
+def open_all_planes(told: SlideInput, delta_um: float, wanted_um: float) -> Iterator[ChosenPlanes]:
     """Open a full stack, and choose the two planes of each cell that a network restores it from.
 
     Parameters
@@ -99,6 +100,8 @@ def open_all_planes(told: SlideInput, delta_um: float) -> Iterator[ChosenPlanes]
         Of which `stack`, `field`, `pixel_um`, `bits` and `z_step_um` are used.
     delta_um : float
         Half of the distance between the network's shots.
+    wanted_um : float
+        Its pixel size: a stack is not resampled.
 
     Raises
     ------
@@ -119,6 +122,13 @@ def open_all_planes(told: SlideInput, delta_um: float) -> Iterator[ChosenPlanes]
         )
         raise UserError(
             image.where, got=f"no {lacking} in the file", wanted="it, in micrometres", do=f"Give it ({option})."
+        )
+    if abs(pixel_um / wanted_um - 1) > SAME_PIXEL:
+        raise UserError(
+            image.where,
+            got=f"pixels of {pixel_um:.4g} µm",
+            wanted=f"{wanted_um:.4g} µm, as the model was trained on",
+            do="Resample the stack, or give a model that was trained on such pixels.",
         )
     order = sorted(range(image.planes), key=lambda plane: image.z_um[plane])  # type: ignore[index]
     z_um = [float(image.z_um[plane]) for plane in order]

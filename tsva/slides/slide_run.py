@@ -17,8 +17,9 @@ from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, colours_phrase, load
 from tsva.restoration.pair_network import PairNetwork
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.restoration import JPEG_QUALITY
-from tsva.slides.engine import SlideEngine, assemble, before_picture, judged_cells, restore_tiles
+from tsva.settings.refocus import JPEG_QUALITY
+from tsva.slides.depth_of_field import ChosenPlanes, StackEngine, one_pair
+from tsva.slides.engine import Engine, SlideEngine, assemble, before_picture, judged_cells, restore_tiles
 from tsva.slides.journal import open_journal
 from tsva.slides.plane_alignment import align, margin_px
 from tsva.slides.pyramid_file import SlideFacts
@@ -131,14 +132,25 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
     with workplace(out) as folder:
         fixed = _fixed(planes, digest_of_file(model), options)
         begun, measured = _begun(folder, fixed, options) or (None, _surveyed(planes, optics, folder))
-        constants = begun.constants if begun else constants_of(network, planes, measured)
+        constants = begun.constants if begun else constants_of(network, one_pair(planes), measured)
         restorer = restorer_of(network, planes.channels, measured, constants, options.threads)
         plan = begun or _planned(planes, held, fixed, constants, restorer, options, folder)
         if restorer.runtime != plan.runtime:
             log.warning("%s was begun with %s, and goes on with %s", out, plan.runtime, restorer.runtime)
         judge = Judge(measured, held.offset_max_um, held.known_colours() if planes.channels == 3 else None)
         _tell_colours(planes.where, held, judge.colour_distance)
-        engine = SlideEngine(planes, measured, restorer, _Aligner(measured), judge, plan.core_px)
+
+        def engine_of(two: TwoPlanes, survey: Survey) -> SlideEngine:
+            own = restorer_of(network, two.channels, survey, constants, options.threads)
+            judging = Judge(survey, held.offset_max_um, judge.colours)
+            return SlideEngine(two, survey, own, _Aligner(survey), judging, plan.core_px)
+
+        engine: Engine
+        if isinstance(planes, ChosenPlanes):
+            pairs = {low: engine_of(planes.pair(low), planes.survey_of(low, measured)) for low in planes.lows}
+            engine = StackEngine(planes, pairs)
+        else:
+            engine = SlideEngine(planes, measured, restorer, _Aligner(measured), judge, plan.core_px)
         with open_journal(folder / "tiles.journal", plan.digest) as journal:
             pixels = planes.shape[0] * planes.shape[1]
             with tqdm(total=pixels, desc=f"restore {out.name}", unit="px", unit_scale=True, disable=None) as bar:

@@ -11,7 +11,6 @@ import numpy as np
 
 from tsva.acquisition.stack import MARGIN_PX, SAME_PIXEL, resample, resampled_shape
 from tsva.errors import UserError
-from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.workplace import digest_of_values
 
 
@@ -250,14 +249,6 @@ class ResampledPlanes:
         self.magnification = planes.magnification / self._factor if planes.magnification else None
         self.icc_profile = planes.icc_profile
         self.digest = digest_of_values([planes.digest, pixel_um])
-        told_um = getattr(planes, "told_offset_um", None)
-        self.told_offset_um = None if told_um is None else self._nearest_cells(told_um)
-
-    def _nearest_cells(self, values: np.ndarray) -> np.ndarray:
-        """Values of the cells of the planes as cells of these."""
-        middles = [(np.arange(-(-size // CELL_PX)) + 0.5) * self._factor for size in self.shape]
-        rows, columns = (np.minimum(at.astype(int), n - 1) for at, n in zip(middles, values.shape, strict=True))
-        return np.asarray(values[np.ix_(rows, columns)])
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Low and high shot."""

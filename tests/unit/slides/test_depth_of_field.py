@@ -15,10 +15,9 @@ from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
-from tsva.slides.cell_grid import CELL_PX, CellGrid
+from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.depth_of_field import ChosenPlanes, focal_heights, planes_apart
 from tsva.slides.focal_offsets import OFFSETS_UM
-from tsva.slides.source import ResampledPlanes, at_pixel_size
 from tsva.slides.surveyor import _from_told
 
 Z_UM = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
@@ -77,11 +76,13 @@ def test_each_cell_has_the_planes_about_its_focus(planes: list[Array], chosen: C
         np.testing.assert_array_equal(high[part], planes[first + 1].pixels[part])
 
 
-def test_no_pixel_depends_on_the_region_that_is_read(chosen: ChosenPlanes) -> None:
-    whole = chosen.read(0, 0, HEIGHT, WIDTH)
+def test_shares_add_up_and_do_not_depend_on_the_region(chosen: ChosenPlanes) -> None:
+    whole = chosen.shares(0, 0, HEIGHT, WIDTH)
+    np.testing.assert_allclose(sum(whole.values()), 1, rtol=1e-5)
+    assert (whole[1][:, : 2 * CELL_PX] > 0.999).all()
     for y, x, height, width in ((0, 250, 100, 200), (77, 300, 150, 90), (200, 0, 120, 640)):
-        for part, shot in zip(chosen.read(y, x, height, width), whole, strict=True):
-            np.testing.assert_array_equal(part, shot[y : y + height, x : x + width])
+        for low, share in chosen.shares(y, x, height, width).items():
+            np.testing.assert_allclose(share, whole[low][y : y + height, x : x + width], atol=1e-6)
 
 
 def test_other_distances_are_refused() -> None:
@@ -105,6 +106,8 @@ def test_the_command_writes_a_slide(planes: list[Array], tmp_path: Path) -> None
         assert opened.dimensions == (WIDTH, HEIGHT)
     with np.load(tmp_path / "sharp" / "planes.npz") as held:
         np.testing.assert_allclose(held["height_um"][:, :3], LEFT_UM, atol=0.3)
+    with pytest.raises(UserError, match=r"pixels of 0\.5 µm"):
+        CliRunner().invoke(command, [*map(str, line), "--pixel-um", "0.5"], catch_exceptions=False)
     with pytest.raises(UserError, match=r"two of them 1 µm apart"):
         CliRunner().invoke(command, [*map(str, line), "--z-step-um", "0.7"], catch_exceptions=False)
 
@@ -113,11 +116,6 @@ def test_the_survey_follows_planes_that_jump(chosen: ChosenPlanes) -> None:
     # by the height of the focus, left cells lie 0.3 µm below the middle of their planes, and right ones as far above
     np.testing.assert_allclose(chosen.told_offset_um[:, :3], 1.5 - LEFT_UM, atol=0.3)
     np.testing.assert_allclose(chosen.told_offset_um[:, -3:], 3.5 - RIGHT_UM, atol=0.3)
-    finer = at_pixel_size(chosen, 0.23)
-    assert isinstance(finer, ResampledPlanes)
-    told = finer.told_offset_um
-    assert told is not None and told.shape == CellGrid(*finer.shape).shape
-    np.testing.assert_array_equal(told[:, :3], chosen.told_offset_um[[0, 1, 1, 2, 3, 3, 4, 4]][:, [0, 1, 1]])
 
 
 def test_told_offsets_move_the_evidence() -> None:
