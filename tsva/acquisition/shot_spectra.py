@@ -88,18 +88,13 @@ def shot_spectra(
 def _moved(gram: np.ndarray, above: float, channels: int) -> np.ndarray:
     """A patch's cross-spectra at positions that lie `above` steps below its planes, linear along z.
 
-    Both planes of a pair move together, so that noise stays in a plane's own power. A plane at an end has no neighbour
-    to move towards, and keeps its spectra.
+    All planes move together, so that noise stays in a plane's own power, and the matrix stays a covariance. A plane at
+    an end, which has no neighbour to move towards, stays.
     """
     planes, side = gram.shape[1] // channels - 1, 1 if above < 0 else -1
-    towards = np.arange(planes) + side
-    whole = (towards >= 0) & (towards < planes)
-    rows = np.arange(planes + 1)
-    rows[:planes] = np.where(whole, towards, rows[:planes])
-    rows = (rows[:, None] * channels + np.arange(channels)).ravel()
-    moves = np.repeat(np.append(whole, True), channels)
-    share = abs(above) * np.outer(moves, moves)
-    return np.asarray((1 - share) * gram + share * gram[:, rows[:, None], rows])
+    towards = np.append(np.clip(np.arange(planes) + side, 0, planes - 1), planes)
+    rows = (towards[:, None] * channels + np.arange(channels)).ravel()
+    return np.asarray((1 - abs(above)) * gram + abs(above) * gram[:, rows[:, None], rows])
 
 
 def _rings(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
