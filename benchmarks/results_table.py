@@ -133,8 +133,8 @@ The gain by the size of the focal offset |ΔD|, on the grid of planes, against t
 ## What earlier versions printed
 
 The same methods on the same sheet, one seed each: gain in the continuous protocol with the noise-free target, gain in
-the strict one (dB), tiles made worse. The first version's images are by eqs. 1 to 3 of the paper. Truth per field asks for
-the field's sharpest plane in every patch, truth per patch for the patch's own focus
+the strict one (dB), tiles made worse. The first version's images are by eqs. 1 to 3 of the paper. Truth per field asks
+for the field's sharpest plane in every patch, truth per patch for the patch's own focus
 ([the protocol](../protocol.md#what-follows)).
 
 {before_and_now(results)}
