@@ -28,8 +28,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tsva.cli.fork_client import SOCKET
-from tsva.cli.fork_server import THREADS, ForkServer
+from tsva.cli.fork_client import SOCKET, THREADS
+from tsva.cli.fork_server import ForkServer
 from tsva.storage.measured import measured_jobs
 
 STEP = """

@@ -48,6 +48,7 @@ SHEET_COLUMNS = {"slide", "role", "sample", "source", "tissue", "stain", "micros
     help="Test data sets, in the page's order.",
 )
 @click.option("--method", "methods", multiple=True, help="Methods, in the order of the tables; y1 among them.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--sheet", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Slide sheet.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def command(
@@ -61,6 +62,7 @@ def command(
     results: Path,
     datasets: tuple[str, ...],
     methods: tuple[str, ...],
+    threads: int,
     sheet: Path | None,
     out: Path,
 ) -> None:
@@ -90,7 +92,7 @@ def command(
         jobs=measured_jobs(results),
     )
     images = Images()
-    summary, pictures, tables = evaluate(inputs, images)
+    summary, pictures, tables = evaluate(inputs, images, threads)
     with fresh_folder(out) as folder:
         (folder / "summary.json").write_text(_as_text(summary), encoding="utf-8")
         (folder / "tables").mkdir()

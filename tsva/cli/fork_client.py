@@ -34,6 +34,17 @@ READ_AT_IMPORT = (
     "PYTHON",
 )
 """Beginnings of variables that libraries, or Python itself, read when they are loaded."""
+THREADS = (
+    "OMP_NUM_THREADS",
+    "GOTO_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+"""What Snakemake sets for a job: the server serves those of one thread, and others run as processes of their own."""
+PROCESSES = ("evaluate", "report")
+"""Stages whose cores are processes of one thread each."""
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 REFUSED = 1 << 16
 """Answer of a server that was started under other circumstances; all others are exit statuses."""
@@ -74,6 +85,8 @@ def run_in_fork() -> int | None:
     int or None
         Exit status, negative for the signal that ended the stage; None if it has to run here.
     """
+    if set(PROCESSES).intersection(sys.argv[1:4]):  # before or after --log FILE
+        os.environ.update(dict.fromkeys(set(THREADS).intersection(os.environ), "1"))
     where, record = os.environ.get(SOCKET), _record()
     if record:
         with contextlib.suppress(OSError):

@@ -28,18 +28,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tsva.cli.fork_client import ANSWER, LENGTH, PASSED_ON, REFUSED, SOCKET, STATUS, circumstances
+from tsva.cli.fork_client import ANSWER, LENGTH, PASSED_ON, REFUSED, SOCKET, STATUS, THREADS, circumstances
 from tsva.cli.main import COMMANDS
 
-THREADS = (
-    "OMP_NUM_THREADS",
-    "GOTO_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
-"""What Snakemake sets for a job: the server serves those of one thread, and others run as processes of their own."""
 LOADED_LATER = {
     "train": ("tsva.training.fit", "tsva.restoration.checkpoint", "torch._dynamo"),
     "refocus": (

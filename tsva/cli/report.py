@@ -25,8 +25,9 @@ VERSION = 3
     required=True,
     help="Folder that tsva evaluate wrote.",
 )
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the pages, figures and tables.")
-def command(evaluation: Path, out: Path) -> None:
+def command(evaluation: Path, threads: int, out: Path) -> None:
     """Write pages, figures and tables from what the stage evaluate found; nothing is computed anew."""
     from tsva.report.page import render
 
@@ -38,7 +39,7 @@ def command(evaluation: Path, out: Path) -> None:
             wanted=f"version {VERSION}",
             do="Run the stage evaluate again.",
         )
-    pages = render(summary, pictures, partial(_content, evaluation / "images"))
+    pages = render(summary, pictures, partial(_content, evaluation / "images"), threads)
     with fresh_folder(out) as folder:
         (folder / "index.html").write_text(pages.index, encoding="utf-8")
         (folder / "inputs.html").write_text(pages.inputs, encoding="utf-8")

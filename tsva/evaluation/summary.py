@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,7 @@ from tsva.evaluation.patch_pictures import (
     example_pictures,
     segmentation_pictures,
 )
+from tsva.evaluation.processes import all_of
 from tsva.evaluation.quality import quality
 from tsva.evaluation.run_times import run_times
 from tsva.evaluation.slide_facts import slide_facts, slide_pictures
@@ -30,6 +32,8 @@ from tsva.evaluation.statistics.scores import comparison_rows, score_rows
 from tsva.evaluation.verdict import answers, verdicts
 from tsva.settings.methods import NETWORK_NAMES
 
+Rows = Callable[[], pd.DataFrame]
+"""A part of a table, not yet computed."""
 VERSION = 3
 """Of summary.json's layout; docs/summary.md says what changed."""
 TRAINING_FACTS = (
@@ -55,7 +59,9 @@ KEPT: dict[str, set[tuple[str, str | None]]] = {
 """Protocols and targets whose rows of single samples stay in the summary, as the page shows them; tables have all."""
 
 
-def evaluate(inputs: Inputs, images: Images) -> tuple[dict[str, Any], dict[str, Any], dict[str, pd.DataFrame]]:
+def evaluate(
+    inputs: Inputs, images: Images, processes: int = 1
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, pd.DataFrame]]:
     """Evaluate a run.
 
     Parameters
@@ -64,6 +70,8 @@ def evaluate(inputs: Inputs, images: Images) -> tuple[dict[str, Any], dict[str, 
         Tables and arrays of the stages before.
     images : Images
         Takes the pictures up.
+    processes : int
+        How many share the statistics.
 
     Returns
     -------
@@ -78,7 +86,7 @@ def evaluate(inputs: Inputs, images: Images) -> tuple[dict[str, Any], dict[str, 
         All rows of scores, comparisons, counts and nuclei, those of single samples too.
     """
     pairs, slides_ = inputs.pairs, inputs.slides
-    summary = summarise(inputs)
+    summary = summarise(inputs, processes)
     tables = {part: pd.DataFrame(summary[part]) for part in KEPT}
     summary |= {part: [row for row in summary[part] if _is_kept(part, row)] for part in KEPT}
     chosen = {d.name: choose_examples(d, inputs.report, pairs) for d in inputs.datasets}
@@ -121,13 +129,15 @@ def _is_kept(part: str, row: Mapping[str, Any]) -> bool:
     return (row["protocol"], row.get("target")) in KEPT[part]
 
 
-def summarise(inputs: Inputs) -> dict[str, Any]:
+def summarise(inputs: Inputs, processes: int = 1) -> dict[str, Any]:
     """Everything that the report says, as plain values.
 
     Parameters
     ----------
     inputs : Inputs
         Tables and arrays of the stages before.
+    processes : int
+        How many share the rows.
 
     Returns
     -------
@@ -136,44 +146,57 @@ def summarise(inputs: Inputs) -> dict[str, Any]:
         `KEPT` are all there, those of single samples too.
     """
     datasets = [_dataset(dataset, inputs) for dataset in inputs.datasets]
-    scores, comparisons = _records(_scores(inputs)), _records(_comparisons(inputs))
+    rows = _rows(inputs, processes)
+    scores, comparisons, nuclei = rows["scores"], rows["comparisons"], rows["nuclei"]
     training = [_training(training, inputs.train) for training in inputs.training]
-    nuclei = _records(_nuclei(inputs))
     confidence = inputs.report.confidence
     verdict = verdicts(datasets, scores, comparisons, nuclei, training, inputs.pairs, confidence)
     facts, found = tidy(slide_facts(inputs.slides)), tidy(slides.focus(inputs.slides, inputs.pairs))
-    return tidy(
-        {
-            "version": VERSION,
-            "answer": answers(datasets, comparisons, verdict, confidence),
-            "quality": quality(datasets, facts, found, training),
-            "verdict": verdict,
-            "datasets": datasets,
-            "methods": _methods(inputs.datasets),
-            "scores": scores,
-            "comparisons": comparisons,
-            "counts": _records(_counts(inputs)),
-            "nuclei": nuclei,
-            "offsets": _records(_offsets(inputs)),
-            "errors": _records(_errors(inputs)),
-            "inputs": facts,
-            "focus": found,
-            "shift": slides.shift(inputs.slides),
-            "excluded": slides.excluded(inputs.slides),
-            "training": training,
-            "run_times": run_times(inputs.jobs),
-            "paper": {"table1": paper.table1(), "table2": paper.table2(), "table3": paper.table3()},
-            "settings": {
-                "seed": inputs.seed,
-                "report": inputs.report.model_dump(include={"confidence", "examples", "worst"}),
-                "pairs": inputs.pairs.model_dump(),
-                "optics": inputs.optics.model_dump(),
-                "count": inputs.count.model_dump(),
-                "train": dict(inputs.train),
-            },
-            "run": dict(inputs.run),
-        }
-    )
+    told = {
+        "version": VERSION,
+        "answer": answers(datasets, comparisons, verdict, confidence),
+        "quality": quality(datasets, facts, found, training),
+        "verdict": verdict,
+        "datasets": datasets,
+        "methods": _methods(inputs.datasets),
+        "scores": scores,
+        "comparisons": comparisons,
+        "counts": rows["counts"],
+        "nuclei": nuclei,
+        "offsets": rows["offsets"],
+        "errors": rows["errors"],
+        "inputs": facts,
+        "focus": found,
+        "shift": slides.shift(inputs.slides),
+        "excluded": slides.excluded(inputs.slides),
+        "training": training,
+        "run_times": run_times(inputs.jobs),
+        "paper": {"table1": paper.table1(), "table2": paper.table2(), "table3": paper.table3()},
+        "settings": {
+            "seed": inputs.seed,
+            "report": inputs.report.model_dump(include={"confidence", "examples", "worst"}),
+            "pairs": inputs.pairs.model_dump(),
+            "optics": inputs.optics.model_dump(),
+            "count": inputs.count.model_dump(),
+            "train": dict(inputs.train),
+        },
+        "run": dict(inputs.run),
+    }
+    return {name: part if name in rows else tidy(part) for name, part in told.items()}
+
+
+def _rows(inputs: Inputs, processes: int) -> dict[str, list[dict[str, Any]]]:
+    """Rows of all tables of methods, tidy, by the summary's key."""
+    calls = {
+        "nuclei": _nuclei(inputs),
+        "comparisons": _comparisons(inputs),
+        "scores": _scores(inputs),
+        "counts": _counts(inputs),
+        "offsets": _offsets(inputs),
+        "errors": _errors(inputs),
+    }
+    found = iter(all_of([partial(_records, call) for part in calls.values() for call in part], processes))
+    return {name: [row for _ in part for row in next(found)] for name, part in calls.items()}
 
 
 def advice_of(found: Advice | None) -> dict[str, Any] | None:
@@ -251,9 +274,10 @@ def _failures(scores: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _scores(inputs: Inputs) -> list[pd.DataFrame]:
+def _scores(inputs: Inputs) -> list[Rows]:
     return [
-        score_rows(
+        partial(
+            score_rows,
             result.scores,
             dataset=dataset.name,
             method=method,
@@ -265,9 +289,9 @@ def _scores(inputs: Inputs) -> list[pd.DataFrame]:
     ]
 
 
-def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
+def _comparisons(inputs: Inputs) -> list[Rows]:
     """Every method against doing nothing; the lead and our own method against all others; networks against controls."""
-    tables = []
+    tables: list[Rows] = []
     for dataset in inputs.datasets:
         lead = lead_of(dataset.methods)
         applied = [method for method in dataset.methods if method != NOTHING]
@@ -277,7 +301,8 @@ def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
         others = [method for method in applied if method in NETWORK_NAMES and method not in (*leads, *CONTROLS)]
         paired += [(network, control) for network in others for control in CONTROLS if control in applied]
         tables += [
-            comparison_rows(
+            partial(
+                comparison_rows,
                 dataset.methods[method].scores,
                 dataset.methods[baseline].scores,
                 dataset=dataset.name,
@@ -292,9 +317,10 @@ def _comparisons(inputs: Inputs) -> list[pd.DataFrame]:
     return tables
 
 
-def _counts(inputs: Inputs) -> list[pd.DataFrame]:
+def _counts(inputs: Inputs) -> list[Rows]:
     return [
-        count_rows(
+        partial(
+            count_rows,
             result.counts,
             dataset=dataset.name,
             method=method,
@@ -307,13 +333,14 @@ def _counts(inputs: Inputs) -> list[pd.DataFrame]:
     ]
 
 
-def _nuclei(inputs: Inputs) -> list[pd.DataFrame]:
+def _nuclei(inputs: Inputs) -> list[Rows]:
     """Nuclei by stain, each method beside doing nothing."""
-    tables = []
+    tables: list[Rows] = []
     for dataset in inputs.datasets:
         counted = {method: result.counts for method, result in dataset.methods.items() if result.counts is not None}
         tables += [
-            nuclei_rows(
+            partial(
+                nuclei_rows,
                 counts,
                 None if method == NOTHING else counted.get(NOTHING),
                 dataset=dataset.name,
@@ -326,17 +353,17 @@ def _nuclei(inputs: Inputs) -> list[pd.DataFrame]:
     return tables
 
 
-def _offsets(inputs: Inputs) -> list[pd.DataFrame]:
+def _offsets(inputs: Inputs) -> list[Rows]:
     return [
-        offset_rows(result.scores, dataset.patches, inputs.pairs, dataset=dataset.name, method=method)
+        partial(offset_rows, result.scores, dataset.patches, inputs.pairs, dataset=dataset.name, method=method)
         for dataset in inputs.datasets
         for method, result in dataset.methods.items()
     ]
 
 
-def _errors(inputs: Inputs) -> list[pd.DataFrame]:
+def _errors(inputs: Inputs) -> list[Rows]:
     return [
-        error_rows(result.scores, inputs.pairs, dataset=dataset.name, method=method)
+        partial(error_rows, result.scores, inputs.pairs, dataset=dataset.name, method=method)
         for dataset in inputs.datasets
         for method, result in dataset.methods.items()
     ]
@@ -357,8 +384,8 @@ def _training(training: Training, recipe: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _records(tables: list[pd.DataFrame]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = tidy([row for table in tables for row in table.to_dict("records")])
+def _records(table: Rows) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = tidy(table().to_dict("records"))
     return rows
 
 

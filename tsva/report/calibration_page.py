@@ -42,7 +42,8 @@ def calibration_page(found: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
     book = Book({"spectra": spectra, "brightness": brightness, "focal_map": focal_map, "delta": delta, "gains": gains})
     inside = {name: Markup((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8")) for name, kind in INSIDE.items()}
     template = environment(lambda _: b"", book, ()).get_template("calibration.html.jinja")
-    return template.render(found=found, snippet=snippet(found["settings"]), **inside), book.files
+    (page,) = book.filled(template.render(found=found, snippet=snippet(found["settings"]), **inside))
+    return page, book.files
 
 
 def snippet(settings: Mapping[str, Any]) -> str:

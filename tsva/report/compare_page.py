@@ -33,7 +33,8 @@ def compare_page(found: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
     book = Book({"differences": differences})
     inside = {name: Markup((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8")) for name, kind in INSIDE.items()}
     template = environment(lambda _: b"", book, ()).get_template("compare.html.jinja")
-    return template.render(found=found, **inside), book.files
+    (page,) = book.filled(template.render(found=found, **inside))
+    return page, book.files
 
 
 def differences(found: Mapping[str, Any]) -> Plot | None:

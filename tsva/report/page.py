@@ -49,7 +49,9 @@ class Pages:
     figures: dict[str, bytes]
 
 
-def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], read: Callable[[str], bytes]) -> Pages:
+def render(
+    summary: Mapping[str, Any], pictures: Mapping[str, Any], read: Callable[[str], bytes], processes: int = 1
+) -> Pages:
     """Write the pages.
 
     Parameters
@@ -58,6 +60,8 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], read: Callab
         As :func:`tsva.evaluation.summary.evaluate` returns: every number of the pages comes from the summary.
     read : callable
         Content of a picture by the name of its file.
+    processes : int
+        How many draw the figures.
 
     Returns
     -------
@@ -80,7 +84,8 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], read: Callab
         "listed": LISTED,
         **{name: Markup((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8")) for name, kind in INSIDE.items()},
     }
-    index, inputs = (made.get_template(f"{name}.html.jinja").render(facts) for name in ("index", "inputs"))
+    texts = [made.get_template(f"{name}.html.jinja").render(facts) for name in ("index", "inputs")]
+    index, inputs = book.filled(*texts, processes=processes)
     return Pages(index, inputs, book.files)
 
 

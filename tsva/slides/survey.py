@@ -15,7 +15,11 @@ from tsva.settings.acquisition import OpticsSettings
 from tsva.slides.cell_grid import CellGrid
 from tsva.storage.atomic import fresh_file
 
-FORMAT = 2
+FORMAT = 3
+
+LARGEST_DELTA_ERROR = 0.14
+"""Relative difference of the planes' distance, as their spectra show it, from the stated one, that is let pass where
+its standard deviation is small. Optics that blur by so much more or less than the nominal ones look the same."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,12 @@ class Survey:
     spherical_um: float
     delta_scale: float
     delta_scale_sd: float
+
+    @property
+    def distance_seems_wrong(self) -> bool:
+        """Whether the planes seem to be farther apart, or nearer, than stated; without evidence they don't."""
+        allowed = np.hypot(LARGEST_DELTA_ERROR, self.delta_scale_sd)
+        return bool(abs(self.delta_scale - 1) > allowed)
 
     @property
     def grid(self) -> CellGrid:

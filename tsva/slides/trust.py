@@ -42,11 +42,6 @@ FADE_PX = 32
 surroundings in place of 1.05."""
 LARGEST_RESIDUAL = 2.5
 """Re-blurred, a result may differ from the shots by so many times what noise and model explain."""
-LARGEST_DELTA_ERROR = 0.14
-"""Relative difference of the planes' distance, as their spectra show it, from the stated one, above which no cell of a
-slide is believed. Optics that blur by so much more or less than the nominal ones look the same. Simulated slides of the
-nominal microscope lay within 0.08, infinitely thin ones at 0.11, one whose planes were 1.2 times the stated
-distance apart at 0.15."""
 
 FARTHEST_CELL = 4.0
 """Distance of a cell's own colours from the training's, in standard deviations, above which it is not believed; of the
@@ -100,14 +95,13 @@ class Judge:
         self._scene = one_scene(
             survey.optics, survey.delta_um, survey.channels, survey.thickness_um, survey.spherical_um
         )
-        off = abs(survey.delta_scale - 1)
         self.colour_distance, self._strange = float("nan"), np.zeros_like(survey.glass)
         if colours is not None:
             white = float(survey.white.max())
             self.colour_distance = colours.distance(survey.level[~survey.glass], white)
             self._strange = colours.distances(survey.level, white) > FARTHEST_CELL
         # NaN, without evidence, is no doubt
-        self.slide_is_doubtful = bool(off > LARGEST_DELTA_ERROR or self.colour_distance > FARTHEST)
+        self.slide_is_doubtful = survey.distance_seems_wrong or self.colour_distance > FARTHEST
 
     def __call__(
         self,

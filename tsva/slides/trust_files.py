@@ -144,6 +144,7 @@ def _summary(survey: Survey, totals: pd.DataFrame, slide: str, *, judged: bool) 
         "noise": survey.noise.tolist(),
         "white": survey.white.tolist(),
         "delta_scale": None if np.isnan(survey.delta_scale) else survey.delta_scale,
+        "distance_seems_wrong": survey.distance_seems_wrong,
     }
 
 

@@ -38,6 +38,7 @@ rule evaluate:
         "results/benchmarks/evaluate/{report}.tsv"
     conda:
         ENV
+    threads: all_cores()
     resources:
         mem_mb=more(4000),
         runtime=more(60),
@@ -66,4 +67,4 @@ rule evaluate:
         code=code("evaluate"),
     shell:
         "tsva --log {log} evaluate --settings {params.settings:q} --seed {params.seed} --results {params.results:q} {params.choice}"
-        " --sheet {params.sheet:q} --out {params.out:q}"
+        " --sheet {params.sheet:q} --threads {threads} --out {params.out:q}"

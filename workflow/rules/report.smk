@@ -43,6 +43,7 @@ rule report:
         "results/benchmarks/report/{report}.tsv"
     conda:
         ENV
+    threads: all_cores()
     resources:
         mem_mb=more(2000),
         runtime=more(20),
@@ -51,7 +52,7 @@ rule report:
         out=folder_of("page"),
         code=code("report"),
     shell:
-        "tsva --log {log} report --evaluation {params.evaluation:q} --out {params.out:q}"
+        "tsva --log {log} report --evaluation {params.evaluation:q} --threads {threads} --out {params.out:q}"
 
 
 # The paper's Table I with the bounds that it left out, and the network that restores slides.

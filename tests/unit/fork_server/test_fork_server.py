@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tsva.cli.fork_client import SOCKET, run_in_fork
-from tsva.cli.fork_server import LOADED_LATER, THREADS, ForkServer
+from tsva.cli.fork_client import SOCKET, THREADS, run_in_fork
+from tsva.cli.fork_server import LOADED_LATER, ForkServer
 from tsva.cli.main import COMMANDS
 
 TSVA = [sys.executable, "-c", "from tsva.cli.main import main; main()"]
@@ -125,6 +125,19 @@ def test_other_circumstances_are_refused(server: int, monkeypatch: pytest.Monkey
     monkeypatch.setenv(name, value)
     assert run_in_fork() is None
     assert forks(server) == []
+
+
+def test_stages_whose_cores_are_processes_are_served_with_any_number(
+    server: int,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for variable in THREADS:
+        monkeypatch.setenv(variable, "4")
+    monkeypatch.setattr(sys, "argv", ["tsva", "report", "--help"])
+    assert run_in_fork() == 0
+    assert "--threads" in capfd.readouterr().out
+    assert {os.environ[variable] for variable in THREADS} == {"1"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

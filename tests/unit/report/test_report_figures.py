@@ -77,11 +77,15 @@ def test_every_series_stands_out_from_its_ground(theme: str) -> None:
         assert (high + 0.05) / (low + 0.05) >= 4.5, name
 
 
-def test_a_book_keeps_what_it_draws() -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_book_puts_figures_where_they_were_asked_for_and_keeps_them(processes: int) -> None:
     book = Book({"some": lambda name: plot(name), "none": lambda: None})
-    assert book.none() is None and book.files == {}
-    assert str(book.some("one")).startswith("<svg")
-    assert sorted(book.files) == ["one.csv", "one.pdf", "one.svg"]
+    assert book.none() is None
+    texts = [f"before {book.some('one')} between {book.some('two')} after", f"again {book.some('one')}"]
+    whole, again = book.filled(*texts, processes=processes)
+    assert re.fullmatch(r"before <svg.*</svg> between <svg.*</svg> after", whole, re.DOTALL)
+    assert again.removeprefix("again ") == whole[len("before ") : whole.index(" between ")]
+    assert sorted(book.files) == [f"{name}.{kind}" for name in ("one", "two") for kind in ("csv", "pdf", "svg")]
     assert list(csv.DictReader(io.StringIO(book.files["one.csv"].decode()))) == [
         {"x": "0", "y": "1.5", "z": ""},
         {"x": "1", "y": "", "z": ""},

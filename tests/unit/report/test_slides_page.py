@@ -50,6 +50,7 @@ def survey() -> Survey:
         "black": np.zeros(3),
         "scale": 1.0,
         "delta_scale": 1.02,
+        "distance_seems_wrong": False,
     }
     maps = {"sharpness_low", "sharpness_high", "focal_offset_sd_um", "copy_rmse", "linear_rmse"}
     return Survey(**{n: given.get(n, even if n in maps else 0.0) for n in Survey.__dataclass_fields__})

@@ -81,7 +81,7 @@ def test_a_damaged_survey_is_one_error(tmp_path):
     file = tmp_path / "survey.npz"
     made_up().save(file)
     file.write_bytes(file.read_bytes()[:-200])
-    with pytest.raises(UserError, match="wanted a survey of format 2"):
+    with pytest.raises(UserError, match="wanted a survey of format 3"):
         Survey.load(file)
     with pytest.raises(UserError):
         Survey.load(tmp_path / "none.npz")

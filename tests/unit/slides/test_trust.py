@@ -66,7 +66,8 @@ def test_what_the_survey_knows_outranks_the_errors(case):
     assert (verdicts(misregistered=np.ones(shape, bool)) == Verdict.MISREGISTERED).all()
     assert (verdicts(offset_known=np.zeros(shape, bool)) == Verdict.DOUBTFUL).all()
     assert (verdicts(focal_offset_um=np.full(shape, -3.2, np.float32)) == Verdict.COPIED_OUT_OF_RANGE).all()
-    assert (verdicts(delta_scale=1.5) == Verdict.DOUBTFUL).all()
+    assert (verdicts(delta_scale=1.5, delta_scale_sd=0.05) == Verdict.DOUBTFUL).all()
+    assert not (verdicts(delta_scale=1.5, delta_scale_sd=0.6) == Verdict.DOUBTFUL).all(), "not known well enough"
     assert not (verdicts(delta_scale=float("nan")) == Verdict.DOUBTFUL).all()
 
 

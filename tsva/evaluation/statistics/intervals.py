@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import stdtrit
@@ -43,22 +44,26 @@ class Cells:
 
     def means(self) -> np.ndarray:
         """Mean over the patches of each bin, (bin,); NaN for an empty one."""
+        return self._means
+
+    @cached_property
+    def _means(self) -> np.ndarray:
         return ratio(self.sums.sum(axis=0), self.counts.sum(axis=0))
 
     def average(self, weights: np.ndarray) -> float:
         """Weighted mean of the bins' means, the weights of empty bins shared among the others."""
-        return float(weighted(self.means(), weights))
+        return float(weighted(self._means, weights))
 
     def spreads(self) -> np.ndarray:
         """Standard deviation over the patches of each bin, (bin,); NaN for fewer than two values."""
         counts = self.counts.sum(axis=0)
-        return np.sqrt(ratio(counts, counts - 1) * self._variances())
+        return np.sqrt(ratio(counts, counts - 1) * self._variances)
 
     def spread(self, weights: np.ndarray) -> float:
         """Standard deviation of the bins' patches taken together, in the shares that the weights give."""
-        means, average = self.means(), self.average(weights)
+        means, average = self._means, self.average(weights)
         enough = self.counts.sum() > 1
-        return float(np.sqrt(weighted(self._variances() + (means - average) ** 2, weights))) if enough else np.nan
+        return float(np.sqrt(weighted(self._variances + (means - average) ** 2, weights))) if enough else np.nan
 
     def intervals(self, weights: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
         """Limits over slides for each bin's mean, and last for the average: Student's t with the jackknife's error.
@@ -91,12 +96,34 @@ class Cells:
         degrees = np.where(several, slides - 1, 1)
         error = np.sqrt(np.where(several, degrees / np.maximum(slides, 1) * squares, np.nan))
         reach = stdtrit(degrees, 0.5 + confidence / 2) * error
-        estimates = np.append(self.means(), self.average(weights))
+        estimates = np.append(self._means, self.average(weights))
         return estimates - reach, estimates + reach
 
+    @cached_property
     def _variances(self) -> np.ndarray:
         counts = self.counts.sum(axis=0)
-        return np.maximum(ratio(self.squares.sum(axis=0), counts) - self.means() ** 2, 0)
+        return np.maximum(ratio(self.squares.sum(axis=0), counts) - self._means**2, 0)
+
+
+def bin_means(bins: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Means over the patches of each bin, of several values at once.
+
+    Parameters
+    ----------
+    bins : (N,) int array
+    values : (kind, N) float array
+        NaN is no value.
+    count : int
+        Number of bins.
+
+    Returns
+    -------
+    (kind, bin) float array
+        NaN for an empty bin.
+    """
+    kind, row = np.nonzero(~np.isnan(values))
+    place, size = kind * count + bins[row], len(values) * count
+    return ratio(np.bincount(place, values[kind, row], size), np.bincount(place, minlength=size)).reshape(-1, count)
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

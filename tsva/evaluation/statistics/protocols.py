@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tsva.acquisition.draws import bin_weights
-from tsva.evaluation.statistics.intervals import Cells
+from tsva.evaluation.statistics.intervals import Cells, bin_means, weighted
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.evaluation import ReportSettings
 
@@ -186,8 +186,8 @@ class _Arrays:
         """Rows whose `protocol` is `kind`."""
         chosen = (table["protocol"] == kind).to_numpy(bool)
         return cls(
-            np.unique(table["slide"].to_numpy(str)[chosen], return_inverse=True)[1],
-            np.unique(table["patch"].to_numpy()[chosen], return_inverse=True)[1],
+            pd.factorize(table["slide"].to_numpy(object)[chosen])[0],
+            pd.factorize(table["patch"].to_numpy()[chosen])[0],
             table["focal_offset_um"].to_numpy(float)[chosen],
             {name: table[name].to_numpy(float, na_value=np.nan)[chosen] for name in columns},
         )
@@ -226,15 +226,15 @@ def _summary(
     inside, shape = by_bin >= 0, (int(slide.max()) + 1, len(weights))
     has_value = ~np.isnan(rows.values[value])
 
-    def gathered(values: np.ndarray) -> Cells:
-        return Cells.of(slide[inside], by_bin[inside], np.tile(values, repeats)[inside], shape)
-
-    cells, count = gathered(rows.values[value]), len(offsets)
+    cells = Cells.of(slide[inside], by_bin[inside], np.tile(rows.values[value], repeats)[inside], shape)
+    count = len(offsets)
     low, high = cells.intervals(weights, report.confidence)
+    valued = [np.tile(np.where(has_value, rows.values[name], np.nan), repeats)[inside] for name in others]
+    means = bin_means(by_bin[inside], np.reshape(valued, (len(others), inside.sum())), shape[1])
     columns = {
         "mean": (cells.means(), cells.average(weights)),
         "sd": (cells.spreads(), cells.spread(weights)),
-        **{name: _both(gathered(np.where(has_value, rows.values[name], np.nan)), weights) for name in others},
+        **dict(zip(others, zip(means, weighted(means, weights), strict=True), strict=True)),
         "valued": (cells.counts.sum(axis=0).astype(int), int(has_value.sum())),
         "rows": (np.bincount(by_bin[inside], minlength=shape[1]), len(bins)),
         "patches": _distinct(rows.patch, bins, count),
@@ -246,10 +246,6 @@ def _summary(
     of_bins = {"protocol": np.full(occurs.sum(), protocol.name, object)}
     of_bins["focal_offset_um"] = np.append(offsets, np.nan)[occurs]
     return of_bins | {name: part[occurs] for name, part in out.items()}
-
-
-def _both(cells: Cells, weights: np.ndarray) -> tuple[np.ndarray, float]:
-    return cells.means(), cells.average(weights)
 
 
 def _distinct(number: np.ndarray, by_bin: np.ndarray, bins: int) -> tuple[np.ndarray, int]:
