@@ -46,7 +46,7 @@ from tsva.restoration.packaged_model import FOLDER, NAMES
 from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.restoration import RefocusSettings
+from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table
 from tsva.training.patches import data_digest, read_patches, read_truth

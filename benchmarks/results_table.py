@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "docs/results/default.json"
 PAGE = ROOT / "docs/results/default.md"
 README = ROOT / "README.md"
+EARLIER = json.loads((ROOT / "docs/results/earlier.json").read_text(encoding="utf-8"))
+"""What this page printed at earlier versions, the oldest first: each with a label, a commit and rows as of `kept`."""
 BINS_UM = (0.0, 1.0, 1.5, 2.0, 2.5, 3.0)
 AVERAGES = {
     "continuous, noise-free": ("continuous", "clean"),
@@ -128,9 +130,38 @@ The gain by the size of the focal offset |ΔD|, on the grid of planes, against t
 
 {offsets}
 
-The numbers are in [default.json](default.json). `{results["command"]}` makes them, and
-`python benchmarks/results_table.py results/report/summary.json --write` writes this page.
+## What earlier versions printed
+
+The same methods on the same sheet, one seed each: gain in the continuous protocol with the noise-free target, gain in
+the strict one (dB), tiles made worse. The first version's images are by eqs. 1 to 3 of the paper. Truth per field asks
+for the field's sharpest plane in every patch, truth per patch for the patch's own focus
+([the protocol](../protocol.md#what-follows)).
+
+{before_and_now(results)}
+
+The numbers are in [default.json](default.json), the earlier ones in [earlier.json](earlier.json).
+`{results["command"]}` makes them, and `python benchmarks/results_table.py results/report/summary.json --write` writes
+this page.
 """
+
+
+def before_and_now(results: dict[str, Any]) -> str:
+    """The README's methods at earlier versions and now: gains without intervals, and shares."""
+    versions = [*((each["label"], each["rows"]) for each in EARLIER), ("**now**: truth per patch", results["rows"])]
+    heads = ["test slides", "method", *(label for label, _ in versions)]
+    lines = [_line(heads), "|---" * len(heads) + "|"]
+    for now in results["rows"]:
+        if now["method"] in IN_README:
+            which = now["dataset"], now["method"]
+            found = [[row for row in rows if (row["dataset"], row["method"]) == which] for _, rows in versions]
+            lines.append(_line([_slides(now), now["name"], *(_short(rows[0]) if rows else "–" for rows in found)]))
+    return "\n".join(lines)
+
+
+def _short(row: dict[str, Any]) -> str:
+    """Gain in the continuous protocol without noise, gain in the strict one, share of tiles made worse."""
+    gains = [row["gain_db"][head] for head in ("continuous, noise-free", "strict")]
+    return " / ".join([*("–" if gain is None else f"{gain[0]:+.2f}" for gain in gains), _share(row)])
 
 
 def _line(cells: list[Any]) -> str:

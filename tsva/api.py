@@ -15,7 +15,7 @@ from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.ingest import FocusSettings
-from tsva.settings.restoration import RefocusSettings
+from tsva.settings.refocus import RefocusSettings
 
 if TYPE_CHECKING:
     from tsva.restoration.checkpoint import Checkpoint

@@ -1,10 +1,9 @@
-"""Random draws, which depend on what they are for and on nothing else: focal offsets, samples of patches."""
+"""Random draws, which depend on what they are for and on nothing else; and focal offsets."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -122,38 +121,3 @@ def draw_offset_um(seed: int, slide: str, field: str, row: int, column: int, set
     u = rng(seed, "offset", slide, field, row, column).random()
     # The sum of the weights may miss 1 by a rounding, so the last bin takes what lies above the one before.
     return settings.offsets_um[int(np.searchsorted(np.cumsum(weights)[:-1], u, side="right"))]
-
-
-def sample_pairs(slides: Sequence[str], offsets: int, per_offset: int, seed: int) -> np.ndarray:
-    """Choose patches for every offset, from as many slides as there are.
-
-    Parameters
-    ----------
-    slides : sequence of N str
-        Slide of each patch.
-    offsets : int
-        How many offsets there are.
-    per_offset : int
-        Patches at each of them; all if there are fewer.
-    seed : int
-
-    Returns
-    -------
-    (N, offsets) bool array
-        True where a patch is restored at an offset. Every slide has its turn before any has a second one; the turn goes
-        on from offset to offset, so that all slides are seen. The same for every method, so that slow methods are
-        compared on the same pairs.
-    """
-    names = sorted(set(slides))
-    where = {name: [i for i, slide in enumerate(slides) if slide == name] for name in names}
-    order = [str(name) for name in rng(seed, "sample", "slides").permutation(names)]
-    chosen = np.zeros((len(slides), offsets), dtype=bool)
-    turn = 0
-    for offset in range(offsets):
-        left = {name: list(rng(seed, "sample", name, offset).permutation(where[name])) for name in names}
-        for _ in range(min(per_offset, len(slides))):
-            while not left[order[turn % len(order)]]:
-                turn += 1
-            chosen[left[order[turn % len(order)]].pop(), offset] = True
-            turn += 1
-    return chosen

@@ -22,8 +22,8 @@ from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.methods import BaselineSettings
-from tsva.settings.restoration import RefocusSettings
+from tsva.settings.baselines import BaselineSettings
+from tsva.settings.refocus import RefocusSettings
 from tsva.training.patches import PatchStacks
 
 SIZES_PX = (224, 192, 160, 128, 112, 96, 80, 64)

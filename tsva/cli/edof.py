@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from tsva.cli.refocus_slide import FILE
-from tsva.settings.restoration import JPEG_QUALITY
+from tsva.settings.refocus import JPEG_QUALITY
 
 log = logging.getLogger(__name__)
 

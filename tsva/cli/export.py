@@ -11,7 +11,7 @@ import click
 
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
-from tsva.settings.restoration import ExportSettings
+from tsva.settings.evaluation import ExportSettings
 from tsva.storage.atomic import fresh_folder
 
 if TYPE_CHECKING:

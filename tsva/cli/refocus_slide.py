@@ -15,7 +15,7 @@ import pandas as pd
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.restoration import JPEG_QUALITY, RefocusSettings
+from tsva.settings.refocus import JPEG_QUALITY, RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.tables import write_table
 

@@ -26,8 +26,8 @@ from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.baselines import BaselineSettings
 from tsva.settings.evaluation import AdviseSettings
-from tsva.settings.methods import BaselineSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.simulation import phantom
 

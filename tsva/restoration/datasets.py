@@ -1,8 +1,8 @@
-"""Test data sets: each patch's stack, its pairs and what they should become."""
+"""Test data sets: each patch's stack, its pairs and what they should become, and which of them slow methods restore."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tsva.acquisition.draws import rng
 from tsva.acquisition.pair import Pair, grid_pairs
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
@@ -118,3 +119,38 @@ def _continuous(
     both = zip(shots, focal_offset_um, strict=True)
     means = stack[pairs.reach_planes].mean(axis=(0, 1))
     return [Pair(low, high, pairs.delta_um, optics, float(n), pairs.z_step_um / 2, means) for (low, high), n in both]
+
+
+def sample_pairs(slides: Sequence[str], offsets: int, per_offset: int, seed: int) -> np.ndarray:
+    """Choose patches for every offset, from as many slides as there are.
+
+    Parameters
+    ----------
+    slides : sequence of N str
+        Slide of each patch.
+    offsets : int
+        How many offsets there are.
+    per_offset : int
+        Patches at each of them; all if there are fewer.
+    seed : int
+
+    Returns
+    -------
+    (N, offsets) bool array
+        True where a patch is restored at an offset. Every slide has its turn before any has a second one; the turn goes
+        on from offset to offset, so that all slides are seen. The same for every method, so that slow methods are
+        compared on the same pairs.
+    """
+    names = sorted(set(slides))
+    where = {name: [i for i, slide in enumerate(slides) if slide == name] for name in names}
+    order = [str(name) for name in rng(seed, "sample", "slides").permutation(names)]
+    chosen = np.zeros((len(slides), offsets), dtype=bool)
+    turn = 0
+    for offset in range(offsets):
+        left = {name: list(rng(seed, "sample", name, offset).permutation(where[name])) for name in names}
+        for _ in range(min(per_offset, len(slides))):
+            while not left[order[turn % len(order)]]:
+                turn += 1
+            chosen[left[order[turn % len(order)]].pop(), offset] = True
+            turn += 1
+    return chosen

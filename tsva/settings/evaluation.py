@@ -1,4 +1,4 @@
-"""What is made of results: counts of nuclei, the report, and advice on how to scan."""
+"""What is made of results: counts of nuclei, the report, advice on how to scan, and packages of networks."""
 
 from __future__ import annotations
 
@@ -168,3 +168,12 @@ class ScanSettings(Section):
     def tile_um(self) -> tuple[float, float]:
         """Width and height of a tile in the specimen."""
         return self.tile_width_px * self.pixel_um, self.tile_height_px * self.pixel_um
+
+
+class ExportSettings(Section, key="export"):
+    """What a package of a trained network says of who made it."""
+
+    authors: tuple[str, ...] = ()
+    """Names; the BioImage Model Zoo wants at least one."""
+    license: str | None = Field(None, min_length=2)
+    """SPDX identifier of the weights' licence, e.g. CC-BY-4.0; the BioImage Model Zoo wants one."""

@@ -9,7 +9,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.restoration.packaged_model import packaged_model
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.restoration import JPEG_QUALITY
+from tsva.settings.refocus import JPEG_QUALITY
 from tsva.slides.opening import SlideInput, open_two_planes
 from tsva.slides.slide_results import shares, write_results
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes

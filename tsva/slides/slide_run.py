@@ -17,7 +17,7 @@ from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, colours_phrase, load
 from tsva.restoration.pair_network import PairNetwork
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.restoration import JPEG_QUALITY
+from tsva.settings.refocus import JPEG_QUALITY
 from tsva.slides.depth_of_field import ChosenPlanes, StackEngine, one_pair
 from tsva.slides.engine import Engine, SlideEngine, assemble, before_picture, judged_cells, restore_tiles
 from tsva.slides.journal import open_journal
@@ -209,6 +209,9 @@ def _tell_colours(where: str, held: Checkpoint, distance: float) -> None:
 
 def _surveyed(planes: TwoPlanes, optics: OpticsSettings, folder: Path) -> Survey:
     measured = survey(planes, optics=optics.model_copy(update={"pixel_um": planes.pixel_um}))
+    if isinstance(planes, ChosenPlanes):
+        # near focus alone, where a stack's planes are chosen, spectra hardly tell the planes' distance
+        measured = replace(measured, delta_scale=float("nan"))
     measured.save(folder / SURVEY)
     return measured
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.acquisition.draws import sample_pairs
+from tsva.restoration.datasets import sample_pairs
 
 SLIDES = st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=40)
 

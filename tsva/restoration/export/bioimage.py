@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from tsva.restoration.checkpoint import Checkpoint
 from tsva.restoration.export.onnx import OPSET, random_pair, returned, smallest_edge
 from tsva.restoration.pair_network import TwoShotModule
-from tsva.settings.restoration import ExportSettings
+from tsva.settings.evaluation import ExportSettings
 
 CHANNELS = {"expected_error": ["expected_error"], "offset_um": ["estimate", "standard_deviation"]}
 """Of outputs that are no image."""

@@ -107,6 +107,7 @@ class Fusion(PairNetwork[Estimate]):
     runs_on_meta = False
     taught_um: Tensor
     factors: Tensor
+    most: Tensor
     _microscopes: Microscopes | None
 
     def __init__(self, channels: int, width: int, depth: int, optics: OpticsSettings, delta_um: float) -> None:
@@ -125,6 +126,7 @@ class Fusion(PairNetwork[Estimate]):
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
         # true over expected errors of results, on verification pairs, by the size of the offset
         self.register_buffer("factors", torch.ones(len(SIZES)))
+        self.register_buffer("most", torch.tensor(MOST_WEIGHT))  # largest weights of restored images, there too
         self.multiple = blend.CELL_PX
         # errors and the gate are averaged over a neighbourhood, one after the other
         sees_px = RADIUS_PX + 1 + CELL * (depth + 1) + 2 * blend.REACH_PX
@@ -225,7 +227,7 @@ class Fusion(PairNetwork[Estimate]):
         self, restored: Tensor, near: Tensor, logarithms: Tensor, level: Tensor, focal_offset_um: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Result and expected error, before `factors`, of `unblended`'s."""
-        most = by_size(focal_offset_um, self.delta_um, torch.tensor(MOST_WEIGHT, device=near.device))
+        most = by_size(focal_offset_um, self.delta_um, self.most)
         return blended(restored, near, *self.error.errors(logarithms, level), most)
 
     def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -28,7 +28,7 @@ from tsva.restoration.baselines.kernels import centred_by_mass, centred_by_suppo
 from tsva.restoration.baselines.one_by_one import Known, deblurred
 from tsva.restoration.baselines.wrap import wrap_shape, wrapped
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.methods import BaselineSettings
+from tsva.settings.baselines import BaselineSettings
 
 OPTICS = OpticsSettings()
 

@@ -1,4 +1,4 @@
-"""Using a trained network, and what its package says of who made it."""
+"""Using a trained network."""
 
 from __future__ import annotations
 
@@ -25,12 +25,3 @@ class RefocusSettings(Section, key="refocus"):
     """F: slides of role refocus are taken at the two planes nearest F - delta_um and F + delta_um."""
     position_tolerance_um: float = Field(0.1, ge=0, le=10)
     """How far those planes may lie from where they should."""
-
-
-class ExportSettings(Section, key="export"):
-    """What a package of a trained network says of who made it."""
-
-    authors: tuple[str, ...] = ()
-    """Names; the BioImage Model Zoo wants at least one."""
-    license: str | None = Field(None, min_length=2)
-    """SPDX identifier of the weights' licence, e.g. CC-BY-4.0; the BioImage Model Zoo wants one."""
