@@ -1,9 +1,9 @@
 """Time from a changed number to the report that shows it, in a copy of a finished run. Prints one JSON object.
 
-    python benchmarks/changed_number.py --run FOLDER [--cores 2] [--changes setting count score image]
+    python benchmarks/changed_number.py --run FOLDER [--cores 2] [--changes setting count score image] [-- OPTIONS]
 
 FOLDER is the working directory of a run that has ended, such as a clone after ``bash envs/run.sh``; nothing in it is
-changed. Each change is made in a copy, and Snakemake is called as a user would:
+changed. Each change is made in a copy, and Snakemake is called as a user would, with the OPTIONS of that run:
 
 - ``nothing``: no change. How long Snakemake itself takes to find that out is the peer of all others.
 - ``setting``: the confidence of the report's intervals.
@@ -21,7 +21,6 @@ import json
 import os
 import re
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,9 +31,8 @@ from typing import Any
 
 import numpy as np
 
-PARTS = ("results", ".snakemake", "config", "logs")
-LEFT_OUT = ("slides", "conda", "singularity", "auxiliary", "locks")
-METHOD = "dataset1/y1_matched"
+LINKED = ("Snakefile", "workflow", "profiles", "envs", "tsva", "docs", "tests", "benchmarks", "shared")
+LEFT_OUT = (".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "site")
 
 
 def main() -> None:
@@ -42,11 +40,11 @@ def main() -> None:
     arguments = parsed()
     with tempfile.TemporaryDirectory(dir=arguments.at) as place:
         folder = copied(arguments.run, Path(place) / "copy")
-        found: dict[str, Any] = {"nothing": timed(folder, arguments.cores)}
+        found: dict[str, Any] = {"nothing": timed(folder, arguments.cores, *arguments.options)}
         assert not found["nothing"]["jobs"], f"{arguments.run} has not ended: {found['nothing']['jobs']}"
         for name in arguments.changes:
-            options = CHANGES[name](folder)
-            found[name] = timed(folder, arguments.cores, *options)
+            options = CHANGES[name](folder, arguments.method)
+            found[name] = timed(folder, arguments.cores, *options, *arguments.options)
             assert "report" in found[name]["jobs"], f"{name} reached no report"
     for of in found.values():
         of["of_nothing"] = round(of["seconds"] / found["nothing"]["seconds"], 1)
@@ -58,43 +56,45 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="Working directory of a finished run.")
     parser.add_argument("--at", type=Path, help="Where the copy is put; gigabytes, for the default.")
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--method", default="dataset1/y1_matched", help="Data set and method whose files are changed.")
+    parser.add_argument("options", nargs="*", help="For Snakemake, after --.")
     parser.add_argument("--changes", nargs="+", choices=[*CHANGES], default=[*CHANGES])
     return parser.parse_args()
 
 
 def copied(run: Path, folder: Path) -> Path:
-    """A working directory with the run's results, its settings, and what Snakemake knows of its jobs."""
+    """A working directory with the run's results, its settings and scans, and what Snakemake knows of its jobs."""
     folder.mkdir()
-    for part in PARTS:
-        if (run / part).is_dir():
-            shutil.copytree(run / part, folder / part, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    for part in ("Snakefile", "workflow", "profiles", "envs", "tsva"):
-        (folder / part).symlink_to((run / part).resolve())
+    for part in run.resolve().iterdir():
+        if part.name in LINKED:
+            (folder / part.name).symlink_to(part)
+        elif part.name not in LEFT_OUT:
+            subprocess.run(["cp", "-a", part, folder / part.name], check=True)
     return folder
 
 
-def setting(_: Path) -> tuple[str, ...]:
+def setting(_: Path, __: str) -> tuple[str, ...]:
     return "--config", "report={confidence: 0.9}"
 
 
-def count(folder: Path) -> tuple[str, ...]:
-    _raise_cell(folder / f"results/count/{METHOD}.tsv", "count_restored", 1)
+def count(folder: Path, method: str) -> tuple[str, ...]:
+    _raise_cell(folder / f"results/count/{method}.tsv", "count_restored", 1)
     return ()
 
 
-def score(folder: Path) -> tuple[str, ...]:
-    _raise_cell(folder / f"results/refocus/{METHOD}/scores.tsv", "psnr_db", 0.5)
+def score(folder: Path, method: str) -> tuple[str, ...]:
+    _raise_cell(folder / f"results/refocus/{method}/scores.tsv", "psnr_db", 0.5)
     return ()
 
 
-def image(folder: Path) -> tuple[str, ...]:
-    restored = np.lib.format.open_memmap(folder / f"results/refocus/{METHOD}/restored.npy", mode="r+")
+def image(folder: Path, method: str) -> tuple[str, ...]:
+    restored = np.lib.format.open_memmap(folder / f"results/refocus/{method}/restored.npy", mode="r+")
     restored[0, 0, 0, 0, 0] ^= 1
     restored.flush()
     return ()
 
 
-CHANGES: dict[str, Callable[[Path], tuple[str, ...]]] = {
+CHANGES: dict[str, Callable[[Path, str], tuple[str, ...]]] = {
     "setting": setting,
     "count": count,
     "score": score,

@@ -28,13 +28,15 @@ LONG = (
     "unit/train/test_processes.py",
 )
 """Files that take a process half a minute or more; `--durations` tells."""
+RUNS_FIRST = "workflow/test_faults.py"
+"""The file whose tests make the finished run that others of its kind need."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of tests that wait come first, then those that run Snakemake, then long ones, then the many short ones.
+    """Files of tests that wait come first, then one that runs Snakemake, long ones, other workflows, many short ones.
 
-    Processes that share the tests take them file by file (xdist's loadfile, in this order), so that in the end no
-    process works alone.
+    Processes that share the tests take them file by file (xdist's loadfile, in this order). So none waits for the run
+    that the first workflow makes, and in the end none works alone.
     """
     items.sort(key=_turn)
 
@@ -43,8 +45,8 @@ def _turn(item: pytest.Item) -> int:
     if item.get_closest_marker("waits"):
         return 0
     if item.get_closest_marker("workflow"):
-        return 1
-    return 2 if item.path.as_posix().endswith(LONG) else 3
+        return 1 if item.path.as_posix().endswith(RUNS_FIRST) else 3
+    return 2 if item.path.as_posix().endswith(LONG) else 4
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,8 @@ from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
 from tsva.settings.train import TrainSettings
 
-SETTINGS = TrainSettings(width=2, levels=3)
+SETTINGS = TrainSettings(width=2, levels=2, fusion={"width": 4, "depth": 1})
+"""Small: writing a network takes torch's exporter a second a layer, whatever its width."""
 OWN = {"authors": ["A. Microscopist"], "license": "CC-BY-4.0"}
 
 
