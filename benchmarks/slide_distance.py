@@ -2,7 +2,7 @@
 
 Digital tissue is imaged at planes 1 µm apart, at several focal offsets; sharp pictures, if any are given, over bent
 focal surfaces (`slide_simulation.py`; the picture of `slide_quality.py` must not be among them). The distance is
-stated rightly, and 1.2 times too small, so that 1.0 and 1.2 are to be found.
+stated rightly, 1.2 times too small and 1.25 times too large, so that 1.0, 1.2 and 0.8 are to be found.
 
     python benchmarks/slide_distance.py --picture high.png=0.25 --simulated FOLDER
         --json docs/results/slide_distance.json
@@ -30,7 +30,7 @@ from tsva.slides.surveyor import survey
 TISSUES = ("glandular", "epithelial", "lymphoid", "stromal")
 OFFSETS_UM = (-2.0, -1.0, 1.5, 2.5)
 EDGE_PX, PICTURE_PX = 640, 1024
-DELTA_UM, TOO_SMALL = 0.5, 1.2
+DELTA_UM, DISTANCES = 0.5, (1.0, 1.2, 0.8)
 SEED = 23
 
 
@@ -68,7 +68,7 @@ def main() -> None:
     told = arguments.parse_args()
     rows = []
     for name, low, high in tqdm(slides(told.picture, told.simulated), unit="slide"):
-        for distance in (1.0, TOO_SMALL):
+        for distance in DISTANCES:
             planes = ArrayPlanes(low, high, OpticsSettings().pixel_um, DELTA_UM / distance)
             found = survey(planes, optics=OpticsSettings(), progress=False)
             known = bool(np.isfinite(found.delta_scale))
@@ -81,8 +81,8 @@ def main() -> None:
                     "called_wrong": found.distance_seems_wrong,
                 }
             )
-    called = {str(t): sum(r["called_wrong"] for r in rows if r["true"] == t) for t in (1.0, TOO_SMALL)}
-    result = {"slides": len(rows) // 2, "called_wrong": called, "rows": rows}
+    called = {str(t): sum(r["called_wrong"] for r in rows if r["true"] == t) for t in DISTANCES}
+    result = {"slides": len(rows) // len(DISTANCES), "called_wrong": called, "rows": rows}
     text = json.dumps(result, indent=1, ensure_ascii=False)
     print(text)
     if told.json:

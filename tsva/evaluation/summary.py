@@ -21,7 +21,6 @@ from tsva.evaluation.patch_pictures import (
     example_pictures,
     segmentation_pictures,
 )
-from tsva.evaluation.processes import all_of
 from tsva.evaluation.quality import quality
 from tsva.evaluation.run_times import run_times
 from tsva.evaluation.slide_facts import slide_facts, slide_pictures
@@ -30,6 +29,7 @@ from tsva.evaluation.statistics.counts import count_rows, nuclei_rows
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
 from tsva.evaluation.statistics.scores import comparison_rows, score_rows
 from tsva.evaluation.verdict import answers, verdicts
+from tsva.processes import all_of
 from tsva.settings.methods import NETWORK_NAMES
 
 Rows = Callable[[], pd.DataFrame]

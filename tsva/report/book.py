@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tsva.evaluation.processes import all_of
+from tsva.processes import all_of
 from tsva.report.svg import Plot, drawing
 
 

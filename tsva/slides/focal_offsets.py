@@ -37,8 +37,8 @@ NOMINAL_DEPTH_UM = 2.0
 THROUGH_EVIDENCE = 45.0
 """Structures are taken to reach through the section where a cell tells so little against it: 24 to 32 on pictures that
 were blurred as a whole, 29 to 38 on digital stroma, 70 to 490 on other digital tissue."""
-THROUGH_BIAS = 0.88
-"""What the evidence then says of planes that are as far apart as stated."""
+THROUGH_BIAS = 0.92
+"""What the evidence then says of planes that are as far apart as stated: 0.88 to 0.98 on six such pictures."""
 SPHERICAL_UM = (-0.02, 0.0, 0.02)
 DELTA_SCALES = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 LAYERS = 9

@@ -17,7 +17,7 @@ from tsva.storage.atomic import fresh_file
 
 FORMAT = 3
 
-LARGEST_DELTA_ERROR = 0.14
+LARGEST_DELTA_ERROR = 0.12
 """Relative difference of the planes' distance, as their spectra show it, from the stated one, that is let pass where
 its standard deviation is small. Optics that blur by so much more or less than the nominal ones look the same."""
 

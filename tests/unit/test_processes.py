@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tsva.evaluation.processes import all_of
+from tsva.processes import all_of
 
 
 @pytest.mark.parametrize("processes", [1, 2, 9])
