@@ -34,8 +34,8 @@ class Noise:
         Its rise for each grey level.
     level : (C,) float array
         Mean grey level of the images.
-    sd_se : (C,) float array
-        Standard error of `sd`, over blocks of pixels.
+    slope_se, sd_se : (C,) float arrays
+        Standard errors of `slope` and `sd`, over blocks of pixels.
     separable : bool
         Levels span enough of the range for `floor` and `slope` to mean something one by one.
     """
@@ -43,6 +43,7 @@ class Noise:
     floor: np.ndarray
     slope: np.ndarray
     level: np.ndarray
+    slope_se: np.ndarray
     sd_se: np.ndarray
     separable: bool
 
@@ -103,6 +104,7 @@ def measure_noise(stacks: list[np.ndarray], seed: int) -> Noise:
         lines[0, 0],
         lines[0, 1],
         mean,
+        drawn[:, 1].std(axis=0),
         sds.std(axis=0),
         bool(spans.min() > LEAST_RANGE * 255),
     )

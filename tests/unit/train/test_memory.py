@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from tsva.cli.train import _fingerprint
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.batches import Batches
 from tsva.training.dataset import TrainingPairs
-from tsva.training.patches import PatchStacks
+from tsva.training.patches import PatchStacks, data_digest
 
 PATCHES, EDGE = 24, 224
 ARRAY_BYTES = PATCHES * 15 * EDGE * EDGE * 3  # 54 MB
@@ -60,12 +59,12 @@ def test_a_whole_epoch_holds_batches_and_no_data_set(on_disk: Path) -> None:
     assert own_bytes() - before < 8 * batch_bytes < ARRAY_BYTES / 3
 
 
-def test_the_fingerprint_reads_a_piece_at_a_time(on_disk: Path) -> None:
+def test_the_digest_of_data_reads_a_piece_at_a_time(on_disk: Path) -> None:
     import pandas as pd
 
     rows = pd.DataFrame({"array": [on_disk.name], "has_clean": [0], "draws": [0]})
     tracemalloc.start()
-    _fingerprint(rows, on_disk.parent)
+    data_digest(rows, on_disk.parent)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2**20
