@@ -12,6 +12,7 @@ from scipy.interpolate import CubicSpline
 from tsva.acquisition.draws import offset_at_um, rng
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
+from tsva.optics.best_focus import best_focus_um
 from tsva.optics.camera import Frame, expose, frame_for, illumination, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.multislice import image_multislice
@@ -25,6 +26,8 @@ from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, Topogra
 ALONG_UM = 0.3
 """Distance of the planes that the image along the focal surface is interpolated from: a fifth of the shortest period
 that images have along z."""
+SECTION_UM = 3.5
+"""Mean thickness of digital sections (docs/phantom.md)."""
 SLIDE_POSITION_UM = 0.25
 """A slide's mean focal position is anywhere within this of a plane: stages know nothing of the specimen."""
 
@@ -48,7 +51,8 @@ class SimulatedField:
     continuous_z_um : (draw,) float array
         Middle positions of the two shots.
     surface_um : (Y, X) float32 array
-        Height of the focal surface at camera pixels.
+        Stage position at which each camera pixel's place is sharpest: the height of the focal surface, and beside it
+        what spherical aberration moves the sharpest plane by.
     in_focus : (Y, X, 3) uint8 array
         The field without noise, each pixel at the stage position that its place of the focal surface is in focus at.
     nuclei : DataFrame or None
@@ -118,6 +122,8 @@ def simulate_slide(
     slide_z_um = slide_draws.uniform(-SLIDE_POSITION_UM, SLIDE_POSITION_UM)
     slope = slide_draws.normal(0, settings.topography.tilt_sd_um_per_mm / 1000, 2)
     tables = _Tables(optics, microscope)
+    thickness_um = SECTION_UM if row.source == "simulated" else settings.image_thickness_um
+    sharpest_um = best_focus_um(optics, microscope.spherical_um, thickness_um)
     pairs_drawn = settings.draws[row.role]
     for name, specimen, nuclei, reason in _specimens(row, settings, frame, sharp, seed):
         if specimen is None:
@@ -131,7 +137,7 @@ def simulate_slide(
         reported_um = np.concatenate((positions_um, shots_um))
         true_um = reported_um + draws.normal(0, microscope.z_error_sd_um, len(reported_um))
         heights_um = surface.heights(*frame.fine_places_um())
-        at_camera_um = surface.heights(*frame.places_um())
+        at_camera_um = surface.heights(*frame.places_um()) + sharpest_um
         along_um, shares = _along(at_camera_um)
         z_um = np.append(true_um, along_um)
         images = _images(specimen, heights_um, z_um, len(along_um), tables, frame, settings, threads)
