@@ -25,7 +25,7 @@ FIRST_LOGIT = 1.5
 LEAST_MEASURE = 1e-8
 SIZES = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Sizes of the offset, as multiples of δ, between which the next ones and the expected errors' factors are linear."""
-MOST_WEIGHT = (1.0, 0.9, 0.65, 0.6, 0.5)
+MOST_WEIGHT = (1.0, 0.9, 0.55, 0.45, 0.4)
 """Largest weight there of the image that a new network restores: most about the focus, where both shots are blurred
 alike and no shot is right; least far from it, where estimated offsets err most. Chosen on development laboratories."""
 
