@@ -17,11 +17,16 @@ import argparse
 import json
 from pathlib import Path
 
-import packaged_model
 import torch
+from packaged_model import scores, summary
 
 from tsva.restoration.checkpoint import load
 from tsva.restoration.refocus import NetworkMethod
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.refocus import RefocusSettings
+
+MOST_PAIRS = 13
+"""Of a patch: all draws."""
 
 
 def main() -> None:
@@ -31,14 +36,13 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    packaged_model.MOST_PAIRS = 13
     held = load(asked.checkpoint)
-    method = NetworkMethod(held.restored_network(), packaged_model.RefocusSettings())
-    optics = packaged_model.OpticsSettings.model_validate(held.optics)
-    both = [packaged_model.scores(method, results, held.delta_um, optics) for results in (asked.multislice, asked.fast)]
+    method = NetworkMethod(held.restored_network(), RefocusSettings())
+    optics = OpticsSettings.model_validate(held.optics)
+    both = [scores(method, results, held.delta_um, optics, MOST_PAIRS) for results in (asked.multislice, asked.fast)]
     slides = set(both[0]["slide"]) & set(both[1]["slide"])
     of_slides = [rows[rows["slide"].isin(slides)] for rows in both]
-    found = {name: packaged_model.summary(rows) for name, rows in zip(("multislice", "fast"), of_slides, strict=True)}
+    found = {name: summary(rows) for name, rows in zip(("multislice", "fast"), of_slides, strict=True)}
     kept = of_slides[0]["gain_db"].mean() / of_slides[1]["gain_db"].mean()
     print(json.dumps({"network": held.network, **found, "share_of_gain_kept": round(float(kept), 2)}, indent=1))
 

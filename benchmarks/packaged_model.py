@@ -55,8 +55,10 @@ MOST_PAIRS = 4
 """Of a patch."""
 
 
-def scores(method: NetworkMethod, results: Path, delta_um: float, optics: OpticsSettings) -> pd.DataFrame:
-    """Gain over Y1, expected and true error of each pair."""
+def scores(
+    method: NetworkMethod, results: Path, delta_um: float, optics: OpticsSettings, most_pairs: int = MOST_PAIRS
+) -> pd.DataFrame:
+    """Gain over Y1, expected and true error of each pair, of at most so many pairs a patch."""
     rows = []
     for table in sorted(results.glob("pairs/*/patches.tsv")):
         patches = read_table(table)
@@ -65,7 +67,7 @@ def scores(method: NetworkMethod, results: Path, delta_um: float, optics: Optics
             if truth is None or not truth.has_clean[index] or not len(truth.shots):
                 continue
             target = np.asarray(truth.clean[index])
-            offsets = truth.focal_offset_um[index][:MOST_PAIRS]
+            offsets = truth.focal_offset_um[index][:most_pairs]
             pairs = [
                 Pair(np.asarray(low), np.asarray(high), delta_um, optics, float(n))
                 for (low, high), n in zip(truth.shots[index], offsets, strict=False)

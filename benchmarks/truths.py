@@ -1,14 +1,16 @@
 """Gains over Y1 by what counts as the truth: each patch's own focus, or the field's sharpest plane.
 
     snakemake --cores 2 --directory A --configfile config/development.yaml \
-        --config slides=$PWD/config/development_slides.tsv simulate='{fields: {train: 1}, draws: 8}' -- \
+        --config slides=$PWD/config/development_slides.tsv \
+        simulate='{fields: {train: 1}, draws: {train: 8, dataset1: 8, dataset2: 8}}' -- \
         results/pairs/train.tsv results/pairs/dataset1.tsv results/pairs/dataset2.tsv
     snakemake --cores 2 --directory B --config pairs='{truth: field}' … as above
     python benchmarks/truths.py --checkpoint model.ckpt --patch A/results --field B/results
 
 Development slides alone. The pairs of both folders are the same images; each is restored once and scored against both
 noise-free targets. Prints one JSON object: by laboratory (beginning of the slides' names) pairs, gain over Y1, share
-made worse by more than 0.1 dB, mean loss in these, and gain by the size of the offset.
+made worse by more than 0.1 dB, mean loss in these, and gain by the size of the offset. `--most 1,0.9,0.55,0.45,0.4`
+restores with other shares of Fusion's image than those that the network holds; B may then be A.
 """
 
 from __future__ import annotations
@@ -43,11 +45,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("checkpoint", "patch", "field"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--most", help="Largest weights of Fusion's image in place of its own, five with commas.")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     held = load(asked.checkpoint)
     optics = OpticsSettings.model_validate(held.optics)
-    method = NetworkMethod(held.restored_network(), RefocusSettings())
+    network = held.restored_network()
+    if asked.most:
+        dict(network.named_buffers())["most"].copy_(torch.tensor([float(part) for part in asked.most.split(",")]))
+    method = NetworkMethod(network, RefocusSettings())
     tables = [
         _scores(method, table, asked.field / table.relative_to(asked.patch), held.delta_um, optics)
         for table in sorted(asked.patch.glob("pairs/*/patches.tsv"))

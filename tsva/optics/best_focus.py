@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from scipy.special import j0
 
@@ -39,12 +37,8 @@ def best_focus_um(optics: OpticsSettings, spherical_um: float, thickness_um: flo
     float
         Micrometres; 0 without aberration.
     """
-    return _best_focus_um(optics.model_dump_json(), spherical_um, thickness_um) if spherical_um else 0.0
-
-
-@lru_cache(maxsize=16)
-def _best_focus_um(told: str, spherical_um: float, thickness_um: float) -> float:
-    optics = OpticsSettings.model_validate_json(told)
+    if not spherical_um:
+        return 0.0
     pupil = pupil_of(optics, spherical_um)
     stage_um = np.arange(-round(REACH_UM / STEP_UM), round(REACH_UM / STEP_UM) + 1) * STEP_UM
     depth_um = np.linspace(-0.5, 0.5, LAYERS) * thickness_um * travel_per_depth(optics)

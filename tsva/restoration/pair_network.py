@@ -159,6 +159,9 @@ class PairNetwork(TwoShotModule, Generic[AnyDecision]):
         """Multiply-accumulates of a pair that torch's FlopCounter does not see."""
         return 0
 
+    held_constants: ClassVar[frozenset[str]] = frozenset()
+    """Constants of `physics` that begin a new network alone: a trained one holds its own values among the weights."""
+
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on beside the weights, by the name they have in checkpoints."""
         return {}

@@ -42,12 +42,12 @@ def set_buffers(network: nn.Module, computed: Mapping[str, Tensor]) -> None:
 
 
 def differing_constants(network: PairNetwork, constants: Constants) -> list[str]:
-    """A phrase for each constant of the network's code that isn't as it was stored."""
+    """A phrase for each constant of the network's code that isn't as it was stored, but for what the weights hold."""
     here = constants_of(network)
     there = {name: _plain(value) for name, value in constants.items()}
     return [
         f"{name} is {there.get(name, 'missing')} (here {here.get(name, 'missing')})"
-        for name in sorted(here.keys() | there.keys())
+        for name in sorted((here.keys() | there.keys()) - network.held_constants)
         if here.get(name) != there.get(name)
     ]
 

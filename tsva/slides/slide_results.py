@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from tsva.restoration.checkpoint import colours_phrase
 from tsva.slides import trust_files
 from tsva.slides.engine import THUMBNAIL_PX
 from tsva.slides.pyramid_file import NOTICE
@@ -50,6 +51,7 @@ def write_results(restored: RestoredSlide, folder: Path) -> dict[str, float]:
             "pixel_um": restored.survey.pixel_um,
             "delta_um": restored.survey.delta_um,
             "colour_distance": None if math.isnan(restored.colour_distance) else restored.colour_distance,
+            "unknown_colours": colours_phrase(restored.colour_distance),
             "verdicts": totals,
             "notice": NOTICE,
         }

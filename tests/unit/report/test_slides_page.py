@@ -50,7 +50,6 @@ def survey() -> Survey:
         "black": np.zeros(3),
         "scale": 1.0,
         "delta_scale": 1.02,
-        "distance_seems_wrong": False,
     }
     maps = {"sharpness_low", "sharpness_high", "focal_offset_sd_um", "copy_rmse", "linear_rmse"}
     return Survey(**{n: given.get(n, even if n in maps else 0.0) for n in Survey.__dataclass_fields__})
@@ -67,7 +66,8 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trust_files.write(one, measured, {"verdict": verdict}, "A1")
     measured.save(one / "survey.npz")
     facts = {"file": "A1.ome.tif", "network": "fusion", "height_px": SHAPE[0], "width_px": SHAPE[1], "pixel_um": 0.345}
-    (one / "slide.json").write_text(json.dumps({**facts, "delta_um": 0.5}))
+    strange = "the colours lie 4.7 standard deviations from those that the network was trained on (at most 3.5)"
+    (one / "slide.json").write_text(json.dumps({**facts, "delta_um": 0.5, "unknown_colours": strange}))
     picture = np.random.default_rng(1).integers(0, 256, (*SHAPE, 3), np.uint8)
     for name in ("before", "after"):
         Image.fromarray(picture).save(one / f"{name}.png")
@@ -89,6 +89,8 @@ def test_numbers_of_the_summary_and_what_failed_are_told(slides: Path, page: Pat
     text = page.read_text(encoding="utf-8")
     assert "B2.tif: got 1 plane; wanted 2" in text
     assert "<b>" not in text
+    assert "No cell is believed: the colours lie 4.7 standard deviations" in text
+    assert "times as far apart" not in text, "of a distance that seems right"
     summary = json.loads((slides / "A1/A1/summary.json").read_text())
     restored = next(row for row in summary["verdicts"] if row["verdict"] == "restored")
     assert f"{restored['cells']} cells" in text

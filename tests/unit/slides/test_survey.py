@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tsva.acquisition.stack import Stack
 from tsva.optics.otf import camera_otf
-from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.acquisition import OpticsSettings, PairsSettings
+from tsva.settings.sheet import SlideRow
+from tsva.settings.simulate import SimulateSettings
+from tsva.simulation.simulate import simulate_slide
 from tsva.slides.source import ArrayPlanes
 from tsva.slides.survey import Survey
 from tsva.slides.surveyor import survey
@@ -99,3 +103,32 @@ def test_brightness_is_the_ratio_of_the_levels():
     low, high = shots(0.6)
     brighter = np.clip(np.rint(high * 1.03), 0, 255).astype(np.uint8)
     np.testing.assert_allclose(surveyed(low, brighter).brightness, 1.03, rtol=2e-3)
+
+
+@pytest.fixture(scope="module")
+def section() -> Stack:
+    """A z-stack of digital tissue, whose structures reach through a part of the section alone."""
+    settings = SimulateSettings(fields={"train": 1}, field_px=(512, 512), draws=0, section_layers=3, fine_detail=1.0)
+    row = SlideRow(slide="A", patient="P", sample="S", role="train", source="simulated", tissue="glandular")
+    (field,) = simulate_slide(row, settings, PairsSettings(), OPTICS, seed=23)
+    assert field.stack is not None
+    return field.stack
+
+
+def planes_about(section: Stack, offset_um: float, stated_um: float) -> Survey:
+    """Of two planes 1 µm apart, whose half distance is stated to be `stated_um`."""
+    low, high = (section.planes[int(np.argmin(np.abs(section.z_um - (offset_um + d))))] for d in (-0.5, 0.5))
+    return survey(ArrayPlanes(low, high, OPTICS.pixel_um, stated_um), optics=OPTICS, progress=False)
+
+
+def test_the_planes_of_a_layered_section_are_as_far_apart_as_stated(section):
+    right = planes_about(section, -2.0, 0.5)
+    assert not right.distance_seems_wrong
+    assert right.delta_scale == pytest.approx(1.0, abs=0.12)
+    assert planes_about(section, -2.0, 0.5 / 1.25).distance_seems_wrong
+
+
+def test_near_focus_the_planes_distance_is_not_known(section):
+    found = planes_about(section, 0.0, 0.5)
+    assert np.isnan(found.delta_scale)
+    assert not found.distance_seems_wrong

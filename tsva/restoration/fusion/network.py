@@ -341,6 +341,8 @@ class Fusion(PairNetwork[Estimate]):
         """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
         return spectra, focal_offset_um
 
+    held_constants = frozenset({"correction.MOST_WEIGHT"})
+
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on, beside the weights."""
         return {

@@ -68,6 +68,16 @@ def test_another_constant_is_refused_and_named(
         fresh_network(**kind)
 
 
+def test_a_trained_network_keeps_its_own_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, made = tmp_path / "model.ckpt", checkpoint()
+    save(made, path)
+    for module in (correction, network):
+        monkeypatch.setattr(module, "MOST_WEIGHT", (0.1, 0.2, 0.3, 0.4, 0.5))
+    kept = dict(load(path).restored_network().named_buffers())["most"]
+    assert torch.equal(kept, made.weights["most"])
+    assert not torch.equal(kept, dict(build("fusion", SETTINGS, 3).named_buffers())["most"])
+
+
 def test_a_constant_that_has_come_or_gone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(checkpoint(), tmp_path / "model.ckpt")
     monkeypatch.setattr(filters, "WINDOW_SD_PX", 3.0, raising=False)
