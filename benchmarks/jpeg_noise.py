@@ -2,8 +2,8 @@
 
     python benchmarks/jpeg_noise.py SLIDE... [--electrons 8000] > docs/results/jpeg_noise.json
 
-Tiles of each slide with the most tissue, smoothed, stand for noise-free images; a camera that fills so many electrons at
-white takes them. Of each way of storing a tile: decibels that it adds to the noise, and its kilobytes.
+The tiles of each slide with the most tissue, smoothed, stand for noise-free images; a camera that fills so many
+electrons at white takes them. Of each way of storing a tile: decibels that it adds to the noise, and its kilobytes.
 """
 
 from __future__ import annotations
