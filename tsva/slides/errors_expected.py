@@ -46,27 +46,24 @@ def features_of(
     offset_um: np.ndarray,
     sd_um: np.ndarray,
     delta_um: float,
-    noise: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """What errors are expected by: natural logarithms, and distances in µm.
 
     Parameters
     ----------
-    own : (R, K) float array or None
+    own : (…) float array or None
         The network's own estimate, where it has one.
-    copy_rmse, linear_rmse : (R, K) float arrays
+    copy_rmse, linear_rmse : (…) float arrays
         Of the survey.
     blurred : Reblur
-    offset_um, sd_um : (R, K) float array
+    offset_um, sd_um : (…) float array
         Focal offset and its standard deviation.
     delta_um : float
         Half of the distance between the planes.
-    noise : (R, K, C) float array
-        Variance of a shot's noise.
 
     Returns
     -------
-    dict of str to (R, K) float array
+    dict of str to (…) float array
         By the names of `FEATURES` and of `OF_GAIN`.
     """
     size_um = np.minimum(np.abs(offset_um), MOST_UM)
@@ -80,7 +77,7 @@ def features_of(
         "size_um": size_um,
         "from_shot_um": np.minimum(np.abs(size_um - delta_um), 1.0),
         "near_residual": _log(blurred.near_residual),
-        "noise": 0.5 * np.log(noise.mean(axis=-1)),
+        "noise": 0.5 * np.log(blurred.noise.mean(axis=-1)),
         "sd_um": sd_um,
     }
 
@@ -102,12 +99,12 @@ def expected_gain_db(features: dict[str, np.ndarray]) -> np.ndarray:
 
     Parameters
     ----------
-    features : dict of str to (R, K) float array
+    features : dict of str to (…) float array
         Of `features_of`.
 
     Returns
     -------
-    (R, K) float array
+    (…) float array
     """
     middle, scale, weight = np.array(list(GAIN.values())).T
     away = np.clip((gain_levels(features) - middle) / scale, -FARTHEST_LEVEL, FARTHEST_LEVEL)
@@ -123,16 +120,16 @@ def expected_errors(
 
     Parameters
     ----------
-    features : dict of str to (R, K) float array
+    features : dict of str to (…) float array
         Of `features_of`.
-    difference : (R, K) float array
+    difference : (…) float array
         Of result and nearer shot, `Reblur.difference`.
     estimated : bool
         Whether the network estimates its errors.
 
     Returns
     -------
-    restoring, copying : (R, K) float arrays
+    restoring, copying : (…) float arrays
     """
 
     def product(exponents: dict[str, float]) -> np.ndarray:
