@@ -95,7 +95,7 @@ def brain_measured(folder: Path, *, training: bool) -> tuple[Measured, list[int]
 
 
 def brain_optics(folder: Path) -> dict[str, Any]:
-    """What the training stacks tell of the microscope."""
+    """What the training stacks show of the microscope."""
     return _of_measured(brain_measured(folder, training=True)[0])
 
 

@@ -1,4 +1,4 @@
-"""How well the distance of two planes is told from their spectra, and how often a right one is called wrong.
+"""How well the distance of two planes is estimated from their spectra, and how often a right one is called wrong.
 
 Digital tissue is imaged at planes 1 µm apart, at several focal offsets; sharp pictures, if any are given, over bent
 focal surfaces (`slide_simulation.py`; the picture of `slide_quality.py` must not be among them). The distance is

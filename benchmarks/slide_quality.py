@@ -140,7 +140,7 @@ def cell_means(values: np.ndarray) -> np.ndarray:
 
 
 class EveryCellRestored:
-    """Takes the place of the judge's verdicts: every cell is restored, and what errors are expected by is told."""
+    """Takes the place of the judge's verdicts: every cell is restored, and what errors are expected by is given."""
 
     def __enter__(self) -> None:
         from tsva.slides.trust import Judge

@@ -1,4 +1,4 @@
-"""Counts that tell how easily the package is read and loaded. Prints one JSON object.
+"""Counts that show how easily the package is read and loaded. Prints one JSON object.
 
     python benchmarks/structure.py [--limits benchmarks/structure_limits.toml]
 

@@ -59,7 +59,7 @@ class Field:
                 f"{self._where}, field {self.name}",
                 got=str(error),
                 wanted="planes of one size at rising positions",
-                do="Give z_step_um, or mend the file's export.",
+                do="Give z_step_um, or correct the file's export.",
             ) from None
 
 

@@ -29,9 +29,9 @@ BLOCK_PX = 16
 LEAST_LIKENESS = 0.5
 """Correlation of neighbouring planes' blocks below which they are not planes of one field: noise."""
 LEAST_CONTRAST, OVER_NOISE = 3.0, 3.0
-"""Standard deviation of blocks from which on they tell places apart: in grey levels, and over that of white noise."""
+"""Standard deviation of blocks from which on they distinguish places: in grey levels, and over that of white noise."""
 LEAST_PAIRS = 3
-"""Of neighbouring planes, from which the median tells."""
+"""Of neighbouring planes, whose median counts."""
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def check_brightness(planes: Sequence[PlaneBrightness], where: str, settings: In
 
 
 def _levels(planes: Sequence[PlaneBrightness]) -> str:
-    """What to tell of grey levels that are not used, as after a conversion that lost bits."""
+    """What to say of grey levels that are not used, as after a conversion that lost bits."""
     brightest = max(plane.brightest for plane in planes)
     if brightest <= DIMMEST:
         return f"no pixel is brighter than grey level {brightest} of 255: check the bits that the camera fills"

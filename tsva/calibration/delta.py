@@ -31,7 +31,7 @@ class Delta:
     delta_um, low_um, high_um : float
         Best, and its 95 % interval over the bootstrap of windows; restoration that estimates the offset.
     known_um : float
-        Best for restoration that is told the offset.
+        Best for restoration that is given the offset.
     at_end : bool
         The best is at an end of what was compared.
     offset_sd_um : float

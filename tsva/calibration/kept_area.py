@@ -55,7 +55,7 @@ def protocol(
     offset_max_um: float | None,
     patch_px: int | None = None,
 ) -> PairsSettings:
-    """How pairs are cut from these stacks: offsets as far as told, or three standard deviations, or as planes reach.
+    """How pairs are cut from these stacks: offsets as far as given, or three standard deviations, or as planes reach.
 
     Raises
     ------

@@ -18,13 +18,13 @@ EDGES_PX = (128, 96, 64)
 MOST_WINDOWS = 64
 """Of all fields."""
 MOST_PLANES = 33
-"""About the in-focus plane of a field: what lies farther tells little and takes long."""
+"""About the in-focus plane of a field: what lies farther adds little and takes long."""
 LEAST_PEAK = 1.3
 """Sharpness of a window's best plane over that of its median plane, below which it has no focus of its own."""
 LEAST_CONTRAST = 2.0
 """Power in a window's sharpest plane over the noise's, in the rings that sharpness is read from."""
 SHARP_FROM, SHARP_TO = 0.06, 0.3
-"""Periods a pixel that tell sharpness."""
+"""Periods a pixel that measure sharpness."""
 
 
 @dataclass(frozen=True)

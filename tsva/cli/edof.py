@@ -54,10 +54,10 @@ def command(
     from tsva.storage.atomic import fresh_file
 
     model = model or packaged_model("slides")
-    told = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
+    given = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
     folder = results or out.with_name(out.name.partition(".ome.")[0])
     held = load(model)
-    with open_all_planes(told, held.delta_um, held.pixel_um) as planes:
+    with open_all_planes(given, held.delta_um, held.pixel_um) as planes:
         restored = refocus_planes(planes, model, out, SlideOptions(lossless, quality, threads))
         totals = write_results(restored, folder)
         with fresh_file(folder / "planes.npz") as part:

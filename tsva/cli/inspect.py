@@ -58,7 +58,7 @@ def command(
     as_json: bool,
     row_only: bool,
 ) -> None:
-    """Tell what PATH is: planes, z, pixel size, sharpness, whether it is fit for training, and its sheet row.
+    """Report what PATH is: planes, z, pixel size, sharpness, whether it is fit for training, and its sheet row.
 
     PATH may be a slide sheet (.tsv): all of its slides are looked at. Status 3 says that something is not fit as it is.
     """
@@ -221,7 +221,7 @@ def _draw_stacks(png: Path, judged: list[FieldVerdict], settings: Settings, fact
     drawn = [field for field in judged if field.stack is not None][:CHARTS]
     if not drawn:
         raise UserError(
-            str(png), got=f"no {facts.source} that could be read", wanted="one", do="Mend what is named above."
+            str(png), got=f"no {facts.source} that could be read", wanted="one", do="Correct what is named above."
         )
     draw_stacks(png, drawn, settings.protocol)
 

@@ -152,7 +152,7 @@ def summarise(inputs: Inputs, processes: int = 1) -> dict[str, Any]:
     confidence = inputs.report.confidence
     verdict = verdicts(datasets, scores, comparisons, nuclei, training, inputs.pairs, confidence)
     facts, found = tidy(slide_facts(inputs.slides)), tidy(slides.focus(inputs.slides, inputs.pairs))
-    told = {
+    parts = {
         "version": VERSION,
         "answer": answers(datasets, comparisons, verdict, confidence),
         "quality": quality(datasets, facts, found, training),
@@ -182,7 +182,7 @@ def summarise(inputs: Inputs, processes: int = 1) -> dict[str, Any]:
         },
         "run": dict(inputs.run),
     }
-    return {name: part if name in rows else tidy(part) for name, part in told.items()}
+    return {name: part if name in rows else tidy(part) for name, part in parts.items()}
 
 
 def _rows(inputs: Inputs, processes: int) -> dict[str, list[dict[str, Any]]]:

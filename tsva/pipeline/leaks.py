@@ -114,7 +114,7 @@ def check_leaks(
                     got=f"{path} of slide {row.slide}, and {same}, {first[1]}, in row {first[0]}"
                     f" (slide {rows[first[0]].slide})",
                     wanted="each image in one row alone, so that nothing is tested on what it was trained on",
-                    do="Take one of the rows out, or mend its path or pattern.",
+                    do="Take one of the rows out, or correct its path or pattern.",
                 )
 
 

@@ -81,7 +81,7 @@ def _files(path: Path) -> list[Path]:
             str(path),
             got="a folder without files of z-stacks",
             wanted=", ".join(known.name for known in FORMATS),
-            do="Mend the sheet's column path.",
+            do="Correct the sheet's column path.",
         )
     # copies and leftovers of TIFF files; a vendor's own format is what it is
     unnamed = [entry for entry in found if not has_known_ending(entry) and head_of(entry).is_tiff]

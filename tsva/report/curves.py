@@ -91,7 +91,7 @@ def _text(x: float, y: float, anchor: str, text: str, more: str = "") -> str:
 
 
 def _numbers(ends: tuple[float, float]) -> tuple[str, str]:
-    """Both ends of an axis, with as many digits as tell them apart: two of their difference, and at least three."""
+    """Both ends of an axis, with as many digits as distinguish them: two of their difference, and at least three."""
     low, high = ends
     ahead = math.floor(math.log10(max(abs(low), abs(high), 1e-300))) + 1
     digits = max(3, ahead - math.floor(math.log10(high - low)) + 1)

@@ -129,12 +129,12 @@ class Checkpoint:
         return found
 
     def known_colours(self) -> Colours | None:
-        """What colours the network was trained on, where the file tells it."""
+        """What colours the network was trained on, where the file states it."""
         return Colours.from_plain(self.colours)
 
     def strange_colours(self, shots: Sequence[np.ndarray]) -> str | None:
         """A phrase if (Y, X, C) uint8 shots have colours that the network was not trained on; None if they have not, or
-        nobody can tell."""
+        is not known."""
         known = self.known_colours()
         if known is None or not shots or shots[0].shape[2] != 3:
             return None
@@ -146,7 +146,7 @@ class Checkpoint:
         return {**kind, "constants": constants_of(self._fresh())}
 
     def check_shapes(self) -> None:
-        """Raise RuntimeError if weights don't fit, before memory is taken: settings may tell of any size."""
+        """Raise RuntimeError if weights don't fit, before memory is taken: settings may state any size."""
         if self.channels not in (1, 3):
             raise RuntimeError(f"{self.channels} channels")
         with torch.device("meta"):
@@ -220,7 +220,10 @@ def load(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise UserError(
-            str(path), got="no such file", wanted="a model.ckpt of the train stage", do="Mend the path, or train first."
+            str(path),
+            got="no such file",
+            wanted="a model.ckpt of the train stage",
+            do="Correct the path, or train first.",
         )
     try:
         held = read_sound(path)

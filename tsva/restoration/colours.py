@@ -1,6 +1,6 @@
 """Which colours of tissue a network was trained on, and whether an image's are among them.
 
-The optical densities of red, green and blue, as shares of their sum, tell a stain from another, whatever its amount
+The optical densities of red, green and blue, as shares of their sum, distinguish stains, whatever their amount
 (Beer-Lambert). The distribution of the shares over the training patches is kept in the checkpoint.
 """
 

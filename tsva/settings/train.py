@@ -17,7 +17,7 @@ class FusionSettings(Section):
     """Size of our own network, and what differs in its recipe."""
 
     width: int = Field(32, ge=4, le=1024)
-    """Channels of the network that mends the linear estimate."""
+    """Channels of the network that corrects the linear estimate."""
     depth: int = Field(3, ge=1, le=32)
     """Its blocks."""
     crop_px: int | None = Field(128, ge=64)

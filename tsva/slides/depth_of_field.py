@@ -42,7 +42,7 @@ class Heights:
     z_um : (R, K) float32 array
         Height of the focus of each cell; without evidence, that of its neighbourhood.
     known : (R, K) bool array
-        Where the cell's own planes tell it.
+        Where the cell's own planes show it.
     """
 
     z_um: np.ndarray
@@ -138,7 +138,7 @@ class ChosenPlanes:
     low_plane : (R, K) int array
         The lower plane of each cell, from 0.
     heights : Heights
-    told_offset_um : (R, K) float array
+    offset_given_um : (R, K) float array
         Focal offset of each cell from the middle of its planes, by its height: it jumps where the planes change, so
         that the survey has to know it.
     """
@@ -164,7 +164,7 @@ class ChosenPlanes:
             np.where(other_is_above, sharpest, sharpest - apart), 0, len(z_um) - 1 - apart
         )
         self._middle_um = (np.array(z_um)[: len(z_um) - apart] + np.array(z_um)[apart:]) / 2
-        self.told_offset_um = self._middle_um[self.low_plane] - heights.z_um
+        self.offset_given_um = self._middle_um[self.low_plane] - heights.z_um
 
     @property
     def lows(self) -> list[int]:

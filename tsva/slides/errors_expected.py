@@ -3,7 +3,7 @@
 Errors are those against the noise-free in-focus image: products of powers of what is measured. The gain is a sum of
 levels in decibels. `benchmarks/slide_errors.py` fits both to simulated slides of other tissue than those that results
 are reported for, of three microscopes (docs/trust.md). The gain is not taken from the two errors: fitted to itself, it
-tells better which cells restoring makes worse.
+shows better which cells restoring makes worse.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WITHOUT = dict(zip(FEATURES, (0.374, 0.0, 0.052, 0.423, 0.525, 0.765, -0.067, -0
 """And for those that don't."""
 COPY_WITH_ERROR = dict(zip(FEATURES, (-0.093, 0.171, 0.1, 0.789, -0.06, 0.22, 0.03, 0.155), strict=True))
 COPY_WITHOUT = dict(zip(FEATURES, (0.033, 0.0, 0.1, 0.883, 0.017, 0.111, 0.03, 0.129), strict=True))
-"""Of the copy, which the difference from the restoration tells, too: the better the restoration, the more."""
+"""Of the copy, which the difference from the restoration shows, too: the better the restoration, the more."""
 
 GAIN_DB = 1.3457
 GAIN: dict[str, tuple[float, float, float]] = {

@@ -72,7 +72,7 @@ def open_flat(path: Path, bits: int | None, opened: ExitStack) -> FlatPlane | St
         If it is missing, damaged, or holds several planes.
     """
     if not path.exists():
-        raise UserError(str(path), got="no such file", wanted="one focal plane of a slide", do="Mend the path.")
+        raise UserError(str(path), got="no such file", wanted="one focal plane of a slide", do="Correct the path.")
     if path.is_dir() or (bits is not None and not head_of(path).start.startswith(PICTURES)):
         image = only_image(path, stored_images(path))
         if image.planes > 1:
@@ -122,7 +122,7 @@ def chosen_planes(
     Returns
     -------
     (int, int)
-        From 0. In the order of their positions; in the order given where the file tells of none.
+        From 0. In the order of their positions; in the order given where the file states none.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def chosen_planes(
                 image.where,
                 got=f"planes {planes[0]} and {planes[1]}",
                 wanted=f"two different ones of {there}, counted from 1",
-                do="Mend --planes.",
+                do="Correct --planes.",
             )
     else:
         assert z_um is not None
@@ -154,7 +154,7 @@ def chosen_planes(
                 image.where,
                 got=f"one plane for both of {z_um[0]:g} and {z_um[1]:g} µm",
                 wanted="two",
-                do="Mend --z-um.",
+                do="Correct --z-um.",
             )
     heights = image.z_um
     if heights is not None and heights[found[0]] > heights[found[1]]:
@@ -166,7 +166,7 @@ def _nearest(image: StoredImage, z_um: float, tolerance_um: float) -> int:
     if image.z_um is None:
         raise UserError(
             image.where,
-            got="planes whose positions the file does not tell",
+            got="planes whose positions the file does not state",
             wanted="their numbers",
             do="Name the planes, counted from 1 (--planes 3 5).",
         )
@@ -177,7 +177,7 @@ def _nearest(image: StoredImage, z_um: float, tolerance_um: float) -> int:
             image.where,
             got=f"the nearest plane to {z_um:g} µm at {image.z_um[nearest]:g} µm",
             wanted=f"one within {tolerance_um:g} µm",
-            do="Mend --z-um.",
+            do="Correct --z-um.",
         )
     return nearest
 
@@ -190,21 +190,21 @@ def half_distance_um(image: StoredImage, low: int, high: int, given: float | Non
     UserError
         If nobody says it, or they contradict each other.
     """
-    told = abs(image.z_um[high] - image.z_um[low]) / 2 if image.z_um is not None else None
-    if told is None and given is None:
+    of_file = abs(image.z_um[high] - image.z_um[low]) / 2 if image.z_um is not None else None
+    if of_file is None and given is None:
         raise UserError(
             image.where,
-            got="planes whose positions the file does not tell",
+            got="planes whose positions the file does not state",
             wanted="half of the distance between the shots, in micrometres",
             do="Give it (--delta-um).",
         )
-    if told is not None and given is not None and abs(told - given) > 0.02 * given:
+    if of_file is not None and given is not None and abs(of_file - given) > 0.02 * given:
         raise UserError(
             image.where,
-            got=f"planes {2 * told:g} µm apart by the file, and --delta-um {given:g}",
+            got=f"planes {2 * of_file:g} µm apart by the file, and --delta-um {given:g}",
             wanted=f"planes {2 * given:g} µm apart",
-            do="Choose other planes, or mend --delta-um.",
+            do="Choose other planes, or correct --delta-um.",
         )
-    found = given if given is not None else told
+    found = given if given is not None else of_file
     assert found is not None
     return found

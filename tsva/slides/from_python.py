@@ -52,7 +52,7 @@ def refocus_slide(
     z_um : (float, float)
         Their positions, in place of `planes`.
     delta_um : float
-        Half of the distance between the planes; a stack's positions tell it.
+        Half of the distance between the planes; a stack's positions state it.
     pixel_um : float
         Size of a pixel in the specimen, where the file is wrong or silent; arrays need it.
     lossless : bool
@@ -86,7 +86,7 @@ def refocus_slide(
         done = restored(ArrayPlanes(low, high, pixel_um, delta_um))
     else:
         one, two, both = (Path(file) if isinstance(file, str | Path) else None for file in (low, high, stack))
-        told = SlideInput(one, two, both, planes, z_um, delta_um=delta_um, pixel_um=pixel_um)
-        with open_two_planes(told) as opened:
+        given = SlideInput(one, two, both, planes, z_um, delta_um=delta_um, pixel_um=pixel_um)
+        with open_two_planes(given) as opened:
             done = restored(opened)
     return write_results(done, Path(results)) if results is not None else shares(done)

@@ -63,7 +63,7 @@ class Mosaic:
                 where,
                 got=f"tiles that span {bottom}×{right} pixels",
                 wanted=f"at most {LARGEST} a side",
-                do="Mend the positions, or their unit.",
+                do="Correct the positions, or their unit.",
             )
         self.shape, self.channels = (bottom, right), first.channels
         self.pixel_um, self.magnification = first.pixel_um, first.magnification

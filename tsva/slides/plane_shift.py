@@ -28,7 +28,7 @@ LEAST_COHERENCE = 0.35
 ITERATIONS, SETTLED_PX = 6, 1e-3
 """Steps of the fit at most, and a step so small that it is the last."""
 HANN_SHARE = 2.6
-"""Neighbouring frequencies of a Hann window tell the same: so many make one."""
+"""Neighbouring frequencies of a Hann window are correlated: so many count as one."""
 MOST_PX = 24.0
 """No larger shift is looked for."""
 

@@ -169,8 +169,8 @@ def ome_header(shape: Shape, channels: int, facts: SlideFacts) -> bytes:
     below(pixels, "TiffData", IFD="0", PlaneCount="1")
     below(image, "AnnotationRef", ID="Annotation:0")
     annotations = below(root, "StructuredAnnotations")
-    told = below(annotations, "MapAnnotation", ID="Annotation:0", Namespace="tsva/provenance")
-    value = below(told, "Value")
+    annotation = below(annotations, "MapAnnotation", ID="Annotation:0", Namespace="tsva/provenance")
+    value = below(annotation, "Value")
     for key, text in {**facts.provenance, "notice": NOTICE}.items():
         below(value, "M", K=key).text = text
     name = hashlib.blake2b(ElementTree.tostring(root), digest_size=16).digest()

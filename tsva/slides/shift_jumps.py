@@ -23,11 +23,11 @@ FINE_PX, COARSE_PX = 2.5, 12.0
 """Standard deviations of the band of detail that counts, up to a tenth of a cycle a pixel: there both transfer
 functions are positive up to 2.5 µm of defocus at NA 0.75."""
 DEPENDENT_PX = 2 * 4 * np.pi * FINE_PX**2
-"""Pixels that tell the same as one: the filter smears them, and defocus makes errors of one sign side by side."""
+"""Pixels that count as one: the filter smears them, and defocus makes errors of one sign side by side."""
 LINE_COST, CROSS_COST = 6.0, 12.0
 """Natural logarithm of how much less likely a line, and two that cross, are held to be before anything is seen."""
 SURE = 0.99
-"""Probability from which a block's shift is told."""
+"""Probability from which on a block's shift is used."""
 
 
 @dataclass(frozen=True)

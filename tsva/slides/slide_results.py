@@ -43,7 +43,7 @@ def write_results(restored: RestoredSlide, folder: Path) -> dict[str, float]:
     trust_files.write(folder, restored.survey, restored.cells, folder.name)
     totals = shares(restored)
     with fresh_file(folder / "slide.json") as part:
-        told = {
+        given = {
             "file": restored.out.name,
             "network": restored.network,
             "height_px": restored.survey.height,
@@ -55,7 +55,7 @@ def write_results(restored: RestoredSlide, folder: Path) -> dict[str, float]:
             "verdicts": totals,
             "notice": NOTICE,
         }
-        part.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        part.write_text(json.dumps(given, indent=1), encoding="utf-8")
     return totals
 
 

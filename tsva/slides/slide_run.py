@@ -121,7 +121,7 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
         source breaks off.
     """
     if not out.name.endswith(ENDINGS):
-        raise UserError(str(out), got="this name", wanted=f"one that ends in {', '.join(ENDINGS)}", do="Mend --out.")
+        raise UserError(str(out), got="this name", wanted=f"one that ends in {', '.join(ENDINGS)}", do="Correct --out.")
     options = replace(options, lossless=options.lossless or is_zarr(out))
     torch.set_num_threads(options.threads)
     held = load(model)
@@ -201,7 +201,7 @@ def _optics_of(planes: TwoPlanes, held: Checkpoint, options: SlideOptions) -> Op
 def _tell_colours(where: str, held: Checkpoint, distance: float) -> None:
     if held.channels == 3 and held.known_colours() is None:
         log.info(
-            "%s: the model does not tell the colours of its training; the slide's are not compared with them", where
+            "%s: the model does not state the colours of its training; the slide's are not compared with them", where
         )
     if strange := colours_phrase(distance):
         log.warning("%s: %s; no cell is restored. Train or fine-tune a model on this stain.", where, strange)
@@ -210,7 +210,7 @@ def _tell_colours(where: str, held: Checkpoint, distance: float) -> None:
 def _surveyed(planes: TwoPlanes, optics: OpticsSettings, folder: Path) -> Survey:
     measured = survey(planes, optics=optics.model_copy(update={"pixel_um": planes.pixel_um}))
     if isinstance(planes, ChosenPlanes):
-        # near focus alone, where a stack's planes are chosen, spectra hardly tell the planes' distance
+        # near focus alone, where a stack's planes are chosen, spectra hardly show the planes' distance
         measured = replace(measured, delta_scale=float("nan"))
     measured.save(folder / SURVEY)
     return measured
@@ -243,7 +243,7 @@ def _planned(
 
 
 def _provenance(plan: SlidePlan) -> dict[str, str]:
-    """How a pyramid was made: nothing that tells which slide it was made of."""
+    """How a pyramid was made: nothing that shows which slide it was made of."""
     settings = {name: value for name, value in asdict(plan).items() if name not in ("source", "survey", "constants")}
     return {
         "software": f"tsva {plan.tsva}",

@@ -1,4 +1,4 @@
-"""Networks on tiles of a slide, with what they need to know of the whole slide told by its survey."""
+"""Networks on tiles of a slide, with what its survey says of the whole slide."""
 
 from __future__ import annotations
 
@@ -218,4 +218,4 @@ def restorer_of(
         return FusionRestorer(network, survey, constants)
     if isinstance(network, SharperShotNetwork):
         return SharperRestorer(network, runtime_of(network, channels, threads), survey)
-    raise TypeError(f"{type(network).__name__} has no way of being told what it needs of a whole slide")
+    raise TypeError(f"{type(network).__name__} has no way of being given what it needs of a whole slide")

@@ -1,4 +1,4 @@
-"""What lets a broken run be resumed: digests that tell whether it is the same one, and the folder of its work."""
+"""What a broken run is resumed by: digests that show whether it is the same one, and the folder of its work."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ SAMPLES, SAMPLE_BYTES = 64, 1 << 16
 """A slide of many gigabytes is not read a second time for its digest: evenly spread parts of each file are."""
 
 
-def digest_of_files(paths: Iterable[Path], *told: object) -> str:
-    """Digest of the sizes of files and of evenly spread parts of them, and of what else is told.
+def digest_of_files(paths: Iterable[Path], *said: object) -> str:
+    """Digest of the sizes of files and of evenly spread parts of them, and of whatever else is given.
 
     Parameters
     ----------
     paths : iterable of Path
         Files, or folders with all that lies in them.
-    *told
+    *said
         What else decides the pixels (chosen planes, pixel size); shown by ``repr``.
     """
-    found = hashlib.blake2b(repr(told).encode(), digest_size=16)
+    found = hashlib.blake2b(repr(said).encode(), digest_size=16)
     for path in paths:
         for file in files_at(path):
             size = file.stat().st_size

@@ -149,7 +149,7 @@ def test_the_digest_is_the_pixels() -> None:
         (lambda planes: planes, ""),
     ],
 )
-def test_grey_levels_that_were_lost_are_told(lost: Callable[[np.ndarray], np.ndarray], says: str) -> None:
+def test_grey_levels_that_were_lost_are_reported(lost: Callable[[np.ndarray], np.ndarray], says: str) -> None:
     rng = np.random.default_rng(5)
     planes = np.clip(rng.normal(150, 30, (5, 64, 64, 1)), 0, 255).astype(np.uint8)
     measured = [plane_brightness(lost(plane)) for plane in planes]

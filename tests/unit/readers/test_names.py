@@ -75,7 +75,7 @@ def test_names_that_do_not_fit(pattern: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "step", "message"),
     [
-        ("z{zeta}.tif", None, r"column pattern: got 'z\{zeta\}.tif'; .*Mend \{zeta\}"),
+        ("z{zeta}.tif", None, r"column pattern: got 'z\{zeta\}.tif'; .*Correct \{zeta\}"),
         ("{field}.tif", None, "column pattern.*wanted one of"),
         ("{z}_{z_nm}.tif", None, "column pattern.*wanted one of"),
         ("{field}{z}.tif", None, "column pattern.*some character between two placeholders"),

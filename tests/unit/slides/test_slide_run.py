@@ -140,7 +140,7 @@ def test_a_source_that_ends_in_the_middle_loses_nothing(slide, model, whole, tmp
     assert out.read_bytes() == content
 
 
-def test_a_full_disk_is_told_and_the_run_goes_on_later(slide, model, whole, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_the_run_goes_on_later(slide, model, whole, tmp_path, monkeypatch):
     out = tmp_path / "slide.ome.tif"
     real, written = slide_run.restore_tiles, []
 

@@ -74,7 +74,7 @@ def test_readers_ahead_change_nothing(training: PatchStacks, small: TrainSetting
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_devices_that_are_no_number_or_share_no_batch_are_told() -> None:
+def test_devices_that_are_no_number_or_share_no_batch_are_reported() -> None:
     from tsva.cli.train import _machine
 
     settings = TrainSettings(batch=16)

@@ -99,7 +99,7 @@ def test_between_two_states_some_seconds_pass(
     assert written == []
 
 
-def test_what_is_of_another_training_or_damaged_is_told_and_not_taken_up(
+def test_what_is_of_another_training_or_damaged_is_reported_and_not_taken_up(
     resume: Resume, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)

@@ -31,7 +31,7 @@ SCATTER = 0.15
 def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
     """Fit the network's offset estimator, in place; half a minute of a core.
 
-    A spectrum tells offset, noise, tissue and microscope in one. The estimator shall not learn the last two by heart:
+    A spectrum shows offset, noise, tissue and microscope in one. The estimator shall not learn the last two by heart:
     each lesson's spectra are turned into those of another microscope, tissue, stain and camera.
 
     Parameters

@@ -87,7 +87,7 @@ def test_channels_that_no_image_has(tmp_path: Path, channels: int) -> None:
         load(tmp_path / "model.ckpt")
 
 
-def test_a_flipped_bit_in_the_weights_is_told(tmp_path: Path) -> None:
+def test_a_flipped_bit_in_the_weights_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "model.ckpt"
     save(checkpoint(), path)
     data = bytearray(path.read_bytes())
