@@ -26,7 +26,7 @@ from tsva.acquisition.draws import rng
 from tsva.restoration.checkpoint import load
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.grid import CELL_PX
 from tsva.slides.plane_alignment import high_is_moved
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
 from tsva.slides.source import ArrayPlanes

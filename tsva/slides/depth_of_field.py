@@ -16,11 +16,10 @@ from tqdm import tqdm
 
 from tsva.acquisition.sharpness import LAG_PX
 from tsva.errors import UserError
-from tsva.slides.cell_grid import CELL_PX, CellGrid, filled, per_pixel, smoothed
 from tsva.slides.engine import Restored, SlideEngine
+from tsva.slides.grid import CELL_PX, CellGrid, Unit, filled, per_pixel, smoothed
 from tsva.slides.source import JoinedPlanes, Plane, TwoPlanes
 from tsva.slides.survey import Survey
-from tsva.slides.tiling import Unit
 
 BLOCK_PX = 1024
 POOLED_CELLS = 0.7

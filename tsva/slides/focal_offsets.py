@@ -23,8 +23,8 @@ from tsva.optics.pupil import pupil_of, spectrum
 from tsva.restoration.fusion.bands import BANDS, EDGES, FREQUENCIES
 from tsva.restoration.layered_section import LEAST_FOCUS, Layers, layered_powers
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.cell_spectra import MODES
+from tsva.slides.grid import CELL_PX
 
 REACH_UM, STEP_UM = 4.0, 0.25
 OFFSETS_UM = np.arange(-round(REACH_UM / STEP_UM), round(REACH_UM / STEP_UM) + 1) * STEP_UM

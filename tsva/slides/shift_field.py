@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsva.slides.cell_grid import CELL_PX
-from tsva.slides.plane_shift import TILE_PX
-from tsva.slides.shift_jumps import BLOCKS, Parting, parted
+from tsva.slides.grid import CELL_PX
+from tsva.slides.plane_shift import BLOCKS, TILE_PX, Parting, parted
 
 TRUSTED_PX = 0.1
 """Standard error up to which a tile's shift counts."""

@@ -20,17 +20,15 @@ from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.refocus import JPEG_QUALITY
 from tsva.slides.depth_of_field import ChosenPlanes, StackEngine, one_pair
 from tsva.slides.engine import Engine, SlideEngine, assemble, before_picture, judged_cells, restore_tiles
-from tsva.slides.journal import open_journal
 from tsva.slides.plane_alignment import align, margin_px
-from tsva.slides.pyramid_file import SlideFacts
+from tsva.slides.pyramid import SlideFacts, is_zarr
 from tsva.slides.slide_plan import SlidePlan
 from tsva.slides.source import TwoPlanes, at_pixel_size
 from tsva.slides.survey import Survey
 from tsva.slides.surveyor import survey
 from tsva.slides.tile_restorers import Constants, TileRestorer, constants_of, restorer_of
 from tsva.slides.trust import Judge
-from tsva.slides.workplace import digest_of_file, digest_of_values, workplace
-from tsva.slides.zarr_pyramid import is_zarr
+from tsva.slides.workplace import digest_of_file, digest_of_values, open_journal, workplace
 
 log = logging.getLogger(__name__)
 PLAN, SURVEY = "plan.json", "survey.npz"

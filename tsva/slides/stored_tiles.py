@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 
 from tsva.settings.refocus import JPEG_QUALITY
-from tsva.slides.journal import TILE, Journal, Key
+from tsva.slides.workplace import TILE, Journal, Key
 
 TILE_PX = 512
 """Edge of the stored tiles of every level."""

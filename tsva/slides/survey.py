@@ -12,7 +12,7 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_grid import CellGrid
+from tsva.slides.grid import CellGrid
 from tsva.storage.atomic import fresh_file
 
 FORMAT = 3

@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from tsva.restoration.fusion.bands import BANDS, FREQUENCIES
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_grid import CELL_PX, CellGrid
 from tsva.slides.cell_spectra import MODES, measure_cells
 from tsva.slides.focal_offsets import (
     OFFSETS_UM,
@@ -29,9 +28,9 @@ from tsva.slides.focal_offsets import (
     specimen_power,
     surface,
 )
-from tsva.slides.plane_shift import TILE_PX, tile_shift
+from tsva.slides.grid import CELL_PX, CellGrid
+from tsva.slides.plane_shift import MARGIN_PX, TILE_PX, tile_shift
 from tsva.slides.shift_field import TRUSTED_PX, fit_field
-from tsva.slides.shift_jumps import MARGIN_PX
 from tsva.slides.source import TwoPlanes
 from tsva.slides.survey import Survey
 

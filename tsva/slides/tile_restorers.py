@@ -14,7 +14,7 @@ from tsva.restoration.fusion.network import Estimate, Fusion
 from tsva.restoration.networks.parts import reflected_to_multiple
 from tsva.restoration.pair_network import PairNetwork, SharperShotNetwork
 from tsva.restoration.runtime import Runtime, runtime_of
-from tsva.slides.cell_grid import filled, per_pixel, smoothed
+from tsva.slides.grid import filled, per_pixel, smoothed
 from tsva.slides.source import TwoPlanes
 from tsva.slides.survey import Survey
 

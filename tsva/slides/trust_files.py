@@ -13,7 +13,7 @@ import pandas as pd
 import tifffile
 from PIL import Image
 
-from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.grid import CELL_PX
 from tsva.slides.survey import Survey
 from tsva.slides.trust import Verdict
 from tsva.storage.atomic import fresh_file

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from small_slides import SHAPE, small_survey
 
-from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.grid import CELL_PX
 from tsva.slides.source import ArrayPlanes
 
 

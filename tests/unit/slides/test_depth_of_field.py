@@ -15,9 +15,9 @@ from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
-from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.depth_of_field import ChosenPlanes, focal_heights, planes_apart
 from tsva.slides.focal_offsets import OFFSETS_UM
+from tsva.slides.grid import CELL_PX
 from tsva.slides.surveyor import _from_given
 
 Z_UM = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
