@@ -9,8 +9,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
 from tsva.acquisition.draws import rng
-from tsva.calibration.section_model import Constants, modelled
-from tsva.calibration.spectra import Windows
+from tsva.calibration.spectra import Constants, Windows, modelled
 from tsva.optics.pupil import depth_of_field_um
 from tsva.settings.acquisition import OpticsSettings
 

@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from tsva.cli.refocus_slide import FILE
-from tsva.settings.refocus import JPEG_QUALITY
+from tsva.settings.networks import JPEG_QUALITY
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,7 @@ def command(
 
     Elsewhere the sharpest plane is copied. Planes have to lie on one another. For research use only.
     """
-    from tsva.restoration.checkpoint import load
-    from tsva.restoration.packaged_model import packaged_model
+    from tsva.restoration.checkpoint import load, packaged_model
     from tsva.slides.opening import SlideInput, open_all_planes
     from tsva.slides.slide_results import write_results
     from tsva.slides.slide_run import SlideOptions, refocus_planes

@@ -15,7 +15,7 @@ import numpy as np
 from tsva.acquisition.brightness import spread
 from tsva.acquisition.stack import SAME_PIXEL
 from tsva.cli.config import load_settings, quiet_log
-from tsva.cli.inspecting.chart import BLOCKS, chart
+from tsva.cli.inspecting.drawings import BLOCKS, chart
 from tsva.cli.inspecting.facts import UNKNOWN, Facts, cells_for, find, find_facts, sheet
 from tsva.cli.inspecting.fitness import FieldVerdict, has_two_shots, judge_all, look
 from tsva.cli.inspecting.gate import AMBER, GREEN, RED, as_facts, look_at_sheet, worst
@@ -209,14 +209,14 @@ def _image(
     reasons = [*found.problems, *found.notes]
     screen.verdict("", light, reasons, is_fit=not found.problems)
     if png is not None and found.fields:
-        from tsva.cli.inspecting.picture import draw_fields  # matplotlib takes a second to import
+        from tsva.cli.inspecting.drawings import draw_fields  # matplotlib takes a second to import
 
         draw_fields(png, found.fields)
     return {"light": light, "fit_for_training": not found.problems, "reasons": reasons, "pixel_um": found.pixel_um}
 
 
 def _draw_stacks(png: Path, judged: list[FieldVerdict], settings: Settings, facts: Facts) -> None:
-    from tsva.cli.inspecting.picture import draw_stacks
+    from tsva.cli.inspecting.drawings import draw_stacks
 
     drawn = [field for field in judged if field.stack is not None][:CHARTS]
     if not drawn:

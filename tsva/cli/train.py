@@ -17,14 +17,14 @@ from tsva.errors import UserError
 from tsva.pipeline.fingerprint import code_digest
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, NETWORK_NAMES
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 from tsva.storage.atomic import fresh_file, fresh_folder
 from tsva.storage.tables import read_table
 
 if TYPE_CHECKING:
     from tsva.training.devices import Machine
     from tsva.training.fit import Fitted
-    from tsva.training.resume import Resume
+    from tsva.training.loop import Resume
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ def _resume(
     """Where the state lies (beside the outputs, which Snakemake deletes when a job fails), and what it has to fit."""
     import torch
 
-    from tsva.training.resume import Resume
+    from tsva.training.loop import Resume
 
     what = {
         "network": network,

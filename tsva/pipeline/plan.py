@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tsva.errors import UserError
-from tsva.pipeline.fingerprint import code_digest
-from tsva.pipeline.frozen import freeze
+from tsva.pipeline.fingerprint import code_digest, freeze
 from tsva.pipeline.leaks import Contents, check_leaks
 from tsva.readers.registry import files_at, modules_behind
 from tsva.settings.base import Section

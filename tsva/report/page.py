@@ -18,9 +18,8 @@ from PIL import Image
 
 from tsva.evaluation import names
 from tsva.report import figures, run_figures
-from tsva.report.book import Book
-from tsva.report.curves import curve
 from tsva.report.figures import FIGURES
+from tsva.report.plots import Book, curve
 from tsva.report.tables import count_table, dataset_tables, nuclei_table, table1
 
 DRAWN_BY = (figures, run_figures)

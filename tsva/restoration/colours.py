@@ -68,7 +68,7 @@ class Colours:
             return None
         random = np.random.default_rng(0)
         seen = np.repeat(blocks, AUGMENTATIONS, axis=0)
-        # as `tsva.training.batches.augmented` does
+        # as `tsva.training.dataset.augmented` does
         scale = np.exp(stain_jitter * random.normal(size=seen.shape))
         mixing = stain_jitter / 4 * random.normal(size=(len(seen), 3, 3))
         seen = np.maximum(scale * seen + np.einsum("ncd,nd->nc", mixing, seen), 0)

@@ -11,10 +11,9 @@ import tifffile
 from PIL import Image
 
 from tsva.errors import UserError
-from tsva.restoration.checkpoint import colours_phrase
-from tsva.restoration.packaged_model import packaged_model
+from tsva.restoration.checkpoint import colours_phrase, packaged_model
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.refocus import JPEG_QUALITY
+from tsva.settings.networks import JPEG_QUALITY
 from tsva.slides import trust_files
 from tsva.slides.engine import THUMBNAIL_PX
 from tsva.slides.opening import SlideInput, open_two_planes

@@ -17,7 +17,7 @@ from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, colours_phrase, load
 from tsva.restoration.pair_network import PairNetwork
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.refocus import JPEG_QUALITY
+from tsva.settings.networks import JPEG_QUALITY
 from tsva.slides.depth_of_field import ChosenPlanes, StackEngine, one_pair
 from tsva.slides.engine import Engine, SlideEngine, assemble, before_picture, judged_cells, restore_tiles
 from tsva.slides.plane_alignment import align, margin_px

@@ -9,7 +9,7 @@ from itertools import pairwise, product
 import imagecodecs
 import numpy as np
 
-from tsva.settings.refocus import JPEG_QUALITY
+from tsva.settings.networks import JPEG_QUALITY
 from tsva.slides.workplace import TILE, Journal, Key
 
 TILE_PX = 512

@@ -12,7 +12,7 @@ from tsva.restoration.fusion.microscopes import MOST_CHANGE, Microscopes, noise_
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.fusion.offset import negative_log_likelihood
 from tsva.restoration.pair_network import TrainingPatches
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 
 BATCH = 256
 LEARNING_RATE = 3e-3
