@@ -31,6 +31,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,7 +146,7 @@ def main() -> None:
     print(json.dumps({"bytes": place.stat().st_size, "scores": found}, indent=2))
 
 
-def _card(held: Checkpoint, place: Path, trained_on: str, found: dict[str, object]) -> dict[str, object]:
+def _card(held: Checkpoint, place: Path, trained_on: str, found: Mapping[str, object]) -> dict[str, object]:
     settings = TrainSettings.model_validate(held.settings)
     return {
         "network": held.network,

@@ -32,7 +32,7 @@ from tsva.simulation import phantom
 
 Z_UM = np.arange(-3.0, 3.1, 1.0)
 REACH_UM = 4.0
-WITHOUT = {
+WITHOUT: dict[str, dict[str, object]] = {
     "all effects": {},
     "depth as stage travel": {"mountant_index": None},
     "absorption adds": {"absorption": "adds"},

@@ -51,7 +51,7 @@ def kernel(table: OtfTable, channel: int, z_um: float) -> np.ndarray:
 
 def plainly(layers: list[np.ndarray], kernels: list[np.ndarray]) -> np.ndarray:
     """One plane of one colour: cut kernels, centred, one convolution a layer."""
-    taken = sum(fftconvolve(layer, cut, mode="same") for layer, cut in zip(layers, kernels, strict=True))
+    taken = np.sum([fftconvolve(layer, cut, mode="same") for layer, cut in zip(layers, kernels, strict=True)], axis=0)
     return 1 - taken[:: GRID.fine, :: GRID.fine]
 
 

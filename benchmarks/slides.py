@@ -29,6 +29,7 @@ import tifffile
 import torch
 
 from tsva.restoration.checkpoint import load
+from tsva.restoration.pair_network import SharperShotNetwork
 from tsva.restoration.refocus import restore
 from tsva.restoration.runtime import OnnxRuntime, TorchRuntime
 from tsva.slides.slide_run import SlideOptions, refocus_planes
@@ -82,6 +83,7 @@ def of_tsva(path: Path, edge: int) -> dict[str, Any]:
     """Core-seconds of the network by both runtimes, and of a plain loop."""
     held = load(path)
     network = held.restored_network()
+    assert isinstance(network, SharperShotNetwork)
     low, high = PatternPlanes(edge, held.pixel_um, held.delta_um).read(0, 0, edge, edge)
     shots = [np.ascontiguousarray(shot.transpose(2, 0, 1)[None], dtype=np.float32) / 255 for shot in (low, high)]
     one = OnnxRuntime(network, held.channels, 1)

@@ -26,7 +26,7 @@ import tempfile
 import time
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,7 @@ def on_cpu(shots: Tensor) -> Tensor:
 
 def plain_steps(network: str, training: PatchStacks, settings: TrainSettings) -> list[float]:
     """The same network, crops, loss and optimiser in a loop of its own: no jitter, no average, no framework."""
+    assert settings.steps is not None
     torch.manual_seed(SEED)
     model = build(network, settings, training.channels)  # type: ignore[arg-type]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
@@ -205,7 +206,7 @@ def timed_callback(seconds: float, score: Callable[[torch.nn.Module], float]) ->
 
 
 def careamics_curve(
-    training: PatchStacks, verification: PatchStacks, seconds: float, model: dict[str, object]
+    training: PatchStacks, verification: PatchStacks, seconds: float, model: Mapping[str, object]
 ) -> tuple[list, int, str]:
     """CARE by CAREamics' own recipe (mean absolute error, Adam, plateau schedule, flips and turns) on Y1."""
     stand_in()
