@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
@@ -9,10 +11,12 @@ from tsva.acquisition.draws import bin_weights
 from tsva.restoration.fusion import bands
 from tsva.restoration.fusion.filters import REACH_UM
 from tsva.restoration.fusion.microscopes import MOST_CHANGE, Microscopes, noise_power, tilt
-from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.fusion.offset import negative_log_likelihood
 from tsva.restoration.pair_network import TrainingPatches
 from tsva.settings.networks import TrainSettings
+
+if TYPE_CHECKING:
+    from tsva.restoration.fusion.network import Fusion
 
 BATCH = 256
 LEARNING_RATE = 3e-3
