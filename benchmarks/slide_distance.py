@@ -24,8 +24,8 @@ from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings
 from tsva.simulation.simulate import simulate_slide
-from tsva.slides.source import ArrayPlanes
 from tsva.slides.surveyor import survey
+from tsva.slides.two_planes import ArrayPlanes
 
 TISSUES = ("glandular", "epithelial", "lymphoid", "stromal")
 OFFSETS_UM = (-2.0, -1.0, 1.5, 2.5)

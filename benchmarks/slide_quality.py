@@ -29,9 +29,9 @@ from tsva.settings.simulate import MicroscopeSettings
 from tsva.slides.grid import CELL_PX
 from tsva.slides.plane_alignment import high_is_moved
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
-from tsva.slides.source import ArrayPlanes
 from tsva.slides.stored_tiles import TILE_PX
 from tsva.slides.trust import Verdict
+from tsva.slides.two_planes import ArrayPlanes
 
 BANDS_UM = ((0, 0.25), (0.25, 0.75), (0.75, 1.25), (1.25, 1.75), (1.75, 2.25), (2.25, 3))
 WORSE_DB = 0.5

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from tsva.evaluation import paper, slides
-from tsva.evaluation.images import Images, lateral_pictures, point_spread
 from tsva.evaluation.inputs import Advice, DataSet, Inputs, Training
 from tsva.evaluation.names import CONTROLS, NOTHING, OURS, lead_of, method_name
 from tsva.evaluation.patch_pictures import (
@@ -21,6 +20,7 @@ from tsva.evaluation.patch_pictures import (
     example_pictures,
     segmentation_pictures,
 )
+from tsva.evaluation.picture_files import Images, lateral_pictures, point_spread
 from tsva.evaluation.quality import quality
 from tsva.evaluation.slide_facts import slide_facts, slide_pictures
 from tsva.evaluation.slide_pictures import choose_fields, choose_stacks, field_pictures, stack_pictures

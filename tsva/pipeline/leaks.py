@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tsva.errors import UserError
-from tsva.readers.names import NamePattern
+from tsva.readers.name_patterns import NamePattern
 from tsva.settings.sheet import SlideRow
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from tsva.errors import UserError
-from tsva.readers.names import MINUS, SIGN, NamePattern, PlaneName, without_channel, without_copy
+from tsva.readers.name_patterns import MINUS, SIGN, NamePattern, PlaneName, without_channel, without_copy
 
 NUMBER = re.compile(rf"{SIGN}\d+(?:[.,]\d+)?")
 MINUSES = f"-{MINUS}"

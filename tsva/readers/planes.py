@@ -11,7 +11,7 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.images import only_plane, read_whole
-from tsva.readers.names import NamePattern, check_fields
+from tsva.readers.name_patterns import NamePattern, check_fields
 from tsva.readers.pixel_size import PixelSize, choose_pixel_um, same_size
 from tsva.readers.pixels import BOTH_DEPTHS, check_filled, to_8_bits
 from tsva.readers.registry import PICTURE_ENDINGS, files_below, looks_like_image, shown

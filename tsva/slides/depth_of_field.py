@@ -18,8 +18,8 @@ from tsva.acquisition.sharpness import LAG_PX
 from tsva.errors import UserError
 from tsva.slides.engine import Restored, SlideEngine
 from tsva.slides.grid import CELL_PX, CellGrid, Unit, filled, per_pixel, smoothed
-from tsva.slides.source import JoinedPlanes, Plane, TwoPlanes
 from tsva.slides.survey import Survey
+from tsva.slides.two_planes import JoinedPlanes, Plane, TwoPlanes
 
 BLOCK_PX = 1024
 POOLED_CELLS = 0.7

@@ -15,7 +15,7 @@ from tsva.readers.pixels import to_8_bits
 from tsva.readers.sharp import open_regions
 from tsva.readers.source import stored_images
 from tsva.readers.stored import PlaneReader, RegionReader, StoredImage
-from tsva.slides.source import Plane
+from tsva.slides.two_planes import Plane
 
 
 class FlatPlane:

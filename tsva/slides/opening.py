@@ -17,7 +17,7 @@ from tsva.readers.stored import StoredImage
 from tsva.readers.tiff_header import read_tile_configuration, stage_positions_um
 from tsva.slides.depth_of_field import ChosenPlanes, focal_heights, planes_apart
 from tsva.slides.file_planes import StackPlane, chosen_planes, half_distance_um, only_image, open_flat, placed
-from tsva.slides.source import Plane, TwoPlanes, join
+from tsva.slides.two_planes import Plane, TwoPlanes, join
 from tsva.slides.workplace import digest_of_files
 
 

@@ -19,8 +19,8 @@ from tsva.slides.engine import THUMBNAIL_PX
 from tsva.slides.opening import SlideInput, open_two_planes
 from tsva.slides.pyramid import NOTICE, is_zarr, smallest_zarr_level
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
-from tsva.slides.source import ArrayPlanes, TwoPlanes
 from tsva.slides.trust import Verdict
+from tsva.slides.two_planes import ArrayPlanes, TwoPlanes
 from tsva.storage.atomic import fresh_file
 
 

@@ -23,11 +23,11 @@ from tsva.slides.engine import Engine, SlideEngine, assemble, before_picture, ju
 from tsva.slides.plane_alignment import align, margin_px
 from tsva.slides.pyramid import SlideFacts, is_zarr
 from tsva.slides.slide_plan import SlidePlan
-from tsva.slides.source import TwoPlanes, at_pixel_size
 from tsva.slides.survey import Survey
 from tsva.slides.surveyor import survey
 from tsva.slides.tile_restorers import Constants, TileRestorer, constants_of, restorer_of
 from tsva.slides.trust import Judge
+from tsva.slides.two_planes import TwoPlanes, at_pixel_size
 from tsva.slides.workplace import digest_of_file, digest_of_values, open_journal, workplace
 
 log = logging.getLogger(__name__)

@@ -31,8 +31,8 @@ from tsva.slides.focal_offsets import (
 from tsva.slides.grid import CELL_PX, CellGrid
 from tsva.slides.plane_shift import MARGIN_PX, TILE_PX, tile_shift
 from tsva.slides.shift_field import TRUSTED_PX, fit_field
-from tsva.slides.source import TwoPlanes
 from tsva.slides.survey import Survey
+from tsva.slides.two_planes import TwoPlanes
 
 BLOCK_PX = 1024
 """Edge of the blocks that are read at a time."""

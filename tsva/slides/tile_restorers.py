@@ -15,8 +15,8 @@ from tsva.restoration.networks.parts import reflected_to_multiple
 from tsva.restoration.pair_network import PairNetwork, SharperShotNetwork
 from tsva.restoration.runtime import Runtime, runtime_of
 from tsva.slides.grid import filled, per_pixel, smoothed
-from tsva.slides.source import TwoPlanes
 from tsva.slides.survey import Survey
+from tsva.slides.two_planes import TwoPlanes
 
 UNDECIDED = math.log(1.2)
 """Where the sharpness of the shots differs by less than this ratio, both orders are computed and blended."""

@@ -17,7 +17,7 @@ from PIL import Image
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.guess import guess_pattern
-from tsva.readers.names import NamePattern, check_fields
+from tsva.readers.name_patterns import NamePattern, check_fields
 from tsva.readers.registry import files_at
 from tsva.readers.source import stored_images
 from tsva.readers.stacks import as_stack, fields_of_stack

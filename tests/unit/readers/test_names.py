@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tsva.errors import UserError
-from tsva.readers.names import NamePattern
+from tsva.readers.name_patterns import NamePattern
 
 REGEX_SIGNS = r"a.b*c+d?(e)[f]^g$h|i\j-_ µ"
 LITERAL = st.text(alphabet=st.sampled_from(list(REGEX_SIGNS)), min_size=1, max_size=8)

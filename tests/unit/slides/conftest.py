@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 from small_slides import SHAPE, small_survey
 
 from tsva.slides.grid import CELL_PX
-from tsva.slides.source import ArrayPlanes
+from tsva.slides.two_planes import ArrayPlanes
 
 
 @pytest.fixture(scope="session")

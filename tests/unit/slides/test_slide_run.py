@@ -23,7 +23,7 @@ from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.networks import TrainSettings
 from tsva.slides import slide_run
 from tsva.slides.slide_run import SlideOptions, refocus_planes
-from tsva.slides.source import ArrayPlanes
+from tsva.slides.two_planes import ArrayPlanes
 from tsva.slides.workplace import workplace, workplace_of
 from tsva.storage.tables import read_table
 
