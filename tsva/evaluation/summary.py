@@ -22,6 +22,7 @@ from tsva.evaluation.patch_pictures import (
 )
 from tsva.evaluation.picture_files import Images, lateral_pictures, point_spread
 from tsva.evaluation.quality import quality
+from tsva.evaluation.run_times import run_times
 from tsva.evaluation.slide_facts import slide_facts, slide_pictures
 from tsva.evaluation.slide_pictures import choose_fields, choose_stacks, field_pictures, stack_pictures
 from tsva.evaluation.statistics.counts import count_rows, nuclei_rows
@@ -30,7 +31,6 @@ from tsva.evaluation.statistics.scores import comparison_rows, score_rows
 from tsva.evaluation.verdict import answers, verdicts
 from tsva.processes import all_of
 from tsva.settings.methods import NETWORK_NAMES
-from tsva.storage.measured import run_times
 
 Rows = Callable[[], pd.DataFrame]
 """A part of a table, not yet computed."""

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from tsva.cli import fork_client
-from tsva.storage.measured import USAGE, measured_jobs, run_times
+from tsva.evaluation.run_times import run_times
+from tsva.storage.measured import USAGE, measured_jobs
 
 
 def test_stages_are_summed_up_the_longest_first() -> None:
