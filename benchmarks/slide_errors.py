@@ -84,7 +84,7 @@ def measured(name: str, network: str, model: Path, slide: SimulatedSlide, optics
     """Restore every cell of a slide and compare it with the truth."""
     planes = ArrayPlanes(slide.low, slide.high, optics.pixel_um, load(model).delta_um)
     with tempfile.TemporaryDirectory() as folder, EveryCellRestored():
-        restored = refocus_planes(planes, model, Path(folder) / "slide.ome.tif", SlideOptions(lossless=True))
+        restored = refocus_planes(planes, model, Path(folder) / "slide.ome.tif", SlideOptions())
         written = tifffile.imread(restored.out)
     survey, cells = restored.survey, restored.cells
     chosen = ~survey.glass & survey.offset_known & ~survey.misregistered

@@ -159,7 +159,13 @@ class EveryCellRestored:
 
 
 def run(
-    slide: SimulatedSlide, model: Path, optics: OpticsSettings, delta_um: float, *, lossless: bool, bare: bool = False
+    slide: SimulatedSlide,
+    model: Path,
+    optics: OpticsSettings,
+    delta_um: float,
+    *,
+    quality: int | None,
+    bare: bool = False,
 ) -> RestoredSlide:
     """Restore a slide by the command's own code; `bare`: every cell, lossless."""
     planes = ArrayPlanes(slide.low, slide.high, optics.pixel_um, delta_um)
@@ -167,9 +173,9 @@ def run(
         kept = Path(folder) / "slide.ome.tif"
         if bare:
             with EveryCellRestored():
-                restored = refocus_planes(planes, model, kept, SlideOptions(lossless=True))
+                restored = refocus_planes(planes, model, kept, SlideOptions())
         else:
-            restored = refocus_planes(planes, model, kept, SlideOptions(lossless=lossless))
+            restored = refocus_planes(planes, model, kept, SlideOptions(quality=quality))
         target = Path(tempfile.gettempdir()) / f"slide_quality_{'all' if bare else 'judged'}.ome.tif"
         kept.replace(target)
     return replace(restored, out=target)
@@ -213,7 +219,7 @@ def main() -> None:
         "--simulated", type=Path, help="Keep simulated slides in this folder, and take them from there."
     )
     parser.add_argument("--only-simulate", action="store_true", help="Fill that folder, and stop.")
-    parser.add_argument("--lossless", action="store_true", help="Write Deflate in place of JPEG.")
+    parser.add_argument("--quality", type=int, help="Write JPEG in place of Deflate.")
     parser.add_argument("--oracle", action="store_true", help="Restore every cell, too, for the best of both by cell.")
     parser.add_argument("--json", type=Path, required=True)
     given = parser.parse_args()
@@ -235,10 +241,10 @@ def main() -> None:
             if given.only_simulate:
                 continue
             for network, model in models.items():
-                restored = run(slide, Path(model), optics, held.delta_um, lossless=given.lossless)
+                restored = run(slide, Path(model), optics, held.delta_um, quality=given.quality)
                 found = scores(slide, restored)
                 if name == "main" and given.oracle:
-                    bare = run(slide, Path(model), optics, held.delta_um, lossless=True, bare=True)
+                    bare = run(slide, Path(model), optics, held.delta_um, quality=None, bare=True)
                     found |= oracle(slide, restored, tifffile.imread(bare.out))
                     found["oracle_share_of_slide"] = found["gain_of_slide_db"] / found["oracle_of_slide_db"]
                     found["oracle_share_mean_of_cells"] = (
@@ -247,7 +253,7 @@ def main() -> None:
                 if shift is not None:
                     # the truth lies where the low shot does, and the file perhaps where the high one does
                     found = {key: found[key] for key in NOT_OF_PLACE} | _of_shift(restored, shift)
-                results.setdefault(name + " lossless" * given.lossless, {})[network] = found
+                results.setdefault(name + (f" JPEG {given.quality}" if given.quality else ""), {})[network] = found
                 print(name, network, json.dumps(found), flush=True)
                 given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

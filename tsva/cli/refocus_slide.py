@@ -15,7 +15,7 @@ import pandas as pd
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.networks import JPEG_QUALITY, RefocusSettings
+from tsva.settings.networks import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.tables import write_table
 
@@ -56,6 +56,9 @@ def two_planes_options(command: Callable[..., None]) -> Callable[..., None]:
     return all_options
 
 
+quality_option = click.option(
+    "--quality", type=click.IntRange(50, 100), help="JPEG of this quality, 4:4:4, in place of Deflate without loss."
+)
 log = logging.getLogger(__name__)
 
 
@@ -64,10 +67,7 @@ log = logging.getLogger(__name__)
     "--model", "--checkpoint", "model", type=FILE, help="model.ckpt of the train stage [default: that of the package]."
 )
 @two_planes_options
-@click.option("--lossless", is_flag=True, help="Deflate in place of JPEG; about a seventh more.")
-@click.option(
-    "--quality", type=click.IntRange(50, 100), default=JPEG_QUALITY, show_default=True, help="Of JPEG, 4:4:4."
-)
+@quality_option
 @click.option("--results", type=FILE, help="Folder for maps, verdicts and pictures [default: OUT without its ending].")
 @settings_option(settings=RefocusSettings, pairs=PairsSettings, optics=dict[str, Any], slide=dict[str, Any])
 @click.option("--sheet-folder", type=FILE, help="Restore the slide of the settings' row, whose path starts here.")
@@ -78,8 +78,7 @@ log = logging.getLogger(__name__)
 def command(
     model: Path | None,
     planes: SlideInput,
-    lossless: bool,
-    quality: int,
+    quality: int | None,
     results: Path | None,
     settings: RefocusSettings,
     pairs: PairsSettings,
@@ -104,7 +103,7 @@ def command(
 
     model = model or packaged_model("slides")
     known = OpticsSettings.model_validate(optics) if optics else None
-    options = SlideOptions(lossless=lossless, quality=quality, threads=threads, optics=known)
+    options = SlideOptions(quality, threads=threads, optics=known)
     if sheet_folder is not None:
         restore_row(SlideRow.model_validate(slide), sheet_folder, model, out, options, settings, pairs)
         return

@@ -118,14 +118,6 @@ class TrainSettings(Section, key="train"):
         return self
 
 
-JPEG_QUALITY = 100
-"""Of the JPEG tiles of a whole slide, unless a user asks for less.
-
-A copied cell has no error but its camera's noise, and is not to leave worse than it came. JPEG adds 0.2 dB to a
-noise of 2.1 to 2.5 levels at 100, 0.3 dB at 99 and 0.6 dB at 98 (benchmarks/jpeg_noise.py).
-"""
-
-
 class RefocusSettings(Section, key="refocus"):
     """How images go through a network, and where the shots of a slide of role refocus lie."""
 

@@ -13,7 +13,6 @@ from PIL import Image
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import colours_phrase, packaged_model
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import JPEG_QUALITY
 from tsva.slides import trust_files
 from tsva.slides.engine import THUMBNAIL_PX
 from tsva.slides.opening import SlideInput, open_two_planes
@@ -35,8 +34,7 @@ def refocus_slide(
     z_um: tuple[float, float] | None = None,
     delta_um: float | None = None,
     pixel_um: float | None = None,
-    lossless: bool = False,
-    quality: int = JPEG_QUALITY,
+    quality: int | None = None,
     threads: int = 1,
     optics: OpticsSettings | None = None,
     results: str | Path | None = None,
@@ -63,10 +61,8 @@ def refocus_slide(
         Half of the distance between the planes; a stack's positions state it.
     pixel_um : float
         Size of a pixel in the specimen, where the file is wrong or silent; arrays need it.
-    lossless : bool
-        Deflate in place of JPEG.
-    quality : int
-        Of JPEG, 4:4:4.
+    quality : int, optional
+        Of JPEG, 4:4:4, in place of Deflate without loss.
     threads : int
     optics : OpticsSettings, optional
         Of the microscope; by default those that the model was trained on.
@@ -85,7 +81,7 @@ def refocus_slide(
     """
 
     def restored(two: TwoPlanes) -> RestoredSlide:
-        options = SlideOptions(lossless, quality, threads, optics=optics)
+        options = SlideOptions(quality, threads, optics=optics)
         return refocus_planes(two, Path(model) if model else packaged_model("slides"), Path(out), options)
 
     if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):

@@ -17,7 +17,6 @@ from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, colours_phrase, load
 from tsva.restoration.pair_network import PairNetwork
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import JPEG_QUALITY
 from tsva.slides.depth_of_field import ChosenPlanes, StackEngine, one_pair
 from tsva.slides.engine import Engine, SlideEngine, assemble, before_picture, judged_cells, restore_tiles
 from tsva.slides.plane_alignment import align, margin_px
@@ -41,10 +40,8 @@ class SlideOptions:
 
     Attributes
     ----------
-    lossless : bool
-        Deflate in place of JPEG.
-    quality : int
-        Of JPEG, 4:4:4.
+    quality : int or None
+        Of JPEG, 4:4:4; None: Deflate, without loss.
     threads : int
         Of the CPU.
     core_px : int or None
@@ -53,8 +50,7 @@ class SlideOptions:
         Of the microscope that took the planes; None: taken to be those that the model was trained on.
     """
 
-    lossless: bool = False
-    quality: int = JPEG_QUALITY
+    quality: int | None = None
     threads: int = 1
     core_px: int | None = None
     optics: OpticsSettings | None = None
@@ -120,7 +116,8 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
     """
     if not out.name.endswith(ENDINGS):
         raise UserError(str(out), got="this name", wanted=f"one that ends in {', '.join(ENDINGS)}", do="Correct --out.")
-    options = replace(options, lossless=options.lossless or is_zarr(out))
+    if is_zarr(out) and options.quality is not None:
+        raise UserError(str(out), got="a quality of JPEG", wanted="none: OME-Zarr is lossless", do="Leave it out.")
     torch.set_num_threads(options.threads)
     held = load(model)
     planes = at_pixel_size(planes, held.pixel_um)
@@ -169,7 +166,6 @@ def _fixed(planes: TwoPlanes, model: str, options: SlideOptions) -> dict[str, An
     return {
         "source": planes.digest,
         "model": model,
-        "lossless": options.lossless,
         "quality": options.quality,
         "optics": options.optics.model_dump(mode="json") if options.optics else {},
         "tsva": version("tsva"),

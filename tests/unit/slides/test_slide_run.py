@@ -173,8 +173,8 @@ def test_unfinished_work_of_other_inputs_is_not_mixed_in(slide, model, whole, tm
     low, high = slide[0].read(0, 0, *SHAPE)
     with pytest.raises(UserError, match="begun with another slide"):
         refocus_planes(ArrayPlanes(high, low, 0.345, 0.5), model, out, SlideOptions(core_px=512))
-    with pytest.raises(UserError, match="lossless"):
-        refocus_planes(slide[0], model, out, SlideOptions(core_px=512, lossless=True))
+    with pytest.raises(UserError, match="quality"):
+        refocus_planes(slide[0], model, out, SlideOptions(core_px=512, quality=98))
 
 
 def test_one_process_a_slide(slide, model, tmp_path):

@@ -24,7 +24,7 @@ SHAPE = (1100, 700)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_levels_come_back_as_they_were(tmp_path: Path, channels: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*SHAPE, channels), np.uint8)
-    levels, shapes, codec = [pixels], level_shapes(*SHAPE), TileCodec(channels, lossless=True)
+    levels, shapes, codec = [pixels], level_shapes(*SHAPE), TileCodec(channels)
     while len(levels) < len(shapes):
         levels.append(halved(levels[-1]))
 
