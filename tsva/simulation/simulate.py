@@ -366,7 +366,7 @@ def _specimens(
         for name, picture, reason in sharp:
             yield name, None if reason else _specimen_of_picture(picture, settings, frame), None, reason
         return
-    from tsva.simulation import phantom
+    from tsva.simulation.phantom import tissue as phantom
 
     stain = row.stain or next(iter(phantom.STAINS))
     for index in range(1, count + 1):

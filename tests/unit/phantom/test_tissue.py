@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tsva.simulation.phantom import KINDS, STAINS, layered_tissue, tissue
+from tsva.simulation.phantom.tissue import KINDS, STAINS, layered_tissue, tissue
 
 PIXEL_UM = 0.1725
 DOCS = Path(__file__).parents[3] / "docs" / "phantom.md"

@@ -15,7 +15,7 @@ from tsva.optics.specimen import Specimen
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
-from tsva.simulation import phantom
+from tsva.simulation.phantom import tissue as phantom
 from tsva.simulation.simulate import (
     SimulatedField,
     continuous_offsets_um,
