@@ -6,7 +6,7 @@ Prints one JSON object. The whole z-stack is imaged first, with its transfer fun
 process's peak memory read before anything else runs; planes are handed over one by one. The plain way is timed on some
 planes (the colours in turn) and scaled to the whole; its kernels are cut to 255 samples (44 µm). A cut kernel loses the
 PSF's tails, so equality is tested with whole kernels, as large as the frame, in float64. Times are on the clock and of
-the processor; the latter tell more where the machine has other work.
+the processor; the latter say more where the machine has other work.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.slides.errors_expected import FARTHEST_LEVEL, FEATURES, GAIN, OF_ERRORS, gain_levels
 from tsva.slides.slide_run import SlideOptions, refocus_planes
-from tsva.slides.source import ArrayPlanes
+from tsva.slides.two_planes import ArrayPlanes
 
 LABORATORIES = Path(__file__).parents[1] / "config" / "development.yaml"
 MICROSCOPES = ("nominal", "near_lab", "far_lab")

@@ -26,12 +26,12 @@ from tsva.acquisition.draws import rng
 from tsva.restoration.checkpoint import load
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.grid import CELL_PX
 from tsva.slides.plane_alignment import high_is_moved
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
-from tsva.slides.source import ArrayPlanes
 from tsva.slides.stored_tiles import TILE_PX
 from tsva.slides.trust import Verdict
+from tsva.slides.two_planes import ArrayPlanes
 
 BANDS_UM = ((0, 0.25), (0.25, 0.75), (0.75, 1.25), (1.25, 1.75), (1.75, 2.25), (2.25, 3))
 WORSE_DB = 0.5
@@ -140,7 +140,7 @@ def cell_means(values: np.ndarray) -> np.ndarray:
 
 
 class EveryCellRestored:
-    """Takes the place of the judge's verdicts: every cell is restored, and what errors are expected by is told."""
+    """Takes the place of the judge's verdicts: every cell is restored, and what errors are expected by is given."""
 
     def __enter__(self) -> None:
         from tsva.slides.trust import Judge

@@ -32,7 +32,7 @@ from tsva.optics.pupil import travel_per_depth
 from tsva.readers.sharp import open_regions, read_sharp_fields
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import Settings, parse_settings
-from tsva.simulation import phantom
+from tsva.simulation.phantom import tissue as phantom
 
 EDGES = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)
 """Octaves, cycles a pixel."""

@@ -41,9 +41,8 @@ from tsva.acquisition.stack import grey_levels
 from tsva.restoration.pair_network import build
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.train import TrainSettings
-from tsva.training.batches import Batches
-from tsva.training.dataset import TrainingPairs, VerificationPairs
+from tsva.settings.networks import TrainSettings
+from tsva.training.dataset import Batches, TrainingPairs, VerificationPairs
 from tsva.training.devices import Process
 from tsva.training.fit import fit, multiply_accumulates
 from tsva.training.loop import ROUNDING_MSE, Learner, error_psnr_db

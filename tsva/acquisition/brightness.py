@@ -29,9 +29,9 @@ BLOCK_PX = 16
 LEAST_LIKENESS = 0.5
 """Correlation of neighbouring planes' blocks below which they are not planes of one field: noise."""
 LEAST_CONTRAST, OVER_NOISE = 3.0, 3.0
-"""Standard deviation of blocks from which on they tell places apart: in grey levels, and over that of white noise."""
+"""Standard deviation of blocks from which on they distinguish places: in grey levels, and over that of white noise."""
 LEAST_PAIRS = 3
-"""Of neighbouring planes, from which the median tells."""
+"""Of neighbouring planes, whose median counts."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,6 @@ class PlaneBrightness:
         return self.contrast >= max(LEAST_CONTRAST, OVER_NOISE * self.deviation / BLOCK_PX)
 
 
-def plane_brightness(plane: np.ndarray) -> PlaneBrightness:
-    """Measure the brightness of a (Y, X, C) uint8 plane; C is 1 or 3."""
-    return _measured(_image(plane))
-
-
-def _image(plane: np.ndarray) -> Image.Image:
-    return Image.fromarray(plane[..., 0] if plane.shape[2] == 1 else plane)
-
-
 def _measured(image: Image.Image) -> PlaneBrightness:
     counts = np.array(image.histogram()).reshape(-1, 256)
     mean = counts @ np.arange(256) / counts.sum(axis=1)
@@ -112,7 +103,7 @@ class BrightnessRecorder:
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)  # the fastest one on processors that know it
 
     def over(self, planes: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Give (Y, X, C) uint8 planes as they are."""
+        """Give (Y, X, C) uint8 planes as they are; C is 1 or 3."""
         for plane in planes:
             self.planes.append(self._compared(plane))
             self._digest.update(repr(plane.shape).encode())
@@ -120,7 +111,7 @@ class BrightnessRecorder:
             yield plane
 
     def _compared(self, plane: np.ndarray) -> PlaneBrightness:
-        image = _image(plane)
+        image = Image.fromarray(plane[..., 0] if plane.shape[2] == 1 else plane)
         blocks = np.asarray(image.reduce(BLOCK_PX), dtype=float).reshape(-1, plane.shape[2])
         blocks = (blocks - blocks.mean(axis=0)).ravel()
         likeness, beyond = [*(_correlation(blocks, other) for other in reversed(self._before)), 1.0, 1.0][:2]
@@ -281,7 +272,7 @@ def check_brightness(planes: Sequence[PlaneBrightness], where: str, settings: In
 
 
 def _levels(planes: Sequence[PlaneBrightness]) -> str:
-    """What to tell of grey levels that are not used, as after a conversion that lost bits."""
+    """What to say of grey levels that are not used, as after a conversion that lost bits."""
     brightest = max(plane.brightest for plane in planes)
     if brightest <= DIMMEST:
         return f"no pixel is brighter than grey level {brightest} of 255: check the bits that the camera fills"

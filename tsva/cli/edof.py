@@ -43,18 +43,17 @@ def command(
 
     Elsewhere the sharpest plane is copied. Planes have to lie on one another. For research use only.
     """
-    from tsva.restoration.checkpoint import load
-    from tsva.restoration.packaged_model import packaged_model
+    from tsva.restoration.checkpoint import load, packaged_model
     from tsva.slides.opening import SlideInput, open_all_planes
     from tsva.slides.slide_results import write_results
     from tsva.slides.slide_run import SlideOptions, refocus_planes
     from tsva.storage.atomic import fresh_file
 
     model = model or packaged_model("slides")
-    told = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
+    given = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
     folder = results or out.with_name(out.name.partition(".ome.")[0])
     held = load(model)
-    with open_all_planes(told, held.delta_um, held.pixel_um) as planes:
+    with open_all_planes(given, held.delta_um, held.pixel_um) as planes:
         restored = refocus_planes(planes, model, out, SlideOptions(quality, threads))
         totals = write_results(restored, folder)
         with fresh_file(folder / "planes.npz") as part:

@@ -55,7 +55,7 @@ def command(settings: FetchSettings, out: Path) -> None:
             f"{folder / 'unpacked'}",
             got="no folder of images in white light in any archive",
             wanted="folders like incoherent_RGBchannels/train_incoherent_RGBChannels/s1_l2",
-            do="Mend fetch.archives in the settings, and delete the folder.",
+            do="Correct fetch.archives in the settings, and delete the folder.",
         )
     with fresh_folder(out) as tables:
         write_table(tables / "archives.tsv", pd.DataFrame([{"name": name, **row} for name, row in records]))

@@ -15,7 +15,7 @@ import pandas as pd
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.networks import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.tables import write_table
 
@@ -33,7 +33,7 @@ OPTIONS = (
     click.option("--z-um", type=(float, float), help="Their positions, in place of --planes."),
     click.option("--field", help="Which field of a stack file of several; by default all, joined by their positions."),
     click.option(
-        "--delta-um", type=float, help="Half of the distance between the planes; a stack's positions tell it."
+        "--delta-um", type=float, help="Half of the distance between the planes; a stack's positions state it."
     ),
     click.option("--pixel-um", type=float, help="Size of a pixel in the specimen, where the file is wrong or silent."),
     click.option("--bits", type=click.IntRange(9, 16), help="Of 16-bit files: how many bits the camera fills."),
@@ -44,7 +44,7 @@ def two_planes_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command these options; it gets them as one argument, ``planes``, a `SlideInput`."""
 
     @wraps(command)
-    def told_once(**given: Any) -> None:
+    def all_options(**given: Any) -> None:
         from tsva.slides.opening import SlideInput
 
         own = given.keys() & {field.name for field in fields(SlideInput)}
@@ -52,8 +52,8 @@ def two_planes_options(command: Callable[..., None]) -> Callable[..., None]:
         command(planes=planes, **given)
 
     for option in reversed(OPTIONS):
-        told_once = option(told_once)
-    return told_once
+        all_options = option(all_options)
+    return all_options
 
 
 quality_option = click.option(
@@ -98,7 +98,7 @@ def command(
     The settings' optics, where a file of them is given, are taken to be the microscope's; else those of the model.
     For research use only.
     """
-    from tsva.restoration.packaged_model import packaged_model
+    from tsva.restoration.checkpoint import packaged_model
     from tsva.slides.slide_run import SlideOptions
 
     model = model or packaged_model("slides")

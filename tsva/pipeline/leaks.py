@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tsva.errors import UserError
-from tsva.readers.names import NamePattern
+from tsva.readers.name_patterns import NamePattern
 from tsva.settings.sheet import SlideRow
 
 
@@ -114,7 +114,7 @@ def check_leaks(
                     got=f"{path} of slide {row.slide}, and {same}, {first[1]}, in row {first[0]}"
                     f" (slide {rows[first[0]].slide})",
                     wanted="each image in one row alone, so that nothing is tested on what it was trained on",
-                    do="Take one of the rows out, or mend its path or pattern.",
+                    do="Take one of the rows out, or correct its path or pattern.",
                 )
 
 

@@ -80,7 +80,7 @@ def unpack(archive: Path, members: list[zipfile.ZipInfo], folder: Path, progress
     folder : Path
         A new, empty one; members keep their paths below it.
     progress : callable
-        Told the bytes written and the bytes in all.
+        Called with the bytes written and the bytes in all.
 
     Raises
     ------

@@ -10,9 +10,8 @@ import yaml
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from tsva.report.book import Book
 from tsva.report.page import INSIDE, TEMPLATES, environment
-from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, Plot
+from tsva.report.plots import BAND, INK, MARKERS, MUTED, SERIES, Book, Plot
 
 RINGS_SHOWN = 6
 MOST_STACKS = 8

@@ -10,9 +10,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from tsva.evaluation.names import dataset_name
-from tsva.report.book import Book
 from tsva.report.page import INSIDE, TEMPLATES, environment
-from tsva.report.svg import INK, MARKERS, SERIES, Plot
+from tsva.report.plots import INK, MARKERS, SERIES, Book, Plot
 
 
 def compare_page(found: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:

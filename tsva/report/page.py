@@ -18,10 +18,9 @@ from PIL import Image
 
 from tsva.evaluation import names
 from tsva.report import figures, run_figures
-from tsva.report.book import Book
-from tsva.report.curves import curve
 from tsva.report.figures import FIGURES
-from tsva.report.tables import count_table, dataset_tables, nuclei_table, table1
+from tsva.report.page_tables import count_table, dataset_tables, nuclei_table, table1
+from tsva.report.plots import Book, curve
 
 DRAWN_BY = (figures, run_figures)
 """Modules whose figures the templates call: importing them makes these known."""

@@ -11,8 +11,8 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from tsva.report.book import Book
 from tsva.report.page import INSIDE, TEMPLATES, embedded, environment
+from tsva.report.plots import Book
 
 LARGEST_PX, SMALLER_PX = 1200, 500
 """Edges of pictures; the smaller one where there are more than `MANY` slides, so that the page stays below 40 MB."""

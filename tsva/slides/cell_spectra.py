@@ -10,7 +10,7 @@ import scipy.fft
 
 from tsva.acquisition.sharpness import LAG_PX
 from tsva.restoration.fusion.bands import BANDS, EDGES, WINDOW_PX
-from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.grid import CELL_PX
 
 assert WINDOW_PX == CELL_PX  # a cell is one window of the spectra
 

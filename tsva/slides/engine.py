@@ -16,16 +16,14 @@ import numpy as np
 from tqdm import tqdm
 
 from tsva.readers.stack_file import read_ahead
-from tsva.slides.cell_grid import CELL_PX, filled, per_pixel, smoothed
-from tsva.slides.journal import THUMBNAIL, TILE, VERDICTS, Journal, Key
-from tsva.slides.pyramid_file import SlideFacts, write_pyramid
+from tsva.slides.grid import CELL_PX, Unit, filled, per_pixel, smoothed, units
+from tsva.slides.pyramid import SlideFacts, is_zarr, write_pyramid, write_zarr
 from tsva.slides.slide_plan import SlidePlan
-from tsva.slides.source import TwoPlanes
 from tsva.slides.stored_tiles import TILE_PX, build_levels, halved, level_shapes, padded, tile_grid, tiles_of
 from tsva.slides.survey import Survey
 from tsva.slides.tile_restorers import TileRestorer
-from tsva.slides.tiling import Unit, units
-from tsva.slides.zarr_pyramid import is_zarr, write_zarr
+from tsva.slides.two_planes import TwoPlanes
+from tsva.slides.workplace import THUMBNAIL, TILE, VERDICTS, Journal, Key
 from tsva.storage.atomic import fresh_file, fresh_folder
 
 log = logging.getLogger(__name__)

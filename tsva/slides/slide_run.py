@@ -19,17 +19,15 @@ from tsva.restoration.pair_network import PairNetwork
 from tsva.settings.acquisition import OpticsSettings
 from tsva.slides.depth_of_field import ChosenPlanes, StackEngine, one_pair
 from tsva.slides.engine import Engine, SlideEngine, assemble, before_picture, judged_cells, restore_tiles
-from tsva.slides.journal import open_journal
 from tsva.slides.plane_alignment import align, margin_px
-from tsva.slides.pyramid_file import SlideFacts
+from tsva.slides.pyramid import SlideFacts, is_zarr
 from tsva.slides.slide_plan import SlidePlan
-from tsva.slides.source import TwoPlanes, at_pixel_size
 from tsva.slides.survey import Survey
 from tsva.slides.surveyor import survey
 from tsva.slides.tile_restorers import Constants, TileRestorer, constants_of, restorer_of
 from tsva.slides.trust import Judge
-from tsva.slides.workplace import digest_of_file, digest_of_values, workplace
-from tsva.slides.zarr_pyramid import is_zarr
+from tsva.slides.two_planes import TwoPlanes, at_pixel_size
+from tsva.slides.workplace import digest_of_file, digest_of_values, open_journal, workplace
 
 log = logging.getLogger(__name__)
 PLAN, SURVEY = "plan.json", "survey.npz"
@@ -117,7 +115,7 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
         source breaks off.
     """
     if not out.name.endswith(ENDINGS):
-        raise UserError(str(out), got="this name", wanted=f"one that ends in {', '.join(ENDINGS)}", do="Mend --out.")
+        raise UserError(str(out), got="this name", wanted=f"one that ends in {', '.join(ENDINGS)}", do="Correct --out.")
     if is_zarr(out) and options.quality is not None:
         raise UserError(str(out), got="a quality of JPEG", wanted="none: OME-Zarr is lossless", do="Leave it out.")
     torch.set_num_threads(options.threads)
@@ -197,7 +195,7 @@ def _optics_of(planes: TwoPlanes, held: Checkpoint, options: SlideOptions) -> Op
 def _tell_colours(where: str, held: Checkpoint, distance: float) -> None:
     if held.channels == 3 and held.known_colours() is None:
         log.info(
-            "%s: the model does not tell the colours of its training; the slide's are not compared with them", where
+            "%s: the model does not state the colours of its training; the slide's are not compared with them", where
         )
     if strange := colours_phrase(distance):
         log.warning("%s: %s; no cell is restored. Train or fine-tune a model on this stain.", where, strange)
@@ -206,7 +204,7 @@ def _tell_colours(where: str, held: Checkpoint, distance: float) -> None:
 def _surveyed(planes: TwoPlanes, optics: OpticsSettings, folder: Path) -> Survey:
     measured = survey(planes, optics=optics.model_copy(update={"pixel_um": planes.pixel_um}))
     if isinstance(planes, ChosenPlanes):
-        # near focus alone, where a stack's planes are chosen, spectra hardly tell the planes' distance
+        # near focus alone, where a stack's planes are chosen, spectra hardly show the planes' distance
         measured = replace(measured, delta_scale=float("nan"))
     measured.save(folder / SURVEY)
     return measured
@@ -239,7 +237,7 @@ def _planned(
 
 
 def _provenance(plan: SlidePlan) -> dict[str, str]:
-    """How a pyramid was made: nothing that tells which slide it was made of."""
+    """How a pyramid was made: nothing that shows which slide it was made of."""
     settings = {name: value for name, value in asdict(plan).items() if name not in ("source", "survey", "constants")}
     return {
         "software": f"tsva {plan.tsva}",

@@ -10,7 +10,7 @@ from itertools import pairwise, product
 import imagecodecs
 import numpy as np
 
-from tsva.slides.journal import TILE, Journal, Key
+from tsva.slides.workplace import TILE, Journal, Key
 
 TILE_PX = 512
 """Edge of the stored tiles of every level."""

@@ -1,4 +1,4 @@
-"""Networks on tiles of a slide, with what they need to know of the whole slide told by its survey."""
+"""Networks on tiles of a slide, with what its survey says of the whole slide."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tsva.restoration.fusion.network import Estimate, Fusion
 from tsva.restoration.networks.parts import reflected_to_multiple
 from tsva.restoration.pair_network import PairNetwork, SharperShotNetwork
 from tsva.restoration.runtime import Runtime, runtime_of
-from tsva.slides.cell_grid import filled, per_pixel, smoothed
-from tsva.slides.source import TwoPlanes
+from tsva.slides.grid import filled, per_pixel, smoothed
 from tsva.slides.survey import Survey
+from tsva.slides.two_planes import TwoPlanes
 
 UNDECIDED = math.log(1.2)
 """Where the sharpness of the shots differs by less than this ratio, both orders are computed and blended."""
@@ -218,4 +218,4 @@ def restorer_of(
         return FusionRestorer(network, survey, constants)
     if isinstance(network, SharperShotNetwork):
         return SharperRestorer(network, runtime_of(network, channels, threads), survey)
-    raise TypeError(f"{type(network).__name__} has no way of being told what it needs of a whole slide")
+    raise TypeError(f"{type(network).__name__} has no way of being given what it needs of a whole slide")

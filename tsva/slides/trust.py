@@ -8,11 +8,10 @@ from enum import IntEnum
 import numpy as np
 
 from tsva.restoration.colours import FARTHEST, Colours
-from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.cell_spectra import chosen_cells
-from tsva.slides.errors_expected import expected_errors, expected_gain_db, features_of
+from tsva.slides.errors_expected import expected_errors, expected_gain_db, features_of, reblurred
 from tsva.slides.focal_offsets import one_scene, scene_at
-from tsva.slides.reblur import reblurred
+from tsva.slides.grid import CELL_PX
 from tsva.slides.survey import Survey
 
 

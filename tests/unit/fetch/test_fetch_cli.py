@@ -147,7 +147,7 @@ def test_an_archive_that_was_put_there_is_taken(fetch: Fetch) -> None:
     assert (fetch.folder / "data/slides.tsv").exists()
 
 
-def test_an_archive_that_changed_here_is_told(fetch: Fetch) -> None:
+def test_an_archive_that_changed_here_is_reported(fetch: Fetch) -> None:
     fetch.run()
     file = fetch.folder / "data/channel.zip"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
@@ -157,7 +157,7 @@ def test_an_archive_that_changed_here_is_told(fetch: Fetch) -> None:
         fetch.run()
 
 
-def test_an_archive_that_changed_there_is_told(fetch: Fetch, layout, pack) -> None:
+def test_an_archive_that_changed_there_is_reported(fetch: Fetch, layout, pack) -> None:
     """Same size and another content under the same address, once what was fetched is gone."""
     fetch.run()
     whole = fetch.server.files["channel.zip"]

@@ -11,11 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tsva.report.book import Book, as_csv
-from tsva.report.curves import curve
 from tsva.report.figures import FIGURES
 from tsva.report.page import TEMPLATES
-from tsva.report.svg import MUTED, SERIES, VARIABLES, Plot, drawing
+from tsva.report.plots import MUTED, SERIES, VARIABLES, Book, Plot, as_csv, curve, drawing
 
 
 def draw(figure: Any) -> None:

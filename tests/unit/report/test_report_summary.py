@@ -19,11 +19,11 @@ from tsva.acquisition.draws import bin_weights
 from tsva.cli.evaluate import command
 from tsva.errors import UserError
 from tsva.evaluation import paper, slides
-from tsva.evaluation.images import point_spread
 from tsva.evaluation.inputs import DataSet, Slide
+from tsva.evaluation.picture_files import point_spread
 from tsva.evaluation.summary import tidy
-from tsva.report.book import Book
 from tsva.report.page import environment
+from tsva.report.plots import Book
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -8,9 +8,9 @@ import pytest
 import tifffile
 
 from tsva.errors import UserError
-from tsva.slides.journal import TILE, Key, open_journal
-from tsva.slides.pyramid_file import NOTICE, SlideFacts, write_pyramid
+from tsva.slides.pyramid import NOTICE, SlideFacts, write_pyramid
 from tsva.slides.stored_tiles import TILE_PX, TileCodec, build_levels, halved, level_shapes, padded, tile_grid, tiles_of
+from tsva.slides.workplace import TILE, Key, open_journal
 
 
 @pytest.fixture(scope="module")

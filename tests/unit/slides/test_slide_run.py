@@ -20,10 +20,10 @@ from tsva.errors import UserError
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 from tsva.slides import slide_run
 from tsva.slides.slide_run import SlideOptions, refocus_planes
-from tsva.slides.source import ArrayPlanes
+from tsva.slides.two_planes import ArrayPlanes
 from tsva.slides.workplace import workplace, workplace_of
 from tsva.storage.tables import read_table
 
@@ -140,7 +140,7 @@ def test_a_source_that_ends_in_the_middle_loses_nothing(slide, model, whole, tmp
     assert out.read_bytes() == content
 
 
-def test_a_full_disk_is_told_and_the_run_goes_on_later(slide, model, whole, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_the_run_goes_on_later(slide, model, whole, tmp_path, monkeypatch):
     out = tmp_path / "slide.ome.tif"
     real, written = slide_run.restore_tiles, []
 

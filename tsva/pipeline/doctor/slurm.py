@@ -60,7 +60,7 @@ def check_slurm(cluster: Cluster, *, wanted: bool, cuda: bool) -> list[Finding]:
             return [Finding("Slurm", "ok", "not here; jobs run on this machine")]
         return [Finding("Slurm", "bad", "no sbatch, squeue or sinfo", "Go to a login node (module load slurm?)")]
     if missing:
-        return [Finding("Slurm", amiss, f"no {' or '.join(missing)}", "Mend PATH: Slurm's commands belong together")]
+        return [Finding("Slurm", amiss, f"no {' or '.join(missing)}", "Correct PATH: Slurm's commands belong together")]
     silent = next((answer for answer in (cluster.partitions, cluster.queue) if not answer.ok), None)
     if silent is not None:
         text = silent.text.splitlines()[0] if silent.text else "no answer"

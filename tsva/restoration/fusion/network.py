@@ -1,4 +1,4 @@
-"""Fusion, our own network: a Wiener restoration that finds its own offset, and a small network that mends it."""
+"""Fusion, our own network: a Wiener restoration that finds its own offset, and a small network that corrects it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 
 if TYPE_CHECKING:
     from tsva.restoration.fusion.microscopes import Microscopes
@@ -78,7 +78,7 @@ class Estimate:
 
 
 class Fusion(PairNetwork[Estimate]):
-    """Two-shot Wiener restoration at the offset that the shots' spectra tell, mended by a small network.
+    """Two-shot Wiener restoration at the offset that the shots' spectra show, corrected by a small network.
 
     1. Spectra of both shots tell offset (odd under exchange of the shots), noise and contrast.
     2. The shots are sorted by the sign of the offset into the nearer and the farther one: from here on their order of
@@ -96,7 +96,7 @@ class Fusion(PairNetwork[Estimate]):
     channels : int
         Of an image: 1 or 3.
     width : int
-        Channels of the mending network.
+        Channels of the correcting network.
     depth : int
         Its blocks.
     optics : OpticsSettings
