@@ -16,7 +16,7 @@ import numpy as np
 import scipy.fft
 
 from tsva.restoration.fusion.bands import BANDS
-from tsva.slides.cell_spectra import MODES, cells_of, levels_of, real_product, window_and_rings
+from tsva.slides.cell_spectra import MODES, levels_of, real_product, window_and_rings
 from tsva.slides.focal_offsets import Scene
 
 USED = slice(1, BANDS)
@@ -25,25 +25,33 @@ MODEL_SHARE = 0.01
 """Power that blurring a cell by one transfer function gets wrong: its offset varies, its edges see the neighbours."""
 
 
+CELLS_AT_ONCE = 16
+"""Arrays of so many cells stay in the cache."""
+LEAST_NOISE = 1e-8
+
+
 @dataclass(frozen=True)
 class Reblur:
-    """By cell.
+    """Of N cells.
 
     Attributes
     ----------
-    residual : (R, K) float64 array
+    residual : (N,) float64 array
         Root of the mean, over bands and shots, of what is left of a shot's power, over what noise and model explain:
         about 1 where the result explains both shots.
-    near_residual : (R, K) float64 array
+    near_residual : (N,) float64 array
         Root mean square of what is left of the nearer shot, images in [0, 1]: the noise's deviation where the result
         took away noise alone, more where it took away tissue, too.
-    difference : (R, K) float64 array
+    difference : (N,) float64 array
         Root mean square difference of result and nearer shot, images in [0, 1].
+    noise : (N, C) float64 array
+        Variance of a shot's noise at the cell's level.
     """
 
     residual: np.ndarray
     near_residual: np.ndarray
     difference: np.ndarray
+    noise: np.ndarray
 
 
 def reblurred(
@@ -53,46 +61,65 @@ def reblurred(
 
     Parameters
     ----------
-    low, high, restored : (Y, X, C) float32 arrays
-        Of whole cells, in [0, 1].
-    noise : (R, K, C) float array
-        Variance of a shot's noise.
-    near_high : (R, K) bool array
+    low, high : (N, C, CELL_PX, CELL_PX) uint8 arrays
+        Cells of the shots.
+    restored : (N, C, CELL_PX, CELL_PX) float32 array
+        In [0, 1].
+    noise : (C, 2) float array
+        Variance of a shot's noise at level 0, and its growth with the level.
+    near_high : (N,) bool array
         Whether the high shot is the nearer one.
     scene : Scene
-        At each cell's own offset: (R * K, C, BANDS) arrays.
+        At each cell's own offset: (N, C, BANDS) arrays.
 
     Notes
     -----
     With R the result's transform and g the regression of a shot on the in-focus image, Σ K H₀ Hᵢ / Σ K H₀ H₀, what is
     left of a shot Y is |Y|² - 2 g Re Y R* + g² |R|², summed over a band.
     """
+    found, variance = np.zeros((3, len(low))), np.zeros((len(low), len(noise)))
+    for first in range(0, len(low), CELLS_AT_ONCE):
+        part = slice(first, first + CELLS_AT_ONCE)
+        shots = [cells[part] / np.float32(255) for cells in (low, high)]
+        regressions = scene.to_low[part], scene.to_high[part]
+        level = sum(levels_of(shot) for shot in shots) / 2
+        variance[part] = np.maximum(noise[:, 0] + noise[:, 1] * level, LEAST_NOISE)
+        found[:, part] = _compared(shots, restored[part], variance[part], near_high[part], regressions)
+    return Reblur(found[0], found[1], found[2], variance)
+
+
+def _compared(
+    shots: list[np.ndarray],
+    restored: np.ndarray,
+    noise: np.ndarray,
+    near_high: np.ndarray,
+    regressions: tuple[np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residual, residual of the nearer shot, and difference, (n,) each."""
     window, rings = window_and_rings()
-    shots = [cells_of(image) for image in (low, high, restored)]
-    one, two, back = (scipy.fft.rfft2((cells - levels_of(cells)[..., None, None]) * window) for cells in shots)
+    one, two, back = (
+        scipy.fft.rfft2((cells - levels_of(cells)[..., None, None]) * window) for cells in (*shots, restored)
+    )
 
     def bands(product: np.ndarray) -> np.ndarray:
-        return product.reshape(*product.shape[:3], -1) @ rings
+        return product.reshape(*product.shape[:2], -1) @ rings
 
     own = bands(real_product(back, back))
-    shape = own.shape
     modes = np.array(MODES, float)[USED]
     share = modes / (1 + modes / 40)
-    total, of_near = np.zeros(shape[:2]), np.zeros(shape[:2])
     whole = np.array(MODES, float)
     whole[0] = 0
     whole /= sum(MODES)
-    for shot, to_shot, is_near in ((one, scene.to_low, ~near_high), (two, scene.to_high, near_high)):
-        g = to_shot.reshape(shape)
+    total, of_near = np.zeros(len(own)), np.zeros(len(own))
+    for shot, g, is_near in zip((one, two), regressions, (~near_high, near_high), strict=True):
         power = bands(real_product(shot, shot))
         left = power - 2 * g * bands(real_product(shot, back)) + g**2 * own
         explained = noise[..., None] + MODEL_SHARE * power
         total += ((np.maximum(left, 0) / explained)[..., USED] @ share).mean(axis=-1) / share.sum() / 2
         of_near += np.where(is_near, (left @ whole).mean(axis=-1), 0)
-    near = np.where(near_high[..., None, None, None], shots[1], shots[0])
-    away = (near - shots[2]).reshape(*near_high.shape, -1)
-    difference = np.sqrt(np.einsum("rkn,rkn->rk", away, away) / away.shape[-1]).astype(np.float64)
-    return Reblur(np.sqrt(total), np.sqrt(np.maximum(of_near, 0)), difference)
+    away = (np.where(near_high[:, None, None, None], shots[1], shots[0]) - restored).reshape(len(own), -1)
+    difference = np.sqrt(np.einsum("nk,nk->n", away, away) / away.shape[-1])
+    return np.sqrt(total), np.sqrt(np.maximum(of_near, 0)), difference
 
 
 FEATURES = ("one", "own", "difference", "copy", "linear", "residual", "size_um", "from_shot_um")
@@ -129,27 +156,24 @@ def features_of(
     offset_um: np.ndarray,
     sd_um: np.ndarray,
     delta_um: float,
-    noise: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """What errors are expected by: natural logarithms, and distances in µm.
 
     Parameters
     ----------
-    own : (R, K) float array or None
+    own : (…) float array or None
         The network's own estimate, where it has one.
-    copy_rmse, linear_rmse : (R, K) float arrays
+    copy_rmse, linear_rmse : (…) float arrays
         Of the survey.
     blurred : Reblur
-    offset_um, sd_um : (R, K) float array
+    offset_um, sd_um : (…) float array
         Focal offset and its standard deviation.
     delta_um : float
         Half of the distance between the planes.
-    noise : (R, K, C) float array
-        Variance of a shot's noise.
 
     Returns
     -------
-    dict of str to (R, K) float array
+    dict of str to (…) float array
         By the names of `FEATURES` and of `OF_GAIN`.
     """
     size_um = np.minimum(np.abs(offset_um), MOST_UM)
@@ -163,7 +187,7 @@ def features_of(
         "size_um": size_um,
         "from_shot_um": np.minimum(np.abs(size_um - delta_um), 1.0),
         "near_residual": _log(blurred.near_residual),
-        "noise": 0.5 * np.log(noise.mean(axis=-1)),
+        "noise": 0.5 * np.log(blurred.noise.mean(axis=-1)),
         "sd_um": sd_um,
     }
 
@@ -185,12 +209,12 @@ def expected_gain_db(features: dict[str, np.ndarray]) -> np.ndarray:
 
     Parameters
     ----------
-    features : dict of str to (R, K) float array
+    features : dict of str to (…) float array
         Of `features_of`.
 
     Returns
     -------
-    (R, K) float array
+    (…) float array
     """
     middle, scale, weight = np.array(list(GAIN.values())).T
     away = np.clip((gain_levels(features) - middle) / scale, -FARTHEST_LEVEL, FARTHEST_LEVEL)
@@ -206,16 +230,16 @@ def expected_errors(
 
     Parameters
     ----------
-    features : dict of str to (R, K) float array
+    features : dict of str to (…) float array
         Of `features_of`.
-    difference : (R, K) float array
+    difference : (…) float array
         Of result and nearer shot, `Reblur.difference`.
     estimated : bool
         Whether the network estimates its errors.
 
     Returns
     -------
-    restoring, copying : (R, K) float arrays
+    restoring, copying : (…) float arrays
     """
 
     def product(exponents: dict[str, float]) -> np.ndarray:
