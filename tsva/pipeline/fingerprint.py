@@ -9,7 +9,6 @@ import ast
 import contextlib
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import cache_from_source
@@ -142,12 +141,8 @@ def _remember() -> None:
         return
     _NEW.clear()
     text = json.dumps(dict(list(_known().items())[-REMEMBERED:]))
-    with contextlib.suppress(OSError):
-        MEMORY.parent.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=MEMORY.parent, delete=False, encoding="utf-8") as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(MEMORY)
+    with contextlib.suppress(OSError), fresh_file(MEMORY) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _is_docstring(line: ast.AST) -> bool:

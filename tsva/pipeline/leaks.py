@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tsva.errors import UserError
 from tsva.readers.name_patterns import NamePattern
 from tsva.settings.sheet import SlideRow
+from tsva.storage.atomic import fresh_file
 
 
 class Contents:
@@ -59,11 +59,8 @@ class Contents:
     def _save(self) -> None:
         if self._memory is None or not self._changed:
             return
-        with contextlib.suppress(OSError):
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self._memory.parent, delete=False, encoding="utf-8") as file:
-                json.dump(self._known, file)
-            Path(file.name).replace(self._memory)
+        with contextlib.suppress(OSError), fresh_file(self._memory) as part:
+            part.write_text(json.dumps(self._known), encoding="utf-8")
         self._changed = False
 
 

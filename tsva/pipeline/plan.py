@@ -246,7 +246,7 @@ class Plan:
         Raises
         ------
         UserError
-            If the network can't be trained with them, though none of `train.networks` is amiss.
+            If the network can't be trained with them, though none of `train.networks` is wrong.
         """
         self.settings.check_training(network)
         return self.settings.train.used_by(network)

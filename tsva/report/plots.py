@@ -134,7 +134,7 @@ def _for_page(text: str, name: str, label: str) -> str:
     return f'{head} aria-label="{escape(label, quote=True)}">' + text[text.index(">") + 1 :].strip()
 
 
-class Book:
+class FigureSet:
     """Figures by name, as attributes that a template calls: ``figures.training(summary)``.
 
     Parameters

@@ -162,8 +162,8 @@ class Checkpoint:
             wanted = {name: value.shape for name, value in self._fresh().state_dict().items()}
         there = {name: value.shape for name, value in self.weights.items()}
         if wanted != there:
-            amiss = sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
-            raise RuntimeError(f"{len(amiss)} of {len(wanted)} parameters, such as {amiss[0]}")
+            wrong = sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
+            raise RuntimeError(f"{len(wrong)} of {len(wanted)} parameters, such as {wrong[0]}")
 
     def _fresh(self) -> PairNetwork[Any]:
         settings, optics = TrainSettings.model_validate(self.settings), OpticsSettings.model_validate(self.optics)

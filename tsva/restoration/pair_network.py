@@ -104,6 +104,8 @@ class PairNetwork(TwoShotModule, Generic[AnyDecision]):
 
     runs_on_meta: ClassVar[bool] = True
     """Whether it can be built and run without memory; not so where buffers are computed by NumPy."""
+    one_for_a_slide: ClassVar[tuple[str, ...]] = ()
+    """Names, in what `decide` returns, of the values that a slide has one of, (B, C) each; the focal offset varies."""
 
     @classmethod
     def fresh(cls, settings: TrainSettings, channels: int, optics: OpticsSettings, delta_um: float) -> Self:
@@ -112,6 +114,18 @@ class PairNetwork(TwoShotModule, Generic[AnyDecision]):
 
     def decide(self, low: Tensor, high: Tensor) -> AnyDecision:
         """What the network has to know of whole images, (B, C, Y, X), before it sees their tiles."""
+        raise NotImplementedError
+
+    def decide_at(self, focal_offset_um: Tensor, sd_um: Tensor, of_slide: Mapping[str, Tensor]) -> AnyDecision:
+        """What `decide` returns, where the focal offset was measured and a slide's values are known.
+
+        Parameters
+        ----------
+        focal_offset_um, sd_um : (B, 1, Y, X) float tensors
+            By pixel.
+        of_slide : mapping of str to (B, C) float tensors
+            By the names of `one_for_a_slide`.
+        """
         raise NotImplementedError
 
     def with_error(self, low: Tensor, high: Tensor, decision: AnyDecision) -> tuple[Tensor, Tensor | None]:

@@ -23,6 +23,7 @@ from tsva.restoration.checkpoint import read_sound
 from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.networks import TrainSettings
+from tsva.storage.atomic import fresh_file
 from tsva.training.dataset import (
     Batches,
     TrainingPairs,
@@ -73,10 +74,8 @@ class Resume:
 
     def write(self, state: dict[str, Any]) -> None:
         """Under its name only when complete: a kill while writing leaves the state before."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f".part-{self.path.name}")
-        torch.save({"format": STATE_FORMAT, "fits": self.fits, **state}, part)
-        part.replace(self.path)
+        with fresh_file(self.path) as part:
+            torch.save({"format": STATE_FORMAT, "fits": self.fits, **state}, part)
 
     def remove(self) -> None:
         """When the outputs are complete, nothing needs it."""

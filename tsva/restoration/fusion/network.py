@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
@@ -105,6 +105,7 @@ class Fusion(PairNetwork[Estimate]):
     """
 
     runs_on_meta = False
+    one_for_a_slide = ("mean", "noise", "signal")
     taught_um: Tensor
     factors: Tensor
     most: Tensor
@@ -153,6 +154,10 @@ class Fusion(PairNetwork[Estimate]):
         """Offset, noise and levels of whole images, (B, C, Y, X) in [0, 1]."""
         with single_precision(low.device):
             return self._decided(low, high)
+
+    def decide_at(self, focal_offset_um: Tensor, sd_um: Tensor, of_slide: Mapping[str, Tensor]) -> Estimate:
+        """With an offset that was measured."""
+        return Estimate(focal_offset_um, sd_um, **of_slide)
 
     def _decided(self, low: Tensor, high: Tensor) -> Estimate:
         found = self.spectra(low, high)
