@@ -59,7 +59,14 @@ lower."""
 ROW_CHUNK = 16
 
 
-def survey(planes: TwoPlanes, *, optics: OpticsSettings, block_px: int = BLOCK_PX, progress: bool = True) -> Survey:
+def survey(
+    planes: TwoPlanes,
+    *,
+    optics: OpticsSettings,
+    offset_given_um: np.ndarray | None = None,
+    block_px: int = BLOCK_PX,
+    progress: bool = True,
+) -> Survey:
     """Measure a slide.
 
     Parameters
@@ -67,6 +74,9 @@ def survey(planes: TwoPlanes, *, optics: OpticsSettings, block_px: int = BLOCK_P
     planes : TwoPlanes
     optics : OpticsSettings
         Nominal optics. Their pixel size is replaced by the slide's.
+    offset_given_um : (R, K) float array, optional
+        Focal offset of each cell, where it is known beforehand from more than these planes: it may jump from cell to
+        cell, and what is smooth is the difference from it.
     block_px : int
         Edge of the blocks that are read at a time, rounded up to whole tiles. Changes nothing but memory.
     progress : bool
@@ -86,7 +96,7 @@ def survey(planes: TwoPlanes, *, optics: OpticsSettings, block_px: int = BLOCK_P
         tall, wide = min(step, height - y), min(step, width - x)
         low, high = (_whole_tiles(shot) for shot in planes.read(y, x, tall, wide))
         held.measure(y, x, low, high)
-    return _assembled(planes, optics, grid, held)
+    return _assembled(planes, optics, grid, held, offset_given_um)
 
 
 def _whole_tiles(shot: np.ndarray) -> np.ndarray:
@@ -199,7 +209,9 @@ def _powers(roots: np.ndarray) -> np.ndarray:
     return np.asarray(values * np.abs(values))
 
 
-def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: _Held) -> Survey:
+def _assembled(
+    planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: _Held, offset_given_um: np.ndarray | None
+) -> Survey:
     """From cells to the slide as a whole, and back."""
     rows, columns = grid.shape
     level, gradient = held.level[:, :rows, :columns], held.gradient[:, :rows, :columns]
@@ -222,7 +234,7 @@ def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: 
         candidates = tuple(_unsteady(scene) for scene in candidates)
     # beside a jump a few pixels may be of the other side
     fit = _fitted(spectra, floor, usable & ~binary_dilation(~field.known & ~glass, iterations=2), candidates)
-    offset_um, sd_um = _offsets(spectra, floor, usable, fit.scene, getattr(planes, "offset_given_um", None))
+    offset_um, sd_um = _offsets(spectra, floor, usable, fit.scene, offset_given_um)
     copy_rmse, linear_rmse = _expected_rmse(spectra, floor, offset_um, sd_um, fit.scene)
     mean_squares = np.square(level.mean(axis=-1))
     # noise adds twice its variance (of the mean of the channels) to the mean squared difference of two pixels
