@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 @quality_option
 @click.option("--results", type=FILE, help="Folder for maps, verdicts and pictures [default: OUT without its ending].")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif or *.ome.zarr.")
+@click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif, *.ome.zarr or *.dicom.")
 def command(
     stack: Path,
     model: Path | None,
@@ -46,12 +46,12 @@ def command(
     from tsva.restoration.checkpoint import load, packaged_model
     from tsva.slides.opening import SlideInput, open_all_planes
     from tsva.slides.slide_results import write_results
-    from tsva.slides.slide_run import SlideOptions, refocus_planes
+    from tsva.slides.slide_run import SlideOptions, refocus_planes, without_ending
     from tsva.storage.atomic import fresh_file
 
     model = model or packaged_model("slides")
     given = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
-    folder = results or out.with_name(out.name.partition(".ome.")[0])
+    folder = results or without_ending(out)
     held = load(model)
     with open_all_planes(given, held.delta_um, held.pixel_um) as planes:
         restored = refocus_planes(planes, model, out, SlideOptions(quality, threads))

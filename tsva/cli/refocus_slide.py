@@ -73,7 +73,10 @@ log = logging.getLogger(__name__)
 @click.option("--sheet-folder", type=FILE, help="Restore the slide of the settings' row, whose path starts here.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
-    "--out", type=FILE, required=True, help="The pyramid, *.ome.tif or *.ome.zarr; with --sheet-folder a folder."
+    "--out",
+    type=FILE,
+    required=True,
+    help="The pyramid, *.ome.tif, *.ome.zarr or *.dicom; with --sheet-folder a folder.",
 )
 def command(
     model: Path | None,
@@ -99,7 +102,7 @@ def command(
     For research use only.
     """
     from tsva.restoration.checkpoint import packaged_model
-    from tsva.slides.slide_run import SlideOptions
+    from tsva.slides.slide_run import SlideOptions, without_ending
 
     model = model or packaged_model("slides")
     known = OpticsSettings.model_validate(optics) if optics else None
@@ -107,7 +110,7 @@ def command(
     if sheet_folder is not None:
         restore_row(SlideRow.model_validate(slide), sheet_folder, model, out, options, settings, pairs)
         return
-    _restore(planes, model, out, options, results or out.with_name(out.name.partition(".ome.")[0]))
+    _restore(planes, model, out, options, results or without_ending(out))
 
 
 def restore_row(

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tsva.readers.stack_file import read_ahead
+from tsva.slides.dicom_pyramid import is_dicom_folder, write_dicom
 from tsva.slides.grid import CELL_PX, Unit, filled, per_pixel, smoothed, units
 from tsva.slides.pyramid import SlideFacts, is_zarr, write_pyramid, write_zarr
 from tsva.slides.slide_plan import SlidePlan
@@ -305,7 +306,7 @@ def assemble(plan: SlidePlan, journal: Journal, facts: SlideFacts, out: Path) ->
         build_levels(journal, plan.codec, shapes, bar.update)
     wanted = [key for level, shape in enumerate(shapes) for key in tiles_of(level, shape)]
     stored = sum(journal.size(key) for key in wanted)
-    fresh = fresh_folder if is_zarr(out) else fresh_file
+    fresh = fresh_folder if is_zarr(out) or is_dicom_folder(out) else fresh_file
     with fresh(out) as part, tqdm(total=len(wanted), desc="pyramid", unit="tile", disable=None) as bar:
 
         def tile(level: int, row: int, column: int) -> bytes:
@@ -314,5 +315,7 @@ def assemble(plan: SlidePlan, journal: Journal, facts: SlideFacts, out: Path) ->
 
         if is_zarr(out):
             write_zarr(part, shapes, plan.codec, tile, facts)
+        elif is_dicom_folder(out):
+            write_dicom(part, shapes, plan.codec, tile, facts, plan.digest)
         else:
             write_pyramid(part, shapes, plan.codec, tile, facts, stored)

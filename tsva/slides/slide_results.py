@@ -14,6 +14,7 @@ from tsva.errors import UserError
 from tsva.restoration.checkpoint import colours_phrase, packaged_model
 from tsva.settings.acquisition import OpticsSettings
 from tsva.slides import trust_files
+from tsva.slides.dicom_pyramid import is_dicom_folder, smallest_dicom_level
 from tsva.slides.engine import THUMBNAIL_PX
 from tsva.slides.opening import SlideInput, open_two_planes
 from tsva.slides.pyramid import NOTICE, is_zarr, smallest_zarr_level
@@ -143,6 +144,8 @@ def shares(restored: RestoredSlide) -> dict[str, float]:
 
 def _small_level(path: Path) -> np.ndarray:
     """The finest level of a pyramid that is small enough for a page."""
+    if is_dicom_folder(path):
+        return smallest_dicom_level(path, THUMBNAIL_PX)
     if is_zarr(path):
         return smallest_zarr_level(path, THUMBNAIL_PX)
     with tifffile.TiffFile(path) as tif:

@@ -31,7 +31,7 @@ from tsva.slides.workplace import digest_of_file, digest_of_values, open_journal
 
 log = logging.getLogger(__name__)
 PLAN, SURVEY = "plan.json", "survey.npz"
-ENDINGS = (".ome.tif", ".ome.tiff", ".ome.zarr")
+ENDINGS = (".ome.tif", ".ome.tiff", ".ome.zarr", ".dicom")
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,12 @@ class _Aligner:
         return align(low, high, self._survey, y, x)
 
 
+def without_ending(out: Path) -> Path:
+    """Where a pyramid's other results lie, unless a user says so: its name without what tells the format."""
+    ending = next((ending for ending in ENDINGS if out.name.endswith(ending)), "")
+    return out.with_name(out.name.removesuffix(ending))
+
+
 def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOptions) -> RestoredSlide:
     """Restore a slide from its two planes and write it as a pyramid.
 
@@ -105,7 +111,7 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
     model : Path
         A checkpoint of the train stage.
     out : Path
-        Ends in ``.ome.tif``, or in ``.ome.zarr`` for OME-Zarr, which is lossless.
+        Ends in ``.ome.tif``; in ``.ome.zarr`` for OME-Zarr, which is lossless; in ``.dicom`` for a folder of DICOM.
     options : SlideOptions
 
     Raises
