@@ -43,8 +43,8 @@ class Patience:
     """
 
     attempts: int
-    pause_s: float
-    timeout_s: float
+    pause_s: float = 5.0
+    timeout_s: float = 60.0
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,6 @@ class Fetch:
         self.settings = {
             "folder": str(folder / "data"),
             "attempts": 1,
-            "pause_s": 0,
             "archives": [{"name": name, "url": server.url(name)} for name in ("channel.zip", "domain.zip")],
         }
 
