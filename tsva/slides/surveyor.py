@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from tsva.restoration.fusion.bands import BANDS, FREQUENCIES
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_spectra import MODES, measure_cells
+from tsva.slides.cell_spectra import MODES, grey_levels, measure_cells
 from tsva.slides.focal_offsets import (
     OFFSETS_UM,
     Scene,
@@ -134,7 +134,7 @@ class _Held:
         """Take in a block of whole tiles."""
         tiles = slice(y // TILE_PX, (y + low.shape[0]) // TILE_PX), slice(x // TILE_PX, (x + low.shape[1]) // TILE_PX)
         cells = slice(y // CELL_PX, (y + low.shape[0]) // CELL_PX), slice(x // CELL_PX, (x + low.shape[1]) // CELL_PX)
-        grey_low, grey_high = _grey(low), _grey(high)
+        grey_low, grey_high = grey_levels(low), grey_levels(high)
         for i in range(low.shape[0] // TILE_PX):
             for j in range(low.shape[1] // TILE_PX):
                 part = slice(i * TILE_PX, (i + 1) * TILE_PX), slice(j * TILE_PX, (j + 1) * TILE_PX)
@@ -321,15 +321,9 @@ def _window_of(planes: TwoPlanes, grid: CellGrid) -> Callable[[int, int], tuple[
 
     def window(row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
         low, high = _tile_and_around(planes, grid, row, column, MARGIN_PX)
-        return _grey(low), _grey(high)
+        return grey_levels(low), grey_levels(high)
 
     return window
-
-
-def _grey(shot: np.ndarray) -> np.ndarray:
-    """(Y, X) float32 means of the channels, in [0, 1]; by channel, which takes a quarter of numpy's mean."""
-    total = sum(shot[..., channel].astype(np.uint16) for channel in range(shot.shape[2]))
-    return np.asarray(total * np.float32(1 / (255 * shot.shape[2])), np.float32)
 
 
 def _tile_and_around(
