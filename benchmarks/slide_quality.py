@@ -147,16 +147,17 @@ class EveryCellRestored:
     def __enter__(self) -> None:
         from tsva.slides.trust import Judge
 
-        self._judge, self._kept = Judge, Judge._verdicts
+        self._judge, self._kept = Judge, (Judge._verdicts, Judge._shares)
 
         def all_restored(judge: Any, cells: Any, *_: Any) -> np.ndarray:
             return np.full(judge.survey.glass[cells].shape, Verdict.RESTORED, np.uint8)
 
         Judge._verdicts = all_restored  # type: ignore[method-assign]
+        Judge._shares = staticmethod(lambda gain_db, *_: np.ones_like(gain_db))  # type: ignore[method-assign]
         Judge.tells_features = True
 
     def __exit__(self, *_: object) -> None:
-        self._judge._verdicts = self._kept  # type: ignore[method-assign]
+        self._judge._verdicts, self._judge._shares = self._kept  # type: ignore[method-assign]
         self._judge.tells_features = False
 
 

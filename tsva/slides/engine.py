@@ -44,6 +44,8 @@ class CellTrust(Protocol):
     row, column : int
         The first cell.
     verdict : (r, k) uint8 array
+    share : (r, k) float32 array
+        How much of the restoration goes into each.
     values : dict of str to (r, k, …) arrays
         By cell.
     """
@@ -58,6 +60,9 @@ class CellTrust(Protocol):
     def verdict(self) -> np.ndarray: ...
 
     @property
+    def share(self) -> np.ndarray: ...
+
+    @property
     def values(self) -> dict[str, np.ndarray]: ...
 
 
@@ -70,8 +75,8 @@ class Judge(Protocol):
         """Judge the cells of a region, (Y, X, …) arrays whose upper left pixel is (y, x) of the slide."""
         ...
 
-    def weights(self, verdicts: np.ndarray) -> np.ndarray:
-        """Share of the restored image in the blend, (64 r, 64 k), of (r + 2, k + 2) verdicts: one more on each side."""
+    def weights(self, shares: np.ndarray) -> np.ndarray:
+        """Share of the restored image of pixels, (64 r, 64 k), of (r+2, k+2) cells' shares: one more on each side."""
         ...
 
 
@@ -209,13 +214,13 @@ def _and_around(cells: slice) -> slice:
 
 
 def _window(trust: CellTrust, rows: slice, columns: slice) -> np.ndarray:
-    """Verdicts of cells and of one around them; those at the slide's edge stand for the ones beyond."""
-    verdict = trust.verdict
+    """Shares of cells and of one around them; those at the slide's edge stand for the ones beyond."""
+    share = trust.share
     at = [
         np.clip(np.arange(cells.start - 1, cells.stop + 1) - first, 0, count - 1)
-        for cells, first, count in ((rows, trust.row, verdict.shape[0]), (columns, trust.column, verdict.shape[1]))
+        for cells, first, count in ((rows, trust.row, share.shape[0]), (columns, trust.column, share.shape[1]))
     ]
-    return np.asarray(verdict[np.ix_(*at)])
+    return np.asarray(share[np.ix_(*at)])
 
 
 class Engine(Protocol):
