@@ -39,7 +39,7 @@ class Verdict(IntEnum):
     """Where the planes lie on one another is not known well enough."""
 
 
-LEAST_GAIN_DB = 0.75
+LEAST_GAIN_DB = 0.5
 """Restored cells are expected to be better by this. On development slides, each judged by a fit to slides of other
 tissue, 0.9 % and 0.5 % of the cells were then made worse by more than 0.5 dB with the packaged networks, and 2.7 % with
 TSVA of an embedded default; with 0.5 dB 1.5 %, 0.6 % and 4.2 % (benchmarks/slide_errors.py)."""
@@ -166,7 +166,7 @@ class Judge:
         )
         restoring, copying = expected_errors(features, blurred.difference, estimated=own is not None)
         gain_db = expected_gain_db(features)
-        share = self._shares(gain_db, copying, blurred.difference)
+        share = share_of_restoration(gain_db, copying, blurred.difference)
         found = {
             "expected_gain_db": gain_db,
             "expected_rmse": error_of_mixture(share, restoring, copying, blurred.difference),
@@ -182,10 +182,6 @@ class Judge:
         verdict = self._verdicts(cells, values["expected_gain_db"], values["reblur_residual"])
         of_cell = np.where(verdict == Verdict.RESTORED, values["restored_share"], 0).astype(np.float32)
         return CellTrust(cells[0].start, cells[1].start, verdict, of_cell, values)
-
-    @staticmethod
-    def _shares(gain_db: np.ndarray, copying: np.ndarray, difference: np.ndarray) -> np.ndarray:
-        return share_of_restoration(gain_db, copying, difference)
 
     def _verdicts(self, cells: tuple[slice, slice], gain_db: np.ndarray, residual: np.ndarray) -> np.ndarray:
         survey = self.survey
