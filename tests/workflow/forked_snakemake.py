@@ -52,9 +52,9 @@ def _serve() -> None:
     import snakemake.cli
     import snakemake.report.html_reporter
     import snakemake.workflow
-    from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+    import smart_open  # with which Snakemake opens its files
 
-    ExecutorPluginRegistry().collect_plugins()
+    snakemake.cli.get_argument_parser()  # loads all plugins
     assert "tsva" not in sys.modules
     for line in sys.stdin:
         request = json.loads(line)
