@@ -49,10 +49,10 @@ def run_snakemake(folder: Path, environment: dict[str, str], arguments: list[str
 
 
 def _serve() -> None:
+    import smart_open  # noqa: F401 (with which Snakemake opens its files)
     import snakemake.cli
     import snakemake.report.html_reporter
     import snakemake.workflow
-    import smart_open  # with which Snakemake opens its files
 
     snakemake.cli.get_argument_parser()  # loads all plugins
     assert "tsva" not in sys.modules

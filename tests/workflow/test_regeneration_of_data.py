@@ -104,6 +104,8 @@ def test_removed_slide_runs_no_other_slide(workflow: Workflow) -> None:
     (workflow.folder / "slides.tsv").write_text("\n".join([line for line in lines if line[:2] != "D1"] + [""]))
     wanted = ["split", *TRAIN, *(job for job in TESTS if "dataset2" not in job), *USE, *EVALUATE]
     assert sorted(workflow.planned()) == sorted(wanted)
+    workflow.edit_settings("train", networks=["tsva"])
+    workflow.edit_settings("methods", baselines=["mean"])
     workflow.run()
     assert not workflow.planned()
     summary = json.loads((workflow.folder / "results/report/summary.json").read_text())
