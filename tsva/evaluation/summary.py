@@ -34,6 +34,8 @@ from tsva.settings.methods import NETWORK_NAMES
 
 Rows = Callable[[], pd.DataFrame]
 """A part of a table, not yet computed."""
+Pictures = Callable[[Images], Any]
+"""Draws pictures of names that no other call uses, and returns where they belong."""
 VERSION = 3
 """Of summary.json's layout; docs/summary.md says what changed."""
 TRAINING_FACTS = (
@@ -71,7 +73,7 @@ def evaluate(
     images : Images
         Takes the pictures up.
     processes : int
-        How many share the statistics.
+        How many share statistics and pictures.
 
     Returns
     -------
@@ -86,14 +88,31 @@ def evaluate(
         All rows of scores, comparisons, counts and nuclei, those of single samples too.
     """
     pairs, slides_ = inputs.pairs, inputs.slides
-    summary = summarise(inputs, processes)
+    chosen = {d.name: choose_examples(d, inputs.report, pairs) for d in inputs.datasets}
+    counted = {d.name: choose_segmentation(d, chosen[d.name]) for d in inputs.datasets}
+    stacks, fields = choose_stacks(slides_, pairs), choose_fields(slides_)
+    pictures, rows = _shared(
+        {
+            **{f"examples {d.name}": partial(example_pictures, d, chosen[d.name], pairs) for d in inputs.datasets},
+            **{
+                f"segmentations {d.name}": partial(segmentation_pictures, d, counted[d.name], inputs)
+                for d in inputs.datasets
+            },
+            "stacks": partial(stack_pictures, slides_, stacks, pairs),
+            "fields": partial(field_pictures, slides_, fields, pairs.z_step_um),
+            "slides": partial(slide_pictures, slides_),
+            "optics": partial(lateral_pictures, inputs.optics, pairs.delta_um),
+        },
+        inputs,
+        images,
+        processes,
+    )
+    examples, segmented = (
+        {d.name: pictures.pop(f"{kind} {d.name}") for d in inputs.datasets} for kind in ("examples", "segmentations")
+    )
+    summary = summarise(inputs, rows)
     tables = {part: pd.DataFrame(summary[part]) for part in KEPT}
     summary |= {part: [row for row in summary[part] if _is_kept(part, row)] for part in KEPT}
-    chosen = {d.name: choose_examples(d, inputs.report, pairs) for d in inputs.datasets}
-    examples = {d.name: example_pictures(d, chosen[d.name], pairs, images) for d in inputs.datasets}
-    counted = {d.name: choose_segmentation(d, chosen[d.name]) for d in inputs.datasets}
-    segmented = {d.name: segmentation_pictures(d, counted[d.name], inputs, images) for d in inputs.datasets}
-    stacks, fields = choose_stacks(slides_, pairs), choose_fields(slides_)
     shown = {
         "examples": [
             {**example, "error_scale_grey_levels": examples[name]["scale_grey_levels"]}
@@ -108,15 +127,32 @@ def evaluate(
         "stacks_shown": stacks,
         "fields_shown": fields,
     }
-    pictures = {
+    listed = {
         "examples": examples,
         "segmentations": {name: found["rows"] for name, found in segmented.items()},
-        "stacks": stack_pictures(slides_, stacks, pairs, images),
-        "fields": field_pictures(slides_, fields, pairs.z_step_um, images),
-        "slides": slide_pictures(slides_, images),
-        "optics": lateral_pictures(inputs.optics, pairs.delta_um, images),
+        **pictures,
     }
-    return {**summary, **tidy(shown)}, tidy(pictures), tables
+    return {**summary, **tidy(shown)}, tidy(listed), tables
+
+
+def _shared(
+    pictures: Mapping[str, Pictures], inputs: Inputs, images: Images, processes: int
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """What each of the calls for pictures returns, and the rows of all tables; processes share both."""
+    rows = _row_calls(inputs)
+    calls: list[Callable[[], Any]] = [partial(_drawn, call) for call in pictures.values()]
+    calls += [partial(_records, call) for part in rows.values() for call in part]
+    found = iter(all_of(calls, processes))
+    returned = {}
+    for name in pictures:
+        returned[name], drawn = next(found)
+        images.take(drawn)
+    return returned, {name: [row for _ in part for row in next(found)] for name, part in rows.items()}
+
+
+def _drawn(call: Pictures) -> tuple[Any, Images]:
+    images = Images()
+    return call(images), images
 
 
 def _is_kept(part: str, row: Mapping[str, Any]) -> bool:
@@ -129,15 +165,15 @@ def _is_kept(part: str, row: Mapping[str, Any]) -> bool:
     return (row["protocol"], row.get("target")) in KEPT[part]
 
 
-def summarise(inputs: Inputs, processes: int = 1) -> dict[str, Any]:
+def summarise(inputs: Inputs, rows: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Everything that the report says, as plain values.
 
     Parameters
     ----------
     inputs : Inputs
         Tables and arrays of the stages before.
-    processes : int
-        How many share the rows.
+    rows : mapping of str to list
+        Rows of all tables of methods, by the summary's key, tidy.
 
     Returns
     -------
@@ -146,7 +182,6 @@ def summarise(inputs: Inputs, processes: int = 1) -> dict[str, Any]:
         `KEPT` are all there, those of single samples too.
     """
     datasets = [_dataset(dataset, inputs) for dataset in inputs.datasets]
-    rows = _rows(inputs, processes)
     scores, comparisons, nuclei = rows["scores"], rows["comparisons"], rows["nuclei"]
     training = [_training(training, inputs.train) for training in inputs.training]
     confidence = inputs.report.confidence
@@ -185,9 +220,9 @@ def summarise(inputs: Inputs, processes: int = 1) -> dict[str, Any]:
     return {name: part if name in rows else tidy(part) for name, part in told.items()}
 
 
-def _rows(inputs: Inputs, processes: int) -> dict[str, list[dict[str, Any]]]:
-    """Rows of all tables of methods, tidy, by the summary's key."""
-    calls = {
+def _row_calls(inputs: Inputs) -> dict[str, list[Rows]]:
+    """Parts of all tables of methods, by the summary's key; what takes longest comes first."""
+    return {
         "nuclei": _nuclei(inputs),
         "comparisons": _comparisons(inputs),
         "scores": _scores(inputs),
@@ -195,8 +230,6 @@ def _rows(inputs: Inputs, processes: int) -> dict[str, list[dict[str, Any]]]:
         "offsets": _offsets(inputs),
         "errors": _errors(inputs),
     }
-    found = iter(all_of([partial(_records, call) for part in calls.values() for call in part], processes))
-    return {name: [row for _ in part for row in next(found)] for name, part in calls.items()}
 
 
 def advice_of(found: Advice | None) -> dict[str, Any] | None:
