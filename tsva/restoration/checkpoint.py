@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -150,8 +150,9 @@ class Checkpoint:
         if self.channels not in (1, 3):
             raise RuntimeError(f"{self.channels} channels")
         with torch.device("meta"):
-            wanted = {name: value.shape for name, value in self._fresh().state_dict().items()}
-        there = {name: value.shape for name, value in self.weights.items()}
+            network = self._fresh()
+            wanted = {name: value.shape for name, value in network.state_dict().items()}
+            there = {name: value.shape for name, value in network.completed(self.weights).items()}
         if wanted != there:
             amiss = sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
             raise RuntimeError(f"{len(amiss)} of {len(wanted)} parameters, such as {amiss[0]}")
@@ -239,6 +240,7 @@ def load(path: Path) -> Checkpoint:
         checkpoint.check_shapes()
         checkpoint.known_colours()
         network = checkpoint._fresh()
+        checkpoint = replace(checkpoint, weights=network.completed(checkpoint.weights))
         other = differing_constants(network, constants)
         if checkpoint.computed:
             other = other or differing_buffers(network, checkpoint.computed)
