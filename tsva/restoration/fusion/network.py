@@ -89,7 +89,7 @@ class Fusion(PairNetwork[Estimate]):
     4. A residual network on cells of 2×2 pixels, steered by offset and noise, corrects it. It starts at zero.
     5. A gate blends the result with the nearer shot where the offset says too little of which is better.
     6. Errors are expected of the result and of the nearer shot; where the result is expected to gain nothing, the shot
-       stays (`tsva.restoration.blend`). Some of it stays everywhere, least about the focus: estimated offsets err.
+       stays (`tsva.restoration.blend`). The less certain the offset is, the more of the shot stays everywhere.
 
     Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
 
