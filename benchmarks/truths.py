@@ -31,7 +31,7 @@ from tsva.restoration.checkpoint import load
 from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.networks import RefocusSettings
 from tsva.storage.tables import read_table
 from tsva.training.patches import read_truth
 
@@ -88,7 +88,7 @@ def _scores(method: NetworkMethod, own: Path, of_field: Path, delta_um: float, o
         known = {name: (truth, row[f"index_{name}"]) for name, truth in truths.items() if truth is not None}
         truth, index = known["patch"]
         draws = np.unique(np.linspace(0, len(truth.shots[index]) - 1, MOST_PAIRS).round().astype(int))
-        pairs = [Pair(*(np.asarray(shot) for shot in truth.shots[index][draw]), delta_um, optics) for draw in draws]
+        pairs = [Pair(np.asarray(low), np.asarray(high), delta_um, optics) for low, high in truth.shots[index][draws]]
         restored = method(pairs)
         images, expected = restored.images, restored.expected_rmse
         y1 = np.stack([np.rint(255 * y1_of(pair)).astype(np.uint8) for pair in pairs])
@@ -114,7 +114,8 @@ def _summary(rows: pd.DataFrame) -> dict[str, object]:
         "true_over_expected_error": _ratio(rows),
         "mean_loss_db": round(float(gain[worse].mean()), 2) if worse.any() else None,
         "gain_by_size_db": {
-            f"{max(size.left, 0):g} to {size.right:g}": round(float(db), 2) for size, db in by_size.items()
+            f"{max(size.left, 0):g} to {size.right:g}": round(float(db), 2)
+            for size, db in zip(pd.IntervalIndex(list(by_size.index)), by_size, strict=True)
         },
     }
 

@@ -43,8 +43,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
         scale, shift = self.steer(conditions).chunk(2, dim=1)
-        mended: Tensor = x + self.convolution(functional.silu(torch.addcmul(shift, x, 1 + scale)))
-        return mended
+        corrected: Tensor = x + self.convolution(functional.silu(torch.addcmul(shift, x, 1 + scale)))
+        return corrected
 
 
 class Gate(nn.Module):

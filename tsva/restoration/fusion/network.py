@@ -1,4 +1,4 @@
-"""Fusion, our own network: a Wiener restoration that finds its own offset, and a small network that mends it."""
+"""Fusion, our own network: a Wiener restoration that finds its own offset, and a small network that corrects it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 
 if TYPE_CHECKING:
     from tsva.restoration.fusion.microscopes import Microscopes
@@ -80,7 +80,7 @@ class Estimate:
 
 
 class Fusion(PairNetwork[Estimate]):
-    """Two-shot Wiener restoration at the offset that the shots' spectra tell, mended by a small network.
+    """Two-shot Wiener restoration at the offset that the shots' spectra show, corrected by a small network.
 
     1. Spectra of both shots tell offset (odd under exchange of the shots), noise and contrast.
     2. The shots are sorted by the sign of the offset into the nearer and the farther one: from here on their order of
@@ -98,7 +98,7 @@ class Fusion(PairNetwork[Estimate]):
     channels : int
         Of an image: 1 or 3.
     width : int
-        Channels of the mending network.
+        Channels of the correcting network.
     depth : int
         Its blocks.
     optics : OpticsSettings
@@ -107,6 +107,7 @@ class Fusion(PairNetwork[Estimate]):
     """
 
     runs_on_meta = False
+    one_for_a_slide = ("mean", "noise", "signal")
     taught_um: Tensor
     factors: Tensor
     most: Tensor
@@ -158,6 +159,10 @@ class Fusion(PairNetwork[Estimate]):
         """Offset, noise and levels of whole images, (B, C, Y, X) in [0, 1]."""
         with single_precision(low.device):
             return self._decided(low, high)
+
+    def decide_at(self, focal_offset_um: Tensor, sd_um: Tensor, of_slide: Mapping[str, Tensor]) -> Estimate:
+        """With an offset that was measured."""
+        return Estimate(focal_offset_um, sd_um, **of_slide)
 
     def _decided(self, low: Tensor, high: Tensor) -> Estimate:
         found = self.spectra(low, high)
