@@ -82,6 +82,12 @@ def _measured(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> list[n
     return [a.astype(np.float32) for a in (*levels, *gradients, spectra)]
 
 
+def grey_levels(shot: np.ndarray) -> np.ndarray:
+    """(Y, X) float32 means of the channels, in [0, 1]; by channel, which takes a quarter of numpy's mean."""
+    total = sum(shot[..., channel].astype(np.uint16) for channel in range(shot.shape[2]))
+    return np.asarray(total * np.float32(1 / (255 * shot.shape[2])), np.float32)
+
+
 def cells_of(image: np.ndarray) -> np.ndarray:
     """(R, K, C, CELL_PX, CELL_PX) of (Y, X, C), which holds whole cells; a copy, with the pixels of a cell together."""
     return np.ascontiguousarray(_by_cell(image))

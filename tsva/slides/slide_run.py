@@ -208,7 +208,8 @@ def _tell_colours(where: str, held: Checkpoint, distance: float) -> None:
 
 
 def _surveyed(planes: TwoPlanes, optics: OpticsSettings, folder: Path) -> Survey:
-    measured = survey(planes, optics=optics.model_copy(update={"pixel_um": planes.pixel_um}))
+    given_um = planes.offset_given_um if isinstance(planes, ChosenPlanes) else None
+    measured = survey(planes, optics=optics.model_copy(update={"pixel_um": planes.pixel_um}), offset_given_um=given_um)
     if isinstance(planes, ChosenPlanes):
         # near focus alone, where a stack's planes are chosen, spectra hardly show the planes' distance
         measured = replace(measured, delta_scale=float("nan"))

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from tsva.restoration.fusion.bands import BANDS, FREQUENCIES
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_spectra import MODES, measure_cells
+from tsva.slides.cell_spectra import MODES, grey_levels, measure_cells
 from tsva.slides.focal_offsets import (
     OFFSETS_UM,
     Scene,
@@ -59,7 +59,14 @@ lower."""
 ROW_CHUNK = 16
 
 
-def survey(planes: TwoPlanes, *, optics: OpticsSettings, block_px: int = BLOCK_PX, progress: bool = True) -> Survey:
+def survey(
+    planes: TwoPlanes,
+    *,
+    optics: OpticsSettings,
+    offset_given_um: np.ndarray | None = None,
+    block_px: int = BLOCK_PX,
+    progress: bool = True,
+) -> Survey:
     """Measure a slide.
 
     Parameters
@@ -67,6 +74,9 @@ def survey(planes: TwoPlanes, *, optics: OpticsSettings, block_px: int = BLOCK_P
     planes : TwoPlanes
     optics : OpticsSettings
         Nominal optics. Their pixel size is replaced by the slide's.
+    offset_given_um : (R, K) float array, optional
+        Focal offset of each cell, where it is known beforehand from more than these planes: it may jump from cell to
+        cell, and what is smooth is the difference from it.
     block_px : int
         Edge of the blocks that are read at a time, rounded up to whole tiles. Changes nothing but memory.
     progress : bool
@@ -86,7 +96,7 @@ def survey(planes: TwoPlanes, *, optics: OpticsSettings, block_px: int = BLOCK_P
         tall, wide = min(step, height - y), min(step, width - x)
         low, high = (_whole_tiles(shot) for shot in planes.read(y, x, tall, wide))
         held.measure(y, x, low, high)
-    return _assembled(planes, optics, grid, held)
+    return _assembled(planes, optics, grid, held, offset_given_um)
 
 
 def _whole_tiles(shot: np.ndarray) -> np.ndarray:
@@ -124,7 +134,7 @@ class _Held:
         """Take in a block of whole tiles."""
         tiles = slice(y // TILE_PX, (y + low.shape[0]) // TILE_PX), slice(x // TILE_PX, (x + low.shape[1]) // TILE_PX)
         cells = slice(y // CELL_PX, (y + low.shape[0]) // CELL_PX), slice(x // CELL_PX, (x + low.shape[1]) // CELL_PX)
-        grey_low, grey_high = _grey(low), _grey(high)
+        grey_low, grey_high = grey_levels(low), grey_levels(high)
         for i in range(low.shape[0] // TILE_PX):
             for j in range(low.shape[1] // TILE_PX):
                 part = slice(i * TILE_PX, (i + 1) * TILE_PX), slice(j * TILE_PX, (j + 1) * TILE_PX)
@@ -199,7 +209,9 @@ def _powers(roots: np.ndarray) -> np.ndarray:
     return np.asarray(values * np.abs(values))
 
 
-def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: _Held) -> Survey:
+def _assembled(
+    planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: _Held, offset_given_um: np.ndarray | None
+) -> Survey:
     """From cells to the slide as a whole, and back."""
     rows, columns = grid.shape
     level, gradient = held.level[:, :rows, :columns], held.gradient[:, :rows, :columns]
@@ -222,7 +234,7 @@ def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: 
         candidates = tuple(_unsteady(scene) for scene in candidates)
     # beside a jump a few pixels may be of the other side
     fit = _fitted(spectra, floor, usable & ~binary_dilation(~field.known & ~glass, iterations=2), candidates)
-    offset_um, sd_um = _offsets(spectra, floor, usable, fit.scene, getattr(planes, "offset_given_um", None))
+    offset_um, sd_um = _offsets(spectra, floor, usable, fit.scene, offset_given_um)
     copy_rmse, linear_rmse = _expected_rmse(spectra, floor, offset_um, sd_um, fit.scene)
     mean_squares = np.square(level.mean(axis=-1))
     # noise adds twice its variance (of the mean of the channels) to the mean squared difference of two pixels
@@ -309,15 +321,9 @@ def _window_of(planes: TwoPlanes, grid: CellGrid) -> Callable[[int, int], tuple[
 
     def window(row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
         low, high = _tile_and_around(planes, grid, row, column, MARGIN_PX)
-        return _grey(low), _grey(high)
+        return grey_levels(low), grey_levels(high)
 
     return window
-
-
-def _grey(shot: np.ndarray) -> np.ndarray:
-    """(Y, X) float32 means of the channels, in [0, 1]; by channel, which takes a quarter of numpy's mean."""
-    total = sum(shot[..., channel].astype(np.uint16) for channel in range(shot.shape[2]))
-    return np.asarray(total * np.float32(1 / (255 * shot.shape[2])), np.float32)
 
 
 def _tile_and_around(
