@@ -2,7 +2,7 @@
 
     python benchmarks/calibration.py --out docs/results/calibration.json
 
-Each case is told a wrong aperture. The stacks are random texture in slabs that have nothing in common, imaged layer by
+Each case is given a wrong aperture. The stacks are random texture in slabs that have nothing in common, imaged layer by
 layer.
 """
 
@@ -26,15 +26,21 @@ PLANES = np.arange(-12, 13)
 CASES: dict[str, dict[str, Any]] = {
     "4×, NA 0.1": {
         "true": {"na": 0.1, "pixel_um": 1.6},
-        "told": 0.13,
+        "given": 0.13,
         "step_um": 12.0,
         "thickness_um": 4.0,
         "slabs": 2,
     },
-    "10×, NA 0.3": {"true": {"na": 0.3, "pixel_um": 0.8}, "told": 0.3, "step_um": 2.0, "thickness_um": 8.0, "slabs": 4},
+    "10×, NA 0.3": {
+        "true": {"na": 0.3, "pixel_um": 0.8},
+        "given": 0.3,
+        "step_um": 2.0,
+        "thickness_um": 8.0,
+        "slabs": 4,
+    },
     "20×, NA 0.4": {
         "true": {"na": 0.4, "pixel_um": 0.65},
-        "told": 0.5,
+        "given": 0.5,
         "step_um": 1.2,
         "thickness_um": 5.0,
         "slabs": 1,
@@ -42,7 +48,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "20×, NA 0.65, colour": {
         "true": {"na": 0.65, "model": "born_wolf"},
-        "told": 0.75,
+        "given": 0.75,
         "step_um": 0.5,
         "thickness_um": 3.0,
         "slabs": 3,
@@ -50,7 +56,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "20×, NA 0.75, σ 0.6, noisy": {
         "true": {"na": 0.75, "condenser_ratio": 0.6},
-        "told": 0.8,
+        "given": 0.8,
         "step_um": 0.5,
         "thickness_um": 4.0,
         "slabs": 4,
@@ -59,7 +65,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "40×, NA 0.85": {
         "true": {"na": 0.85, "pixel_um": 0.17},
-        "told": 0.95,
+        "given": 0.95,
         "step_um": 0.3,
         "thickness_um": 2.0,
         "slabs": 2,
@@ -71,7 +77,7 @@ def found(case: dict[str, Any]) -> dict[str, Any]:
     """Simulate a case and calibrate on it."""
     true = OpticsSettings(**{"model": "debye", **case["true"]})
     key = "condenser_ratio" if true.condenser_ratio is not None else "na"
-    told = true.model_copy(update={key: case["told"]})
+    given = true.model_copy(update={key: case["given"]})
     spherical_um = case.get("spherical_um", 0.0)
     microscope = MicroscopeSettings(spherical_um=spherical_um, **case.get("noise", {}))
     stack = textured_stack(
@@ -84,14 +90,14 @@ def found(case: dict[str, Any]) -> dict[str, Any]:
         field_px=256,
     )
     began = time.process_time()
-    record = tsva.calibrate(stack, told).record
+    record = tsva.calibrate(stack, given).record
     grey = record["noise"]["channels"][0]
     level = grey["level_grey_levels"] / 255
     variance = level / microscope.full_well_e + (microscope.read_noise_e / microscope.full_well_e) ** 2
     return {
         "aperture": key,
         "true": getattr(true, key),
-        "told": case["told"],
+        "given": case["given"],
         "found": record["optics"][key]["value"],
         "standard_error": record["optics"][key]["standard_error"],
         "spherical_true_um": spherical_um,

@@ -22,7 +22,7 @@ from skimage.io import imsave
 from skimage.measure import label, regionprops_table
 
 from tsva.evaluation.counting.imagej import count
-from tsva.evaluation.counting.nuclei import find_nuclei
+from tsva.evaluation.counting.stained_nuclei import find_nuclei
 from tsva.settings.evaluation import CountSettings
 
 PATCHES, SIZE_PX, PIXEL_UM = 100, 224, 0.345

@@ -46,7 +46,7 @@ def scores(field: SimulatedField) -> dict[str, dict[float, list[float]]]:
     stack, found = field.stack, {"captured": defaultdict(list), "clean": defaultdict(list)}
     focus, steps = int(sharpness(stack.planes).argmax()), round(PAIRS.delta_um / PAIRS.z_step_um)
     clean_at = np.flatnonzero(np.isclose(field.clean.z_um, stack.z_um[focus]))
-    for place in places(*stack.planes.shape[1:3], PAIRS.patch_px):
+    for place in places(stack.planes.shape[1], stack.planes.shape[2], PAIRS.patch_px):
         cut = (slice(place.y_px, place.y_px + PAIRS.patch_px), slice(place.x_px, place.x_px + PAIRS.patch_px))
         patch = stack.planes[:, *cut]
         for focal_offset_um in OFFSETS_UM:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,7 @@ from tsva.restoration.checkpoint import load
 from tsva.restoration.datasets import read_patches
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.refocus import RefocusSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import RefocusSettings, TrainSettings
 from tsva.storage.tables import read_table
 from tsva.training.fit import multiply_accumulates
 
@@ -62,7 +62,7 @@ def main() -> None:
     )
 
 
-def _seconds(networks: dict[str, torch.nn.Module]) -> dict[str, float]:
+def _seconds(networks: Mapping[str, torch.nn.Module]) -> dict[str, float]:
     """Of a 224×224 patch in a batch of eight: the least of nine turns, one network after the other."""
     shots = torch.rand(2, 8, 3, 224, 224)
     found: dict[str, list[float]] = {name: [] for name in networks}
@@ -84,9 +84,9 @@ def _lamps(results: Path, fusion) -> dict[str, float]:  # type: ignore[no-untype
             # darker by 1 / 1.2 first, so that the brightest lamp clips nothing
             base = None
             for gain in (1.0, *GAINS):
-                shots = [np.rint(shot / 1.2 * gain).astype(np.uint8) for shot in (pair.low, pair.high)]
+                low, high = (np.rint(shot / 1.2 * gain).astype(np.uint8) for shot in (pair.low, pair.high))
                 target = np.rint(patch.targets["captured"] / 1.2 * gain).astype(np.uint8)
-                image = fusion([Pair(*shots, pair.delta_um, pair.optics)]).images
+                image = fusion([Pair(low, high, pair.delta_um, pair.optics)]).images
                 # errors in units of the lamp
                 score = float(psnr_db(eight_bits(image / 255 / gain), eight_bits(target[None] / 255 / gain))[0])
                 if base is None:

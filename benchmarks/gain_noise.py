@@ -65,10 +65,10 @@ def main() -> None:
     fields = patches = 0
     for row in rows:
         one = row.model_copy(update={"fields": 1})
-        for field in simulate_slide(one, settings.simulate, settings.pairs, settings.optics, seed=asked.seed):
+        for field in simulate_slide(one, settings.simulate, settings.protocol, settings.optics, seed=asked.seed):
             if field.stack is None:
                 continue
-            grid = list(places(*field.stack.planes.shape[1:3], settings.pairs.patch_px))
+            grid = list(places(field.stack.planes.shape[1], field.stack.planes.shape[2], settings.pairs.patch_px))
             fields, patches = fields + 1, patches + len(grid)
             _try(field.stack.planes, grid, row.slide, asked, settings, moved, changed)
     print(json.dumps({"benchmark": "gain_noise", "fields": fields, "patches": patches, **_shares(moved, changed)}))

@@ -31,6 +31,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,13 +42,11 @@ import torch
 from tsva.acquisition.pair import Pair
 from tsva.evaluation.metrics import psnr_db
 from tsva.evaluation.names import WORSE_DB
-from tsva.restoration.checkpoint import Checkpoint, load, save
-from tsva.restoration.packaged_model import FOLDER, NAMES
+from tsva.restoration.checkpoint import FOLDER, NAMES, Checkpoint, load, save
 from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.refocus import RefocusSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import RefocusSettings, TrainSettings
 from tsva.storage.tables import read_table
 from tsva.training.patches import data_digest, read_patches, read_truth
 
@@ -147,7 +146,7 @@ def main() -> None:
     print(json.dumps({"bytes": place.stat().st_size, "scores": found}, indent=2))
 
 
-def _card(held: Checkpoint, place: Path, trained_on: str, found: dict[str, object]) -> dict[str, object]:
+def _card(held: Checkpoint, place: Path, trained_on: str, found: Mapping[str, object]) -> dict[str, object]:
     settings = TrainSettings.model_validate(held.settings)
     return {
         "network": held.network,

@@ -28,11 +28,11 @@ from tsva.optics.specimen import Specimen
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import parse_settings
 from tsva.settings.simulate import SimulateSettings
-from tsva.simulation import phantom
+from tsva.simulation.phantom import tissue as phantom
 
 Z_UM = np.arange(-3.0, 3.1, 1.0)
 REACH_UM = 4.0
-WITHOUT = {
+WITHOUT: dict[str, dict[str, object]] = {
     "all effects": {},
     "depth as stage travel": {"mountant_index": None},
     "absorption adds": {"absorption": "adds"},

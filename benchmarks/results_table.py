@@ -121,7 +121,7 @@ def in_page(results: dict[str, Any]) -> str:
 
 One seed. Gain in PSNR over the sharper shot as captured (Y1), in dB, with 95 % intervals over slides by Student's t.
 A tile counts as *made worse* if it loses more than 0.1 dB, in the continuous protocol with the noise-free target.
-[The protocol](../protocol.md) says what the averages are. Wiener restoration of shots with *known ΔD* is told the
+[The protocol](../protocol.md) says what the averages are. Wiener restoration of shots with *known ΔD* is given the
 offset that the other methods have to find.
 {older(results)}
 {averages}

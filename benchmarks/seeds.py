@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tsva.evaluation.scoring import run
+from tsva.evaluation.scoring import named, run
 from tsva.evaluation.statistics.estimates import error_rows, offset_rows
 from tsva.evaluation.statistics.scores import comparison_rows
 from tsva.restoration.baselines.one_by_one import Known, baseline
@@ -32,7 +32,7 @@ from tsva.restoration.datasets import read_patches
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.evaluation import ReportSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.networks import RefocusSettings
 from tsva.storage.tables import read_table
 
 PAIRS, OPTICS, REPORT = PairsSettings(), OpticsSettings(), ReportSettings()
@@ -66,7 +66,7 @@ def main() -> None:
 
 def _curve(log: Path) -> dict[str, float]:
     rows = pd.read_csv(log)
-    return {str(row.step): round(row.verification_psnr_db, 2) for row in rows.itertuples()}
+    return dict(zip(rows["step"].astype(str), rows["verification_psnr_db"].round(2).tolist(), strict=True))
 
 
 def _train(network: str, seed: int, options: argparse.Namespace) -> None:
@@ -135,7 +135,9 @@ def _scores(table: pd.DataFrame, results: Path, method: Method) -> pd.DataFrame:
     strict, found = set(PAIRS.strict_offsets_um), []
     for patch in read_patches(table, results, PAIRS, dict.fromkeys(table["slide"], OPTICS)):
         pairs = [pair for pair in patch.grid if pair.focal_offset_um in strict]
-        found.append(patch.named(run(method, pairs, {"captured": patch.targets["captured"]})[1], "grid"))
+        found.append(
+            named(run(method, pairs, {"captured": patch.targets["captured"]})[1], patch.number, patch.row, "grid")
+        )
     return pd.concat(found, ignore_index=True)
 
 
@@ -163,8 +165,8 @@ def _by_offset(scores: dict[str, pd.DataFrame], dataset: str, name: str, baselin
     rows = _rows(scores, dataset, name, baseline)
     rows = rows[(rows["protocol"] == "strict") & rows["focal_offset_um"].notna()]
     return {
-        f"{row.focal_offset_um:+g}": [round(float(value), 2) for value in (row.difference_db, row.low_db, row.high_db)]
-        for row in rows.itertuples()
+        f"{row['focal_offset_um']:+g}": [round(float(row[key]), 2) for key in ("difference_db", "low_db", "high_db")]
+        for row in rows.to_dict("records")
     }
 
 

@@ -6,7 +6,7 @@ Prints one JSON object. The whole z-stack is imaged first, with its transfer fun
 process's peak memory read before anything else runs; planes are handed over one by one. The plain way is timed on some
 planes (the colours in turn) and scaled to the whole; its kernels are cut to 255 samples (44 µm). A cut kernel loses the
 PSF's tails, so equality is tested with whole kernels, as large as the frame, in float64. Times are on the clock and of
-the processor; the latter tell more where the machine has other work.
+the processor; the latter say more where the machine has other work.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def kernel(table: OtfTable, channel: int, z_um: float) -> np.ndarray:
 
 def plainly(layers: list[np.ndarray], kernels: list[np.ndarray]) -> np.ndarray:
     """One plane of one colour: cut kernels, centred, one convolution a layer."""
-    taken = sum(fftconvolve(layer, cut, mode="same") for layer, cut in zip(layers, kernels, strict=True))
+    taken = np.sum([fftconvolve(layer, cut, mode="same") for layer, cut in zip(layers, kernels, strict=True)], axis=0)
     return 1 - taken[:: GRID.fine, :: GRID.fine]
 
 

@@ -1,4 +1,4 @@
-"""How well the distance of two planes is told from their spectra, and how often a right one is called wrong.
+"""How well the distance of two planes is estimated from their spectra, and how often a right one is called wrong.
 
 Digital tissue is imaged at planes 1 µm apart, at several focal offsets; sharp pictures, if any are given, over bent
 focal surfaces (`slide_simulation.py`; the picture of `slide_quality.py` must not be among them). The distance is
@@ -24,8 +24,8 @@ from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings
 from tsva.simulation.simulate import simulate_slide
-from tsva.slides.source import ArrayPlanes
 from tsva.slides.surveyor import survey
+from tsva.slides.two_planes import ArrayPlanes
 
 TISSUES = ("glandular", "epithelial", "lymphoid", "stromal")
 OFFSETS_UM = (-2.0, -1.0, 1.5, 2.5)

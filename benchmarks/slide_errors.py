@@ -36,7 +36,7 @@ from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.slides.errors_expected import FARTHEST_LEVEL, FEATURES, GAIN, OF_ERRORS, gain_levels
 from tsva.slides.slide_run import SlideOptions, refocus_planes
-from tsva.slides.source import ArrayPlanes
+from tsva.slides.two_planes import ArrayPlanes
 
 LABORATORIES = Path(__file__).parents[1] / "config" / "development.yaml"
 MICROSCOPES = ("nominal", "near_lab", "far_lab")
@@ -84,7 +84,7 @@ def measured(name: str, network: str, model: Path, slide: SimulatedSlide, optics
     """Restore every cell of a slide and compare it with the truth."""
     planes = ArrayPlanes(slide.low, slide.high, optics.pixel_um, load(model).delta_um)
     with tempfile.TemporaryDirectory() as folder, EveryCellRestored():
-        restored = refocus_planes(planes, model, Path(folder) / "slide.ome.tif", SlideOptions(lossless=True))
+        restored = refocus_planes(planes, model, Path(folder) / "slide.ome.tif", SlideOptions())
         written = tifffile.imread(restored.out)
     survey, cells = restored.survey, restored.cells
     chosen = ~survey.glass & survey.offset_known & ~survey.misregistered

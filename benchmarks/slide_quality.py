@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,17 @@ from tsva.acquisition.draws import rng
 from tsva.restoration.checkpoint import load
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.grid import CELL_PX
 from tsva.slides.plane_alignment import high_is_moved
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
-from tsva.slides.source import ArrayPlanes
 from tsva.slides.stored_tiles import TILE_PX
 from tsva.slides.trust import Verdict
+from tsva.slides.two_planes import ArrayPlanes
 
 BANDS_UM = ((0, 0.25), (0.25, 0.75), (0.75, 1.25), (1.25, 1.75), (1.75, 2.25), (2.25, 3))
 WORSE_DB = 0.5
+BRIGHTER = 1.03
+"""Of the high plane, where it is misplaced."""
 NOT_OF_PLACE = ("tissue_cells", "verdicts", "offset_error_um", "delta_scale", "colour_distance")
 """Scores that hold wherever the planes were moved to."""
 
@@ -140,7 +142,7 @@ def cell_means(values: np.ndarray) -> np.ndarray:
 
 
 class EveryCellRestored:
-    """Takes the place of the judge's verdicts: every cell is restored, and what errors are expected by is told."""
+    """Takes the place of the judge's verdicts: every cell is restored, and what errors are expected by is given."""
 
     def __enter__(self) -> None:
         from tsva.slides.trust import Judge
@@ -159,7 +161,13 @@ class EveryCellRestored:
 
 
 def run(
-    slide: SimulatedSlide, model: Path, optics: OpticsSettings, delta_um: float, *, lossless: bool, bare: bool = False
+    slide: SimulatedSlide,
+    model: Path,
+    optics: OpticsSettings,
+    delta_um: float,
+    *,
+    quality: int | None,
+    bare: bool = False,
 ) -> RestoredSlide:
     """Restore a slide by the command's own code; `bare`: every cell, lossless."""
     planes = ArrayPlanes(slide.low, slide.high, optics.pixel_um, delta_um)
@@ -167,9 +175,9 @@ def run(
         kept = Path(folder) / "slide.ome.tif"
         if bare:
             with EveryCellRestored():
-                restored = refocus_planes(planes, model, kept, SlideOptions(lossless=True))
+                restored = refocus_planes(planes, model, kept, SlideOptions())
         else:
-            restored = refocus_planes(planes, model, kept, SlideOptions(lossless=lossless))
+            restored = refocus_planes(planes, model, kept, SlideOptions(quality=quality))
         target = Path(tempfile.gettempdir()) / f"slide_quality_{'all' if bare else 'judged'}.ome.tif"
         kept.replace(target)
     return replace(restored, out=target)
@@ -213,7 +221,7 @@ def main() -> None:
         "--simulated", type=Path, help="Keep simulated slides in this folder, and take them from there."
     )
     parser.add_argument("--only-simulate", action="store_true", help="Fill that folder, and stop.")
-    parser.add_argument("--lossless", action="store_true", help="Write Deflate in place of JPEG.")
+    parser.add_argument("--quality", type=int, help="Write JPEG in place of Deflate.")
     parser.add_argument("--oracle", action="store_true", help="Restore every cell, too, for the best of both by cell.")
     parser.add_argument("--json", type=Path, required=True)
     given = parser.parse_args()
@@ -231,23 +239,27 @@ def main() -> None:
         if trial != "main" and given.trial_region:
             top, bottom, left, right = given.trial_region
             part = np.ascontiguousarray(picture[top:bottom, left:right])
-        for name, slide, shift in cases(trial, part, optics, held.delta_um, given):
+        in_place: dict[str, np.ndarray] = {}
+        for name, slide, moved in cases(trial, part, optics, held.delta_um, given):
             if given.only_simulate:
                 continue
             for network, model in models.items():
-                restored = run(slide, Path(model), optics, held.delta_um, lossless=given.lossless)
+                restored = run(slide, Path(model), optics, held.delta_um, quality=given.quality)
                 found = scores(slide, restored)
                 if name == "main" and given.oracle:
-                    bare = run(slide, Path(model), optics, held.delta_um, lossless=True, bare=True)
+                    bare = run(slide, Path(model), optics, held.delta_um, quality=None, bare=True)
                     found |= oracle(slide, restored, tifffile.imread(bare.out))
                     found["oracle_share_of_slide"] = found["gain_of_slide_db"] / found["oracle_of_slide_db"]
                     found["oracle_share_mean_of_cells"] = (
                         found["gain_mean_of_cells_db"] / found["oracle_mean_of_cells_db"]
                     )
-                if shift is not None:
+                if name == "in place":
+                    in_place[network] = squared_errors(tifffile.imread(restored.out), slide.truth)
+                if moved is not None:
                     # the truth lies where the low shot does, and the file perhaps where the high one does
-                    found = {key: found[key] for key in NOT_OF_PLACE} | _of_shift(restored, shift)
-                results.setdefault(name + " lossless" * given.lossless, {})[network] = found
+                    found = {key: found[key] for key in NOT_OF_PLACE} | _of_shift(restored, moved.shift_px)
+                    found |= _loss(restored, slide, moved, in_place[network])
+                results.setdefault(name + (f" JPEG {given.quality}" if given.quality else ""), {})[network] = found
                 print(name, network, json.dumps(found), flush=True)
                 given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
@@ -266,8 +278,39 @@ def _of_shift(restored: RestoredSlide, shift: np.ndarray) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True)
+class Moved:
+    """What was done to the high plane, and how the truth looks from there."""
+
+    shift_px: np.ndarray
+    brightness: float
+    truth: np.ndarray
+
+
+def _loss(restored: RestoredSlide, slide: SimulatedSlide, moved: Moved, in_place: np.ndarray) -> dict[str, float]:
+    """Decibels by which the written file is worse than that of planes in place, (R, K) squared errors.
+
+    The file lies where the shot does that was not resampled, and is as bright.
+    """
+    survey, written = restored.survey, tifffile.imread(restored.out)
+    truth, brightness = (slide.truth, 1.0) if high_is_moved(survey) else (moved.truth, moved.brightness)
+    got = squared_errors(written, truth) / brightness**2
+    tissue = ~survey.glass
+    tissue[[0, -1]], tissue[:, [0, -1]] = False, False  # what was moved in from beyond the edges is made up
+    registered = tissue & ~survey.misregistered
+    return {
+        "loss_of_slide_db": _over(got[registered].mean(), in_place[registered].mean()),
+        "loss_mean_of_cells_db": float(np.mean(10 * np.log10(got[registered] / in_place[registered]))),
+        "loss_of_slide_with_misregistered_db": _over(got[tissue].mean(), in_place[tissue].mean()),
+    }
+
+
+def _over(one: float, other: float) -> float:
+    return float(10 * np.log10(one / other))
+
+
 def cases(trial: str, picture: np.ndarray, optics: OpticsSettings, delta_um: float, given: argparse.Namespace) -> Any:
-    """Name, slide and shift (or None) of a trial."""
+    """Name, slide and what was done to its high plane (or None) of a trial."""
 
     def made(of: np.ndarray, apart_um: float, brightness: float = 1.0) -> SimulatedSlide:
         white = brightness * np.array(MicroscopeSettings().white_level)
@@ -285,8 +328,8 @@ def cases(trial: str, picture: np.ndarray, optics: OpticsSettings, delta_um: flo
         still = made(picture, delta_um)
         yield "in place", still, None
         shift_px = displacement(picture.shape[:2], given.seed)
-        high = made(displaced(picture, shift_px), delta_um, 1.03).high
-        yield "misplaced", replace(still, high=high), shift_px
+        seen = made(displaced(picture, shift_px), delta_um, BRIGHTER)
+        yield "misplaced", replace(still, high=seen.high), Moved(shift_px, BRIGHTER, seen.truth)
 
 
 if __name__ == "__main__":

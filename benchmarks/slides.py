@@ -1,14 +1,17 @@
 """Whole-slide refocusing: speed as ratios in one run, core-seconds beside the network, and memory.
 
-    python benchmarks/slides.py --tsva model.ckpt --fusion model.ckpt [--edge 2048] [--memory 2048 4096]
+    python benchmarks/slides.py --tsva model.ckpt --fusion model.ckpt [--edge 1536] [--memory 4096 --memory 12288]
+        --json docs/results/slides_speed.json
 
-- `tsva`: the network by ONNX Runtime at its own tile, against torch at the best of three tiles, and against a plain
-  loop (torch, tiles with 1/8 overlap, each tile deciding on Y1 for itself, tifffile), on the same pixels.
+- `tsva`: the network by ONNX Runtime at its own tile, against torch at the best of three tiles, and against what a
+  script of MONAI (sliding windows, 1/8 overlap, each window deciding on Y1 for itself), torch and tifffile takes on the
+  same pixels. MONAI is no dependency of this package: `pip install monai`; without it that is left out.
 - `fusion`: megapixels a second with a map of the focal offset, and with one offset.
-- `beside_network`: core-seconds a megapixel of the whole run (survey, judging, encoding, pyramid) less the network's.
+- `runs`: core-seconds of whole runs of two sizes: what a slide takes whatever its size, and a megapixel more, the
+  network's share and the rest (survey, judging, encoding, pyramid).
 - `memory`: peak resident MiB of a process that restores slides of these edges, whose planes are read tile by tile.
 
-All on one thread. Prints one JSON object.
+All on one thread. Parts that are not asked for keep their numbers in the file.
 """
 
 from __future__ import annotations
@@ -29,11 +32,15 @@ import tifffile
 import torch
 
 from tsva.restoration.checkpoint import load
+from tsva.restoration.fusion.network import Fusion
+from tsva.restoration.pair_network import SharperShotNetwork
 from tsva.restoration.refocus import restore
 from tsva.restoration.runtime import OnnxRuntime, TorchRuntime
 from tsva.slides.slide_run import SlideOptions, refocus_planes
 
 TORCH_TILES_PX = (224, 512, 1024)
+WINDOW_PX, WARMING_PX = 256, 512
+PARTS = ("tsva", "fusion", "tsva_runs", "fusion_runs")
 TISSUE_PX = 1024
 """Rows of tissue of slides whose memory is measured: what grows with a slide is what is kept of all its cells."""
 SPECKS_PX = 256
@@ -53,10 +60,11 @@ class PatternPlanes:
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Low and high shot."""
-        rows, columns = (np.arange(at, at + size) for at, size in ((y, height), (x, width)))
-        shots = [shot[np.ix_(rows % SPECKS_PX, columns % SPECKS_PX)] for shot in self._shots]
+        top, left = y % SPECKS_PX, x % SPECKS_PX
+        times = -(-(top + height) // SPECKS_PX), -(-(left + width) // SPECKS_PX), 1
+        shots = [np.tile(shot, times)[top : top + height, left : left + width] for shot in self._shots]
         for shot in shots:
-            shot[rows < self._glass_rows] = 245
+            shot[: max(0, self._glass_rows - y)] = 245
         return shots[0], shots[1]
 
 
@@ -79,9 +87,10 @@ def cpu_seconds(call: Any, repeats: int = 1) -> float:
 
 
 def of_tsva(path: Path, edge: int) -> dict[str, Any]:
-    """Core-seconds of the network by both runtimes, and of a plain loop."""
+    """Core-seconds of the network by both runtimes, and of a script without this package."""
     held = load(path)
     network = held.restored_network()
+    assert isinstance(network, SharperShotNetwork)
     low, high = PatternPlanes(edge, held.pixel_um, held.delta_um).read(0, 0, edge, edge)
     shots = [np.ascontiguousarray(shot.transpose(2, 0, 1)[None], dtype=np.float32) / 255 for shot in (low, high)]
     one = OnnxRuntime(network, held.channels, 1)
@@ -95,28 +104,34 @@ def of_tsva(path: Path, edge: int) -> dict[str, Any]:
 
     onnx = cpu_seconds(lambda: tiles(one, one.core_px))
     own = {tile: cpu_seconds(lambda tile=tile: tiles(TorchRuntime(network), tile)) for tile in TORCH_TILES_PX}
-    plain = cpu_seconds(lambda: _plain_loop(network, low, high))
     best = min(own.values())
     return {
         "onnx_mp_per_core_s": edge**2 / 1e6 / onnx,
         "torch_mp_per_core_s": {tile: edge**2 / 1e6 / seconds for tile, seconds in own.items()},
         "onnx_over_torch_best": best / onnx,
-        "plain_loop_core_s": plain,
+        **_of_monai(network, low, high),
     }
 
 
-def _plain_loop(network: Any, low: np.ndarray, high: np.ndarray, tile_px: int = 256) -> None:
-    """What a script without this package would do: overlapping tiles by torch, one after the other, into a TIFF."""
-    step, out = tile_px * 7 // 8, np.zeros_like(low)
-    for y in range(0, low.shape[0], step):
-        for x in range(0, low.shape[1], step):
-            part = slice(y, y + tile_px), slice(x, x + tile_px)
-            pair = [torch.from_numpy(s[part].copy()).permute(2, 0, 1)[None].float() / 255 for s in (low, high)]
-            with torch.inference_mode():
-                restored, _ = restore(network, *pair, tile_px=tile_px)
-            out[part] = (restored[0].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
-    with tempfile.TemporaryDirectory() as folder:
-        tifffile.imwrite(Path(folder) / "out.tif", out, photometric="rgb", tile=(512, 512), compression="jpeg")
+def _of_monai(network: Any, low: np.ndarray, high: np.ndarray) -> dict[str, float]:
+    """What a script without this package would do: MONAI's sliding windows by torch, into a TIFF."""
+    try:
+        from monai.inferers import sliding_window_inference
+    except ImportError:
+        return {}
+    both = torch.from_numpy(np.concatenate([low, high], axis=2)).permute(2, 0, 1)[None].float() / 255
+
+    def window(pair: torch.Tensor) -> torch.Tensor:
+        return restore(network, pair[:, :3], pair[:, 3:], tile_px=WINDOW_PX)[0]
+
+    def script() -> None:
+        with torch.inference_mode():
+            restored = sliding_window_inference(both, WINDOW_PX, 1, window, overlap=1 / 8, mode="gaussian")
+        pixels = (restored[0].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
+        with tempfile.TemporaryDirectory() as folder:
+            tifffile.imwrite(Path(folder) / "out.tif", pixels, photometric="rgb", tile=(512, 512), compression="zlib")
+
+    return {"monai_core_s_per_mp": cpu_seconds(script) / (low.shape[0] * low.shape[1] / 1e6)}
 
 
 def of_fusion(path: Path) -> dict[str, float]:
@@ -134,75 +149,112 @@ def of_fusion(path: Path) -> dict[str, float]:
     return {**found, "map_over_one": found["offset_map_mp_per_core_s"] / found["one_offset_mp_per_core_s"]}
 
 
-def of_run(path: Path, edge: int, glass: float) -> dict[str, float]:
-    """Processor time and wall time of a whole slide, and how much of it the network takes."""
-    from tsva.restoration.runtime import OnnxRuntime as Onnx
+class NetworkClock:
+    """While it lasts, the processor time of a class's method."""
 
-    held, network_s = load(path), [0.0]
-    original = Onnx.__call__
+    def __init__(self, owner: Any, method: str) -> None:
+        self._owner, self._method, self._kept = owner, method, getattr(owner, method)
+        self.seconds = 0.0
 
-    def timed(self: Any, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        began = time.thread_time()
-        restored = original(self, first, second)
-        network_s[0] += time.thread_time() - began
-        return restored
+    def __enter__(self) -> NetworkClock:
+        kept, clock = self._kept, self
 
-    Onnx.__call__ = timed  # type: ignore[method-assign]
-    try:
-        planes = PatternPlanes(edge, held.pixel_um, held.delta_um, glass)
-        with tempfile.TemporaryDirectory() as folder:
-            began, wall = time.process_time(), time.perf_counter()
+        def timed(*arguments: Any) -> Any:
+            began = time.thread_time()
+            found = kept(*arguments)
+            clock.seconds += time.thread_time() - began
+            return found
+
+        setattr(self._owner, self._method, timed)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        setattr(self._owner, self._method, self._kept)
+
+
+def of_runs(path: Path, edge: int, glass: float, clock: tuple[Any, str]) -> dict[str, float]:
+    """Core-seconds of slides of this edge and of twice that, by what each megapixel more takes.
+
+    A first slide fills the tables that the optics' other slides share.
+    """
+    held, found = load(path), []
+    for size in (WARMING_PX, edge, 2 * edge):
+        planes = PatternPlanes(size, held.pixel_um, held.delta_um, glass)
+        with tempfile.TemporaryDirectory() as folder, NetworkClock(*clock) as network:
+            began = time.process_time()
             refocus_planes(planes, path, Path(folder) / "slide.ome.tif", SlideOptions())
-            seconds, wall_s = time.process_time() - began, time.perf_counter() - wall
-    finally:
-        Onnx.__call__ = original  # type: ignore[method-assign]
-    megapixels = edge**2 / 1e6
+            found.append((size**2 / 1e6, time.process_time() - began, network.seconds))
+    (small, seconds, of_network), (large, more, more_network) = found[1:]
+    per_mp, network_per_mp = (more - seconds) / (large - small), (more_network - of_network) / (large - small)
     return {
         "glass": glass,
-        "core_s_per_mp": seconds / megapixels,
-        "beside_network_core_s_per_mp": (seconds - network_s[0]) / megapixels,
-        "wall_mp_per_s": megapixels / wall_s,
+        "whatever_its_size_core_s": seconds - small * per_mp,
+        "core_s_per_mp": per_mp,
+        "network_core_s_per_mp": network_per_mp,
+        "beside_network_core_s_per_mp": per_mp - network_per_mp,
+        "largest_mp": large,
     }
+
+
+def peak_mib(path: Path, edge: int) -> None:
+    """Restore a slide and print this process's peak memory."""
+    held = load(path)
+    with tempfile.TemporaryDirectory() as folder:
+        planes = PatternPlanes(edge, held.pixel_um, held.delta_um, glass=1 - min(1.0, TISSUE_PX / edge))
+        refocus_planes(planes, path, Path(folder) / "slide.ome.tif", SlideOptions())
+    click.echo(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def memory_of(path: Path, edge: int) -> int:
+    """Peak MiB of a process of its own."""
+    line = [sys.executable, __file__, "--tsva", path, "--fusion", path, "--only-memory", str(edge)]
+    return int(subprocess.run(line, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
 @click.command()
 @click.option("--tsva", "tsva_path", type=click.Path(path_type=Path), required=True)
 @click.option("--fusion", "fusion_path", type=click.Path(path_type=Path), required=True)
-@click.option("--edge", type=int, default=2048, show_default=True)
+@click.option("--edge", type=int, default=1536, show_default=True)
+@click.option("--part", "parts", multiple=True, default=PARTS, type=click.Choice(PARTS), show_default=True)
 @click.option(
     "--memory", type=int, multiple=True, help="Edges to measure peak memory at, each in a process of its own."
 )
 @click.option("--only-memory", type=int, help="Restore a slide of this edge and print this process's peak memory.")
-def main(tsva_path: Path, fusion_path: Path, edge: int, memory: tuple[int, ...], only_memory: int | None) -> None:
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Keep the numbers in this file.")
+def main(
+    tsva_path: Path,
+    fusion_path: Path,
+    edge: int,
+    parts: tuple[str, ...],
+    memory: tuple[int, ...],
+    only_memory: int | None,
+    out: Path | None,
+) -> None:
     """Measure."""
     torch.set_num_threads(1)
     if only_memory:
-        held = load(tsva_path)
-        with tempfile.TemporaryDirectory() as folder:
-            planes = PatternPlanes(
-                only_memory, held.pixel_um, held.delta_um, glass=1 - min(1.0, TISSUE_PX / only_memory)
-            )
-            refocus_planes(planes, tsva_path, Path(folder) / "slide.ome.tif", SlideOptions())
-        click.echo(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        peak_mib(tsva_path, only_memory)
         return
-    found: dict[str, Any] = {"tsva": of_tsva(tsva_path, edge), "fusion": of_fusion(fusion_path)}
-    found["runs"] = [of_run(tsva_path, edge, glass) for glass in (0.0, 0.4)]
-    found["plain_loop_over_run"] = found["tsva"]["plain_loop_core_s"] / (
-        found["runs"][0]["core_s_per_mp"] * edge**2 / 1e6
-    )
+    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8")) if out and out.exists() else {}
+    if "tsva" in parts:
+        found["tsva"] = of_tsva(tsva_path, edge)
+    if "fusion" in parts:
+        found["fusion"] = of_fusion(fusion_path)
+    for name, path, clock in (
+        ("tsva_runs", tsva_path, (OnnxRuntime, "__call__")),
+        ("fusion_runs", fusion_path, (Fusion, "with_error")),
+    ):
+        if name in parts:
+            found[name] = [of_runs(path, edge, glass, clock) for glass in (0.0, 0.4)]
+    if {"tsva", "tsva_runs"} <= found.keys() and "monai_core_s_per_mp" in found["tsva"]:
+        script, own = found["tsva"]["monai_core_s_per_mp"], found["tsva_runs"]
+        found["monai_over_run"] = {f"glass {run['glass']:g}": script / run["core_s_per_mp"] for run in own}
     for name, path in (("tsva", tsva_path), ("fusion", fusion_path)):
-        found[f"memory_mib_{name}"] = {
-            size: int(
-                subprocess.run(
-                    [sys.executable, __file__, "--tsva", path, "--fusion", path, "--only-memory", str(size)],
-                    check=True,
-                    capture_output=True,
-                    text=True,
-                ).stdout.split()[-1]
-            )
-            for size in memory
-        }
+        if memory and name in parts:
+            found[f"memory_mib_{name}"] = {size: memory_of(path, size) for size in memory}
     click.echo(json.dumps(found, indent=1))
+    if out:
+        out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Counts that tell how easily the package is read and loaded. Prints one JSON object.
+"""Counts that show how easily the package is read and loaded. Prints one JSON object.
 
     python benchmarks/structure.py [--limits benchmarks/structure_limits.toml]
 
@@ -124,8 +124,8 @@ def imports() -> ImportGraph:
 
 
 def circles() -> list[list[str]]:
-    """Groups of modules that import each other, wherever in a module the import stands."""
-    graph = imports()
+    """Groups of modules that import each other, wherever in a module the import stands, but for annotations alone."""
+    graph = build_graph("tsva", cache_dir=None, exclude_type_checking_imports=True)
     edges = [(name, other) for name in graph.modules for other in graph.find_modules_directly_imported_by(name)]
     return sorted(sorted(group) for group in nx.strongly_connected_components(nx.DiGraph(edges)) if len(group) > 1)
 

@@ -4,9 +4,10 @@
 
 FOLDER holds sharp images of stained sections whose files name their pixel size (Aperio SVS, OME-TIFF, …); others are
 left out and named. All are resampled to the camera's pixel; where a file's own pixels are coarser, octaves beyond 0.4
-cycles of its pixel are left out. Digital fields are those of the first microscope's, every kind of tissue, in focus and
-without noise. Power is that of the grey value (mean of the colours, as a share of white) in patches of 256 pixels, Hann
-window, averaged over a picture's patches that hold tissue, then over pictures.
+cycles of its pixel are left out. Beside them stands scikit-image's picture of colon (immunohistochemistry, DAB) at its
+own pixels, as nothing says their size. Digital fields are those of the first microscope's, every kind of tissue, in
+focus and without noise. Power is that of the grey value (mean of the colours, as a share of white) in patches of 256
+pixels, Hann window, averaged over a picture's patches that hold tissue, then over pictures.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 import click
 import matplotlib.pyplot as plt
 import numpy as np
+import skimage.data
 import yaml
 
 from tsva.acquisition.draws import rng
@@ -30,7 +32,7 @@ from tsva.optics.pupil import travel_per_depth
 from tsva.readers.sharp import open_regions, read_sharp_fields
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import Settings, parse_settings
-from tsva.simulation import phantom
+from tsva.simulation.phantom import tissue as phantom
 
 EDGES = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)
 """Octaves, cycles a pixel."""
@@ -63,7 +65,7 @@ def real(folder: Path, settings: Settings) -> dict[str, np.ndarray]:
         patches = []
         try:
             with open_regions(file) as image:
-                own_um = image.pixel_um
+                own_um = image.pixel.um
             for _, picture, reason in read_sharp_fields(file, None, pixel_um, (PATCH_PX, PATCH_PX), 200):
                 if not reason:
                     grey = picture.mean(axis=2) / 255
@@ -75,6 +77,12 @@ def real(folder: Path, settings: Settings) -> dict[str, np.ndarray]:
             carried = np.array(EDGES[1:]) <= EDGES[-1] * min(1, pixel_um / (own_um or pixel_um)) * (1 + SAME_PIXEL)
             found[file.name] = np.where(carried, np.mean(patches, axis=0), np.nan)
     return found
+
+
+def colon() -> dict[str, np.ndarray]:
+    """Spectrum of scikit-image's immunohistochemistry, at its own pixels."""
+    grey = skimage.data.immunohistochemistry().mean(axis=2) / 255
+    return {"scikit-image, colon (DAB), own pixels": np.mean(powers(grey), axis=0)}
 
 
 @cache
@@ -143,7 +151,7 @@ def main(folder: Path, path: Path, fields: int, stain: str, figure: Path | None)
     before = {"section_layers": 1, "fine_detail": 0.0}
     plain = settings.model_copy(update={"simulate": settings.simulate.model_copy(update=before)})
     spectra = {
-        "real": real(folder, settings),
+        "real": real(folder, settings) | colon(),
         "digital, extruded, without fine detail": digital(plain, fields, stain),
         "digital": digital(settings, fields, stain),
     }

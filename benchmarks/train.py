@@ -26,7 +26,7 @@ import tempfile
 import time
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,8 @@ from tsva.acquisition.stack import grey_levels
 from tsva.restoration.pair_network import build
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.train import TrainSettings
-from tsva.training.batches import Batches
-from tsva.training.dataset import TrainingPairs, VerificationPairs
+from tsva.settings.networks import TrainSettings
+from tsva.training.dataset import Batches, TrainingPairs, VerificationPairs
 from tsva.training.devices import Process
 from tsva.training.fit import fit, multiply_accumulates
 from tsva.training.loop import ROUNDING_MSE, Learner, error_psnr_db
@@ -99,6 +98,7 @@ def on_cpu(shots: Tensor) -> Tensor:
 
 def plain_steps(network: str, training: PatchStacks, settings: TrainSettings) -> list[float]:
     """The same network, crops, loss and optimiser in a loop of its own: no jitter, no average, no framework."""
+    assert settings.steps is not None
     torch.manual_seed(SEED)
     model = build(network, settings, training.channels)  # type: ignore[arg-type]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
@@ -206,7 +206,7 @@ def timed_callback(seconds: float, score: Callable[[torch.nn.Module], float]) ->
 
 
 def careamics_curve(
-    training: PatchStacks, verification: PatchStacks, seconds: float, model: dict[str, object]
+    training: PatchStacks, verification: PatchStacks, seconds: float, model: Mapping[str, object]
 ) -> tuple[list, int, str]:
     """CARE by CAREamics' own recipe (mean absolute error, Adam, plateau schedule, flips and turns) on Y1."""
     stand_in()

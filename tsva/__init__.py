@@ -21,7 +21,7 @@ _PLACES = {
     "open_fields": "tsva.api",
     "open_stack": "tsva.api",
     "refocus": "tsva.api",
-    "refocus_slide": "tsva.slides.from_python",
+    "refocus_slide": "tsva.slides.slide_results",
     "score": "tsva.api",
     "Pair": "tsva.acquisition.pair",
     "Restoration": "tsva.restoration.contract",

@@ -15,4 +15,4 @@ from tsva.calibration.calibrate import Calibration as Calibration
 from tsva.calibration.calibrate import calibrate as calibrate
 from tsva.errors import UserError as UserError
 from tsva.restoration.contract import Restoration as Restoration
-from tsva.slides.from_python import refocus_slide as refocus_slide
+from tsva.slides.slide_results import refocus_slide as refocus_slide

@@ -15,7 +15,7 @@ from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.ingest import FocusSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.networks import RefocusSettings
 
 if TYPE_CHECKING:
     from tsva.restoration.checkpoint import Checkpoint
@@ -59,7 +59,7 @@ class Field:
                 f"{self._where}, field {self.name}",
                 got=str(error),
                 wanted="planes of one size at rising positions",
-                do="Give z_step_um, or mend the file's export.",
+                do="Give z_step_um, or correct the file's export.",
             ) from None
 
 
@@ -322,8 +322,7 @@ def load_model(path: str | Path | None = None, *, tile_px: int = 512, batch: int
     UserError
         If the file is missing, damaged, or of another version's format.
     """
-    from tsva.restoration.checkpoint import load
-    from tsva.restoration.packaged_model import packaged_model
+    from tsva.restoration.checkpoint import load, packaged_model
     from tsva.restoration.refocus import NetworkMethod
 
     where_from = Path(path) if path is not None else packaged_model()

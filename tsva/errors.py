@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Bad input, told so that it can be mended.
+    """Bad input, reported so that the user can correct it.
 
     Parameters
     ----------

@@ -86,9 +86,9 @@ def layers_of(pyproject: str) -> list[list[str]]:
         If the contract leaves out a subpackage.
     """
     contracts = tomllib.loads(pyproject)["tool"]["importlinter"]["contracts"]
-    (told,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    (layered,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
     rooms = {path.parent.name for path in (ROOT / "tsva").glob("*/__init__.py")}
-    layers = [[name.strip().removeprefix("tsva.") for name in line.split("|")] for line in told]
+    layers = [[name.strip().removeprefix("tsva.") for name in line.split("|")] for line in layered]
     if missing := rooms - {name for layer in layers for name in layer}:
         raise StructureError(f"no layer of pyproject.toml has {', '.join(sorted(missing))}")
     return [kept for layer in layers if (kept := [name for name in layer if name in rooms])]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-SIZE_PX = {"width": 1280, "height": 800}
+SIZE_PX = (1280, 800)
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
         sys.exit("Chromium is not installed; bash envs/system.sh browser installs it")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        opened = browser.new_page(viewport=SIZE_PX, color_scheme="light")
+        opened = browser.new_page(viewport={"width": SIZE_PX[0], "height": SIZE_PX[1]}, color_scheme="light")
         opened.goto(page.resolve().as_uri())
         opened.screenshot(path=out)
         browser.close()

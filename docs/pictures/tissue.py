@@ -15,7 +15,7 @@ from tsva.optics.camera import frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.settings.acquisition import OpticsSettings
-from tsva.simulation.phantom import KINDS, tissue
+from tsva.simulation.phantom.tissue import KINDS, tissue
 
 FIELD_PX = 440
 STAINS = ("lab_a", "lab_b")

@@ -16,7 +16,7 @@ import openslide
 import tifffile
 from tissue import in_focus
 
-from tsva.simulation.phantom import KINDS
+from tsva.simulation.phantom.tissue import KINDS
 
 EDGES = (0.05, 0.1, 0.2, 0.3, 0.45, 0.65, 0.9, 1.2)
 """Spatial frequencies in cycles per µm."""

@@ -32,7 +32,7 @@ TISSUES = {
     "D1": "stromal",
 }
 AS_PICTURES = "B2"
-"""A folder of one picture a plane; nothing in it tells the pixel size."""
+"""A folder of one picture a plane; nothing in it states the pixel size."""
 
 
 def make_stacks(slide: str, tissue: str, fields: int = 1, seed: int = 7, edge_px: int = 448) -> list[Stack]:

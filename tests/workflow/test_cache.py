@@ -49,7 +49,7 @@ def test_second_directory_takes_what_the_first_made(
     trained = [f"results/train/{network}" for network in ("tsva", "unet")]
     assert files(one.folder, *MADE, *trained) == files(other.folder, *MADE, *trained)
     models = [(other.folder / place / "model.ckpt").read_bytes() for place in trained]
-    assert models[0] != models[1], "jobs that differ by wildcards alone are told apart"
+    assert models[0] != models[1], "jobs that differ by wildcards alone are distinguished"
     assert not other.planned(*CACHED)
 
     # another seed is another slide, but the same scan

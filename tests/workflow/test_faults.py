@@ -231,7 +231,7 @@ def test_clocks_that_go_wrong(workflow: Workflow) -> None:
     assert set(workflow.planned()) <= {"refocus_fields:E1"}
 
 
-def test_second_run_in_the_same_directory_is_told(workflow: Workflow) -> None:
+def test_second_run_in_the_same_directory_is_reported(workflow: Workflow) -> None:
     locks = workflow.folder / ".snakemake/locks"
     locks.mkdir(parents=True, exist_ok=True)
     (locks / "0.output.lock").write_text("results/report/index.html\n")

@@ -26,12 +26,12 @@ DIMMEST, LEAST_FILLED, TAIL = 64, 0.5, 0.01
 """Brightest grey level of a stack that fills a quarter of the range; share of levels that are used between the tails of
 a histogram."""
 BLOCK_PX = 16
-LEAST_LIKENESS = 0.5
+LEAST_CORRELATION = 0.5
 """Correlation of neighbouring planes' blocks below which they are not planes of one field: noise."""
 LEAST_CONTRAST, OVER_NOISE = 3.0, 3.0
-"""Standard deviation of blocks from which on they tell places apart: in grey levels, and over that of white noise."""
+"""Standard deviation of blocks from which on they distinguish places: in grey levels, and over that of white noise."""
 LEAST_PAIRS = 3
-"""Of neighbouring planes, from which the median tells."""
+"""Of neighbouring planes, whose median counts."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class PlaneBrightness:
         Share of all values that lie at these two levels.
     filled : float
         Share of the grey levels between the 1st and the 99th percentile that occur; low where bits were lost.
-    likeness : float
+    correlation : float
         Correlation with the plane before, in means of `BLOCK_PX` blocks, which defocus changes little; 1 for the first.
-    likeness_beyond : float
+    correlation_beyond : float
         The same with the plane before that one.
     contrast : float
         Standard deviation of the means of blocks, without that of channels.
@@ -63,8 +63,8 @@ class PlaneBrightness:
     brightest: int
     at_ends: float
     filled: float = 1.0
-    likeness: float = 1.0
-    likeness_beyond: float = 1.0
+    correlation: float = 1.0
+    correlation_beyond: float = 1.0
     contrast: float = 0.0
     deviation: float = 0.0
 
@@ -72,15 +72,6 @@ class PlaneBrightness:
     def has_structure(self) -> bool:
         """Whether means of blocks differ by more than noise makes them differ."""
         return self.contrast >= max(LEAST_CONTRAST, OVER_NOISE * self.deviation / BLOCK_PX)
-
-
-def plane_brightness(plane: np.ndarray) -> PlaneBrightness:
-    """Measure the brightness of a (Y, X, C) uint8 plane; C is 1 or 3."""
-    return _measured(_image(plane))
-
-
-def _image(plane: np.ndarray) -> Image.Image:
-    return Image.fromarray(plane[..., 0] if plane.shape[2] == 1 else plane)
 
 
 def _measured(image: Image.Image) -> PlaneBrightness:
@@ -112,7 +103,7 @@ class BrightnessRecorder:
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)  # the fastest one on processors that know it
 
     def over(self, planes: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Give (Y, X, C) uint8 planes as they are."""
+        """Give (Y, X, C) uint8 planes as they are; C is 1 or 3."""
         for plane in planes:
             self.planes.append(self._compared(plane))
             self._digest.update(repr(plane.shape).encode())
@@ -120,13 +111,13 @@ class BrightnessRecorder:
             yield plane
 
     def _compared(self, plane: np.ndarray) -> PlaneBrightness:
-        image = _image(plane)
+        image = Image.fromarray(plane[..., 0] if plane.shape[2] == 1 else plane)
         blocks = np.asarray(image.reduce(BLOCK_PX), dtype=float).reshape(-1, plane.shape[2])
         blocks = (blocks - blocks.mean(axis=0)).ravel()
-        likeness, beyond = [*(_correlation(blocks, other) for other in reversed(self._before)), 1.0, 1.0][:2]
+        correlation, beyond = [*(_correlation(blocks, other) for other in reversed(self._before)), 1.0, 1.0][:2]
         self._before = [*self._before[-1:], blocks]
         contrast = float(blocks.std())
-        return replace(_measured(image), likeness=likeness, likeness_beyond=beyond, contrast=contrast)
+        return replace(_measured(image), correlation=correlation, correlation_beyond=beyond, contrast=contrast)
 
     @property
     def digest(self) -> str:
@@ -158,8 +149,8 @@ def check_places(planes: Sequence[PlaneBrightness], where: str) -> None:
                 wanted="planes that were each recorded",
                 do="Take it out of the stack, or export the stack again.",
             )
-    pairs = [planes[i].likeness for i in range(1, len(planes)) if structured[i] and structured[i - 1]]
-    if len(pairs) >= LEAST_PAIRS and float(np.median(pairs)) < LEAST_LIKENESS:
+    pairs = [planes[i].correlation for i in range(1, len(planes)) if structured[i] and structured[i - 1]]
+    if len(pairs) >= LEAST_PAIRS and float(np.median(pairs)) < LEAST_CORRELATION:
         raise UserError(
             where,
             got=f"planes that show different places (median correlation of neighbours {np.median(pairs):.2f})",
@@ -167,12 +158,12 @@ def check_places(planes: Sequence[PlaneBrightness], where: str) -> None:
             do="Check which number in the names, or which axis of the file, is z.",
         )
     for i in range(1, len(planes) - 1):
-        apart = max(planes[i].likeness, planes[i + 1].likeness) < LEAST_LIKENESS
-        if apart and all(structured[i - 1 : i + 2]) and planes[i + 1].likeness_beyond > LEAST_LIKENESS:
+        apart = max(planes[i].correlation, planes[i + 1].correlation) < LEAST_CORRELATION
+        if apart and all(structured[i - 1 : i + 2]) and planes[i + 1].correlation_beyond > LEAST_CORRELATION:
             raise UserError(
                 where,
                 got=f"plane {i + 1} of {len(planes)} shows another place than its neighbours (correlations"
-                f" {planes[i].likeness:.2f} and {planes[i + 1].likeness:.2f})",
+                f" {planes[i].correlation:.2f} and {planes[i + 1].correlation:.2f})",
                 wanted="planes of one field along z",
                 do="Take it out of the stack, or record the stack again.",
             )
@@ -230,7 +221,7 @@ def is_stretched(planes: Sequence[PlaneBrightness], max_spread: float) -> bool:
     """
     full = all(plane.darkest <= DARKEST_END and plane.brightest >= BRIGHTEST_END for plane in planes)
     few_at_ends = float(np.median([plane.at_ends for plane in planes])) <= MOST_AT_ENDS
-    alike = float(np.median([plane.likeness for plane in planes])) > LEAST_LIKENESS
+    alike = float(np.median([plane.correlation for plane in planes])) > LEAST_CORRELATION
     return len(planes) > 1 and full and few_at_ends and alike and spread(planes) > max_spread
 
 
@@ -281,7 +272,7 @@ def check_brightness(planes: Sequence[PlaneBrightness], where: str, settings: In
 
 
 def _levels(planes: Sequence[PlaneBrightness]) -> str:
-    """What to tell of grey levels that are not used, as after a conversion that lost bits."""
+    """What to say of grey levels that are not used, as after a conversion that lost bits."""
     brightest = max(plane.brightest for plane in planes)
     if brightest <= DIMMEST:
         return f"no pixel is brighter than grey level {brightest} of 255: check the bits that the camera fills"

@@ -3,7 +3,7 @@
 The in-focus plane is the one with the largest Brenner gradient. The gradient rises with the square of brightness, and
 lamps and exposure times vary from plane to plane: by default all planes are measured at the same brightness. Camera
 noise has a Brenner gradient of its own, so on blank glass the maximum is arbitrary: places without tissue, curves
-without a clear peak, and maxima at the end of a stack are told apart here and left out later.
+without a clear peak, and maxima at the end of a stack are distinguished here and left out later.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def measure(
         If there are fewer than two planes.
     """
     if len(planes) < 2:
-        raise ValueError("one plane alone can't be told in focus or out of it")
+        raise ValueError("one plane alone shows nothing of its focus")
     field, patches, blocks, floors = [], [], [], []
     before: list[np.ndarray] = []
     for number, plane in enumerate(planes):
@@ -337,7 +337,7 @@ def summarise(
     assumed_sd_um : float
         Standard deviation that pairs draw their offsets with.
     shared_z : bool
-        Whether all fields' positions are on one scale, the stage's. If not, there are no focal offsets to tell.
+        Whether all fields' positions are on one scale, the stage's. If not, there are no focal offsets.
 
     Returns
     -------

@@ -41,7 +41,7 @@ def check_positions(z_um: Sequence[float], names: Sequence[str], where: str, *, 
             where,
             got=f"{len(z_um)} plane ({', '.join(names)})",
             wanted="a z-stack of two planes or more",
-            do="Mend the sheet's columns path and pattern, or take the slide out.",
+            do="Correct the sheet's columns path and pattern, or take the slide out.",
         )
     steps = np.diff(z_um)
     same = int(np.argmin(steps))
@@ -50,7 +50,7 @@ def check_positions(z_um: Sequence[float], names: Sequence[str], where: str, *, 
             where,
             got=f"two planes at z = {z_um[same]:g} µm ({names[same]} and {names[same + 1]})",
             wanted="one plane at each z",
-            do="Take one of them out, or mend what the names or the file say of z.",
+            do="Take one of them out, or correct what the names or the file say of z.",
         )
     if not regular or is_even(np.array(z_um)):
         return
@@ -95,7 +95,7 @@ def check_step(z_um: Sequence[float], wanted_um: float, where: str) -> None:
             where,
             got=f"planes {step_um:g} µm apart",
             wanted=f"planes {wanted_um:g} µm apart (acquisition.z_step_um)",
-            do="Mend the sheet's columns z_step_um or pattern, or set acquisition.z_step_um to the stacks' step.",
+            do="Correct the sheet's columns z_step_um or pattern, or set acquisition.z_step_um to the stacks' step.",
         )
 
 
@@ -138,7 +138,7 @@ def checked(
                     where,
                     got=f"{_size(shape)} of {pixel_um:g} µm",
                     wanted=f"at least {LEAST_FIELD_PX} pixels of {common_pixel_um:g} µm both ways",
-                    do="Mend the sheet's column pixel_um, or take the field out.",
+                    do="Correct the sheet's column pixel_um, or take the field out.",
                 )
         if plane.shape != shape:
             raise UserError(

@@ -26,7 +26,7 @@ class Pair:
         Offset of F from the true focus where it is known (oracle methods and scores alone may look).
     focal_offset_within_um : float
         How well it is known: focal_offset_um is off by so much at most. Half a step where the sharpness of planes
-        tells it.
+        states it.
     target_means : (C,) float array or None
         Mean grey level of each channel of the ground truth, where there is one: for the row that says how much of a
         gain is brightness (`y1_matched`), and for nothing else.
@@ -76,8 +76,8 @@ def grid_pairs(
     for focal_offset_um in settings.offsets_um:
         middle = settings.reach_planes + round(focal_offset_um / settings.z_step_um)
         low, high = stack[middle - settings.delta_planes], stack[middle + settings.delta_planes]
-        told_um = focal_offset_um + target_offset_um
-        pairs.append(Pair(low, high, settings.delta_um, optics, told_um, settings.z_step_um / 2, means))
+        given_um = focal_offset_um + target_offset_um
+        pairs.append(Pair(low, high, settings.delta_um, optics, given_um, settings.z_step_um / 2, means))
     return pairs
 
 

@@ -42,7 +42,7 @@ class Alignment:
     Attributes
     ----------
     scale : (Z,) float array
-        Magnification over that of the in-focus plane; NaN where it could not be told.
+        Magnification over that of the in-focus plane; NaN where it could not be measured.
     shift_px : (Z, 2) float array
         y and x in pixels: what to move the plane by for the field's centre to lie on that of the in-focus plane; NaN
         likewise.
@@ -73,7 +73,7 @@ def align(planes: np.ndarray, focus_plane: int) -> Alignment:
     -----
     Each step is a least-squares fit over all pixels (Lucas and Kanade 1981, Proc. IJCAI, 674-679; here in the form of
     Baker and Matthews 2004, Int. J. Comput. Vis. 56, 221-255) of two shifts, a scale about the field's centre, a gain,
-    an offset, and the Laplacian, which takes up what a change of defocus does. Pixels that fit badly count little
+    an offset, and the Laplacian, which accounts for a change of defocus. Pixels that fit badly count little
     (Huber weights), so that dirt which stays on the camera moves nothing.
     """
     count, height, width = len(planes), *planes.shape[1:3]

@@ -181,7 +181,7 @@ def tissue_fraction(plane: np.ndarray) -> float:
     Returns
     -------
     float
-        0 to 1. Smooth areas are not counted, however dark: they tell nothing of focus.
+        0 to 1. Smooth areas are not counted, however dark: they show nothing of focus.
     """
     blocks = structure(differences(plane))
     return float(np.mean(blocks > TISSUE_FACTOR * min(noise_floor(blocks), LARGEST_NOISE)))

@@ -52,7 +52,7 @@ def split(
                 f"data set {role}",
                 got=f"a data set without usable fields ({_counted(left_out, role)})",
                 wanted="at least one patch in focus",
-                do="See pairs/excluded.tsv of its slides; mend or replace them.",
+                do="See pairs/excluded.tsv of its slides; correct or replace them.",
             )
         _check_channels(role, table)
         tables[role] = table.assign(split=_sides(table, settings, seed) if role == "train" else "test")

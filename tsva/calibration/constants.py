@@ -9,8 +9,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
 from tsva.acquisition.draws import rng
-from tsva.calibration.section_model import Constants, modelled
-from tsva.calibration.spectra import Windows
+from tsva.calibration.spectra import Constants, Windows, modelled
 from tsva.optics.pupil import depth_of_field_um
 from tsva.settings.acquisition import OpticsSettings
 
@@ -23,7 +22,7 @@ MODEL_ERROR = 0.03
 STEP = 0.05
 """Of derivatives, in the parameters' own scales."""
 PRIOR_LOG = {"thickness": (1.0, 1.5), "structure": (0.4, 1.0)}
-"""Middles, in depths of field, and standard deviations (logarithm) of what spectra may tell little of."""
+"""Middles, in depths of field, and standard deviations (logarithm) of what spectra may show little of."""
 POOR = 0.2
 """Difference of spectra above which the search begins anew, from a smaller aperture."""
 REST_CASES = 3
@@ -86,7 +85,7 @@ def fit_constants(windows: Windows, optics: OpticsSettings, aperture: Aperture, 
     -----
     G_ij(f) = S(f) Σ K H_i H_j for i ≠ j: planes' noise is in the diagonal alone, which is left out. S(f) is free in
     each ring, so that neither the tissue's own spectrum nor the camera's transfer function is assumed. How spectra fall
-    with defocus tells the aperture, what differs above and below focus the aberration, and how far planes above and
+    with defocus shows the aperture, what differs above and below focus the aberration, and how far planes above and
     below focus agree the thickness. Standard errors are of the one-step bootstrap: windows are drawn with replacement,
     and one step of Gauss and Newton is taken from the likeliest constants.
 
@@ -138,7 +137,7 @@ class _Search:
         self.scale = np.array([0.1, 0.01, 0.3, 0.3, 0.2 * unit])
 
     def start(self, optics: OpticsSettings, share: float) -> np.ndarray:
-        """Told values, the aperture a share of it."""
+        """Given values, the aperture a share of it."""
         nominal = optics.na if self._aperture == "na" else (optics.condenser_ratio or 0.8)
         low, high = self._limits
         unit = self._field_um

@@ -8,8 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from tsva.calibration.constants import Fit
-from tsva.calibration.section_model import Constants, modelled
-from tsva.calibration.spectra import Windows
+from tsva.calibration.spectra import Constants, Windows, modelled
 from tsva.optics.pupil import depth_of_field_um
 
 SHARES = (0.15, 0.25, 0.35, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6, 2.0)
@@ -31,7 +30,7 @@ class Delta:
     delta_um, low_um, high_um : float
         Best, and its 95 % interval over the bootstrap of windows; restoration that estimates the offset.
     known_um : float
-        Best for restoration that is told the offset.
+        Best for restoration that is given the offset.
     at_end : bool
         The best is at an end of what was compared.
     offset_sd_um : float

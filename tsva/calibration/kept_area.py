@@ -23,7 +23,7 @@ from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.baselines import BaselineSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.networks import RefocusSettings
 from tsva.training.patches import PatchStacks
 
 SIZES_PX = (224, 192, 160, 128, 112, 96, 80, 64)
@@ -55,7 +55,7 @@ def protocol(
     offset_max_um: float | None,
     patch_px: int | None = None,
 ) -> PairsSettings:
-    """How pairs are cut from these stacks: offsets as far as told, or three standard deviations, or as planes reach.
+    """How pairs are cut from these stacks: offsets as far as given, or three standard deviations, or as planes reach.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Everything that z-stacks tell of a microscope, measured in one go."""
+"""Everything that z-stacks show of a microscope, measured in one go."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Measured:
     fields : tuple of Field
     noise : Noise
     pattern : Pattern or None
-        None where optics leave no frequency to tell it by.
+        None where optics leave no frequency to measure it at.
     windows : Windows
     fit : Fit
     trusted : bool
@@ -150,7 +150,7 @@ def measure(
             fields[0].name,
             got=f"planes up to {reach_um:g} µm from focus",
             wanted=f"at least the depth of field, {LEAST_REACH_FIELDS * field_um:.2g} µm at NA {optics.na:g}",
-            do="Take the stack farther up and down, or mend the aperture (optics.na) and the z step.",
+            do="Take the stack farther up and down, or correct the aperture (optics.na) and the z step.",
         )
     progress("noise")
     noise = measure_noise([field.captured for field in fields], seed)
@@ -203,7 +203,7 @@ def _check_alike(stacks: Sequence[tuple[str, Stack]]) -> None:
 
 
 def _prepared(stacks: Sequence[tuple[str, Stack]], depth_of_field_um: float) -> tuple[list[Field], list[str]]:
-    """Those that can be used, and what to tell of them; where none can, the reason why not is the error."""
+    """Those that can be used, and what to say of them; where none can, the reason why not is the error."""
     fields, reasons = [], []
     for name, stack in stacks:
         try:
@@ -310,7 +310,7 @@ def _remarks(fit: Fit, optics: OpticsSettings, pattern: Pattern | None, noise: N
             " camera, or dirt on it)"
         )
     if not noise.separable:
-        found.append("grey levels span too little to tell photon noise from read noise with certainty")
+        found.append("grey levels span too little to distinguish photon noise from read noise with certainty")
     nominal = getattr(optics, fit.aperture)
     value = getattr(fit.constants.optics, fit.aperture)
     if trusted and nominal and abs(value / nominal - 1) > 0.15:

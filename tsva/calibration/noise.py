@@ -19,7 +19,7 @@ DRAWS = 200
 OUTLIER, ROUNDS = 3.0, 4
 """Scatters from the line beyond which a block is left out; how often the line is drawn anew."""
 LEAST_RANGE = 0.1
-"""Share of full scale that levels must span for photon noise to be told from read noise."""
+"""Share of full scale that levels must span for photon noise to be distinguished from read noise."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def as_json(found: Measured) -> dict[str, Any]:
         "pixel_um": first.pixel_um,
         "z_step_um": round(first.z_step_um, 6),
         "channels": int(first.captured.shape[3]),
-        "optics_told": found.nominal.model_dump(mode="json"),
+        "optics_given": found.nominal.model_dump(mode="json"),
         "optics": _optics(found),
         "section": _section(found),
         "noise": _noise(found),
@@ -110,13 +110,13 @@ def _optics(found: Measured) -> dict[str, Any]:
         value = getattr(found.optics, key)
         fitted = key == fit.aperture and found.trusted
         error = math.hypot(fit.standard_error[key], MODEL_SHARE[key] * value) if fitted else None
-        out[key] = {"value": value, "standard_error": error, "fitted": fitted, "told": nominal[key]}
+        out[key] = {"value": value, "standard_error": error, "fitted": fitted, "given": nominal[key]}
     error = math.hypot(fit.standard_error["spherical_um"], MODEL_SPHERICAL_UM) if found.trusted else None
     out["spherical_um"] = {
         "value": fit.constants.spherical_um if found.trusted else None,
         "standard_error": error,
         "fitted": found.trusted,
-        "told": None,
+        "given": None,
     }
     out["depth_of_field_um"] = depth_of_field_um(found.optics)
     out["spectra_differ_by"] = fit.residual
@@ -159,7 +159,7 @@ def _noise(found: Measured) -> dict[str, Any]:
     pattern = found.pattern
     return {
         "channels": [{key: _plain(value) for key, value in row.items()} for row in rows],
-        "photon_and_read_noise_told_apart": noise.separable,
+        "photon_and_read_noise_distinguishable": noise.separable,
         "fixed_pattern_sd_grey_levels": None if pattern is None else pattern.sd,
         "fixed_pattern_standard_error": None if pattern is None else pattern.standard_error,
     }

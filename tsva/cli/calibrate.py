@@ -1,4 +1,4 @@
-"""tsva calibrate: what full z-stacks tell of the microscope, and the network made its own."""
+"""tsva calibrate: what full z-stacks show of the microscope, and the network made its own."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def command(
     lengths = {"--offset-sd-um": offset_sd_um, "--delta-um": delta_um, "--offset-max-um": offset_max_um}
     for name, value in lengths.items():
         if value is not None and not 0 < value < float("inf"):
-            raise UserError(name, got=f"{value}", wanted="a length above 0", do="Mend the option.")
+            raise UserError(name, got=f"{value}", wanted="a length above 0", do="Correct the option.")
     given = None if measure_only else _checkpoint(checkpoint, threads)
     fields = [field for path in stacks for field in _read(path, pattern, pixel_um, z_step_um, bits)]
     found = calibrated(
@@ -115,15 +115,14 @@ def _checkpoint(path: Path | None, threads: int) -> Checkpoint:
     """The network to begin with, read before anything is measured."""
     import torch
 
-    from tsva.restoration.checkpoint import load
-    from tsva.restoration.packaged_model import packaged_model
+    from tsva.restoration.checkpoint import load, packaged_model
 
     torch.set_num_threads(threads)
     return load(path if path is not None else packaged_model())
 
 
 def _optics(optics: dict[str, Any], na: float | None) -> OpticsSettings:
-    """What is told of the optics; never guessed.
+    """What is given of the optics; never guessed.
 
     Raises
     ------
@@ -181,7 +180,7 @@ def _read(
             stack = Stack(np.stack(list(field.planes())), np.array(field.z_um, dtype=float), field.pixel_um)
         except ValueError as error:
             raise UserError(
-                field.where, got=str(error), wanted="planes of one size at rising positions", do="Mend its export."
+                field.where, got=str(error), wanted="planes of one size at rising positions", do="Correct its export."
             ) from None
         log.info("%s: %d planes of %d × %d pixels", field.name, *stack.planes.shape[:3])
         found.append((field.name, stack))

@@ -71,7 +71,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 BROKEN = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EREMOTEIO, errno.ENOTCONN)
 SHORT_WRITES = ("requested and", "file write failed", "unexpected pos")
-"""How NumPy and torch tell that less was written than they gave, without the system's reason."""
+"""How NumPy and torch report that less was written than they gave, without the system's reason."""
 
 
 def as_user_error(error: BaseException) -> UserError | None:
@@ -92,7 +92,7 @@ def as_user_error(error: BaseException) -> UserError | None:
         return _full(where, got)
     if error.errno in FORBIDDEN:
         return UserError(
-            where, got=got, wanted="a file or folder that this user may use", do="Mend its permissions or its mount."
+            where, got=got, wanted="a file or folder that this user may use", do="Correct its permissions or its mount."
         )
     if error.errno in BROKEN:
         return UserError(
@@ -106,5 +106,5 @@ def _full(where: str, got: str) -> UserError:
         where,
         got=got,
         wanted="room for the outputs",
-        do="Free some (snakemake -n tells how much is needed), then run the same command again.",
+        do="Free some (snakemake -n prints how much is needed), then run the same command again.",
     )

@@ -75,10 +75,10 @@ def read_settings_file(file: Path) -> dict[str, Any]:
             str(file),
             got=" ".join(str(error).split()),
             wanted="settings in YAML or JSON",
-            do="Mend the file or its path.",
+            do="Correct the file or its path.",
         ) from None
     if not isinstance(values, Mapping):
-        raise UserError(str(file), got=type(values).__name__, wanted="keys and values", do="Mend the file.")
+        raise UserError(str(file), got=type(values).__name__, wanted="keys and values", do="Correct the file.")
     return dict(values)
 
 
@@ -103,7 +103,7 @@ def _parts(kind: Any) -> dict[str, type[Section]]:
 
 
 def checked_section(kind: type[Model], key: str, value: Mapping[str, Any], where: str) -> Model:
-    """A section of keys and values that were told in several ways.
+    """A section of keys and values that were given in several ways.
 
     Raises
     ------
@@ -128,5 +128,5 @@ def _checked(kind: Any, key: str, values: Mapping[str, Any], where: str) -> Any:
             f"{where}, key {name}",
             got="nothing" if missing else repr(first["input"]),
             wanted="a value" if missing else first["msg"].removeprefix("Value error, "),
-            do="Mend the settings.",
+            do="Correct the settings.",
         ) from None

@@ -53,7 +53,7 @@ def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def quiet_log() -> Iterator[None]:
-    """Within the block, warnings are not logged: for commands that tell of everything themselves."""
+    """Within the block, warnings are not logged: for commands that report everything themselves."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
-from tsva.evaluation.counting.nuclei import TrueNuclei, nuclei_near
+from tsva.evaluation.counting.stained_nuclei import TrueNuclei, nuclei_near
 from tsva.evaluation.counting.table import count_patch, count_table
 from tsva.settings.evaluation import CountSettings
 from tsva.storage.arrays import read_array

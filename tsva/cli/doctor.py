@@ -32,7 +32,7 @@ def command(configfile: tuple[Path, ...], directory: Path, wants_slurm: bool) ->
             findings.append(finding)
     bad = sum(finding.level == "bad" for finding in findings)
     notes = sum(finding.level == "note" for finding in findings)
-    click.echo(f"\n{bad} to mend before a run, {notes} to know")
+    click.echo(f"\n{bad} to correct before a run, {notes} to know")
     sys.exit(1 if bad else 0)
 
 
@@ -51,7 +51,7 @@ def _planned(configfile: tuple[Path, ...]) -> tuple[list[Finding], int | None]:
     """What the settings ask for, where there are some."""
     default = Path("config/config.yaml")
     if not configfile and not default.is_file():
-        return [Finding("settings", "ok", "none given; --configfile tells what a run takes")], None
+        return [Finding("settings", "ok", "none given; --configfile shows what a run takes")], None
     try:
         plan = Plan(merged(configfile, default), Path(".snakemake/tsva"))
     except UserError as error:

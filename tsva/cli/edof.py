@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from tsva.cli.refocus_slide import FILE
-from tsva.settings.refocus import JPEG_QUALITY
+from tsva.cli.refocus_slide import FILE, quality_option
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +20,10 @@ log = logging.getLogger(__name__)
 @click.option("--pixel-um", type=click.FloatRange(min=0, min_open=True), help="If the file is wrong or silent.")
 @click.option("--z-step-um", type=click.FloatRange(min=0, min_open=True), help="Distance of the planes, likewise.")
 @click.option("--bits", type=click.IntRange(8, 16), help="Of 16-bit files: how many bits the camera fills.")
-@click.option("--lossless", is_flag=True, help="Deflate in place of JPEG.")
-@click.option("--quality", type=click.IntRange(50, 100), default=JPEG_QUALITY, show_default=True, help="Of JPEG.")
+@quality_option
 @click.option("--results", type=FILE, help="Folder for maps, verdicts and pictures [default: OUT without its ending].")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif or *.ome.zarr.")
+@click.option("--out", type=FILE, required=True, help="The pyramid, *.ome.tif, *.ome.zarr or *.dicom.")
 def command(
     stack: Path,
     model: Path | None,
@@ -33,8 +31,7 @@ def command(
     pixel_um: float | None,
     z_step_um: float | None,
     bits: int | None,
-    lossless: bool,
-    quality: int,
+    quality: int | None,
     results: Path | None,
     threads: int,
     out: Path,
@@ -46,19 +43,18 @@ def command(
 
     Elsewhere the sharpest plane is copied. Planes have to lie on one another. For research use only.
     """
-    from tsva.restoration.checkpoint import load
-    from tsva.restoration.packaged_model import packaged_model
+    from tsva.restoration.checkpoint import load, packaged_model
     from tsva.slides.opening import SlideInput, open_all_planes
     from tsva.slides.slide_results import write_results
-    from tsva.slides.slide_run import SlideOptions, refocus_planes
+    from tsva.slides.slide_run import SlideOptions, refocus_planes, without_ending
     from tsva.storage.atomic import fresh_file
 
     model = model or packaged_model("slides")
-    told = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
-    folder = results or out.with_name(out.name.partition(".ome.")[0])
+    given = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
+    folder = results or without_ending(out)
     held = load(model)
-    with open_all_planes(told, held.delta_um, held.pixel_um) as planes:
-        restored = refocus_planes(planes, model, out, SlideOptions(lossless, quality, threads))
+    with open_all_planes(given, held.delta_um, held.pixel_um) as planes:
+        restored = refocus_planes(planes, model, out, SlideOptions(quality, threads))
         totals = write_results(restored, folder)
         with fresh_file(folder / "planes.npz") as part:
             np.savez_compressed(

@@ -67,7 +67,7 @@ def command(
     out: Path,
 ) -> None:
     """Evaluate the tables of the stages before: summary.json, tables, and the pictures that the report shows."""
-    from tsva.evaluation.images import Images
+    from tsva.evaluation.picture_files import Images
     from tsva.evaluation.summary import evaluate
 
     if datasets and "y1" not in methods:

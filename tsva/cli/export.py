@@ -88,7 +88,7 @@ def command(path: Path, report: Path | None, settings: ExportSettings, threads: 
             str(out),
             got=f"a package with faults: {error}",
             wanted="one that bioimageio.spec takes",
-            do="Mend the section export of the settings (license: an SPDX identifier).",
+            do="Correct the section export of the settings (license: an SPDX identifier).",
         ) from None
 
 

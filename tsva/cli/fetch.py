@@ -55,7 +55,7 @@ def command(settings: FetchSettings, out: Path) -> None:
             f"{folder / 'unpacked'}",
             got="no folder of images in white light in any archive",
             wanted="folders like incoherent_RGBchannels/train_incoherent_RGBChannels/s1_l2",
-            do="Mend fetch.archives in the settings, and delete the folder.",
+            do="Correct fetch.archives in the settings, and delete the folder.",
         )
     with fresh_folder(out) as tables:
         write_table(tables / "archives.tsv", pd.DataFrame([{"name": name, **row} for name, row in records]))
@@ -112,15 +112,13 @@ def _take(archive: Archive, folder: Path, records: _Records, settings: FetchSett
     if unpacked and not file.exists():
         return
     if not file.exists():
-        patience = Patience(settings.attempts, settings.pause_s, settings.timeout_s)
+        patience = Patience(settings.attempts)
         size = known.get("bytes")
         with _progress(f"fetch {archive.name}") as progress:
             download(archive.url, file, patience, size if isinstance(size, int) else None, progress)
     _verify(archive, file, records)
     if not unpacked:
-        members = wanted_members(
-            file, is_needed, max_bytes=int(settings.max_unpacked_gb * 1e9), max_files=settings.max_files
-        )
+        members = wanted_members(file, is_needed, max_bytes=int(settings.max_unpacked_gb * 1e9))
         with _progress(f"unpack {archive.name}") as progress, fresh_folder(place) as part:
             unpack(file, members, part, progress)
         files, size_bytes = _contents(place)
@@ -152,7 +150,7 @@ def _verify(archive: Archive, file: Path, records: _Records) -> None:
             " its entry in archives.json too.",
         )
     if "sha256" not in known:
-        wanted_members(file, lambda _: False, max_bytes=0, max_files=2**63)  # at least an archive
+        wanted_members(file, lambda _: False, max_bytes=0)  # at least an archive
         records.update(archive.name, url=archive.url, bytes=size, sha256=digest)
     log.info("%s: %d bytes, SHA-256 %s", archive.name, size, digest)
 

@@ -57,7 +57,7 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and tell jobs of it by this process's environment."""
+        """Start it, and announce it to jobs by this process's environment."""
         where = str(Path(tempfile.mkdtemp(prefix="tsva-")) / "socket")  # a folder for this user alone
         environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
         self._process = subprocess.Popen(
@@ -81,7 +81,7 @@ class ForkServer:
 
 @dataclass
 class Job:
-    """A stage under way: its process, a file descriptor that tells of its end, and who asked for it."""
+    """A stage under way: its process, a file descriptor that reports its end, and who asked for it."""
 
     pid: int
     end: int

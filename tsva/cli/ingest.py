@@ -157,7 +157,7 @@ def _check_new(source: FieldSource, watch: BrightnessRecorder, taken: list[Inges
 
 
 def _write_facts(path: Path, slide: SlideRow, files: dict[str, object], fields: list[dict[str, object]]) -> None:
-    """What is told of a slide's files, as `tsva inspect --json` tells it; amber where there is something to know."""
+    """What is reported of a slide's files, as `tsva inspect --json` prints it; amber if there is more to know."""
     reasons: list[object] = []
     for key in ("notes", "warnings"):
         reasons += [note for field in fields for note in cast("list[str]", field.get(key, []))]
@@ -213,7 +213,7 @@ def _check(
             source.where,
             got=f"patches with pixels of {source.pixel_um:g} µm",
             wanted=f"{optics.pixel_um:g} µm (optics.pixel_um), as patches that are already cut can't be resampled",
-            do="Set optics.pixel_um to the patches' pixel size, or mend the sheet's column pixel_um.",
+            do="Set optics.pixel_um to the patches' pixel size, or correct the sheet's column pixel_um.",
         )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from tsva.acquisition.brightness import spread
 from tsva.acquisition.stack import SAME_PIXEL
 from tsva.cli.config import load_settings, quiet_log
-from tsva.cli.inspecting.chart import BLOCKS, chart
+from tsva.cli.inspecting.drawings import BLOCKS, chart
 from tsva.cli.inspecting.facts import UNKNOWN, Facts, cells_for, find, find_facts, sheet
 from tsva.cli.inspecting.fitness import FieldVerdict, has_two_shots, judge_all, look
 from tsva.cli.inspecting.gate import AMBER, GREEN, RED, as_facts, look_at_sheet, worst
@@ -58,7 +58,7 @@ def command(
     as_json: bool,
     row_only: bool,
 ) -> None:
-    """Tell what PATH is: planes, z, pixel size, sharpness, whether it is fit for training, and its sheet row.
+    """Report what PATH is: planes, z, pixel size, sharpness, whether it is fit for training, and its sheet row.
 
     PATH may be a slide sheet (.tsv): all of its slides are looked at. Status 3 says that something is not fit as it is.
     """
@@ -209,19 +209,19 @@ def _image(
     reasons = [*found.problems, *found.notes]
     screen.verdict("", light, reasons, is_fit=not found.problems)
     if png is not None and found.fields:
-        from tsva.cli.inspecting.picture import draw_fields  # matplotlib takes a second to import
+        from tsva.cli.inspecting.drawings import draw_fields  # matplotlib takes a second to import
 
         draw_fields(png, found.fields)
     return {"light": light, "fit_for_training": not found.problems, "reasons": reasons, "pixel_um": found.pixel_um}
 
 
 def _draw_stacks(png: Path, judged: list[FieldVerdict], settings: Settings, facts: Facts) -> None:
-    from tsva.cli.inspecting.picture import draw_stacks
+    from tsva.cli.inspecting.drawings import draw_stacks
 
     drawn = [field for field in judged if field.stack is not None][:CHARTS]
     if not drawn:
         raise UserError(
-            str(png), got=f"no {facts.source} that could be read", wanted="one", do="Mend what is named above."
+            str(png), got=f"no {facts.source} that could be read", wanted="one", do="Correct what is named above."
         )
     draw_stacks(png, drawn, settings.protocol)
 

@@ -15,7 +15,7 @@ import pandas as pd
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.refocus import JPEG_QUALITY, RefocusSettings
+from tsva.settings.networks import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.tables import write_table
 
@@ -33,7 +33,7 @@ OPTIONS = (
     click.option("--z-um", type=(float, float), help="Their positions, in place of --planes."),
     click.option("--field", help="Which field of a stack file of several; by default all, joined by their positions."),
     click.option(
-        "--delta-um", type=float, help="Half of the distance between the planes; a stack's positions tell it."
+        "--delta-um", type=float, help="Half of the distance between the planes; a stack's positions state it."
     ),
     click.option("--pixel-um", type=float, help="Size of a pixel in the specimen, where the file is wrong or silent."),
     click.option("--bits", type=click.IntRange(9, 16), help="Of 16-bit files: how many bits the camera fills."),
@@ -44,7 +44,7 @@ def two_planes_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command these options; it gets them as one argument, ``planes``, a `SlideInput`."""
 
     @wraps(command)
-    def told_once(**given: Any) -> None:
+    def all_options(**given: Any) -> None:
         from tsva.slides.opening import SlideInput
 
         own = given.keys() & {field.name for field in fields(SlideInput)}
@@ -52,10 +52,13 @@ def two_planes_options(command: Callable[..., None]) -> Callable[..., None]:
         command(planes=planes, **given)
 
     for option in reversed(OPTIONS):
-        told_once = option(told_once)
-    return told_once
+        all_options = option(all_options)
+    return all_options
 
 
+quality_option = click.option(
+    "--quality", type=click.IntRange(50, 100), help="JPEG of this quality, 4:4:4, in place of Deflate without loss."
+)
 log = logging.getLogger(__name__)
 
 
@@ -64,22 +67,21 @@ log = logging.getLogger(__name__)
     "--model", "--checkpoint", "model", type=FILE, help="model.ckpt of the train stage [default: that of the package]."
 )
 @two_planes_options
-@click.option("--lossless", is_flag=True, help="Deflate in place of JPEG; about a seventh more.")
-@click.option(
-    "--quality", type=click.IntRange(50, 100), default=JPEG_QUALITY, show_default=True, help="Of JPEG, 4:4:4."
-)
+@quality_option
 @click.option("--results", type=FILE, help="Folder for maps, verdicts and pictures [default: OUT without its ending].")
 @settings_option(settings=RefocusSettings, pairs=PairsSettings, optics=dict[str, Any], slide=dict[str, Any])
 @click.option("--sheet-folder", type=FILE, help="Restore the slide of the settings' row, whose path starts here.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
-    "--out", type=FILE, required=True, help="The pyramid, *.ome.tif or *.ome.zarr; with --sheet-folder a folder."
+    "--out",
+    type=FILE,
+    required=True,
+    help="The pyramid, *.ome.tif, *.ome.zarr or *.dicom; with --sheet-folder a folder.",
 )
 def command(
     model: Path | None,
     planes: SlideInput,
-    lossless: bool,
-    quality: int,
+    quality: int | None,
     results: Path | None,
     settings: RefocusSettings,
     pairs: PairsSettings,
@@ -99,16 +101,16 @@ def command(
     The settings' optics, where a file of them is given, are taken to be the microscope's; else those of the model.
     For research use only.
     """
-    from tsva.restoration.packaged_model import packaged_model
-    from tsva.slides.slide_run import SlideOptions
+    from tsva.restoration.checkpoint import packaged_model
+    from tsva.slides.slide_run import SlideOptions, without_ending
 
     model = model or packaged_model("slides")
     known = OpticsSettings.model_validate(optics) if optics else None
-    options = SlideOptions(lossless=lossless, quality=quality, threads=threads, optics=known)
+    options = SlideOptions(quality, threads=threads, optics=known)
     if sheet_folder is not None:
         restore_row(SlideRow.model_validate(slide), sheet_folder, model, out, options, settings, pairs)
         return
-    _restore(planes, model, out, options, results or out.with_name(out.name.partition(".ome.")[0]))
+    _restore(planes, model, out, options, results or without_ending(out))
 
 
 def restore_row(

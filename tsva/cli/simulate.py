@@ -87,7 +87,7 @@ def _sharp_fields(
             f"slide {slide.slide}, column path",
             got=str(place),
             wanted="an image or slide, or a pattern that matches some",
-            do="Mend the path; it is relative to the sheet.",
+            do="Correct the path; it is relative to the sheet.",
         )
     twins = [file for file in files if [other.stem for other in files].count(file.stem) > 1]
     if twins:

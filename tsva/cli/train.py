@@ -17,14 +17,14 @@ from tsva.errors import UserError
 from tsva.pipeline.fingerprint import code_digest
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, NETWORK_NAMES
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 from tsva.storage.atomic import fresh_file, fresh_folder
 from tsva.storage.tables import read_table
 
 if TYPE_CHECKING:
     from tsva.training.devices import Machine
     from tsva.training.fit import Fitted
-    from tsva.training.resume import Resume
+    from tsva.training.loop import Resume
 
 log = logging.getLogger(__name__)
 
@@ -128,14 +128,14 @@ def _check(network: str, settings: TrainSettings, pairs: PairsSettings) -> None:
     """
     if network not in NETWORK_NAMES:
         raise UserError(
-            "--network", got=repr(network), wanted=f"one of {', '.join(NETWORK_NAMES)}", do="Mend train.networks."
+            "--network", got=repr(network), wanted=f"one of {', '.join(NETWORK_NAMES)}", do="Correct train.networks."
         )
     if settings.crop_px is not None and settings.crop_px > pairs.patch_px:
         raise UserError(
             "settings, key train.crop_px",
             got=str(settings.crop_px),
             wanted=f"at most pairs.patch_px ({pairs.patch_px})",
-            do="Mend either key.",
+            do="Correct either key.",
         )
 
 
@@ -150,13 +150,13 @@ def _machine(settings: TrainSettings, devices: str, nodes: int, workers: int | N
     elif devices.isdecimal() and int(devices):
         number = int(devices)
     else:
-        raise UserError("--devices", got=repr(devices), wanted="auto or a number from 1", do="Mend the option.")
+        raise UserError("--devices", got=repr(devices), wanted="auto or a number from 1", do="Correct the option.")
     if settings.batch % (number * nodes):
         raise UserError(
             "settings, key train.batch",
             got=str(settings.batch),
             wanted=f"a multiple of {number * nodes} ({number} devices × {nodes} nodes), which share it evenly",
-            do="Mend the key, or --devices and --nodes.",
+            do="Correct the key, or --devices and --nodes.",
         )
     if number * nodes > 1:
         log.info("%d devices × %d nodes, %d pairs a step each", number, nodes, settings.batch // (number * nodes))
@@ -169,7 +169,7 @@ def _resume(
     """Where the state lies (beside the outputs, which Snakemake deletes when a job fails), and what it has to fit."""
     import torch
 
-    from tsva.training.resume import Resume
+    from tsva.training.loop import Resume
 
     what = {
         "network": network,

@@ -29,7 +29,7 @@ from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.evaluation import AdviseSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.simulation import phantom
+from tsva.simulation.phantom import tissue as phantom
 
 LAYER_SPACING_UM = 0.5
 DRAWS = 2000

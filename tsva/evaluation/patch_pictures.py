@@ -11,9 +11,9 @@ import pandas as pd
 
 from tsva.evaluation.counting.imagej import count, segment
 from tsva.evaluation.counting.particles import Particles
-from tsva.evaluation.images import Images, scale_bar
 from tsva.evaluation.inputs import DataSet, Inputs
 from tsva.evaluation.names import NOTHING, drawn, lead_of, method_name
+from tsva.evaluation.picture_files import Images, scale_bar
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.evaluation import ReportSettings
 

@@ -139,7 +139,7 @@ def not_learned(methods: Container[str], training: Sequence[Row]) -> list[str]:
             found.append(
                 f"Even on its verification patches {method_name(row['network'])} stays below Y1 as captured "
                 f"({plain(ours, 2)} against {plain(nothing, 2)} dB): as trained here it has not learned to refocus, "
-                "and a comparison with it does not tell what it could do."
+                "and a comparison with it does not show what it could do."
             )
     return found
 
@@ -189,7 +189,7 @@ def _difference(row: Row) -> str:
 
 
 def _where(folded: Sequence[Row]) -> str:
-    """Columns in which restored counts are no closer, and those in which one cannot tell."""
+    """Columns in which restored counts are no closer, and those that are undecided."""
 
     def at(wanted: str) -> list[float]:
         return [row["focal_offset_um"] for row in folded if standing(row) == wanted]

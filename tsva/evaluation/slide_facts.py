@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsva.evaluation.images import Images, scale_bar
 from tsva.evaluation.inputs import Slide
+from tsva.evaluation.picture_files import Images, scale_bar
 
 CURVES = 4
 """Fields of a slide whose curves are shown: the first ones that were judged."""

@@ -8,8 +8,8 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from tsva.evaluation.images import Images, scale_bar
 from tsva.evaluation.inputs import Slide
+from tsva.evaluation.picture_files import Images, scale_bar
 from tsva.settings.acquisition import PairsSettings
 
 NUMBER = 4

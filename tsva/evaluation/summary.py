@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from tsva.evaluation import paper, slides
-from tsva.evaluation.images import Images, lateral_pictures, point_spread
 from tsva.evaluation.inputs import Advice, DataSet, Inputs, Training
 from tsva.evaluation.names import CONTROLS, NOTHING, OURS, lead_of, method_name
 from tsva.evaluation.patch_pictures import (
@@ -21,6 +20,7 @@ from tsva.evaluation.patch_pictures import (
     example_pictures,
     segmentation_pictures,
 )
+from tsva.evaluation.picture_files import Images, lateral_pictures, point_spread
 from tsva.evaluation.quality import quality
 from tsva.evaluation.run_times import run_times
 from tsva.evaluation.slide_facts import slide_facts, slide_pictures
@@ -187,7 +187,7 @@ def summarise(inputs: Inputs, rows: Mapping[str, list[dict[str, Any]]]) -> dict[
     confidence = inputs.report.confidence
     verdict = verdicts(datasets, scores, comparisons, nuclei, training, inputs.pairs, confidence)
     facts, found = tidy(slide_facts(inputs.slides)), tidy(slides.focus(inputs.slides, inputs.pairs))
-    told = {
+    parts = {
         "version": VERSION,
         "answer": answers(datasets, comparisons, verdict, confidence),
         "quality": quality(datasets, facts, found, training),
@@ -217,7 +217,7 @@ def summarise(inputs: Inputs, rows: Mapping[str, list[dict[str, Any]]]) -> dict[
         },
         "run": dict(inputs.run),
     }
-    return {name: part if name in rows else tidy(part) for name, part in told.items()}
+    return {name: part if name in rows else tidy(part) for name, part in parts.items()}
 
 
 def _row_calls(inputs: Inputs) -> dict[str, list[Rows]]:

@@ -271,7 +271,7 @@ def _limits(row: Row) -> str:
 
 
 def _columns(rows: Sequence[Row], method: str) -> str:
-    """Strict columns in which a method does not beat doing nothing, and those in which one cannot tell."""
+    """Strict columns in which a method does not beat doing nothing, and those that are undecided."""
     found = columns(rows, method, NOTHING)
     lost = [row["focal_offset_um"] for row in found if row["difference_db"] is not None and row["difference_db"] <= 0]
     open_ = [row["focal_offset_um"] for row in found if row["focal_offset_um"] not in lost and outcome(row) == "level"]

@@ -123,7 +123,7 @@ def image_specimen(
     surface_um : (Y, X) float array
         Focal surface at the specimen's samples.
     table : callable
-        Gives a table of transfer functions that reaches as far as it is told, in µm.
+        Gives a table of transfer functions that reaches up to a given distance, in µm.
     spacing_um : float
         Distance between layers.
     travel_per_depth : float

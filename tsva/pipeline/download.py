@@ -43,8 +43,8 @@ class Patience:
     """
 
     attempts: int
-    pause_s: float
-    timeout_s: float
+    pause_s: float = 5.0
+    timeout_s: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def download(url: str, target: Path, patience: Patience, known_bytes: int | None
     known_bytes : int or None
         Size it had when it was fetched before.
     progress : callable
-        Told what has arrived.
+        Called with what has arrived.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def _ask(url: str, target: Path, start: int, earlier: Remote | None, timeout_s: 
             url,
             got=f"the answer {error.code} {error.reason}",
             wanted=target.name,
-            do=f"Mend fetch.archives in the settings. {BY_HAND}",
+            do=f"Correct fetch.archives in the settings. {BY_HAND}",
         ) from None
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenError(f"no connection ({getattr(error, 'reason', error)})") from None

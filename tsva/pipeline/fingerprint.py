@@ -1,4 +1,7 @@
-"""Fingerprints of code: Snakemake does not see that a module behind a `shell:` rule has changed."""
+"""Fingerprints of code, and files of settings that are named by a digest of what they hold.
+
+Snakemake does not see that a module behind a `shell:` rule has changed.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import ast
 import contextlib
 import hashlib
 import json
-import tempfile
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import cache_from_source
 from pathlib import Path
+from typing import Any
+
+from tsva.storage.atomic import fresh_file
 
 PACKAGE = "tsva"
 ROOT = Path(__file__).parents[1]
@@ -135,13 +141,34 @@ def _remember() -> None:
         return
     _NEW.clear()
     text = json.dumps(dict(list(_known().items())[-REMEMBERED:]))
-    with contextlib.suppress(OSError):
-        MEMORY.parent.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=MEMORY.parent, delete=False, encoding="utf-8") as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(MEMORY)
+    with contextlib.suppress(OSError), fresh_file(MEMORY) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _is_docstring(line: ast.AST) -> bool:
     return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
+
+
+def freeze(values: Mapping[str, Any], folder: Path, stage: str) -> Path:
+    """Write settings to a file whose name changes with its content.
+
+    Parameters
+    ----------
+    values : mapping
+        What JSON can hold.
+    folder : Path
+        Made where absent.
+    stage : str
+        Beginning of the file's name.
+
+    Returns
+    -------
+    Path
+        ``<folder>/<stage>-<digest>.json``; written if it is absent or was changed by hand.
+    """
+    text = json.dumps(values, indent=1, sort_keys=True) + "\n"
+    file = folder / f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        with fresh_file(file) as part:
+            part.write_text(text, encoding="utf-8")
+    return file

@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tsva.errors import UserError
-from tsva.readers.names import NamePattern
+from tsva.readers.name_patterns import NamePattern
 from tsva.settings.sheet import SlideRow
+from tsva.storage.atomic import fresh_file
 
 
 class Contents:
@@ -59,11 +59,8 @@ class Contents:
     def _save(self) -> None:
         if self._memory is None or not self._changed:
             return
-        with contextlib.suppress(OSError):
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self._memory.parent, delete=False, encoding="utf-8") as file:
-                json.dump(self._known, file)
-            Path(file.name).replace(self._memory)
+        with contextlib.suppress(OSError), fresh_file(self._memory) as part:
+            part.write_text(json.dumps(self._known), encoding="utf-8")
         self._changed = False
 
 
@@ -114,7 +111,7 @@ def check_leaks(
                     got=f"{path} of slide {row.slide}, and {same}, {first[1]}, in row {first[0]}"
                     f" (slide {rows[first[0]].slide})",
                     wanted="each image in one row alone, so that nothing is tested on what it was trained on",
-                    do="Take one of the rows out, or mend its path or pattern.",
+                    do="Take one of the rows out, or correct its path or pattern.",
                 )
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tsva.errors import UserError
-from tsva.pipeline.fingerprint import code_digest
-from tsva.pipeline.frozen import freeze
+from tsva.pipeline.fingerprint import code_digest, freeze
 from tsva.pipeline.leaks import Contents, check_leaks
 from tsva.readers.registry import files_at, modules_behind
 from tsva.settings.base import Section
@@ -77,7 +76,7 @@ class Plan:
                 "settings, key slides",
                 got=f"{self.sheet}, which is no file",
                 wanted="a slide sheet (docs/formats.md)",
-                do="Mend the path; it is relative to the working directory.",
+                do="Correct the path; it is relative to the working directory.",
             )
         rows = {} if self.awaits_fetch else parse_sheet(sheet_text(self.sheet), str(self.sheet))
         for number, row in rows.items():
@@ -199,7 +198,7 @@ class Plan:
         return _files(self.sheet.parent / row.path) if row.path else []
 
     def inputs(self, slide: str) -> list[Path]:
-        """What Snakemake is told of them: the files, or folders where there are thousands; `data` sees changes.
+        """What Snakemake is given of them: the files, or folders where there are thousands; `data` sees changes.
 
         Snakemake takes braces in paths for wildcards: such files are left to `data`, and to the checks of the sheet.
         """
@@ -247,7 +246,7 @@ class Plan:
         Raises
         ------
         UserError
-            If the network can't be trained with them, though none of `train.networks` is amiss.
+            If the network can't be trained with them, though none of `train.networks` is wrong.
         """
         self.settings.check_training(network)
         return self.settings.train.used_by(network)
@@ -328,7 +327,7 @@ class Plan:
                 f"{self.sheet}, row {number}, column path",
                 got=f"{row.path!r}, where nothing is",
                 wanted="a file, a folder with files, or a pattern that matches some (relative to the sheet)",
-                do="Mend the path or put the files there.",
+                do="Correct the path or put the files there.",
             )
         microscopes = self.settings.simulate.microscopes
         if row.microscope and row.microscope not in microscopes:
@@ -336,7 +335,7 @@ class Plan:
                 f"{self.sheet}, row {number}, column microscope",
                 got=repr(row.microscope),
                 wanted=f"one of settings' simulate.microscopes: {', '.join(microscopes)}",
-                do="Mend this cell.",
+                do="Correct this cell.",
             )
 
     def _check_roles(self) -> None:
@@ -362,7 +361,7 @@ class Plan:
                 "settings, key checkpoint",
                 got=f"{given}, which is no file",
                 wanted="a model.ckpt of the train stage",
-                do="Mend the path; it is relative to the working directory.",
+                do="Correct the path; it is relative to the working directory.",
             )
 
 

@@ -14,14 +14,13 @@ from typing import IO
 from tsva.errors import UserError
 
 CHUNK_BYTES = 1 << 18
+MOST_FILES = 1_000_000
 MOST_SHRUNK = 100
 """Images hardly shrink, and text to a tenth: what unpacks to more than this many times its size is a bomb."""
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-def wanted_members(
-    archive: Path, wanted: Callable[[str], bool], *, max_bytes: int, max_files: int
-) -> list[zipfile.ZipInfo]:
+def wanted_members(archive: Path, wanted: Callable[[str], bool], *, max_bytes: int) -> list[zipfile.ZipInfo]:
     """Check everything in a zip archive, and list what is wanted of it.
 
     Parameters
@@ -30,8 +29,8 @@ def wanted_members(
         The file.
     wanted : callable
         Whether to unpack a member, by its name.
-    max_bytes, max_files : int
-        Of what is wanted.
+    max_bytes : int
+        Of what is wanted, unpacked.
 
     Returns
     -------
@@ -56,8 +55,8 @@ def wanted_members(
     names = {member.filename.casefold() for member in chosen}
     if len(names) < len(chosen):
         raise _refused(where, "two files of the same name", "names of their own")
-    if len(members) > max_files:
-        raise _refused(where, f"{len(members)} files", f"at most {max_files} (fetch.max_files)")
+    if len(members) > MOST_FILES:
+        raise _refused(where, f"{len(members)} files", f"at most {MOST_FILES}")
     unpacked = sum(member.file_size for member in chosen)
     packed = sum(member.compress_size for member in chosen)
     if unpacked > max_bytes:
@@ -80,7 +79,7 @@ def unpack(archive: Path, members: list[zipfile.ZipInfo], folder: Path, progress
     folder : Path
         A new, empty one; members keep their paths below it.
     progress : callable
-        Told the bytes written and the bytes in all.
+        Called with the bytes written and the bytes in all.
 
     Raises
     ------

@@ -40,7 +40,7 @@ def czi_images(path: Path) -> list[StoredImage]:
         kind, metadata = czi.get_channel_pixel_type(0), czi.metadata["ImageDocument"]["Metadata"]
         planes, step_um, size_um, objective = sizes.get("Z", 1), *_lengths_um(metadata), _objective(metadata)
         if not 0 < planes <= MOST_FOCAL_PLANES:
-            raise ValueError(f"its directory tells of {planes} planes")
+            raise ValueError(f"its directory states {planes} planes")
     if sizes.get("T", 1) > 1 or sizes.get("C", 1) > 1:
         raise UserError(
             where,
@@ -71,7 +71,7 @@ def czi_images(path: Path) -> list[StoredImage]:
 
 @contextmanager
 def _reading(where: str) -> Iterator[None]:
-    """Tell what the library and its reader of XML raise within the block as a damaged file."""
+    """Report what the library and its reader of XML raise within the block as a damaged file."""
     with reading(where):
         try:
             yield

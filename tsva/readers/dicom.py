@@ -174,8 +174,8 @@ def dicom_image(path: Path) -> StoredImage:
         planes = planes_of(finest)
         height_um, width_um = (float(value) * UM_PER_MM for value in measures(head).PixelSpacing)
         step_mm = measures(head).get("SpacingBetweenSlices") if len(planes) > 1 else None
-        path_told = head.OpticalPathSequence[0] if "OpticalPathSequence" in head else {}
-        na, power = path_told.get("ObjectiveLensNumericalAperture"), path_told.get("ObjectiveLensPower")
+        optical_path = head.OpticalPathSequence[0] if "OpticalPathSequence" in head else {}
+        na, power = optical_path.get("ObjectiveLensNumericalAperture"), optical_path.get("ObjectiveLensPower")
         known = tuple(plane.z_um for plane in planes if plane.z_um is not None)
         own_um = known if len(known) == len(planes) else None
         step_um = float(step_mm) * UM_PER_MM if step_mm else None
@@ -212,7 +212,7 @@ def _finest(path: Path) -> list[tuple[Path, Any]]:
             str(path),
             got="DICOM files without a whole slide",
             wanted="VL Whole Slide Microscopy images",
-            do="Mend the sheet's column path.",
+            do="Correct the sheet's column path.",
         )
     widest = max(head.TotalPixelMatrixColumns for _, head in slides)
     return [(file, head) for file, head in slides if head.TotalPixelMatrixColumns == widest]

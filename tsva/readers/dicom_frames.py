@@ -32,7 +32,7 @@ LEAST_FRAME_BYTES = 8
 
 @contextmanager
 def reading_dicom(where: str) -> Iterator[None]:
-    """Tell what pydicom raises within the block as a damaged file.
+    """Report what pydicom raises within the block as a damaged file.
 
     Raises
     ------

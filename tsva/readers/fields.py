@@ -14,7 +14,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.head import head_of
 from tsva.readers.jiang2018 import fields_of_jiang2018
-from tsva.readers.names import NamePattern
+from tsva.readers.name_patterns import NamePattern
 from tsva.readers.planes import fields_of_planes
 from tsva.readers.registry import FORMATS, files_at, format_of, has_known_ending, images_below, matching, shown
 from tsva.readers.source import FieldSource, stored_images
@@ -81,7 +81,7 @@ def _files(path: Path) -> list[Path]:
             str(path),
             got="a folder without files of z-stacks",
             wanted=", ".join(known.name for known in FORMATS),
-            do="Mend the sheet's column path.",
+            do="Correct the sheet's column path.",
         )
     # copies and leftovers of TIFF files; a vendor's own format is what it is
     unnamed = [entry for entry in found if not has_known_ending(entry) and head_of(entry).is_tiff]

@@ -42,7 +42,7 @@ def needed(module: str, extra: str, where: str) -> ModuleType:
 
 @contextmanager
 def reading_by_library(where: str) -> Iterator[None]:
-    """Tell whatever a library raises within the block as a damaged file: these ones raise anything over damage.
+    """Report whatever a library raises within the block as a damaged file: these ones raise anything over damage.
 
     Raises
     ------

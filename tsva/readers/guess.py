@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from tsva.errors import UserError
-from tsva.readers.names import MINUS, SIGN, NamePattern, PlaneName, without_channel, without_copy
+from tsva.readers.name_patterns import MINUS, SIGN, NamePattern, PlaneName, without_channel, without_copy
 
 NUMBER = re.compile(rf"{SIGN}\d+(?:[.,]\d+)?")
 MINUSES = f"-{MINUS}"
@@ -43,7 +43,7 @@ def guess_pattern(names: Sequence[str]) -> str | None:
     -------
     str or None
         A pattern of the slide sheet that fits the largest group of names that differ in numbers alone, each with a
-        field and position of its own; None where there is none, or it can't be told which number is z: one that is
+        field and position of its own; None where there is none, or where it is not clear which number is z: one that is
         called a time, a field or a slide is not.
 
     Raises

@@ -1,4 +1,4 @@
-"""How a file begins, read once: what tells formats apart."""
+"""How a file begins, read once: what distinguishes formats."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Heights:
     source : str
         Who says it.
     order : tuple of float, or None
-        Positions whose unit is not known: they tell which plane lies above which.
+        Positions whose unit is not known: they show which plane lies above which.
     absolute : bool
         Whether `um` are positions of the stage, which stacks of one slide share; else the first plane is at 0.
     doubt : str
@@ -68,7 +68,7 @@ def heights(
     step_um : float or None
         Distance between planes.
     order : tuple of float, or None
-        Positions without a unit: the step counts, and they tell the direction.
+        Positions without a unit: the step counts, and they give the direction.
     source : (str, str)
         What the file calls positions and step.
     """

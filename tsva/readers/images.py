@@ -52,7 +52,7 @@ def read_raster(path: Path, depths: tuple[int, ...] = (8,)) -> np.ndarray:
 
 @contextmanager
 def _opened(path: Path, where: str, depths: tuple[int, ...]) -> Iterator[Image.Image]:
-    """A picture whose depth has been checked; what Pillow raises within the block is told as a damaged file."""
+    """A picture whose depth has been checked; what Pillow raises within the block is reported as a damaged file."""
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -68,7 +68,7 @@ def _opened(path: Path, where: str, depths: tuple[int, ...]) -> Iterator[Image.I
             do="Convert it (vips tiffsave --tile).",
         ) from None
     except FileNotFoundError:
-        raise UserError(where, got="no such file", wanted="an image", do="Mend the path.") from None
+        raise UserError(where, got="no such file", wanted="an image", do="Correct the path.") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError) as error:
         raise unreadable(where, error) from None
 
@@ -113,7 +113,7 @@ def raster_images(path: Path) -> list[StoredImage]:
     Raises
     ------
     UserError
-        If the header is damaged, or tells of an unsupported bit depth or colour space.
+        If the header is damaged, or states an unsupported bit depth or colour space.
     """
     where = str(path)
     with _opened(path, where, BOTH_DEPTHS) as image:
@@ -148,7 +148,7 @@ def only_plane(path: Path) -> StoredImage:
     """
     where = str(path)
     if not path.is_file():
-        raise UserError(where, got="no such file", wanted="an image", do="Mend the path.")
+        raise UserError(where, got="no such file", wanted="an image", do="Correct the path.")
     head = head_of(path)
     if not head.is_tiff and not head.is_picture:
         got = "an empty file" if not head.start else "a file that is neither"

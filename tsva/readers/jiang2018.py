@@ -57,7 +57,7 @@ def fields_of_jiang2018(folders: list[Path], pixel_um: float | None) -> list[Fie
             where,
             got="no folder named like s1_l2 with files named like defocus-350.jpg or Seg1_defocus-350.jpg",
             wanted="the layout of Jiang et al. 2018",
-            do="Mend the sheet's column path.",
+            do="Correct the sheet's column path.",
         )
     slides = sorted({_number(place)[0] for place in found})
     if len(slides) > 1:

@@ -185,7 +185,7 @@ def _objective(image: ElementTree.Element, objectives: dict[str | None, ElementT
 def _image(pixels: ElementTree.Element, objective: Objective, where: str) -> OmeImage:
     planes, *others = (int(pixels.get(key, "1")) for key in ("SizeZ", "SizeC", "SizeT"))
     if not 0 < planes * math.prod(others) <= MOST_PLANES:
-        raise ValueError(f"its OME header tells of {planes * math.prod(others)} planes")
+        raise ValueError(f"its OME header states {planes * math.prod(others)} planes")
     position_z_um, position_z = _positions(pixels, planes, where)
     return OmeImage(
         planes=planes,
@@ -204,7 +204,7 @@ def _image(pixels: ElementTree.Element, objective: Objective, where: str) -> Ome
 def _positions(
     pixels: ElementTree.Element, planes: int, where: str
 ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
-    """Position of each plane in micrometres, and in any unit; the latter tells direction alone if some are missing."""
+    """Position of each plane in micrometres, and in any unit; the latter gives direction alone if some are missing."""
     found: dict[int, tuple[float, float | None]] = {}
     for plane in pixels.iterfind("{*}Plane"):
         value = plane.get("PositionZ")

@@ -77,7 +77,7 @@ def number(text: object, what: str, where: str) -> float:
             f"{where}, {what}",
             got=repr(text),
             wanted=f"a number{hint}",
-            do="Mend the file's header, or export it again.",
+            do="Correct the file's header, or export it again.",
         )
     return float(text)
 
@@ -88,7 +88,7 @@ FINEST_PIXEL_UM, COARSEST_PIXEL_UM = 0.01, 20.0
 CAMERA_PIXEL_UM = (1.0, 40.0)
 """Of cameras, binning included: what a pixel in the specimen has to be when the magnification multiplies it."""
 MUCH_REDUCED = 2.5
-"""How much finer than the common pixel size a file may call its pixels before that is told."""
+"""How much finer than the common pixel size a file may call its pixels before that is reported."""
 MOST_ENLARGED = 1.5
 """How much coarser than the common pixel size a file may call its pixels without the sheet's word on it."""
 SHEET = "the sheet's pixel_um"
@@ -224,7 +224,7 @@ def check_enlarging(where: str, pixel_um: float, source: str, common_um: float) 
 
 
 def reduction_note(pixel_um: float, source: str, common_um: float) -> str:
-    """What to tell of an image that is reduced by much on the word of its file alone; empty for all others."""
+    """What to say of an image that is reduced by much on the word of its file alone; empty for all others."""
     if source == SHEET or pixel_um * MUCH_REDUCED > common_um:
         return ""
     return (

@@ -11,7 +11,7 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.images import only_plane, read_whole
-from tsva.readers.names import NamePattern, check_fields
+from tsva.readers.name_patterns import NamePattern, check_fields
 from tsva.readers.pixel_size import PixelSize, choose_pixel_um, same_size
 from tsva.readers.pixels import BOTH_DEPTHS, check_filled, to_8_bits
 from tsva.readers.registry import PICTURE_ENDINGS, files_below, looks_like_image, shown
@@ -51,7 +51,7 @@ def fields_of_planes(
     """
     if not folder.is_dir():
         raise UserError(
-            str(folder), got="no such folder", wanted="a folder of planes", do="Mend the sheet's column path."
+            str(folder), got="no such folder", wanted="a folder of planes", do="Correct the sheet's column path."
         )
     found: dict[str, list[tuple[float, Path]]] = defaultdict(list)
     left: list[Path] = []
@@ -67,7 +67,7 @@ def fields_of_planes(
             str(folder),
             got=f"no file whose name fits {pattern.text!r}, but {shown(names) or 'no file at all'}",
             wanted="names like the sheet's column pattern",
-            do="Mend the pattern: all but {…} stands for itself.",
+            do="Correct the pattern: all but {…} stands for itself.",
         )
     taken = [path for planes in found.values() for _, path in planes]
     notes = _notes(folder, pattern, taken, left)
@@ -96,7 +96,7 @@ def _notes(folder: Path, pattern: NamePattern, taken: list[Path], left: list[Pat
             got=f"{len(taken)} planes whose names fit {pattern.text!r}, and {len(meant)} that look like planes of the"
             f" series and don't fit ({shown(meant)})",
             wanted="names that are all written alike",
-            do="Rename these files, move them away, or mend the sheet's column pattern.",
+            do="Rename these files, move them away, or correct the sheet's column pattern.",
         )
     return [f"{len(taken)} images taken, {len(names)} left ({shown(names)})"] if names else []
 

@@ -64,7 +64,7 @@ def _walk(folder: Path, above: tuple[str, ...], is_whole: Callable[[Path], bool]
                 str(entry),
                 got=f"a link to {entry.readlink()}, where nothing is",
                 wanted="a file",
-                do="Mend the link, or delete it.",
+                do="Correct the link, or delete it.",
             )
         yield entry
 
@@ -101,7 +101,7 @@ def matching(path: Path, where: str) -> list[Path]:
             f"{where}, column path",
             got=f"{path}, where nothing is",
             wanted="a file, a folder, or a pattern that matches some",
-            do="Mend the path (it starts from the sheet's folder) or put the files there."
+            do="Correct the path (it starts from the sheet's folder) or put the files there."
             + (" Part folders by / and not by \\." if "\\" in path.name else ""),
         )
     return found
@@ -154,7 +154,7 @@ LIF, ND2 = b"\x70\x00\x00\x00", b"\xda\xce\xbe\x0a"
 
 
 class Format(NamedTuple):
-    """A format: its name, its reader's module and function (of a path, giving stored images), and what tells it."""
+    """A format: name, reader's module and function (of a path, giving stored images), and how it is recognised."""
 
     name: str
     module: str

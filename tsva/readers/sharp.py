@@ -140,14 +140,14 @@ def _fields(
             got=f"an image of {finest.height}×{finest.width} pixels of {pixel_um:.4g} µm",
             wanted=f"at least {math.ceil(shape[0] * factor)}×{math.ceil(shape[1] * factor)}, one field of"
             f" {shape[0]}×{shape[1]} pixels of {target_um:.4g} µm",
-            do="Lower simulate.field_px in the settings, mend the sheet's column pixel_um, or take a larger image.",
+            do="Lower simulate.field_px in the settings, correct the sheet's column pixel_um, or take a larger image.",
         )
     if rows * columns > MOST_FIELDS:
         raise UserError(
             image.where,
             got=f"an image of {finest.height}×{finest.width} pixels of {pixel_um:.4g} µm, {rows * columns} fields",
             wanted=f"at most {MOST_FIELDS} fields",
-            do="Raise simulate.field_px in the settings, or mend the sheet's column pixel_um.",
+            do="Raise simulate.field_px in the settings, or correct the sheet's column pixel_um.",
         )
     # whole pixels, so that fields at the image's own pixel size are exact pieces of it
     top = (finest.height - rows * shape[0] * factor) // 2

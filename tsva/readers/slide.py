@@ -21,7 +21,7 @@ from tsva.readers.stored import Level, Objective, PlaneReader, StoredImage, chan
 from tsva.readers.tiff import DAMAGED, check_tiles, reading
 
 APERTURES = ("leica.aperture", "dicom.OpticalPathSequence[0].ObjectiveLensNumericalAperture")
-"""Properties that hold a numerical aperture; other scanners don't tell it."""
+"""Properties that hold a numerical aperture; other scanners don't record it."""
 
 
 def is_slide(path: Path) -> bool:
@@ -130,7 +130,7 @@ SIGNATURE = slice(36, 40)
 def icc_profile_of(path: Path) -> bytes | None:
     """The ICC profile of a TIFF file's first page, or of a slide that OpenSlide reads; None where there is none.
 
-    A damaged profile counts as none: it tells of colours alone, and no pixel depends on it here.
+    A damaged profile counts as none: it concerns colours alone, and no pixel depends on it here.
     """
     found: bytes | None = None
     if path.is_file() and head_of(path).is_tiff:

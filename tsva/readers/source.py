@@ -45,7 +45,7 @@ def stored_images(path: Path) -> list[StoredImage]:
     """
     where = str(path)
     if not path.exists():
-        raise UserError(where, got="no such file", wanted="an image", do="Mend the path.")
+        raise UserError(where, got="no such file", wanted="an image", do="Correct the path.")
     known = format_of(path)
     if known is not None:
         images: list[StoredImage] = getattr(importlib.import_module(known.module), known.images)(path)

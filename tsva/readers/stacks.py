@@ -19,7 +19,7 @@ from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stored import StoredImage
 
 MOST_PARTS = 10_000
-"""Of a whole slide; a header that tells of more is damaged or hostile."""
+"""Of a whole slide; a header that states more is damaged or hostile."""
 Window = tuple[int, int, int, int]
 """Top, left, height and width, in pixels of a plane."""
 
@@ -70,7 +70,7 @@ def fields_of_images(
             str(path),
             got="a single plane" if len(images) == 1 else f"{len(images)} planes of different sizes or kinds",
             wanted="a z-stack",
-            do="Take the file out, or mend its export.",
+            do="Take the file out, or correct its export.",
         )
     if len(stacked) == 1:
         stacked = [replace(stacked[0], name=stem_of(path))]
@@ -120,7 +120,7 @@ def fields_of_image(
 def _windows(height: int, width: int, largest: int | None, where: str) -> list[tuple[tuple[int, int], Window]]:
     """Row, column and place of the parts that a plane is cut into."""
     if min(height, width) < 1 or (largest is not None and -(-height // largest) * -(-width // largest) > MOST_PARTS):
-        raise unreadable(where, f"its header tells of {height}×{width} pixels")
+        raise unreadable(where, f"its header states {height}×{width} pixels")
 
     def cuts(size: int) -> list[int]:
         parts = -(-size // largest) if largest is not None else 1
@@ -156,7 +156,7 @@ def _part(image: StoredImage, plane: int, window: Window, bits: int | None) -> n
 SAMPLED_PX = 64
 """Pixels along an edge that planes are compared on."""
 LEAST_PLANES = 6
-"""Of which a period can be told: two of the shortest twice, and one more."""
+"""In which a period can be found: two of the shortest twice, and one more."""
 MUCH_LIKER = 0.6
 """Differences between planes a period apart over those between neighbours, below which the period is one."""
 LEAST_DIFFERENCE = 0.005
@@ -164,9 +164,9 @@ LEAST_DIFFERENCE = 0.005
 STILL = 0.8
 """Differences between pictures of one plane over those to the next plane, below which a plane was taken repeatedly."""
 LONGEST_PERIOD, MOST_COMPARED = 64, 1000
-"""Planes after which repetition is looked for, and planes that are compared: a header may tell of thousands."""
+"""Planes after which repetition is looked for, and planes that are compared: a header may state thousands."""
 LEAST_REPEATED = 4
-"""Planes of which repeated pictures can be told."""
+"""Planes of which repeated pictures can be found."""
 MOST_CHANNELS, JUMP = 4, 2.0
 """Channels that may follow each other, and how much more planes differ there than just before and after."""
 

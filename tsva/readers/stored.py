@@ -17,7 +17,7 @@ from tsva.readers.heights import Heights
 from tsva.readers.pixel_size import PixelSize
 
 MOST_FOCAL_PLANES = 10_000
-"""A header may tell of any number, where what is not stored counts as black."""
+"""A header may state any number, where what is not stored counts as black."""
 MOST_PIECES = 2**17
 """Tiles or chunks that a region may touch; the largest image read at once has as many of 32×32 pixels."""
 

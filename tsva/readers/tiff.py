@@ -49,7 +49,7 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
     """
     where = str(path)
     if not path.is_file():
-        raise UserError(where, got="no such file", wanted="a TIFF file", do="Mend the path.")
+        raise UserError(where, got="no such file", wanted="a TIFF file", do="Correct the path.")
     with ExitStack() as stack:
         with reading(where):
             tif = stack.enter_context(TiffFile(path, is_ndpi=head_of(path).is_ndpi))
@@ -73,7 +73,7 @@ def _header_instead(path: Path, tif: TiffFile) -> str | None:
 
 @contextmanager
 def reading(where: str) -> Iterator[None]:
-    """Tell what tifffile raises within the block as a damaged file; for calls of tifffile alone.
+    """Report what tifffile raises within the block as a damaged file; for calls of tifffile alone.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _check_whole(tif: TiffFile, where: str) -> None:
         axes = math.prod(int(header.get(axis, 1)) for axis in ("channels", "slices", "frames"))
         for said in (int(header.get("images", count)), axes if axes > 1 else count):
             if said != count:
-                raise ValueError(f"ImageJ's header tells of {said} images, the file holds {count}")
+                raise ValueError(f"ImageJ's header states {said} images, the file holds {count}")
 
 
 def _check_alike(tif: TiffFile) -> None:

@@ -165,7 +165,7 @@ def read_tile_configuration(path: Path) -> list[PlacedFile]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            str(path), got=" ".join(str(error).split()), wanted="a tile configuration", do="Mend the path."
+            str(path), got=" ".join(str(error).split()), wanted="a tile configuration", do="Correct the path."
         ) from None
     found: list[PlacedFile] = []
     for number_of_line, line in enumerate(lines, start=1):
@@ -175,7 +175,10 @@ def read_tile_configuration(path: Path) -> list[PlacedFile]:
         entry = LINE.match(line)
         if entry is None:
             raise UserError(
-                where, got=repr(line.strip()), wanted="file; ; (x, y) of two dimensions", do="Mend the configuration."
+                where,
+                got=repr(line.strip()),
+                wanted="file; ; (x, y) of two dimensions",
+                do="Correct the configuration.",
             )
         tile = path.parent / entry["file"]
         if not tile.is_file():
@@ -184,7 +187,7 @@ def read_tile_configuration(path: Path) -> list[PlacedFile]:
             raise UserError(where, got=f"{entry['file']} a second time", wanted="each tile once", do="Take it out.")
         found.append(PlacedFile(tile, number(entry["y"], "y", where), number(entry["x"], "x", where)))
     if not found:
-        raise UserError(str(path), got="no tile", wanted="lines such as tile_1.tif; ; (0.0, 0.0)", do="Mend it.")
+        raise UserError(str(path), got="no tile", wanted="lines such as tile_1.tif; ; (0.0, 0.0)", do="Correct it.")
     return found
 
 

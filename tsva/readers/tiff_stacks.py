@@ -39,9 +39,7 @@ def tiff_images(path: Path) -> list[StoredImage]:
         for image in listed:
             _check_set(path, image.files)
         if listed and len(listed) != len(tif.series):
-            raise unreadable(
-                str(path), f"its OME header tells of {len(listed)} images, the file holds {len(tif.series)}"
-            )
+            raise unreadable(str(path), f"its OME header states {len(listed)} images, the file holds {len(tif.series)}")
         if not listed and len(tif.series) > 1 and any(count_planes(series, str(path)) > 1 for series in tif.series):
             raise UserError(
                 str(path),
@@ -77,7 +75,7 @@ def _image(path: Path, tif: TiffFile, index: int, ome: OmeImage | None) -> Store
     series, where = tif.series[index], str(path)
     planes, key = count_planes(series, where), series.keyframe
     if ome is not None and ome.planes != planes:
-        raise unreadable(where, f"its OME header tells of {ome.planes} planes, the file holds {planes}")
+        raise unreadable(where, f"its OME header states {ome.planes} planes, the file holds {planes}")
     names = ome.channels if ome is not None else channel_colours(tif)
     apart = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)  # channels that are pages of their own
     colours = colour_order(names, apart, where)
@@ -131,7 +129,7 @@ def _open(path: Path, index: int, colours: tuple[int, ...] | None) -> Iterator[P
 
 
 def files_of_set(path: Path) -> set[str]:
-    """Names of all files of a set, as its header tells them; nothing for files that hold all of their image.
+    """Names of all files of a set, as its header lists them; nothing for files that hold all of their image.
 
     Raises
     ------
@@ -182,7 +180,7 @@ def first_of_set(companion: Path) -> Path:
 
 
 def _images_of(companion: Path) -> list[str]:
-    """Names of the images that a header in a file of its own tells of, sorted; of its own folder alone."""
+    """Names of the images that a header in a file of its own lists, sorted; of its own folder alone."""
     with reading(str(companion)):
         return sorted(files_beside(read_ome(text_of_companion(companion), str(companion))))
 

@@ -103,7 +103,7 @@ def _image(path: Path, group: str, name: str, attributes: Mapping[str, Any], hea
         )
     planes, channels = size.get("z", 1), size.get("c", 1)
     if planes > MOST_FOCAL_PLANES or channels > MOST_PLANES:
-        raise unreadable(where, f"its header tells of {planes} planes of {channels} channels")
+        raise unreadable(where, f"its header states {planes} planes of {channels} channels")
     place = {axis: (s, o, u) for axis, s, o, u in zip(axes, scale, start, units, strict=True)}
     step, first, z_unit = place.get("z", (0.0, 0.0, None))
     own_um = tuple(float((first + i * step) * z_unit) for i in range(planes)) if z_unit and step else None

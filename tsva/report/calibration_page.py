@@ -10,9 +10,8 @@ import yaml
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from tsva.report.book import Book
 from tsva.report.page import INSIDE, TEMPLATES, environment
-from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, Plot
+from tsva.report.plots import BAND, INK, MARKERS, MUTED, SERIES, FigureSet, Plot
 
 RINGS_SHOWN = 6
 MOST_STACKS = 8
@@ -39,11 +38,13 @@ def calibration_page(found: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
     figures : dict of str to bytes
         Files of the figures on it.
     """
-    book = Book({"spectra": spectra, "brightness": brightness, "focal_map": focal_map, "delta": delta, "gains": gains})
+    figure_set = FigureSet(
+        {"spectra": spectra, "brightness": brightness, "focal_map": focal_map, "delta": delta, "gains": gains}
+    )
     inside = {name: Markup((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8")) for name, kind in INSIDE.items()}
-    template = environment(lambda _: b"", book, ()).get_template("calibration.html.jinja")
-    (page,) = book.filled(template.render(found=found, snippet=snippet(found["settings"]), **inside))
-    return page, book.files
+    template = environment(lambda _: b"", figure_set, ()).get_template("calibration.html.jinja")
+    (page,) = figure_set.filled(template.render(found=found, snippet=snippet(found["settings"]), **inside))
+    return page, figure_set.files
 
 
 def snippet(settings: Mapping[str, Any]) -> str:

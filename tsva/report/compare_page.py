@@ -10,9 +10,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from tsva.evaluation.names import dataset_name
-from tsva.report.book import Book
 from tsva.report.page import INSIDE, TEMPLATES, environment
-from tsva.report.svg import INK, MARKERS, SERIES, Plot
+from tsva.report.plots import INK, MARKERS, SERIES, FigureSet, Plot
 
 
 def compare_page(found: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
@@ -30,11 +29,11 @@ def compare_page(found: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
     figures : dict of str to bytes
         Files of the figures on it.
     """
-    book = Book({"differences": differences})
+    figure_set = FigureSet({"differences": differences})
     inside = {name: Markup((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8")) for name, kind in INSIDE.items()}
-    template = environment(lambda _: b"", book, ()).get_template("compare.html.jinja")
-    (page,) = book.filled(template.render(found=found, **inside))
-    return page, book.files
+    template = environment(lambda _: b"", figure_set, ()).get_template("compare.html.jinja")
+    (page,) = figure_set.filled(template.render(found=found, **inside))
+    return page, figure_set.files
 
 
 def differences(found: Mapping[str, Any]) -> Plot | None:

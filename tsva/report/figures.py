@@ -25,7 +25,7 @@ from tsva.evaluation.names import (
     method_name,
     offset,
 )
-from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, Plot
+from tsva.report.plots import BAND, INK, MARKERS, MUTED, SERIES, Plot
 
 Summary = Mapping[str, Any]
 WIDE, NARROW = (9.6, 3.7), (5.4, 3.8)

@@ -18,10 +18,9 @@ from PIL import Image
 
 from tsva.evaluation import names
 from tsva.report import figures, run_figures
-from tsva.report.book import Book
-from tsva.report.curves import curve
 from tsva.report.figures import FIGURES
-from tsva.report.tables import count_table, dataset_tables, nuclei_table, table1
+from tsva.report.page_tables import count_table, dataset_tables, nuclei_table, table1
+from tsva.report.plots import FigureSet, curve
 
 DRAWN_BY = (figures, run_figures)
 """Modules whose figures the templates call: importing them makes these known."""
@@ -68,8 +67,8 @@ def render(
     Pages
         Names from the data are escaped.
     """
-    book = Book(FIGURES)
-    made = environment(read, book, matched=summary["focus"]["brightness"]["matched"])
+    figure_set = FigureSet(FIGURES)
+    made = environment(read, figure_set, matched=summary["focus"]["brightness"]["matched"])
     datasets = [_dataset(summary, dataset, pictures) for dataset in summary["datasets"]]
     facts = {
         "summary": summary,
@@ -85,8 +84,8 @@ def render(
         **{name: Markup((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8")) for name, kind in INSIDE.items()},
     }
     texts = [made.get_template(f"{name}.html.jinja").render(facts) for name in ("index", "inputs")]
-    index, inputs = book.filled(*texts, processes=processes)
-    return Pages(index, inputs, book.files)
+    index, inputs = figure_set.filled(*texts, processes=processes)
+    return Pages(index, inputs, figure_set.files)
 
 
 def _shown(summary: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -121,8 +120,8 @@ def _dataset(summary: Mapping[str, Any], dataset: Mapping[str, Any], pictures: M
     }
 
 
-def environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str]) -> Environment:
-    """What templates can use: filters of numbers and names, figures of the book, and the slides that were `matched`."""
+def environment(read: Callable[[str], bytes], figure_set: FigureSet, matched: Sequence[str]) -> Environment:
+    """What templates can use: filters of numbers and names, figures, and the slides that were `matched`."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -148,7 +147,7 @@ def environment(read: Callable[[str], bytes], book: Book, matched: Sequence[str]
         "pixels": lambda name: np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB")),
     }
     made.globals |= {"roles": names.ROLES, "delta_methods": run_figures.DELTA_METHODS}
-    made.globals |= {"figures": book, "worse_db": names.WORSE_DB, "curve": curve}
+    made.globals |= {"figures": figure_set, "worse_db": names.WORSE_DB, "curve": curve}
     made.globals["matched"] = matched
     return made
 

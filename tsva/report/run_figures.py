@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tsva.evaluation.names import Row, dataset_name, listed
 from tsva.report.figures import WIDE, Summary, figure, look_of, method_names, values
-from tsva.report.svg import BAND, INK, MARKERS, MUTED, SERIES, Plot
+from tsva.report.plots import BAND, INK, MARKERS, MUTED, SERIES, Plot
 
 DELTA_METHODS = {
     "sharper_shot": "sharper shot as captured",

@@ -11,8 +11,8 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from tsva.report.book import Book
 from tsva.report.page import INSIDE, TEMPLATES, embedded, environment
+from tsva.report.plots import FigureSet
 
 LARGEST_PX, SMALLER_PX = 1200, 500
 """Edges of pictures; the smaller one where there are more than `MANY` slides, so that the page stays below 40 MB."""
@@ -68,7 +68,7 @@ def slides_page(slides: Sequence[SlideShown]) -> str:
     edge = LARGEST_PX if len(slides) <= MANY else SMALLER_PX
     inside = {name: Markup((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8")) for name, kind in INSIDE.items()}
     shown = [_shown(slide, edge) for slide in slides]
-    template = environment(lambda _: b"", Book({}), ()).get_template("slides.html.jinja")
+    template = environment(lambda _: b"", FigureSet({}), ()).get_template("slides.html.jinja")
     return template.render(slides=shown, titles=PICTURES, **inside)
 
 

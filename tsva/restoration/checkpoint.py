@@ -1,12 +1,19 @@
-"""A trained network in a file: weights, and what they were trained for."""
+"""A trained network in a file: weights, and what they were trained for; and those that come with the package.
+
+Of the packaged ones, with their cards (training, digests, scores), one is for pairs of shots, whose results nobody
+judges afterwards: it was trained on real textures too, and restores less. The other is for whole slides, where cells
+are judged and copied if restoring is not believed: it restores more.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
@@ -15,9 +22,11 @@ from torch import Tensor
 
 from tsva.errors import UserError
 from tsva.restoration.colours import FARTHEST, Colours, block_levels
-from tsva.restoration.pair_network import PairNetwork, TwoShotModule, build
-from tsva.restoration.physics import (
+from tsva.restoration.pair_network import (
     Constants,
+    PairNetwork,
+    TwoShotModule,
+    build,
     computed_buffers,
     constants_of,
     differing_buffers,
@@ -26,7 +35,7 @@ from tsva.restoration.physics import (
 )
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 
 OPTICS_TOLERANCE = {"na": 0.05, "refractive_index": 0.05, "mountant_index": 0.06, "condenser_ratio": 0.25}
 """How far images may differ from a network's training without a warning."""
@@ -129,12 +138,12 @@ class Checkpoint:
         return found
 
     def known_colours(self) -> Colours | None:
-        """What colours the network was trained on, where the file tells it."""
+        """What colours the network was trained on, where the file states it."""
         return Colours.from_plain(self.colours)
 
     def strange_colours(self, shots: Sequence[np.ndarray]) -> str | None:
         """A phrase if (Y, X, C) uint8 shots have colours that the network was not trained on; None if they have not, or
-        nobody can tell."""
+        is not known."""
         known = self.known_colours()
         if known is None or not shots or shots[0].shape[2] != 3:
             return None
@@ -146,15 +155,16 @@ class Checkpoint:
         return {**kind, "constants": constants_of(self._fresh())}
 
     def check_shapes(self) -> None:
-        """Raise RuntimeError if weights don't fit, before memory is taken: settings may tell of any size."""
+        """Raise RuntimeError if weights don't fit, before memory is taken: settings may state any size."""
         if self.channels not in (1, 3):
             raise RuntimeError(f"{self.channels} channels")
         with torch.device("meta"):
-            wanted = {name: value.shape for name, value in self._fresh().state_dict().items()}
-        there = {name: value.shape for name, value in self.weights.items()}
+            network = self._fresh()
+            wanted = {name: value.shape for name, value in network.state_dict().items()}
+            there = {name: value.shape for name, value in network.completed(self.weights).items()}
         if wanted != there:
-            amiss = sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
-            raise RuntimeError(f"{len(amiss)} of {len(wanted)} parameters, such as {amiss[0]}")
+            wrong = sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
+            raise RuntimeError(f"{len(wrong)} of {len(wanted)} parameters, such as {wrong[0]}")
 
     def _fresh(self) -> PairNetwork[Any]:
         settings, optics = TrainSettings.model_validate(self.settings), OpticsSettings.model_validate(self.optics)
@@ -220,7 +230,10 @@ def load(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise UserError(
-            str(path), got="no such file", wanted="a model.ckpt of the train stage", do="Mend the path, or train first."
+            str(path),
+            got="no such file",
+            wanted="a model.ckpt of the train stage",
+            do="Correct the path, or train first.",
         )
     try:
         held = read_sound(path)
@@ -239,6 +252,7 @@ def load(path: Path) -> Checkpoint:
         checkpoint.check_shapes()
         checkpoint.known_colours()
         network = checkpoint._fresh()
+        checkpoint = replace(checkpoint, weights=network.completed(checkpoint.weights))
         other = differing_constants(network, constants)
         if checkpoint.computed:
             other = other or differing_buffers(network, checkpoint.computed)
@@ -279,3 +293,32 @@ def read_sound(path: Path) -> Any:
 
 def _unusable(path: Path, got: str, wanted: str = "a checkpoint of this version's train stage") -> UserError:
     return UserError(str(path), got=got, wanted=wanted, do="Train it anew or get another copy.")
+
+
+FOLDER = Path(__file__).with_name("models")
+Use = Literal["pairs", "slides"]
+NAMES: dict[Use, str] = {"pairs": "fusion", "slides": "fusion_slides"}
+
+
+def packaged_model(use: Use = "pairs") -> Path:
+    """Where the checkpoint for this use lies.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not the one that the card describes.
+    """
+    path = FOLDER / f"{NAMES[use]}.ckpt"
+    wanted = card(use)["sha256"]
+    got = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+    if got != wanted:
+        raise UserError(
+            str(path), got=f"SHA-256 {got}", wanted=wanted, do="Install the package anew, or give a checkpoint."
+        )
+    return path
+
+
+def card(use: Use = "pairs") -> dict[str, Any]:
+    """Its card: training, digest, scores."""
+    found: dict[str, Any] = json.loads((FOLDER / f"{NAMES[use]}.json").read_text(encoding="utf-8"))
+    return found

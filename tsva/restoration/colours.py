@@ -1,6 +1,6 @@
 """Which colours of tissue a network was trained on, and whether an image's are among them.
 
-The optical densities of red, green and blue, as shares of their sum, tell a stain from another, whatever its amount
+The optical densities of red, green and blue, as shares of their sum, distinguish stains, whatever their amount
 (Beer-Lambert). The distribution of the shares over the training patches is kept in the checkpoint.
 """
 
@@ -68,7 +68,7 @@ class Colours:
             return None
         random = np.random.default_rng(0)
         seen = np.repeat(blocks, AUGMENTATIONS, axis=0)
-        # as `tsva.training.batches.augmented` does
+        # as `tsva.training.dataset.augmented` does
         scale = np.exp(stain_jitter * random.normal(size=seen.shape))
         mixing = stain_jitter / 4 * random.normal(size=(len(seen), 3, 3))
         seen = np.maximum(scale * seen + np.einsum("ncd,nd->nc", mixing, seen), 0)

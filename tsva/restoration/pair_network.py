@@ -1,8 +1,11 @@
-"""Networks that restore pairs of shots: what all of them offer to refocusing, training, checkpoints and export."""
+"""Networks that restore pairs of shots: what all of them offer to refocusing, training, checkpoints and export.
+
+What a network's output depends on beside its weights: physical constants, and buffers computed of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 from tsva.restoration.sharper import high_is_sharper
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, NetworkName
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 
 
 class Decision(Protocol):
@@ -101,6 +104,8 @@ class PairNetwork(TwoShotModule, Generic[AnyDecision]):
 
     runs_on_meta: ClassVar[bool] = True
     """Whether it can be built and run without memory; not so where buffers are computed by NumPy."""
+    one_for_a_slide: ClassVar[tuple[str, ...]] = ()
+    """Names, in what `decide` returns, of the values that a slide has one of, (B, C) each; the focal offset varies."""
 
     @classmethod
     def fresh(cls, settings: TrainSettings, channels: int, optics: OpticsSettings, delta_um: float) -> Self:
@@ -109,6 +114,18 @@ class PairNetwork(TwoShotModule, Generic[AnyDecision]):
 
     def decide(self, low: Tensor, high: Tensor) -> AnyDecision:
         """What the network has to know of whole images, (B, C, Y, X), before it sees their tiles."""
+        raise NotImplementedError
+
+    def decide_at(self, focal_offset_um: Tensor, sd_um: Tensor, of_slide: Mapping[str, Tensor]) -> AnyDecision:
+        """What `decide` returns, where the focal offset was measured and a slide's values are known.
+
+        Parameters
+        ----------
+        focal_offset_um, sd_um : (B, 1, Y, X) float tensors
+            By pixel.
+        of_slide : mapping of str to (B, C) float tensors
+            By the names of `one_for_a_slide`.
+        """
         raise NotImplementedError
 
     def with_error(self, low: Tensor, high: Tensor, decision: AnyDecision) -> tuple[Tensor, Tensor | None]:
@@ -161,6 +178,10 @@ class PairNetwork(TwoShotModule, Generic[AnyDecision]):
 
     held_constants: ClassVar[frozenset[str]] = frozenset()
     """Constants of `physics` that begin a new network alone: a trained one holds its own values among the weights."""
+
+    def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of an earlier version with what they lack, set so that it changes nothing."""
+        return dict(weights)
 
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on beside the weights, by the name they have in checkpoints."""
@@ -215,3 +236,64 @@ class SharperShotNetwork(PairNetwork[SharperShot]):
     def decide(self, low: Tensor, high: Tensor) -> SharperShot:
         """By Brenner's gradient of the whole images."""
         return SharperShot(high_is_sharper(low, high))
+
+
+Constants = Mapping[str, Any]
+"""By "part.NAME": numbers, or lists of them."""
+TOLERANCE = 1e-5
+"""Of a buffer's largest value: processors round sums differently, by some 1e-7 of it."""
+
+
+def constants_of(network: PairNetwork) -> dict[str, Any]:
+    """Constants that a network's code holds, of the modules that its ``physics`` names; none for most networks."""
+    found: dict[str, Any] = {}
+    seen: list[tuple[str, object]] = []
+    for part, module in network.physics().items():
+        for name, value in vars(module).items():
+            # a constant that a module imports from one before it is named once
+            if name.isupper() and not any(name == other and value is same for other, same in seen):
+                seen.append((name, value))
+                found[f"{part}.{name}"] = _plain(value)
+    return found
+
+
+def computed_buffers(network: nn.Module) -> dict[str, Tensor]:
+    """Copies of the buffers that are computed and not among the weights."""
+    weights = network.state_dict().keys()
+    return {name: value.detach().clone() for name, value in network.named_buffers() if name not in weights}
+
+
+def set_buffers(network: nn.Module, computed: Mapping[str, Tensor]) -> None:
+    """Put stored values in the place of computed ones."""
+    buffers = dict(network.named_buffers())
+    for name, value in computed.items():
+        buffers[name].copy_(value)
+
+
+def differing_constants(network: PairNetwork, constants: Constants) -> list[str]:
+    """A phrase for each constant of the network's code that isn't as it was stored, but for what the weights hold."""
+    here = constants_of(network)
+    there = {name: _plain(value) for name, value in constants.items()}
+    return [
+        f"{name} is {there.get(name, 'missing')} (here {here.get(name, 'missing')})"
+        for name in sorted((here.keys() | there.keys()) - network.held_constants)
+        if here.get(name) != there.get(name)
+    ]
+
+
+def differing_buffers(network: nn.Module, computed: Mapping[str, Tensor]) -> list[str]:
+    """The name of each computed buffer that isn't, to `TOLERANCE`, as it was stored."""
+    here = computed_buffers(network)
+    return [name for name in sorted(here.keys() | computed.keys()) if not _equal(here.get(name), computed.get(name))]
+
+
+def _equal(here: Tensor | None, there: Tensor | None) -> bool:
+    if here is None or not isinstance(there, Tensor) or here.shape != there.shape or here.dtype != there.dtype:
+        return False
+    distance = (here.double() - there.double()).abs().max()
+    return bool(distance <= TOLERANCE * here.double().abs().max())
+
+
+def _plain(value: Any) -> Any:
+    """As JSON would give it back."""
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value

@@ -25,7 +25,7 @@ TRIAL_PX = 96
 
 
 class Runtime(Protocol):
-    """A network whose Y1 is told, ready to run on tiles.
+    """A network whose Y1 is given, ready to run on tiles.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """Write the settings' schema and their page, so that neither can fall behind the code.
 
-``python -m tsva.settings.document`` writes both; ``--check`` tells whether they are current.
+``python -m tsva.settings.document`` writes both; ``--check`` says whether they are current.
 """
 
 from __future__ import annotations

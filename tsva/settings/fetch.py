@@ -35,14 +35,8 @@ class FetchSettings(Section, key="fetch"):
     """Keep an archive once it is unpacked; False saves its space."""
     attempts: int = Field(8, ge=1, le=1000)
     """Connections that may break, one after the other, before anything further has arrived."""
-    pause_s: float = Field(5.0, ge=0, le=3600)
-    """Before the second attempt; doubles with each further one."""
-    timeout_s: float = Field(60.0, gt=0, le=3600)
-    """A connection that is silent for so long counts as broken."""
     max_unpacked_gb: float = Field(200.0, gt=0, le=100_000)
     """An archive that unpacks to more is refused."""
-    max_files: int = Field(1_000_000, ge=1)
-    """An archive with more files is refused."""
 
     @property
     def sheet(self) -> str:

@@ -15,9 +15,8 @@ from tsva.settings.evaluation import AdviseSettings, CountSettings, ExportSettin
 from tsva.settings.fetch import FetchSettings
 from tsva.settings.ingest import FocusSettings, IngestSettings
 from tsva.settings.methods import METHODS, MethodsSettings, NetworkName
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.networks import RefocusSettings, TrainSettings
 from tsva.settings.simulate import SimulateSettings
-from tsva.settings.train import TrainSettings
 
 
 class Settings(Section):
@@ -77,7 +76,7 @@ class Settings(Section):
                 f"settings, key {section}.crop_px",
                 got=str(used.crop_px),
                 wanted=f"at most pairs.patch_px ({patch_px})",
-                do=f"Mend either key, or leave {network} out.",
+                do=f"Correct either key, or leave {network} out.",
             )
         coarsest_px = (used.crop_px or patch_px) / 2 ** (used.levels - 1)
         if not METHODS[network].own_recipe and used.batch == 1 and coarsest_px <= 1:
@@ -85,7 +84,7 @@ class Settings(Section):
                 f"settings, key {section}.batch",
                 got="1",
                 wanted=f"at least 2, as the coarsest of {used.levels} levels is a single pixel (batch normalisation)",
-                do="Mend it, or lower train.levels.",
+                do="Correct it, or lower train.levels.",
             )
 
 
@@ -118,5 +117,5 @@ def parse_settings(config: Mapping[str, Any], name: str) -> Settings:
             ) from None
         got = repr(first["input"]) if first["loc"] and not isinstance(first["input"], dict) else "values that don't fit"
         raise UserError(
-            f"{name}, key {key}", got=got, wanted=first["msg"].removeprefix("Value error, "), do="Mend this key."
+            f"{name}, key {key}", got=got, wanted=first["msg"].removeprefix("Value error, "), do="Correct this key."
         ) from None

@@ -134,7 +134,7 @@ def parse_sheet(text: str, name: str) -> dict[int, SlideRow]:
             f"{name}, row 1",
             got=wrong[0],
             wanted=f"tab-separated columns among {', '.join(SlideRow.model_fields)}",
-            do="Mend the header line.",
+            do="Correct the header line.",
         )
     rows: dict[int, SlideRow] = {}
     for number, cells in enumerate(lines, start=2):
@@ -162,7 +162,9 @@ def _unquoted(cell: str, where: str) -> str:
     if not cell.startswith('"'):
         return cell
     if len(cell) < 2 or not cell.endswith('"'):
-        raise UserError(where, got=f"a quote that is not closed ({cell})", wanted="none, or two", do="Mend this cell.")
+        raise UserError(
+            where, got=f"a quote that is not closed ({cell})", wanted="none, or two", do="Correct this cell."
+        )
     return cell[1:-1].replace('""', '"')
 
 
@@ -184,7 +186,7 @@ def _row(header: list[str], cells: list[str], number: int, name: str) -> SlideRo
             column, got, wanted = first["msg"].removeprefix("Value error, ").split("|")
             got = repr(got)
         raise UserError(
-            f"{name}, row {number}, column {column}", got=got, wanted=wanted, do="Mend this cell."
+            f"{name}, row {number}, column {column}", got=got, wanted=wanted, do="Correct this cell."
         ) from None
 
 

@@ -20,7 +20,7 @@ class MicroscopeSettings(Section, key="microscope"):
     """One microscope with its camera. The defaults and where they come from: docs/optics.md."""
 
     optics: OpticsSettings | None = None
-    """Its true optics; none: the nominal ones (section optics). Methods are told the nominal ones in any case."""
+    """Its true optics; none: the nominal ones (section optics). Methods are given the nominal ones in any case."""
     spherical_um: float = Field(default=0.0, ge=-0.2, le=0.2)
     """Primary spherical aberration, root mean square path difference; positive for too thick a cover glass."""
     full_well_e: float = Field(default=27_000, ge=100, le=10_000_000)

@@ -230,7 +230,7 @@ def plane_positions_um(settings: SimulateSettings, pairs: PairsSettings) -> np.n
             "settings, key simulate.z_last_um",
             got=f"{settings.z_last_um}, which is {steps:g} steps from z_first_um ({settings.z_first_um})",
             wanted=f"a whole number of acquisition.z_step_um ({pairs.z_step_um})",
-            do="Mend one of the three.",
+            do="Correct one of the three.",
         )
     reach_um = pairs.offset_max_um + pairs.delta_um
     if min(-settings.z_first_um, settings.z_last_um) < reach_um:
@@ -330,7 +330,7 @@ def _microscope(
             f"slide {row.slide}, column microscope",
             got=repr(name),
             wanted=f"one of {', '.join(settings.microscopes)} (settings, key simulate.microscopes)",
-            do="Mend this cell.",
+            do="Correct this cell.",
         )
     microscope = settings.microscopes[name]
     optics = microscope.optics or nominal
@@ -339,7 +339,7 @@ def _microscope(
             f"settings, key simulate.microscopes.{name}.optics.pixel_um",
             got=f"{optics.pixel_um}",
             wanted=f"{nominal.pixel_um}, as optics.pixel_um: all images of a run have one pixel size",
-            do="Mend one of the two.",
+            do="Correct one of the two.",
         )
     if microscope.imaging == "multislice" and optics.condenser is None:
         raise UserError(
@@ -366,7 +366,7 @@ def _specimens(
         for name, picture, reason in sharp:
             yield name, None if reason else _specimen_of_picture(picture, settings, frame), None, reason
         return
-    from tsva.simulation import phantom
+    from tsva.simulation.phantom import tissue as phantom
 
     stain = row.stain or next(iter(phantom.STAINS))
     for index in range(1, count + 1):

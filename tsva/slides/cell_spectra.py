@@ -10,7 +10,7 @@ import scipy.fft
 
 from tsva.acquisition.sharpness import LAG_PX
 from tsva.restoration.fusion.bands import BANDS, EDGES, WINDOW_PX
-from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.grid import CELL_PX
 
 assert WINDOW_PX == CELL_PX  # a cell is one window of the spectra
 
@@ -55,6 +55,16 @@ def measure_cells(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> Ce
     shift_px : (R, K, 2) float array
         What lies at p in `low` lies at p + shift in `high`; the common spectrum is taken as if it lay at p.
     """
+    # a row of cells at a time, whose arrays stay in the cache
+    rows = [
+        _measured(low[y : y + CELL_PX], high[y : y + CELL_PX], shift_px[y // CELL_PX, None])
+        for y in range(0, len(low), CELL_PX)
+    ]
+    return CellMeasures(*(np.concatenate(each) for each in zip(*rows, strict=True)))
+
+
+def _measured(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> list[np.ndarray]:
+    """Of one row of cells, in the order of `CellMeasures`."""
     one, two = (cells_of(shot) / np.float32(255) for shot in (low, high))
     levels = [levels_of(cells) for cells in (one, two)]
     gradients = [_gradient(cells) for cells in (one, two)]
@@ -69,19 +79,34 @@ def measure_cells(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> Ce
     turned = second * np.conj(phase) if np.any(shift_px) else second
     products = [real_product(first, first), real_product(second, second), real_product(first, turned)]
     spectra = np.stack([product.reshape(*product.shape[:3], -1) @ rings for product in products], axis=3)
-    return CellMeasures(*(a.astype(np.float32) for a in (*levels, *gradients, spectra)))
+    return [a.astype(np.float32) for a in (*levels, *gradients, spectra)]
+
+
+def grey_levels(shot: np.ndarray) -> np.ndarray:
+    """(Y, X) float32 means of the channels, in [0, 1]; by channel, which takes a quarter of numpy's mean."""
+    total = sum(shot[..., channel].astype(np.uint16) for channel in range(shot.shape[2]))
+    return np.asarray(total * np.float32(1 / (255 * shot.shape[2])), np.float32)
 
 
 def cells_of(image: np.ndarray) -> np.ndarray:
     """(R, K, C, CELL_PX, CELL_PX) of (Y, X, C), which holds whole cells; a copy, with the pixels of a cell together."""
+    return np.ascontiguousarray(_by_cell(image))
+
+
+def chosen_cells(image: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """(N, C, CELL_PX, CELL_PX) of (Y, X, C): those of its cells that an (R, K) bool array chooses; a copy."""
+    return np.ascontiguousarray(_by_cell(image)[chosen])
+
+
+def _by_cell(image: np.ndarray) -> np.ndarray:
     height, width, channels = image.shape
     cut = image.reshape(height // CELL_PX, CELL_PX, width // CELL_PX, CELL_PX, channels)
-    return np.ascontiguousarray(cut.transpose(0, 2, 4, 1, 3))
+    return cut.transpose(0, 2, 4, 1, 3)
 
 
 def levels_of(cells: np.ndarray) -> np.ndarray:
-    """(R, K, C) means of `cells_of`."""
-    return np.asarray(cells.reshape(*cells.shape[:3], -1).mean(axis=-1))
+    """(…, C) means of (…, C, CELL_PX, CELL_PX) cells."""
+    return np.asarray(cells.reshape(*cells.shape[:-2], -1).mean(axis=-1))
 
 
 def real_product(one: np.ndarray, two: np.ndarray) -> np.ndarray:

@@ -16,11 +16,10 @@ from tqdm import tqdm
 
 from tsva.acquisition.sharpness import LAG_PX
 from tsva.errors import UserError
-from tsva.slides.cell_grid import CELL_PX, CellGrid, filled, per_pixel, smoothed
 from tsva.slides.engine import Restored, SlideEngine
-from tsva.slides.source import JoinedPlanes, Plane, TwoPlanes
+from tsva.slides.grid import CELL_PX, CellGrid, Unit, filled, per_pixel, smoothed
 from tsva.slides.survey import Survey
-from tsva.slides.tiling import Unit
+from tsva.slides.two_planes import JoinedPlanes, Plane, TwoPlanes
 
 BLOCK_PX = 1024
 POOLED_CELLS = 0.7
@@ -42,7 +41,7 @@ class Heights:
     z_um : (R, K) float32 array
         Height of the focus of each cell; without evidence, that of its neighbourhood.
     known : (R, K) bool array
-        Where the cell's own planes tell it.
+        Where the cell's own planes show it.
     """
 
     z_um: np.ndarray
@@ -138,7 +137,7 @@ class ChosenPlanes:
     low_plane : (R, K) int array
         The lower plane of each cell, from 0.
     heights : Heights
-    told_offset_um : (R, K) float array
+    offset_given_um : (R, K) float array
         Focal offset of each cell from the middle of its planes, by its height: it jumps where the planes change, so
         that the survey has to know it.
     """
@@ -164,7 +163,7 @@ class ChosenPlanes:
             np.where(other_is_above, sharpest, sharpest - apart), 0, len(z_um) - 1 - apart
         )
         self._middle_um = (np.array(z_um)[: len(z_um) - apart] + np.array(z_um)[apart:]) / 2
-        self.told_offset_um = self._middle_um[self.low_plane] - heights.z_um
+        self.offset_given_um = self._middle_um[self.low_plane] - heights.z_um
 
     @property
     def lows(self) -> list[int]:

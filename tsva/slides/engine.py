@@ -16,16 +16,15 @@ import numpy as np
 from tqdm import tqdm
 
 from tsva.readers.stack_file import read_ahead
-from tsva.slides.cell_grid import CELL_PX, filled, per_pixel, smoothed
-from tsva.slides.journal import THUMBNAIL, TILE, VERDICTS, Journal, Key
-from tsva.slides.pyramid_file import SlideFacts, write_pyramid
+from tsva.slides.dicom_pyramid import is_dicom_folder, write_dicom
+from tsva.slides.grid import CELL_PX, Unit, filled, per_pixel, smoothed, units
+from tsva.slides.pyramid import SlideFacts, is_zarr, write_pyramid, write_zarr
 from tsva.slides.slide_plan import SlidePlan
-from tsva.slides.source import TwoPlanes
 from tsva.slides.stored_tiles import TILE_PX, build_levels, halved, level_shapes, padded, tile_grid, tiles_of
 from tsva.slides.survey import Survey
 from tsva.slides.tile_restorers import TileRestorer
-from tsva.slides.tiling import Unit, units
-from tsva.slides.zarr_pyramid import is_zarr, write_zarr
+from tsva.slides.two_planes import TwoPlanes
+from tsva.slides.workplace import THUMBNAIL, TILE, VERDICTS, Journal, Key
 from tsva.storage.atomic import fresh_file, fresh_folder
 
 log = logging.getLogger(__name__)
@@ -307,7 +306,7 @@ def assemble(plan: SlidePlan, journal: Journal, facts: SlideFacts, out: Path) ->
         build_levels(journal, plan.codec, shapes, bar.update)
     wanted = [key for level, shape in enumerate(shapes) for key in tiles_of(level, shape)]
     stored = sum(journal.size(key) for key in wanted)
-    fresh = fresh_folder if is_zarr(out) else fresh_file
+    fresh = fresh_folder if is_zarr(out) or is_dicom_folder(out) else fresh_file
     with fresh(out) as part, tqdm(total=len(wanted), desc="pyramid", unit="tile", disable=None) as bar:
 
         def tile(level: int, row: int, column: int) -> bytes:
@@ -316,5 +315,7 @@ def assemble(plan: SlidePlan, journal: Journal, facts: SlideFacts, out: Path) ->
 
         if is_zarr(out):
             write_zarr(part, shapes, plan.codec, tile, facts)
+        elif is_dicom_folder(out):
+            write_dicom(part, shapes, plan.codec, tile, facts, plan.digest)
         else:
             write_pyramid(part, shapes, plan.codec, tile, facts, stored)

@@ -3,14 +3,124 @@
 Errors are those against the noise-free in-focus image: products of powers of what is measured. The gain is a sum of
 levels in decibels. `benchmarks/slide_errors.py` fits both to simulated slides of other tissue than those that results
 are reported for, of three microscopes (docs/trust.md). The gain is not taken from the two errors: fitted to itself, it
-tells better which cells restoring makes worse.
+shows better which cells restoring makes worse.
+
+What is measured: whether the restored image, blurred again, gives the shots back, by cell, from the cells' spectra.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from tsva.slides.reblur import Reblur
+import numpy as np
+import scipy.fft
+
+from tsva.restoration.fusion.bands import BANDS
+from tsva.slides.cell_spectra import MODES, levels_of, real_product, window_and_rings
+from tsva.slides.focal_offsets import Scene
+
+USED = slice(1, BANDS)
+"""Bands that count: below lies what window and lamp do."""
+MODEL_SHARE = 0.01
+"""Power that blurring a cell by one transfer function gets wrong: its offset varies, its edges see the neighbours."""
+
+
+CELLS_AT_ONCE = 16
+"""Arrays of so many cells stay in the cache."""
+LEAST_NOISE = 1e-8
+
+
+@dataclass(frozen=True)
+class Reblur:
+    """Of N cells.
+
+    Attributes
+    ----------
+    residual : (N,) float64 array
+        Root of the mean, over bands and shots, of what is left of a shot's power, over what noise and model explain:
+        about 1 where the result explains both shots.
+    near_residual : (N,) float64 array
+        Root mean square of what is left of the nearer shot, images in [0, 1]: the noise's deviation where the result
+        took away noise alone, more where it took away tissue, too.
+    difference : (N,) float64 array
+        Root mean square difference of result and nearer shot, images in [0, 1].
+    noise : (N, C) float64 array
+        Variance of a shot's noise at the cell's level.
+    """
+
+    residual: np.ndarray
+    near_residual: np.ndarray
+    difference: np.ndarray
+    noise: np.ndarray
+
+
+def reblurred(
+    low: np.ndarray, high: np.ndarray, restored: np.ndarray, noise: np.ndarray, near_high: np.ndarray, scene: Scene
+) -> Reblur:
+    """Blur a result to both shots and compare.
+
+    Parameters
+    ----------
+    low, high : (N, C, CELL_PX, CELL_PX) uint8 arrays
+        Cells of the shots.
+    restored : (N, C, CELL_PX, CELL_PX) float32 array
+        In [0, 1].
+    noise : (C, 2) float array
+        Variance of a shot's noise at level 0, and its growth with the level.
+    near_high : (N,) bool array
+        Whether the high shot is the nearer one.
+    scene : Scene
+        At each cell's own offset: (N, C, BANDS) arrays.
+
+    Notes
+    -----
+    With R the result's transform and g the regression of a shot on the in-focus image, Σ K H₀ Hᵢ / Σ K H₀ H₀, what is
+    left of a shot Y is |Y|² - 2 g Re Y R* + g² |R|², summed over a band.
+    """
+    found, variance = np.zeros((3, len(low))), np.zeros((len(low), len(noise)))
+    for first in range(0, len(low), CELLS_AT_ONCE):
+        part = slice(first, first + CELLS_AT_ONCE)
+        shots = [cells[part] / np.float32(255) for cells in (low, high)]
+        regressions = scene.to_low[part], scene.to_high[part]
+        level = sum(levels_of(shot) for shot in shots) / 2
+        variance[part] = np.maximum(noise[:, 0] + noise[:, 1] * level, LEAST_NOISE)
+        found[:, part] = _compared(shots, restored[part], variance[part], near_high[part], regressions)
+    return Reblur(found[0], found[1], found[2], variance)
+
+
+def _compared(
+    shots: list[np.ndarray],
+    restored: np.ndarray,
+    noise: np.ndarray,
+    near_high: np.ndarray,
+    regressions: tuple[np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residual, residual of the nearer shot, and difference, (n,) each."""
+    window, rings = window_and_rings()
+    one, two, back = (
+        scipy.fft.rfft2((cells - levels_of(cells)[..., None, None]) * window) for cells in (*shots, restored)
+    )
+
+    def bands(product: np.ndarray) -> np.ndarray:
+        return product.reshape(*product.shape[:2], -1) @ rings
+
+    own = bands(real_product(back, back))
+    modes = np.array(MODES, float)[USED]
+    share = modes / (1 + modes / 40)
+    whole = np.array(MODES, float)
+    whole[0] = 0
+    whole /= sum(MODES)
+    total, of_near = np.zeros(len(own)), np.zeros(len(own))
+    for shot, g, is_near in zip((one, two), regressions, (~near_high, near_high), strict=True):
+        power = bands(real_product(shot, shot))
+        left = power - 2 * g * bands(real_product(shot, back)) + g**2 * own
+        explained = noise[..., None] + MODEL_SHARE * power
+        total += ((np.maximum(left, 0) / explained)[..., USED] @ share).mean(axis=-1) / share.sum() / 2
+        of_near += np.where(is_near, (left @ whole).mean(axis=-1), 0)
+    away = (np.where(near_high[:, None, None, None], shots[1], shots[0]) - restored).reshape(len(own), -1)
+    difference = np.sqrt(np.einsum("nk,nk->n", away, away) / away.shape[-1])
+    return np.sqrt(total), np.sqrt(np.maximum(of_near, 0)), difference
+
 
 FEATURES = ("one", "own", "difference", "copy", "linear", "residual", "size_um", "from_shot_um")
 OF_ERRORS = ("own", "difference", "copy", "linear")
@@ -21,7 +131,7 @@ WITHOUT = dict(zip(FEATURES, (0.374, 0.0, 0.052, 0.423, 0.525, 0.765, -0.067, -0
 """And for those that don't."""
 COPY_WITH_ERROR = dict(zip(FEATURES, (-0.093, 0.171, 0.1, 0.789, -0.06, 0.22, 0.03, 0.155), strict=True))
 COPY_WITHOUT = dict(zip(FEATURES, (0.033, 0.0, 0.1, 0.883, 0.017, 0.111, 0.03, 0.129), strict=True))
-"""Of the copy, which the difference from the restoration tells, too: the better the restoration, the more."""
+"""Of the copy, which the difference from the restoration shows, too: the better the restoration, the more."""
 
 GAIN_DB = 1.3457
 GAIN: dict[str, tuple[float, float, float]] = {
@@ -46,27 +156,24 @@ def features_of(
     offset_um: np.ndarray,
     sd_um: np.ndarray,
     delta_um: float,
-    noise: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """What errors are expected by: natural logarithms, and distances in µm.
 
     Parameters
     ----------
-    own : (R, K) float array or None
+    own : (…) float array or None
         The network's own estimate, where it has one.
-    copy_rmse, linear_rmse : (R, K) float arrays
+    copy_rmse, linear_rmse : (…) float arrays
         Of the survey.
     blurred : Reblur
-    offset_um, sd_um : (R, K) float array
+    offset_um, sd_um : (…) float array
         Focal offset and its standard deviation.
     delta_um : float
         Half of the distance between the planes.
-    noise : (R, K, C) float array
-        Variance of a shot's noise.
 
     Returns
     -------
-    dict of str to (R, K) float array
+    dict of str to (…) float array
         By the names of `FEATURES` and of `OF_GAIN`.
     """
     size_um = np.minimum(np.abs(offset_um), MOST_UM)
@@ -80,7 +187,7 @@ def features_of(
         "size_um": size_um,
         "from_shot_um": np.minimum(np.abs(size_um - delta_um), 1.0),
         "near_residual": _log(blurred.near_residual),
-        "noise": 0.5 * np.log(noise.mean(axis=-1)),
+        "noise": 0.5 * np.log(blurred.noise.mean(axis=-1)),
         "sd_um": sd_um,
     }
 
@@ -102,12 +209,12 @@ def expected_gain_db(features: dict[str, np.ndarray]) -> np.ndarray:
 
     Parameters
     ----------
-    features : dict of str to (R, K) float array
+    features : dict of str to (…) float array
         Of `features_of`.
 
     Returns
     -------
-    (R, K) float array
+    (…) float array
     """
     middle, scale, weight = np.array(list(GAIN.values())).T
     away = np.clip((gain_levels(features) - middle) / scale, -FARTHEST_LEVEL, FARTHEST_LEVEL)
@@ -123,16 +230,16 @@ def expected_errors(
 
     Parameters
     ----------
-    features : dict of str to (R, K) float array
+    features : dict of str to (…) float array
         Of `features_of`.
-    difference : (R, K) float array
+    difference : (…) float array
         Of result and nearer shot, `Reblur.difference`.
     estimated : bool
         Whether the network estimates its errors.
 
     Returns
     -------
-    restoring, copying : (R, K) float arrays
+    restoring, copying : (…) float arrays
     """
 
     def product(exponents: dict[str, float]) -> np.ndarray:

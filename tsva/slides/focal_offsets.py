@@ -2,7 +2,7 @@
 
 In a band of frequency with specimen power S the two spectra are normal with covariance S A(n) + N 1; A is of the
 layered section of `tsva.restoration.layered_section`. The specimen's power is taken to be what makes both shots' power
-right, and costs as far as it strays from a power law. What the slide as a whole tells (how thick the section is, how
+right, and costs as far as it strays from a power law. What the slide as a whole shows (how thick the section is, how
 much spherical aberration the light has met, whether the stated distance of the planes is right) is found first.
 """
 
@@ -23,8 +23,8 @@ from tsva.optics.pupil import pupil_of, spectrum
 from tsva.restoration.fusion.bands import BANDS, EDGES, FREQUENCIES
 from tsva.restoration.layered_section import LEAST_FOCUS, Layers, layered_powers
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_grid import CELL_PX
 from tsva.slides.cell_spectra import MODES
+from tsva.slides.grid import CELL_PX
 
 REACH_UM, STEP_UM = 4.0, 0.25
 OFFSETS_UM = np.arange(-round(REACH_UM / STEP_UM), round(REACH_UM / STEP_UM) + 1) * STEP_UM
@@ -35,7 +35,7 @@ as a larger distance of the planes does, so that the distance is found together 
 NOMINAL_DEPTH_UM = 2.0
 """Of the scene that offsets are found with."""
 THROUGH_EVIDENCE = 45.0
-"""Structures are taken to reach through the section where a cell tells so little against it: 24 to 32 on pictures that
+"""Structures are taken to reach through the section where a cell shows so little against it: 24 to 32 on pictures that
 were blurred as a whole, 29 to 38 on digital stroma, 70 to 490 on other digital tissue."""
 THROUGH_BIAS = 0.92
 """What the evidence then says of planes that are as far apart as stated: 0.88 to 0.98 on six such pictures."""
@@ -49,20 +49,20 @@ LOUDEST = 4.0
 SLOPE, SLOPE_WEIGHT = 2.6, 0.5
 """Power of tissue falls as f^-SLOPE; how far a band's power strays from that (logarithm)."""
 DEPENDENT = 6.0
-"""Frequencies of a cell that tell the same as one: the window smears neighbours, colours show the same tissue."""
+"""Frequencies of a cell that count as one: the window smears neighbours, colours show the same tissue."""
 MOST_MODES = 12.0
-"""The layered model is wrong by so much that a band never tells more than so many free frequencies."""
+"""The layered model is wrong by so much that a band never counts for more than so many free frequencies."""
 LEAST_SIGNAL = 0.05
 """Power of the specimen as a share of the noise's."""
 LEAST_TRANSFER = 1e-6
 """Transfer of power beyond the optics' cutoff."""
 NOMINAL_UM = 2.0
 TELLING_UM = 0.75
-"""Cells nearer to the focus than this don't tell the distance of the planes: both shots are blurred alike."""
+"""Cells nearer to the focus than this don't show the distance of the planes: both shots are blurred alike."""
 RESAMPLED = 100
-"""Draws of the cells, with repetition, that tell how well the distance of the planes is known."""
+"""Draws of the cells, with repetition, that show how well the distance of the planes is known."""
 SAMPLE = 300
-"""Cells that tell of the slide as a whole."""
+"""Cells that describe the slide as a whole."""
 
 
 @dataclass(frozen=True)

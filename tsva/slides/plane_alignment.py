@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.ndimage import map_coordinates, spline_filter
 
-from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.grid import CELL_PX
 from tsva.slides.survey import Survey
 
 LEAST_MOVED_PX = 0.01

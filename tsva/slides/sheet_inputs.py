@@ -15,7 +15,7 @@ from tsva.readers.registry import is_dicom, is_zarr, matching
 from tsva.readers.source import stored_images
 from tsva.readers.stored import StoredImage
 from tsva.readers.tiff_header import stage_positions_um
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.networks import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.slides.opening import SlideInput
 
@@ -50,7 +50,7 @@ def inputs_of_row(
             f"slide sheet, slide {row.slide}, column source",
             got=row.source,
             wanted="stack or planes, two focal planes at least",
-            do="Mend the source, or the slide's role.",
+            do="Correct the source, or the slide's role.",
         )
     places = matching(sheet_folder / row.path, f"slide sheet, slide {row.slide}")
     files = []
@@ -123,6 +123,6 @@ def _of_planes(
             where=f"slide {row.slide}, field {field.name}",
         )
         one, two = (Path(field.where) / field.plane_names[plane] for plane in (low, high))
-        told = SlideInput(one, two, delta_um=delta_um, pixel_um=field.pixel_um, bits=row.bits)
-        found.append((field.name, told))
+        given = SlideInput(one, two, delta_um=delta_um, pixel_um=field.pixel_um, bits=row.bits)
+        found.append((field.name, given))
     return found

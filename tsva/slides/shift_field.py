@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsva.slides.cell_grid import CELL_PX
-from tsva.slides.plane_shift import TILE_PX
-from tsva.slides.shift_jumps import BLOCKS, Parting, parted
+from tsva.slides.grid import CELL_PX
+from tsva.slides.plane_shift import BLOCKS, TILE_PX, Parting, parted
 
 TRUSTED_PX = 0.1
 """Standard error up to which a tile's shift counts."""
@@ -22,7 +21,7 @@ SAME_PX = 0.12
 MOST_GROWTH_PX = 0.6
 """A scale of 1.0023: planes a micrometre apart are of no more; a jump inside a row of tiles may look like that."""
 LEAST_STEPS = 4
-"""Differences between neighbouring tiles that tell a scale."""
+"""Differences between neighbouring tiles from which a scale is estimated."""
 ROUNDS = 3
 PER_TILE = TILE_PX // CELL_PX
 
@@ -71,8 +70,8 @@ def fit_field(
     middles = np.moveaxis(np.indices(good.shape), 0, -1) + 0.5  # in tiles
     rest = np.where(good[..., None], tile_shift_px - growth * middles, np.nan)
     smooth, own = _smoothed(rest, tile_error_px, good)
-    shift, told = _by_cell(smooth, own, cells, growth, window)
-    return ShiftField(np.where(told[..., None], shift, 0), told, 1 + growth / TILE_PX)
+    shift, covered = _by_cell(smooth, own, cells, growth, window)
+    return ShiftField(np.where(covered[..., None], shift, 0), covered, 1 + growth / TILE_PX)
 
 
 def _growth(shift: np.ndarray, error: np.ndarray, good: np.ndarray) -> float:
@@ -163,20 +162,20 @@ def _by_cell(
             share = wy[:, None] * wx[None, :] * known[np.ix_(i, j)]
             total += share
             summed += share[..., None] * smooth[np.ix_(i, j)]
-    told = total > 0
+    covered = total > 0
     middle = np.stack(np.meshgrid(*[(np.arange(n) + 0.5) / PER_TILE for n in cells], indexing="ij"), axis=-1) * growth
-    shift = summed / np.where(told, total, 1)[..., None] + middle
+    shift = summed / np.where(covered, total, 1)[..., None] + middle
     for (row, column), candidates in near.items():
         tile = slice(row * PER_TILE, (row + 1) * PER_TILE), slice(column * PER_TILE, (column + 1) * PER_TILE)
         inside = shift[tile].shape[:2]
         if not candidates:
-            told[tile] = False
+            covered[tile] = False
         if len(candidates) > 1:
             at = np.array(candidates) + growth * (np.array([row, column]) + 0.5)
             label, sure = _cells_of(parted(*window(row, column), at, growth))
-            told[tile] = sure[: inside[0], : inside[1]]
+            covered[tile] = sure[: inside[0], : inside[1]]
             shift[tile] = np.array(candidates)[label][: inside[0], : inside[1]] + middle[tile]
-    return shift, told
+    return shift, covered
 
 
 def _around(place: int) -> slice:

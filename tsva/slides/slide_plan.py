@@ -30,9 +30,8 @@ class SlidePlan:
         Of the slide.
     channels : int
     pixel_um, delta_um : float
-    lossless : bool
-    quality : int
-        Of JPEG.
+    quality : int or None
+        Of JPEG; None: without loss.
     optics : dict
         Of the microscope, as JSON has them; empty: those of the model.
     core_px : int
@@ -54,8 +53,7 @@ class SlidePlan:
     channels: int
     pixel_um: float
     delta_um: float
-    lossless: bool
-    quality: int
+    quality: int | None
     core_px: int
     runtime: str
     constants: dict[str, list[float]] = field(default_factory=dict)
@@ -71,7 +69,7 @@ class SlidePlan:
     @property
     def codec(self) -> TileCodec:
         """What stored tiles are encoded by."""
-        return TileCodec(self.channels, self.lossless, self.quality)
+        return TileCodec(self.channels, self.quality)
 
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""

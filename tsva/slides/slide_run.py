@@ -17,24 +17,21 @@ from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, colours_phrase, load
 from tsva.restoration.pair_network import PairNetwork
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.refocus import JPEG_QUALITY
 from tsva.slides.depth_of_field import ChosenPlanes, StackEngine, one_pair
 from tsva.slides.engine import Engine, SlideEngine, assemble, before_picture, judged_cells, restore_tiles
-from tsva.slides.journal import open_journal
 from tsva.slides.plane_alignment import align, margin_px
-from tsva.slides.pyramid_file import SlideFacts
+from tsva.slides.pyramid import SlideFacts, is_zarr
 from tsva.slides.slide_plan import SlidePlan
-from tsva.slides.source import TwoPlanes, at_pixel_size
 from tsva.slides.survey import Survey
 from tsva.slides.surveyor import survey
 from tsva.slides.tile_restorers import Constants, TileRestorer, constants_of, restorer_of
 from tsva.slides.trust import Judge
-from tsva.slides.workplace import digest_of_file, digest_of_values, workplace
-from tsva.slides.zarr_pyramid import is_zarr
+from tsva.slides.two_planes import TwoPlanes, at_pixel_size
+from tsva.slides.workplace import digest_of_file, digest_of_values, open_journal, workplace
 
 log = logging.getLogger(__name__)
 PLAN, SURVEY = "plan.json", "survey.npz"
-ENDINGS = (".ome.tif", ".ome.tiff", ".ome.zarr")
+ENDINGS = (".ome.tif", ".ome.tiff", ".ome.zarr", ".dicom")
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,8 @@ class SlideOptions:
 
     Attributes
     ----------
-    lossless : bool
-        Deflate in place of JPEG.
-    quality : int
-        Of JPEG, 4:4:4.
+    quality : int or None
+        Of JPEG, 4:4:4; None: Deflate, without loss.
     threads : int
         Of the CPU.
     core_px : int or None
@@ -55,8 +50,7 @@ class SlideOptions:
         Of the microscope that took the planes; None: taken to be those that the model was trained on.
     """
 
-    lossless: bool = False
-    quality: int = JPEG_QUALITY
+    quality: int | None = None
     threads: int = 1
     core_px: int | None = None
     optics: OpticsSettings | None = None
@@ -98,6 +92,12 @@ class _Aligner:
         return align(low, high, self._survey, y, x)
 
 
+def without_ending(out: Path) -> Path:
+    """Where a pyramid's other results lie, unless a user says so: its name without what tells the format."""
+    ending = next((ending for ending in ENDINGS if out.name.endswith(ending)), "")
+    return out.with_name(out.name.removesuffix(ending))
+
+
 def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOptions) -> RestoredSlide:
     """Restore a slide from its two planes and write it as a pyramid.
 
@@ -111,7 +111,7 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
     model : Path
         A checkpoint of the train stage.
     out : Path
-        Ends in ``.ome.tif``, or in ``.ome.zarr`` for OME-Zarr, which is lossless.
+        Ends in ``.ome.tif``; in ``.ome.zarr`` for OME-Zarr, which is lossless; in ``.dicom`` for a folder of DICOM.
     options : SlideOptions
 
     Raises
@@ -121,8 +121,9 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
         source breaks off.
     """
     if not out.name.endswith(ENDINGS):
-        raise UserError(str(out), got="this name", wanted=f"one that ends in {', '.join(ENDINGS)}", do="Mend --out.")
-    options = replace(options, lossless=options.lossless or is_zarr(out))
+        raise UserError(str(out), got="this name", wanted=f"one that ends in {', '.join(ENDINGS)}", do="Correct --out.")
+    if is_zarr(out) and options.quality is not None:
+        raise UserError(str(out), got="a quality of JPEG", wanted="none: OME-Zarr is lossless", do="Leave it out.")
     torch.set_num_threads(options.threads)
     held = load(model)
     planes = at_pixel_size(planes, held.pixel_um)
@@ -171,7 +172,6 @@ def _fixed(planes: TwoPlanes, model: str, options: SlideOptions) -> dict[str, An
     return {
         "source": planes.digest,
         "model": model,
-        "lossless": options.lossless,
         "quality": options.quality,
         "optics": options.optics.model_dump(mode="json") if options.optics else {},
         "tsva": version("tsva"),
@@ -201,16 +201,17 @@ def _optics_of(planes: TwoPlanes, held: Checkpoint, options: SlideOptions) -> Op
 def _tell_colours(where: str, held: Checkpoint, distance: float) -> None:
     if held.channels == 3 and held.known_colours() is None:
         log.info(
-            "%s: the model does not tell the colours of its training; the slide's are not compared with them", where
+            "%s: the model does not state the colours of its training; the slide's are not compared with them", where
         )
     if strange := colours_phrase(distance):
         log.warning("%s: %s; no cell is restored. Train or fine-tune a model on this stain.", where, strange)
 
 
 def _surveyed(planes: TwoPlanes, optics: OpticsSettings, folder: Path) -> Survey:
-    measured = survey(planes, optics=optics.model_copy(update={"pixel_um": planes.pixel_um}))
+    given_um = planes.offset_given_um if isinstance(planes, ChosenPlanes) else None
+    measured = survey(planes, optics=optics.model_copy(update={"pixel_um": planes.pixel_um}), offset_given_um=given_um)
     if isinstance(planes, ChosenPlanes):
-        # near focus alone, where a stack's planes are chosen, spectra hardly tell the planes' distance
+        # near focus alone, where a stack's planes are chosen, spectra hardly show the planes' distance
         measured = replace(measured, delta_scale=float("nan"))
     measured.save(folder / SURVEY)
     return measured
@@ -243,7 +244,7 @@ def _planned(
 
 
 def _provenance(plan: SlidePlan) -> dict[str, str]:
-    """How a pyramid was made: nothing that tells which slide it was made of."""
+    """How a pyramid was made: nothing that shows which slide it was made of."""
     settings = {name: value for name, value in asdict(plan).items() if name not in ("source", "survey", "constants")}
     return {
         "software": f"tsva {plan.tsva}",

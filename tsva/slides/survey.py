@@ -12,7 +12,7 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_grid import CellGrid
+from tsva.slides.grid import CellGrid
 from tsva.storage.atomic import fresh_file
 
 FORMAT = 3
@@ -120,8 +120,8 @@ class Survey:
     def sharpness_log_ratio(self) -> np.ndarray:
         """(R, K) float32: natural logarithm of the high shot's sharpness over the low shot's; 0 without evidence."""
         low, high = self.sharpness_low, self.sharpness_high
-        told = (low > 0) & (high > 0)
-        ratio = np.divide(high, low, out=np.ones_like(high), where=told)
+        known = (low > 0) & (high > 0)
+        ratio = np.divide(high, low, out=np.ones_like(high), where=known)
         return np.asarray(np.log(ratio), dtype=np.float32)
 
     def save(self, path: Path) -> None:

@@ -16,8 +16,7 @@ from tqdm import tqdm
 
 from tsva.restoration.fusion.bands import BANDS, FREQUENCIES
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_grid import CELL_PX, CellGrid
-from tsva.slides.cell_spectra import MODES, measure_cells
+from tsva.slides.cell_spectra import MODES, grey_levels, measure_cells
 from tsva.slides.focal_offsets import (
     OFFSETS_UM,
     Scene,
@@ -29,11 +28,11 @@ from tsva.slides.focal_offsets import (
     specimen_power,
     surface,
 )
-from tsva.slides.plane_shift import TILE_PX, tile_shift
+from tsva.slides.grid import CELL_PX, CellGrid
+from tsva.slides.plane_shift import MARGIN_PX, TILE_PX, tile_shift
 from tsva.slides.shift_field import TRUSTED_PX, fit_field
-from tsva.slides.shift_jumps import MARGIN_PX
-from tsva.slides.source import TwoPlanes
 from tsva.slides.survey import Survey
+from tsva.slides.two_planes import TwoPlanes
 
 BLOCK_PX = 1024
 """Edge of the blocks that are read at a time."""
@@ -60,7 +59,14 @@ lower."""
 ROW_CHUNK = 16
 
 
-def survey(planes: TwoPlanes, *, optics: OpticsSettings, block_px: int = BLOCK_PX, progress: bool = True) -> Survey:
+def survey(
+    planes: TwoPlanes,
+    *,
+    optics: OpticsSettings,
+    offset_given_um: np.ndarray | None = None,
+    block_px: int = BLOCK_PX,
+    progress: bool = True,
+) -> Survey:
     """Measure a slide.
 
     Parameters
@@ -68,6 +74,9 @@ def survey(planes: TwoPlanes, *, optics: OpticsSettings, block_px: int = BLOCK_P
     planes : TwoPlanes
     optics : OpticsSettings
         Nominal optics. Their pixel size is replaced by the slide's.
+    offset_given_um : (R, K) float array, optional
+        Focal offset of each cell, where it is known beforehand from more than these planes: it may jump from cell to
+        cell, and what is smooth is the difference from it.
     block_px : int
         Edge of the blocks that are read at a time, rounded up to whole tiles. Changes nothing but memory.
     progress : bool
@@ -87,7 +96,7 @@ def survey(planes: TwoPlanes, *, optics: OpticsSettings, block_px: int = BLOCK_P
         tall, wide = min(step, height - y), min(step, width - x)
         low, high = (_whole_tiles(shot) for shot in planes.read(y, x, tall, wide))
         held.measure(y, x, low, high)
-    return _assembled(planes, optics, grid, held)
+    return _assembled(planes, optics, grid, held, offset_given_um)
 
 
 def _whole_tiles(shot: np.ndarray) -> np.ndarray:
@@ -125,7 +134,7 @@ class _Held:
         """Take in a block of whole tiles."""
         tiles = slice(y // TILE_PX, (y + low.shape[0]) // TILE_PX), slice(x // TILE_PX, (x + low.shape[1]) // TILE_PX)
         cells = slice(y // CELL_PX, (y + low.shape[0]) // CELL_PX), slice(x // CELL_PX, (x + low.shape[1]) // CELL_PX)
-        grey_low, grey_high = (shot.mean(axis=2, dtype=np.float32) / 255 for shot in (low, high))
+        grey_low, grey_high = grey_levels(low), grey_levels(high)
         for i in range(low.shape[0] // TILE_PX):
             for j in range(low.shape[1] // TILE_PX):
                 part = slice(i * TILE_PX, (i + 1) * TILE_PX), slice(j * TILE_PX, (j + 1) * TILE_PX)
@@ -200,7 +209,9 @@ def _powers(roots: np.ndarray) -> np.ndarray:
     return np.asarray(values * np.abs(values))
 
 
-def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: _Held) -> Survey:
+def _assembled(
+    planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: _Held, offset_given_um: np.ndarray | None
+) -> Survey:
     """From cells to the slide as a whole, and back."""
     rows, columns = grid.shape
     level, gradient = held.level[:, :rows, :columns], held.gradient[:, :rows, :columns]
@@ -223,7 +234,7 @@ def _assembled(planes: TwoPlanes, optics: OpticsSettings, grid: CellGrid, held: 
         candidates = tuple(_unsteady(scene) for scene in candidates)
     # beside a jump a few pixels may be of the other side
     fit = _fitted(spectra, floor, usable & ~binary_dilation(~field.known & ~glass, iterations=2), candidates)
-    offset_um, sd_um = _offsets(spectra, floor, usable, fit.scene, getattr(planes, "told_offset_um", None))
+    offset_um, sd_um = _offsets(spectra, floor, usable, fit.scene, offset_given_um)
     copy_rmse, linear_rmse = _expected_rmse(spectra, floor, offset_um, sd_um, fit.scene)
     mean_squares = np.square(level.mean(axis=-1))
     # noise adds twice its variance (of the mean of the channels) to the mean squared difference of two pixels
@@ -310,7 +321,7 @@ def _window_of(planes: TwoPlanes, grid: CellGrid) -> Callable[[int, int], tuple[
 
     def window(row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
         low, high = _tile_and_around(planes, grid, row, column, MARGIN_PX)
-        return low.mean(axis=2, dtype=np.float32) / 255, high.mean(axis=2, dtype=np.float32) / 255
+        return grey_levels(low), grey_levels(high)
 
     return window
 
@@ -339,9 +350,9 @@ def _fitted(spectra: np.ndarray, floor: np.ndarray, usable: np.ndarray, candidat
 
 
 def _offsets(
-    spectra: np.ndarray, floor: np.ndarray, usable: np.ndarray, scene: Scene, told_um: np.ndarray | None
+    spectra: np.ndarray, floor: np.ndarray, usable: np.ndarray, scene: Scene, given_um: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(R, K) offsets and standard deviations; where offsets are told, what is smooth is the difference from these."""
+    """(R, K) offsets and standard deviations; where offsets are given, what is smooth is the difference from these."""
     rows, columns = usable.shape
     likelihood = np.zeros((rows, columns, len(OFFSETS_UM)), np.float32)
     for start in range(0, rows, ROW_CHUNK):
@@ -350,16 +361,16 @@ def _offsets(
         if chosen.any():
             found = log_likelihood(_powers(spectra[part][chosen]), floor[part][chosen], scene, bounded=True)
             likelihood[part][chosen] = found - found.max(axis=1, keepdims=True)
-    if told_um is None:
+    if given_um is None:
         return surface(likelihood, usable.astype(np.float32))
-    away_um, sd_um = surface(_from_told(likelihood, told_um), usable.astype(np.float32))
-    return np.clip(away_um + told_um, OFFSETS_UM[0], OFFSETS_UM[-1]), sd_um
+    away_um, sd_um = surface(_from_given(likelihood, given_um), usable.astype(np.float32))
+    return np.clip(away_um + given_um, OFFSETS_UM[0], OFFSETS_UM[-1]), sd_um
 
 
-def _from_told(likelihood: np.ndarray, told_um: np.ndarray) -> np.ndarray:
-    """The likelihood of differences from offsets that are told, (R, K), in place of that of offsets."""
+def _from_given(likelihood: np.ndarray, given_um: np.ndarray) -> np.ndarray:
+    """The likelihood of differences from offsets that are given, (R, K), in place of that of offsets."""
     step_um = OFFSETS_UM[1] - OFFSETS_UM[0]
-    place = np.clip(np.arange(len(OFFSETS_UM)) + told_um[..., None] / step_um, 0, len(OFFSETS_UM) - 1)
+    place = np.clip(np.arange(len(OFFSETS_UM)) + given_um[..., None] / step_um, 0, len(OFFSETS_UM) - 1)
     below = np.minimum(place.astype(int), len(OFFSETS_UM) - 2)
     lower, upper = (np.take_along_axis(likelihood, below + k, axis=-1) for k in (0, 1))
     return np.asarray(lower + (place - below) * (upper - lower), np.float32)
@@ -397,11 +408,11 @@ def _expected_rmse(
 
 
 def _left_by_wiener(signal: np.ndarray, noise: np.ndarray, seen: Scene) -> np.ndarray:
-    """Power of the in-focus image that both shots together don't tell, (N, C, BANDS)."""
+    """Power of the in-focus image that both shots together don't show, (N, C, BANDS)."""
     low, high, both = signal * seen.low + noise, signal * seen.high + noise, signal * seen.common
     one, two = signal * seen.focus * seen.to_low, signal * seen.focus * seen.to_high
-    told = (high * one**2 + low * two**2 - 2 * both * one * two) / np.maximum(low * high - both**2, 1e-6 * low * high)
-    return np.asarray(np.maximum(signal * seen.focus - told, 0.0))
+    shared = (high * one**2 + low * two**2 - 2 * both * one * two) / np.maximum(low * high - both**2, 1e-6 * low * high)
+    return np.asarray(np.maximum(signal * seen.focus - shared, 0.0))
 
 
 def _one(scene: Scene) -> Scene:

@@ -1,4 +1,4 @@
-"""Networks on tiles of a slide, with what they need to know of the whole slide told by its survey."""
+"""Networks on tiles of a slide, with what its survey says of the whole slide."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsva.restoration.fusion.network import Estimate, Fusion
 from tsva.restoration.networks.parts import reflected_to_multiple
 from tsva.restoration.pair_network import PairNetwork, SharperShotNetwork
 from tsva.restoration.runtime import Runtime, runtime_of
-from tsva.slides.cell_grid import filled, per_pixel, smoothed
-from tsva.slides.source import TwoPlanes
+from tsva.slides.grid import filled, per_pixel, smoothed
 from tsva.slides.survey import Survey
+from tsva.slides.two_planes import TwoPlanes
 
 UNDECIDED = math.log(1.2)
 """Where the sharpness of the shots differs by less than this ratio, both orders are computed and blended."""
 SMOOTHED_CELLS = 1.0
 """Standard deviation of the smoothing of Y1's choice and of the offset over cells."""
 WINDOW_PX, MOST_WINDOWS = 224, 64
-"""Fusion's noise and signal are read from so many windows of tissue, of the size that it is trained on."""
+"""What a slide has one value of is read from so many windows of tissue, of the size that networks are trained on."""
 LEAST_SD_UM = 0.05
 """Of an offset, where it weighs the smoothing."""
-CORE_OF_FUSION_PX = 512
+CORE_PX = 512
 """Fourier transforms of larger tiles leave the cache."""
 Constants = Mapping[str, Any]
 
@@ -122,18 +121,18 @@ def _tensor(shot: np.ndarray) -> Tensor:
     return torch.from_numpy(shot.astype(np.float32)).permute(2, 0, 1)[None] / 255
 
 
-class FusionRestorer:
-    """Fusion with a map of the focal offset from the survey, and one noise and signal for the slide."""
+class OffsetRestorer:
+    """A network that needs the focal offset: with the survey's map of it, and what the slide has one value of."""
 
-    def __init__(self, network: Fusion, survey: Survey, constants: Constants) -> None:
+    def __init__(self, network: PairNetwork[Any], survey: Survey, constants: Constants) -> None:
         self._network, self._device = network, next(network.parameters()).device
         self.runtime = f"torch {torch.__version__} on {self._device.type}"
-        self.core_px = CORE_OF_FUSION_PX if self._device.type == "cpu" else 1024
+        self.core_px = CORE_PX if self._device.type == "cpu" else 1024
         # a pixel's offset is averaged over cells of the network
         self.halo_px, self.multiple = network.halo_px, network.multiple
         self._offset_um, self._sd_um = offset_maps(survey)
         self._constants = {
-            name: torch.tensor([constants[name]], device=self._device) for name in ("mean", "noise", "signal")
+            name: torch.tensor([constants[name]], device=self._device) for name in network.one_for_a_slide
         }
 
     @torch.inference_mode()
@@ -143,10 +142,10 @@ class FusionRestorer:
             torch.from_numpy(per_pixel(cells, y, x, *shape)).to(self._device)[None, None]
             for cells in (self._offset_um, self._sd_um)
         )
-        decision = Estimate(offset_um, sd_um, **self._constants)
+        decision = self._network.decide_at(offset_um, sd_um, self._constants)
         restored, sd = self._network.with_error(_tensor(low).to(self._device), _tensor(high).to(self._device), decision)
         image = restored[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
-        return np.asarray(image), np.asarray(sd[0, 0].cpu().numpy())
+        return np.asarray(image), None if sd is None else np.asarray(sd[0, 0].cpu().numpy())
 
 
 def offset_maps(survey: Survey) -> tuple[np.ndarray, np.ndarray]:
@@ -161,13 +160,12 @@ def offset_maps(survey: Survey) -> tuple[np.ndarray, np.ndarray]:
 def constants_of(network: PairNetwork[Any], planes: TwoPlanes, survey: Survey) -> dict[str, list[float]]:
     """What a network has to know of the whole slide beside the survey's maps; nothing for most.
 
-    For Fusion: mean level, variance of the noise and power of the signal by colour, as geometric means (the level: as
-    mean) over windows of tissue that are spread evenly.
+    Values are geometric means (of the mean level: means) over windows of tissue that are spread evenly.
     """
-    if not isinstance(network, Fusion):
+    if not network.one_for_a_slide:
         return {}
     device = next(network.parameters()).device
-    found: dict[str, list[Tensor]] = {"mean": [], "noise": [], "signal": []}
+    found: dict[str, list[Tensor]] = {name: [] for name in network.one_for_a_slide}
     for y, x, height, width in _windows(survey):
         low, high = (_tensor(shot).to(device) for shot in planes.read(y, x, height, width))
         with torch.inference_mode():
@@ -214,8 +212,8 @@ def restorer_of(
     threads : int
         Of the CPU.
     """
-    if isinstance(network, Fusion):
-        return FusionRestorer(network, survey, constants)
+    if network.one_for_a_slide:
+        return OffsetRestorer(network, survey, constants)
     if isinstance(network, SharperShotNetwork):
         return SharperRestorer(network, runtime_of(network, channels, threads), survey)
-    raise TypeError(f"{type(network).__name__} has no way of being told what it needs of a whole slide")
+    raise TypeError(f"{type(network).__name__} has no way of being given what it needs of a whole slide")

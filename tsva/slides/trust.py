@@ -8,11 +8,10 @@ from enum import IntEnum
 import numpy as np
 
 from tsva.restoration.colours import FARTHEST, Colours
-from tsva.slides.cell_grid import CELL_PX
-from tsva.slides.cell_spectra import cells_of, levels_of
-from tsva.slides.errors_expected import expected_errors, expected_gain_db, features_of
+from tsva.slides.cell_spectra import chosen_cells
+from tsva.slides.errors_expected import expected_errors, expected_gain_db, features_of, reblurred
 from tsva.slides.focal_offsets import one_scene, scene_at
-from tsva.slides.reblur import reblurred
+from tsva.slides.grid import CELL_PX
 from tsva.slides.survey import Survey
 
 
@@ -135,40 +134,39 @@ class Judge:
         shape = tuple(part.stop - part.start for part in cells)
         if 0 in shape:
             return CellTrust(cells[0].start, cells[1].start, np.zeros(shape, np.uint8))
-        one, two, back = (_cut(image, cells, y, x) for image in (low, high, restored))
-        one, two = one / np.float32(255), two / np.float32(255)
-        offset_um, near_high = survey.focal_offset_um[cells], survey.high_is_nearer()[cells]
-        level = sum(levels_of(cells_of(shot)) for shot in (one, two)) / 2
-        noise = np.maximum(survey.noise[:, 0] + survey.noise[:, 1] * level, 1e-8)
-        scene = scene_at(self._scene, offset_um.ravel())
-        blurred = reblurred(one, two, back, noise, near_high, scene)
+        tissue = ~survey.glass[cells]
+
+        def of_tissue(image: np.ndarray) -> np.ndarray:
+            return chosen_cells(_cut(image, cells, y, x), tissue)
+
+        offset_um, near_high = (each[cells][tissue] for each in (survey.focal_offset_um, survey.high_is_nearer()))
+        one, two, back = map(of_tissue, (low, high, restored))
+        blurred = reblurred(one, two, back, survey.noise, near_high, scene_at(self._scene, offset_um))
         own = None
         if expected_error is not None:
-            squares = _cut(np.square(expected_error)[..., None], cells, y, x)[..., 0]
-            own = np.sqrt(squares.reshape(shape[0], CELL_PX, shape[1], CELL_PX).mean(axis=(1, 3)))
+            own = np.sqrt(np.square(of_tissue(expected_error[..., None])).mean(axis=(1, 2, 3)))
         features = features_of(
             own,
-            survey.copy_rmse[cells],
-            survey.linear_rmse[cells],
+            survey.copy_rmse[cells][tissue],
+            survey.linear_rmse[cells][tissue],
             blurred,
             offset_um,
-            survey.focal_offset_sd_um[cells],
+            survey.focal_offset_sd_um[cells][tissue],
             survey.delta_um,
-            noise,
         )
         restoring, copying = expected_errors(features, blurred.difference, estimated=own is not None)
-        gain_db = expected_gain_db(features)
-        verdict = self._verdicts(cells, gain_db, blurred.residual)
-        values = {
-            "expected_gain_db": gain_db,
+        found = {
+            "expected_gain_db": expected_gain_db(features),
             "expected_rmse": restoring,
             "copy_rmse": copying,
             "reblur_residual": blurred.residual,
         }
         if self.tells_features:
-            values |= {f"feature_{name}": feature for name, feature in features.items()}
-        glass = survey.glass[cells]
-        values = {name: np.where(glass, np.nan, value).astype(np.float32) for name, value in values.items()}
+            found |= {f"feature_{name}": feature for name, feature in features.items()}
+        values = {name: np.full(shape, np.nan, np.float32) for name in found}
+        for name, value in found.items():
+            values[name][tissue] = value
+        verdict = self._verdicts(cells, values["expected_gain_db"], values["reblur_residual"])
         return CellTrust(cells[0].start, cells[1].start, verdict, values)
 
     def _verdicts(self, cells: tuple[slice, slice], gain_db: np.ndarray, residual: np.ndarray) -> np.ndarray:
@@ -227,9 +225,9 @@ def weights(verdicts: np.ndarray) -> np.ndarray:
 
 
 def _cut(image: np.ndarray, cells: tuple[slice, slice], y: int, x: int) -> np.ndarray:
-    """The cells' pixels, float32; cells that the slide's edge cuts are filled up by reflection."""
+    """The cells' pixels; cells that the slide's edge cuts are filled up by reflection."""
     first, stop = ([edge * CELL_PX for edge in (part.start, part.stop)] for part in cells)
     top, left = first[0] - y, stop[0] - x
-    part = image[top : first[1] - y, left : stop[1] - x].astype(np.float32)
+    part = image[top : first[1] - y, left : stop[1] - x]
     missing = [(0, first[1] - first[0] - part.shape[0]), (0, stop[1] - stop[0] - part.shape[1])]
     return np.pad(part, (*missing, (0, 0)), mode="symmetric") if any(after for _, after in missing) else part

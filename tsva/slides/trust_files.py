@@ -13,7 +13,7 @@ import pandas as pd
 import tifffile
 from PIL import Image
 
-from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.grid import CELL_PX
 from tsva.slides.survey import Survey
 from tsva.slides.trust import Verdict
 from tsva.storage.atomic import fresh_file
@@ -35,7 +35,7 @@ COLOURS = {
     Verdict.COPIED_OUT_OF_RANGE: (213, 94, 0),
     Verdict.MISREGISTERED: (204, 121, 167),
 }
-"""Okabe and Ito's colours, which colour-blind eyes tell apart."""
+"""Okabe and Ito's colours, which colour-blind eyes distinguish."""
 UNKNOWN_FOCUS = (120, 120, 120)
 LARGEST_PICTURE_PX = 1200
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -51,7 +51,7 @@ def write(folder: Path, survey: Survey, cells: Mapping[str, np.ndarray], slide: 
         Made where absent.
     survey : Survey
     cells : dict of str to (R, K) array
-        Of `tsva.slides.engine.judged_cells`. Empty: the survey alone is told, and the verdicts are those that need no
+        Of `tsva.slides.engine.judged_cells`. Empty: the survey alone is given, and the verdicts are those that need no
         restoration.
     slide : str
         Name in the summary.
@@ -228,14 +228,14 @@ def _cells(verdict: np.ndarray, survey: Survey, cells: Mapping[str, np.ndarray])
         y, x = survey.grid.pixels(int(row), int(column))
         code = Verdict(int(verdict[row, column]))
         ring = [[x.start, y.start], [x.stop, y.start], [x.stop, y.stop], [x.start, y.stop], [x.start, y.start]]
-        told = {name: float(f"{values[row, column]:.5g}") for name, values in maps.items()}
+        rounded = {name: float(f"{values[row, column]:.5g}") for name, values in maps.items()}
         yield {
             "type": "Feature",
             "geometry": {"type": "Polygon", "coordinates": [ring]},
             "properties": {
                 "objectType": "tile",
                 "classification": {"name": NAMES[code], "color": list(COLOURS[code])},
-                "measurements": {name: value for name, value in told.items() if np.isfinite(value)},
+                "measurements": {name: value for name, value in rounded.items() if np.isfinite(value)},
             },
         }
 

@@ -1,4 +1,4 @@
-"""Arrays and JSON that stages hand to each other: told by name where they are damaged, written some rows at a time."""
+"""Arrays and JSON that stages hand to each other: named where they are damaged, written some rows at a time."""
 
 from __future__ import annotations
 

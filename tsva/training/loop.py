@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -18,16 +19,69 @@ from tqdm import tqdm
 
 from tsva.acquisition.draws import rng
 from tsva.acquisition.stack import grey_levels
+from tsva.restoration.checkpoint import read_sound
 from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.sharper import sharper_first
-from tsva.settings.train import TrainSettings
-from tsva.training.batches import Batches, augmented, sensible_workers, training_batches, verification_batches
-from tsva.training.dataset import TrainingPairs, VerificationPairs
+from tsva.settings.networks import TrainSettings
+from tsva.storage.atomic import fresh_file
+from tsva.training.dataset import (
+    Batches,
+    TrainingPairs,
+    VerificationPairs,
+    augmented,
+    sensible_workers,
+    training_batches,
+    verification_batches,
+)
 from tsva.training.devices import Process
 from tsva.training.muon import Muon
-from tsva.training.resume import Resume
 
 log = logging.getLogger(__name__)
+STATE_FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Where the state of a training is written, and of which training it is.
+
+    Attributes
+    ----------
+    path : Path
+        Beside the outputs, not among them: Snakemake deletes the outputs of a failed job.
+    fits : str
+        Fingerprint of everything that the weights follow from; a state of another one is not resumed.
+    every_s : float
+        Written at the next step after so many seconds.
+    """
+
+    path: Path
+    fits: str
+    every_s: float
+
+    def read(self) -> dict[str, Any] | None:
+        """The state, where there is one that fits; why not, in the log, where there is another."""
+        if not self.path.is_file():
+            return None
+        try:
+            state = read_sound(self.path)
+        except Exception as error:  # whatever zip readers and the unpickler raise
+            log.warning("%s can't be read (%s): training begins anew", self.path, type(error).__name__)
+            return None
+        if not isinstance(state, dict) or (state.get("format"), state.get("fits")) != (STATE_FORMAT, self.fits):
+            log.warning("%s is of other settings, data or code: training begins anew", self.path)
+            return None
+        return state
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Under its name only when complete: a kill while writing leaves the state before."""
+        with fresh_file(self.path) as part:
+            torch.save({"format": STATE_FORMAT, "fits": self.fits, **state}, part)
+
+    def remove(self) -> None:
+        """When the outputs are complete, nothing needs it."""
+        self.path.unlink(missing_ok=True)
+
+
 ROUNDING_MSE = 1 / 12 / 255**2
 """Mean squared error of rounding to 8 bits: no image of ours can be nearer to the truth."""
 

@@ -19,7 +19,7 @@ from tsva.training.between_planes import camera_noise, shot_between
 
 WHOLE = (slice(None), slice(None))
 COLOUR_PATCHES = 100
-"""Of each slide, at most so many patches tell its colours."""
+"""Of each slide, at most so many patches define its colours."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ rule all_methods:
         "results/all_methods/index.html",
 
 
-# This run beside earlier ones, named by `compare`. A regression is told on the page and in the log; it fails no run.
+# This run beside earlier ones, named by `compare`. A regression is reported on the page and in the log; it fails no run.
 rule compare:
     input:
         "results/evaluate/report/summary.json",

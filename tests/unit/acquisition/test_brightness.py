@@ -16,7 +16,6 @@ from tsva.acquisition.brightness import (
     gains,
     is_stretched,
     matched,
-    plane_brightness,
     spread,
 )
 from tsva.errors import UserError
@@ -58,7 +57,7 @@ def _stretched(planes: np.ndarray, saturated: float, *, by_channel: bool) -> np.
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_plane_s_means_and_extremes(channels: int) -> None:
     plane = np.random.default_rng(0).integers(7, 90, (40, 50, channels), dtype=np.uint8)
-    found = plane_brightness(plane)
+    (found,) = _watched(plane[None]).planes
     assert found.means == pytest.approx(plane.mean(axis=(0, 1)).tolist(), rel=1e-12)
     assert (found.darkest, found.brightest) == (plane.min(), plane.max())
     assert found.at_ends == pytest.approx(np.mean((plane == plane.min()) | (plane == plane.max())), rel=1e-12)
@@ -149,9 +148,8 @@ def test_the_digest_is_the_pixels() -> None:
         (lambda planes: planes, ""),
     ],
 )
-def test_grey_levels_that_were_lost_are_told(lost: Callable[[np.ndarray], np.ndarray], says: str) -> None:
+def test_grey_levels_that_were_lost_are_reported(lost: Callable[[np.ndarray], np.ndarray], says: str) -> None:
     rng = np.random.default_rng(5)
     planes = np.clip(rng.normal(150, 30, (5, 64, 64, 1)), 0, 255).astype(np.uint8)
-    measured = [plane_brightness(lost(plane)) for plane in planes]
-    told = check_brightness(measured, "a.tif", IngestSettings(max_brightness_spread=1), "train")
-    assert told.startswith(says) and bool(told) == bool(says)
+    found = check_brightness(_watched(lost(planes)).planes, "a.tif", IngestSettings(max_brightness_spread=1), "train")
+    assert found.startswith(says) and bool(found) == bool(says)

@@ -18,7 +18,7 @@ from tsva.readers.stack_file import write_stack
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 
 PROJECT = Path(__file__).parents[3]
 
@@ -64,7 +64,7 @@ def test_the_import_loads_nothing() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_types_are_told_of_all_names() -> None:
+def test_types_are_given_of_all_names() -> None:
     tree = ast.parse((PROJECT / "tsva/__init__.pyi").read_text(encoding="utf-8"))
     typed = {alias.asname for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert typed == set(tsva.__all__) <= set(dir(tsva))

@@ -31,7 +31,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def out(simulate, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the command wrote of a grey stack whose objective was told 20 % too high."""
+    """What the command wrote of a grey stack whose objective was given 20 % too high."""
     folder = tmp_path_factory.mktemp("calibrate")
     stack = simulate(TRUE, Z_UM, thickness_um=THICKNESS_UM, microscope=MICROSCOPE)
     write_stack(folder / "stack.ome.tif", stack)
@@ -46,7 +46,7 @@ def record(out: Path) -> dict:
 
 def test_the_aperture_is_found(record: dict) -> None:
     found = record["optics"]["na"]
-    assert found["fitted"] and found["told"] == 0.48
+    assert found["fitted"] and found["given"] == 0.48
     assert found["value"] == pytest.approx(TRUE.na, rel=0.05)
     assert abs(found["value"] - TRUE.na) < 2.5 * found["standard_error"]
 

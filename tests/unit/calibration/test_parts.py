@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from tsva.calibration.noise import measure_noise
 from tsva.calibration.prepared import prepare
-from tsva.calibration.section_model import Constants, modelled
-from tsva.calibration.spectra import measure_windows
+from tsva.calibration.spectra import Constants, measure_windows, modelled
 from tsva.optics.otf import camera_otf
 from tsva.settings.acquisition import OpticsSettings
 

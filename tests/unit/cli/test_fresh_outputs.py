@@ -68,6 +68,6 @@ def test_an_exception_leaves_the_output_of_before(tmp_path: Path) -> None:
     assert written(tmp_path / "out", "folder") == ["first"]
 
 
-def test_a_missing_file_inside_the_block_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_inside_the_block_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), fresh_file(tmp_path / "out"):
         (tmp_path / "nowhere").read_text()

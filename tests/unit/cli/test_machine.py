@@ -1,4 +1,4 @@
-"""Errors that the machine makes are told apart from those of the program."""
+"""Errors that the machine makes are distinguished from those of the program."""
 
 from __future__ import annotations
 

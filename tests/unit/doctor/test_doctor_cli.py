@@ -39,7 +39,7 @@ def run(folder: Path, *arguments: object) -> tuple[int, str]:
 def test_a_machine_that_is_well(folder: Path) -> None:
     status, text = run(folder)
     assert status == 0
-    assert "\n0 to mend before a run" in text
+    assert "\n0 to correct before a run" in text
     # three fields of 27 planes of 448×448 RGB pixels, stacks and patches alike
     assert f"this run takes about {2 * 3 * 27 * 448 * 448 * 3 / 1e9:.1f} GB" in text
     assert "1 slide in slides.tsv" in text
@@ -87,7 +87,7 @@ def test_rules_would_not_find_the_command(folder: Path, monkeypatch: pytest.Monk
 def test_without_settings(folder: Path) -> None:
     (folder / "config/config.yaml").unlink()
     status, text = run(folder)
-    assert "none given; --configfile tells what a run takes" in text
+    assert "none given; --configfile shows what a run takes" in text
     assert "this run takes" not in text
     assert status == 0
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tsva.evaluation.images import Images
 from tsva.evaluation.inputs import DataSet, Method
 from tsva.evaluation.patch_pictures import choose_examples, example_pictures, rule
+from tsva.evaluation.picture_files import Images
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.evaluation import ReportSettings
 

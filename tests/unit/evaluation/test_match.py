@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.evaluation.counting.nuclei import nuclei_near
+from tsva.evaluation.counting.stained_nuclei import nuclei_near
 from tsva.evaluation.counting.table import match
 
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=4).map(

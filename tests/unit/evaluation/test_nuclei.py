@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.color import rgb_from_hdx, rgb_from_hed
 from skimage.morphology import reconstruction
 
-from tsva.evaluation.counting.nuclei import _reconstructed, find_nuclei, haematoxylin
+from tsva.evaluation.counting.stained_nuclei import _reconstructed, find_nuclei, haematoxylin
 from tsva.settings.evaluation import NucleiSettings
 
 PIXEL_UM = 0.345

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tsva.evaluation.images import Images
 from tsva.evaluation.inputs import DataSet, Inputs, Method
 from tsva.evaluation.patch_pictures import LINE, WHERE, choose_segmentation, segmentation_pictures
+from tsva.evaluation.picture_files import Images
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.evaluation import CountSettings, ReportSettings
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from tsva.evaluation.images import Images
 from tsva.evaluation.inputs import Slide
+from tsva.evaluation.picture_files import Images
 from tsva.evaluation.slide_pictures import (
     BORDER,
     EDGE,

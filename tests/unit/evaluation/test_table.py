@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tsva.evaluation.counting.nuclei import TrueNuclei
+from tsva.evaluation.counting.stained_nuclei import TrueNuclei
 from tsva.evaluation.counting.table import COLUMNS, COUNTS, count_patch, count_table
 from tsva.settings.evaluation import CountSettings
 

@@ -30,7 +30,6 @@ class Fetch:
         self.settings = {
             "folder": str(folder / "data"),
             "attempts": 1,
-            "pause_s": 0,
             "archives": [{"name": name, "url": server.url(name)} for name in ("channel.zip", "domain.zip")],
         }
 
@@ -147,7 +146,7 @@ def test_an_archive_that_was_put_there_is_taken(fetch: Fetch) -> None:
     assert (fetch.folder / "data/slides.tsv").exists()
 
 
-def test_an_archive_that_changed_here_is_told(fetch: Fetch) -> None:
+def test_an_archive_that_changed_here_is_reported(fetch: Fetch) -> None:
     fetch.run()
     file = fetch.folder / "data/channel.zip"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
@@ -157,7 +156,7 @@ def test_an_archive_that_changed_here_is_told(fetch: Fetch) -> None:
         fetch.run()
 
 
-def test_an_archive_that_changed_there_is_told(fetch: Fetch, layout, pack) -> None:
+def test_an_archive_that_changed_there_is_reported(fetch: Fetch, layout, pack) -> None:
     """Same size and another content under the same address, once what was fetched is gone."""
     fetch.run()
     whole = fetch.server.files["channel.zip"]

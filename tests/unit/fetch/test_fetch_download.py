@@ -72,7 +72,7 @@ def test_a_server_that_says_no_length(server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_another_file_in_the_middle_is_told(server, tmp_path: Path, ranges: bool) -> None:
+def test_another_file_in_the_middle_is_reported(server, tmp_path: Path, ranges: bool) -> None:
     """Same size, another content: the two halves would make an archive that nobody ever packed."""
     server.files["a.zip"], server.breaks, server.ranges = BODY, [400_000], ranges
     with pytest.raises(UserError):
@@ -83,7 +83,7 @@ def test_another_file_in_the_middle_is_told(server, tmp_path: Path, ranges: bool
     assert (tmp_path / "a.zip.part").read_bytes() == BODY[:400_000]
 
 
-def test_a_shorter_file_in_the_middle_is_told(server, tmp_path: Path) -> None:
+def test_a_shorter_file_in_the_middle_is_reported(server, tmp_path: Path) -> None:
     server.files["a.zip"], server.breaks, server.validators = BODY, [400_000], False
     with pytest.raises(UserError):
         fetch(server, tmp_path / "a.zip", attempts=1)
@@ -92,7 +92,7 @@ def test_a_shorter_file_in_the_middle_is_told(server, tmp_path: Path) -> None:
         fetch(server, tmp_path / "a.zip")
 
 
-def test_another_size_than_at_the_first_fetch_is_told(server, tmp_path: Path) -> None:
+def test_another_size_than_at_the_first_fetch_is_reported(server, tmp_path: Path) -> None:
     server.files["a.zip"] = BODY
     with pytest.raises(UserError, match=r"got another file than before: 1000003 bytes.*wanted 999 bytes"):
         fetch(server, tmp_path / "a.zip", known_bytes=999)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tsva.errors import UserError
+from tsva.pipeline import unpack as unpacking
 from tsva.pipeline.unpack import unpack, wanted_members
 
 NOISE = np.random.default_rng(0).bytes(2000)
@@ -27,8 +28,8 @@ def archive(tmp_path: Path, *entries: tuple[str | zipfile.ZipInfo, bytes], packe
     return path
 
 
-def members(path: Path, max_bytes: int = 10**9, max_files: int = 100) -> list[zipfile.ZipInfo]:
-    return wanted_members(path, lambda name: name.endswith(".jpg"), max_bytes=max_bytes, max_files=max_files)
+def members(path: Path, max_bytes: int = 10**9) -> list[zipfile.ZipInfo]:
+    return wanted_members(path, lambda name: name.endswith(".jpg"), max_bytes=max_bytes)
 
 
 def mode(name: str, kind: int) -> zipfile.ZipInfo:
@@ -88,13 +89,15 @@ def test_a_file_where_a_folder_has_to_be(tmp_path: Path) -> None:
         unpack(path, members(path), tmp_path / "out", lambda *_: None)
 
 
-def test_limits(tmp_path: Path) -> None:
+def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = archive(tmp_path, ("a.jpg", NOISE), ("b.jpg", NOISE), ("c.txt", NOISE))
-    assert len(members(path, max_bytes=4000, max_files=3)) == 2
+    monkeypatch.setattr(unpacking, "MOST_FILES", 3)
+    assert len(members(path, max_bytes=4000)) == 2
     with pytest.raises(UserError, match=r"GB when unpacked.*fetch\.max_unpacked_gb"):
         members(path, max_bytes=3999)
-    with pytest.raises(UserError, match=r"got 3 files; wanted at most 2 \(fetch\.max_files\)"):
-        members(path, max_files=2)
+    with pytest.raises(UserError, match=r"got 3 files; wanted at most 2"):
+        monkeypatch.setattr(unpacking, "MOST_FILES", 2)
+        members(path)
 
 
 def test_a_bomb(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsva.cli.inspecting.chart import BLOCKS, chart
+from tsva.cli.inspecting.drawings import BLOCKS, chart
 
 VALUES = [0.0, 1.0, 2.0, 4.0, 3.0]
 Z_UM = [-1.0, -0.5, 0.0, 0.5, 1.0]

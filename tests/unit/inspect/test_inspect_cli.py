@@ -192,7 +192,7 @@ def test_a_folder_of_planes_without_a_pattern(folder: Path, tmp_path: Path) -> N
 def test_names_that_do_not_tell_z(tmp_path: Path) -> None:
     for name in ("r1_c1.png", "r1_c2.png", "r2_c1.png"):
         Image.fromarray(GOOD[0]).save(tmp_path / name)
-    with pytest.raises(UserError, match=r"don't tell which number is z.*Give --pattern"):
+    with pytest.raises(UserError, match=r"don't show which number is z.*Give --pattern"):
         run(tmp_path)
 
 
@@ -312,7 +312,7 @@ def test_facts_as_json(stack: Path) -> None:
     assert (field["pixel_um"], field["pixel_source"], field["focus_z_um"]) == (0.345, "OME PhysicalSize", 0)
 
 
-def test_a_stack_stored_from_the_top_is_told(tmp_path: Path) -> None:
+def test_a_stack_stored_from_the_top_is_reported(tmp_path: Path) -> None:
     falling = {"axes": "ZYX", "PhysicalSizeX": 0.345, "PhysicalSizeY": 0.345}
     falling |= {"Plane": {"PositionZ": GRID[::-1].tolist(), "PositionZUnit": ["µm"] * len(GRID)}}
     tifffile.imwrite(tmp_path / "A.ome.tif", GOOD[::-1, ..., 0], metadata=falling)
@@ -331,7 +331,7 @@ def test_what_is_said_fits_what_is_there(tmp_path: Path) -> None:
     assert "as role refocus needs them" not in text
 
 
-def test_pixels_that_are_not_square_are_told(tmp_path: Path) -> None:
+def test_pixels_that_are_not_square_are_reported(tmp_path: Path) -> None:
     told = {"axes": "ZYX", "PhysicalSizeX": 0.345, "PhysicalSizeY": 0.69, "PhysicalSizeZ": 0.5}
     tifffile.imwrite(tmp_path / "s.ome.tif", GOOD[..., 0], metadata=told)
     assert "pixels of 0.345 by 0.69 µm (OME PhysicalSize), not square; put it in place of" in run(
@@ -377,7 +377,7 @@ def test_a_sharp_image_whose_size_is_not_believed(tmp_path: Path, um: float, len
 
 
 def test_a_sheet_that_names_an_image_twice(stack: Path, tmp_path: Path) -> None:
-    """Each slide is still told of."""
+    """Each slide is still reported."""
     lines = ["slide\tpatient\tsample\trole\tsource\tpath", "A\tp\tT\ttrain\tstack\tA1.ome.tif"]
     lines.append("B\tq\tT\tdataset1\tstack\tA1.ome.tif")
     (tmp_path / "slides.tsv").write_text("\n".join(lines) + "\n", encoding="utf-16")

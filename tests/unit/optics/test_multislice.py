@@ -126,7 +126,7 @@ def test_light_that_two_layers_share_is_absorbed_twice() -> None:
     assert errors["multiplies"] < 0.5 * errors["adds"]
 
 
-def test_what_it_cannot_do_is_told() -> None:
+def test_what_it_cannot_do_is_reported() -> None:
     with pytest.raises(ValueError, match="condenser_ratio"):
         _slices([_slab(FLAT, 0.0)], np.zeros(1), OpticsSettings())
     with pytest.raises(ValueError, match="not even"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tsva.simulation.phantom import KINDS, STAINS, layered_tissue, tissue
+from tsva.simulation.phantom.tissue import KINDS, STAINS, layered_tissue, tissue
 
 PIXEL_UM = 0.1725
 DOCS = Path(__file__).parents[3] / "docs" / "phantom.md"
@@ -189,7 +189,7 @@ def test_density_is_the_literatures(kind):
     ("change", "message"),
     [({"kind": "bone"}, "glandular"), ({"stain": "lab_z"}, "lab_a"), ({"pixel_um": 0.6}, "0.08 to 0.5")],
 )
-def test_unknown_names_are_told(change, message):
+def test_unknown_names_are_reported(change, message):
     arguments = {"kind": "fatty", "stain": "lab_a", "pixel_um": PIXEL_UM} | change
     with pytest.raises(ValueError, match=message):
         tissue(**arguments, shape=(64, 64), rng=np.random.default_rng(1))

@@ -58,7 +58,7 @@ def test_a_stage_is_given_what_it_uses_and_no_more(tmp_path: Path) -> None:
     assert used["steps"] == 7 and not {"networks", "steps_of", "fusion"} & set(used)
 
 
-def test_a_settings_file_is_written_once_and_mended(tmp_path: Path) -> None:
+def test_a_settings_file_is_written_once_and_corrected(tmp_path: Path) -> None:
     path = Path(plan(tmp_path, TRAIN).settings_file("count", "count"))
     text, stamp = path.read_text(), path.stat().st_mtime_ns
     assert plan(tmp_path, TRAIN).settings_file("count", "count") == str(path)

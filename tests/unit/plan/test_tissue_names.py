@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tsva.settings.sheet import STAINS, TISSUES
-from tsva.simulation.phantom import KINDS
-from tsva.simulation.phantom import STAINS as DRAWN_STAINS
+from tsva.simulation.phantom.tissue import KINDS
+from tsva.simulation.phantom.tissue import STAINS as DRAWN_STAINS
 
 
 def test_names_agree() -> None:

@@ -17,7 +17,7 @@ from tsva.restoration.fusion.microscopes import SPHERICAL_SD_UM, Microscopes
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import Settings, parse_settings
 from tsva.settings.sheet import parse_sheet
-from tsva.simulation.phantom import STAINS
+from tsva.simulation.phantom.tissue import STAINS
 
 CONFIG = Path(__file__).parents[3] / "config"
 TEST_ROLES = ["dataset1", "dataset2"]

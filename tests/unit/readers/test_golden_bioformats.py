@@ -70,7 +70,7 @@ def test_a_missing_companion_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"<OME>", b"\xff\xfe", b"II*\0"])
-def test_a_damaged_companion_is_told(tmp_path: Path, text: bytes) -> None:
+def test_a_damaged_companion_is_reported(tmp_path: Path, text: bytes) -> None:
     shutil.unpack_archive(GOLDEN / "bioformats-companion.zip", tmp_path)
     (tmp_path / "stack.companion.ome").write_bytes(text)
     with pytest.raises(UserError, match=r"plane_z2\.ome\.tif: got a file that can't be read to its end"):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsva.readers.guess import guess_pattern
-from tsva.readers.names import NamePattern
+from tsva.readers.name_patterns import NamePattern
 
 
 @pytest.mark.parametrize(

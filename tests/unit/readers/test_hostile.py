@@ -92,7 +92,7 @@ def test_ome_header_that_tells_of_countless_planes(tmp_path: Path, counts: str) 
     )
     tifffile.imwrite(path, np.zeros((3, 8, 8), np.uint8), photometric="minisblack", description=xml, metadata=None)
     said = read_apart(path)
-    assert "OME header tells of" in said[1] and "read" not in said
+    assert "OME header states" in said[1] and "read" not in said
 
 
 @pytest.mark.parametrize("name", ["../other/secret.ome.tif", "/elsewhere/secret.ome.tif", "."])
@@ -163,7 +163,7 @@ def test_names_of_fields_stay_within_their_folder(tmp_path: Path, name: str) -> 
         assert "/" not in field.name and not field.name.startswith((".", "-")) and "<" not in field.name
 
 
-def test_a_name_longer_than_file_systems_take_is_told(tmp_path: Path) -> None:
+def test_a_name_longer_than_file_systems_take_is_reported(tmp_path: Path) -> None:
     (tmp_path / "scans").mkdir()
     for z in range(2):
         tifffile.imwrite(tmp_path / f"scans/{'x' * 240}_z{z}.tif", np.zeros((8, 8), np.uint8))

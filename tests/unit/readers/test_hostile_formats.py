@@ -130,7 +130,7 @@ def test_deflated_dicom_is_not_inflated(tmp_path: Path) -> None:
 
 
 def test_frames_that_claim_more_than_their_tile(tmp_path: Path) -> None:
-    """A JPEG of 13,000×13,000 pixels where the header tells of 64×64: Pillow would decode it."""
+    """A JPEG of 13,000×13,000 pixels where the header states 64×64: Pillow would decode it."""
     data = bytearray((GOLDEN / "slide.dcm").read_bytes())
     frames = [match.start() for match in re.finditer(rb"\xff\xc0\x00\x11\x08\x00\x40\x00\x40", data)]
     assert len(frames) == 12

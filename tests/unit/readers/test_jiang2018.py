@@ -84,7 +84,7 @@ def test_patches_of_another_size_are_named(training: Path) -> None:
         list(field.planes())
 
 
-def test_another_layout_is_told(tmp_path: Path) -> None:
+def test_another_layout_is_reported(tmp_path: Path) -> None:
     _save(tmp_path / "slide3/defocus0.jpg", 100)
     with pytest.raises(UserError, match="got no folder named like s1_l2"):
         fields_of_jiang2018([tmp_path], None)

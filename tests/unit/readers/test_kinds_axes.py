@@ -17,7 +17,7 @@ from PIL import Image
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.guess import guess_pattern
-from tsva.readers.names import NamePattern, check_fields
+from tsva.readers.name_patterns import NamePattern, check_fields
 from tsva.readers.registry import files_at
 from tsva.readers.source import stored_images
 from tsva.readers.stacks import as_stack, fields_of_stack
@@ -203,7 +203,7 @@ def test_what_looks_like_a_plane_and_does_not_fit_is_refused(tmp_path: Path, odd
         find_fields(row("planes", ".", pattern="A1_z{z}um.png"), tmp_path)
 
 
-def test_what_is_left_alone_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_left_alone_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(4):
         Image.fromarray(GREY[number, ..., 0]).save(tmp_path / f"z{number}.png")
         Image.fromarray(GREY[number, ..., 0]).save(tmp_path / f"z{number}.jpg")  # a preview of each plane
@@ -212,7 +212,7 @@ def test_what_is_left_alone_is_told(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert "4 images taken, 1 left (overview.png)" in caplog.text
 
 
-def test_fields_with_fewer_planes_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_fields_with_fewer_planes_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in [*(f"f1_z{i}" for i in range(5)), *(f"f2_z{i}" for i in range(3))]:
         Image.fromarray(GREY[int(name[-1]), ..., 0]).save(tmp_path / f"{name}.png")
     find_fields(row("planes", ".", pattern="{field}_z{z}.png"), tmp_path)

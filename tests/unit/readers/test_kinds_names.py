@@ -17,7 +17,7 @@ from microscope_files import PIXEL_UM, PLANES, STEP_UM, stack
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.guess import guess_pattern
-from tsva.readers.names import NamePattern, check_fields
+from tsva.readers.name_patterns import NamePattern, check_fields
 from tsva.readers.registry import files_at, is_hidden, places_at
 from tsva.settings.sheet import SlideRow
 

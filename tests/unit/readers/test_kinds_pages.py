@@ -80,7 +80,7 @@ def test_positions_of_some_planes_tell_the_direction(tmp_path: Path, missing: se
     assert np.array_equal(np.stack(list(field.planes()))[..., 0], GREY[::-1] if falls else GREY)
 
 
-def test_a_negative_step_beside_rising_positions_is_told(tmp_path: Path) -> None:
+def test_a_negative_step_beside_rising_positions_is_reported(tmp_path: Path) -> None:
     told = "".join(f'<Plane TheZ="{z}" TheC="0" TheT="0" PositionZ="{z}" PositionZUnit="µm"/>' for z in range(PLANES))
     path = write_ome(tmp_path / "a.ome.tif", GREY, f'{PIXELS} PhysicalSizeZ="-1"', told)
     (field,) = fields_of_stack(path, None, None)
@@ -163,7 +163,7 @@ def test_a_stack_that_a_link_names_again_is_refused(tmp_path: Path) -> None:
         find_fields(row("."), tmp_path)
 
 
-def test_a_link_to_nowhere_is_told(tmp_path: Path) -> None:
+def test_a_link_to_nowhere_is_reported(tmp_path: Path) -> None:
     write_ome(tmp_path / "A.ome.tif", GREY)
     (tmp_path / "B.ome.tif").symlink_to("moved.ome.tif")
     with pytest.raises(UserError, match=r"a link to moved\.ome\.tif, where nothing is"):

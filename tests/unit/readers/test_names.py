@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tsva.errors import UserError
-from tsva.readers.names import NamePattern
+from tsva.readers.name_patterns import NamePattern
 
 REGEX_SIGNS = r"a.b*c+d?(e)[f]^g$h|i\j-_ µ"
 LITERAL = st.text(alphabet=st.sampled_from(list(REGEX_SIGNS)), min_size=1, max_size=8)
@@ -75,7 +75,7 @@ def test_names_that_do_not_fit(pattern: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "step", "message"),
     [
-        ("z{zeta}.tif", None, r"column pattern: got 'z\{zeta\}.tif'; .*Mend \{zeta\}"),
+        ("z{zeta}.tif", None, r"column pattern: got 'z\{zeta\}.tif'; .*Correct \{zeta\}"),
         ("{field}.tif", None, "column pattern.*wanted one of"),
         ("{z}_{z_nm}.tif", None, "column pattern.*wanted one of"),
         ("{field}{z}.tif", None, "column pattern.*some character between two placeholders"),

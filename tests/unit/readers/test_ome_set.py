@@ -90,7 +90,7 @@ def test_inspect_writes_a_row_that_names_all_files(unpacked: tuple[Path, set[str
         ((b"</OME>", b""), "OME header is damaged"),
     ],
 )
-def test_a_header_of_its_own_that_is_wrong_is_told(tmp_path: Path, change: tuple[bytes, bytes], says: str) -> None:
+def test_a_header_of_its_own_that_is_wrong_is_reported(tmp_path: Path, change: tuple[bytes, bytes], says: str) -> None:
     shutil.unpack_archive(GOLDEN / "bioformats-companion.zip", tmp_path)
     companion = tmp_path / COMPANION
     text = companion.read_bytes()

@@ -71,7 +71,7 @@ def test_what_is_missing_is_named(tmp_path: Path, planes: np.ndarray) -> None:
     with pytest.raises(UserError, match=r"no file whose name fits 'z\{z\}.png', but no file at all"):
         find_fields(_row(path=".", pattern="z{z}.png"), tmp_path)
     Image.fromarray(planes[0]).save(tmp_path / "Z0.png")
-    with pytest.raises(UserError, match=r"no file whose name fits 'p\{z\}.png', but Z0.png; .*Mend the pattern"):
+    with pytest.raises(UserError, match=r"no file whose name fits 'p\{z\}.png', but Z0.png; .*Correct the pattern"):
         find_fields(_row(path=".", pattern="p{z}.png"), tmp_path)
     with pytest.raises(UserError, match=r"Z0.png: got no pixel size .* column pixel_um"):
         find_fields(_row(path=".", pattern="Z{z}.png"), tmp_path)

@@ -101,7 +101,7 @@ def test_other_patches_stand_side_by_side(tmp_path: Path) -> None:
     assert row["gain_before_db"] - row["gain_after_db"] == pytest.approx(1, abs=0.05)
 
 
-def test_a_method_that_a_run_lacks_is_told(tmp_path: Path) -> None:
+def test_a_method_that_a_run_lacks_is_reported(tmp_path: Path) -> None:
     found = compare(run(tmp_path / "a", methods=("tsva", "unet")), run(tmp_path / "b"))
     assert found.exit_code == 0 and "b lacks U-Net on dataset1" in found.output
 

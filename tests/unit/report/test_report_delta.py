@@ -7,8 +7,8 @@ import pytest
 
 from tsva.evaluation.inputs import Advice
 from tsva.evaluation.summary import advice_of
+from tsva.report.plots import drawing
 from tsva.report.run_figures import DELTA_METHODS, psnr_by_delta
-from tsva.report.svg import drawing
 
 PSNR = {
     "sharper_shot": {0.0: 30.0, 0.5: 33.0, 1.0: 32.0},

@@ -11,11 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tsva.report.book import Book, as_csv
-from tsva.report.curves import curve
 from tsva.report.figures import FIGURES
 from tsva.report.page import TEMPLATES
-from tsva.report.svg import MUTED, SERIES, VARIABLES, Plot, drawing
+from tsva.report.plots import MUTED, SERIES, VARIABLES, FigureSet, Plot, as_csv, curve, drawing
 
 
 def draw(figure: Any) -> None:
@@ -79,19 +77,22 @@ def test_every_series_stands_out_from_its_ground(theme: str) -> None:
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_book_puts_figures_where_they_were_asked_for_and_keeps_them(processes: int) -> None:
-    book = Book({"some": lambda name: plot(name), "none": lambda: None})
-    assert book.none() is None
-    texts = [f"before {book.some('one')} between {book.some('two')} after", f"again {book.some('one')}"]
-    whole, again = book.filled(*texts, processes=processes)
+    figure_set = FigureSet({"some": lambda name: plot(name), "none": lambda: None})
+    assert figure_set.none() is None
+    texts = [
+        f"before {figure_set.some('one')} between {figure_set.some('two')} after",
+        f"again {figure_set.some('one')}",
+    ]
+    whole, again = figure_set.filled(*texts, processes=processes)
     assert re.fullmatch(r"before <svg.*</svg> between <svg.*</svg> after", whole, re.DOTALL)
     assert again.removeprefix("again ") == whole[len("before ") : whole.index(" between ")]
-    assert sorted(book.files) == [f"{name}.{kind}" for name in ("one", "two") for kind in ("csv", "pdf", "svg")]
-    assert list(csv.DictReader(io.StringIO(book.files["one.csv"].decode()))) == [
+    assert sorted(figure_set.files) == [f"{name}.{kind}" for name in ("one", "two") for kind in ("csv", "pdf", "svg")]
+    assert list(csv.DictReader(io.StringIO(figure_set.files["one.csv"].decode()))) == [
         {"x": "0", "y": "1.5", "z": ""},
         {"x": "1", "y": "", "z": ""},
     ]
     with pytest.raises(AttributeError):
-        book.unknown  # noqa: B018
+        figure_set.unknown  # noqa: B018
 
 
 def test_csv_quotes_what_needs_it() -> None:

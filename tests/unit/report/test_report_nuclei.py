@@ -11,7 +11,7 @@ import pytest
 from test_report_page import numbers, only, printed
 
 from tsva.evaluation.remarks import nuclei_in_words
-from tsva.report.tables import nuclei_table
+from tsva.report.page_tables import nuclei_table
 from tsva.settings.acquisition import PairsSettings
 
 PAIRS = PairsSettings()

@@ -19,11 +19,11 @@ from tsva.acquisition.draws import bin_weights
 from tsva.cli.evaluate import command
 from tsva.errors import UserError
 from tsva.evaluation import paper, slides
-from tsva.evaluation.images import point_spread
 from tsva.evaluation.inputs import DataSet, Slide
+from tsva.evaluation.picture_files import point_spread
 from tsva.evaluation.summary import tidy
-from tsva.report.book import Book
 from tsva.report.page import environment
+from tsva.report.plots import FigureSet
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -192,9 +192,9 @@ def _nothing(name: str) -> bytes:
 
 def test_every_table_says_that_brightness_was_matched() -> None:
     text = '{% import "macros.jinja" as m %}{% call m.scroll("label") %}<table></table>{% endcall %}'
-    page = environment(_nothing, Book({}), matched=["A", "B"]).from_string(text).render()
+    page = environment(_nothing, FigureSet({}), matched=["A", "B"]).from_string(text).render()
     assert "Brightness of planes matched before anything else in A and B (ingest.match_brightness)." in page
-    assert "matched" not in environment(_nothing, Book({}), matched=[]).from_string(text).render()
+    assert "matched" not in environment(_nothing, FigureSet({}), matched=[]).from_string(text).render()
 
 
 def test_what_was_left_out_is_listed_once() -> None:

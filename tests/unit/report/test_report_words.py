@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tsva.evaluation.names import lead_of, listed, method_name, offset, offsets, outcome, plain, signed
 from tsva.evaluation.remarks import untrained
 from tsva.evaluation.verdict import verdicts
-from tsva.report.tables import Rows
+from tsva.report.page_tables import Rows
 from tsva.settings.acquisition import PairsSettings
 
 PAIRS = PairsSettings()

@@ -85,7 +85,7 @@ def page(slides: Path) -> Path:
     return out
 
 
-def test_numbers_of_the_summary_and_what_failed_are_told(slides: Path, page: Path) -> None:
+def test_numbers_of_the_summary_and_what_failed_are_reported(slides: Path, page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "B2.tif: got 1 plane; wanted 2" in text
     assert "<b>" not in text

@@ -79,14 +79,14 @@ def test_images_by_pattern_share_the_fields_and_blank_ones_have_a_reason(tmp_pat
     assert table["nuclei_file"].tolist() == ["", "", ""]
 
 
-def test_no_picture_is_told(tmp_path: Path) -> None:
+def test_no_picture_is_reported(tmp_path: Path) -> None:
     result = _run(tmp_path / "S1", {"source": "image", "path": "*.svs", "pixel_um": 0.5})
     assert isinstance(result.exception, UserError)
     assert "slide S1, column path" in str(result.exception)
     assert not (tmp_path / "S1").exists()
 
 
-def test_files_that_would_name_the_same_fields_are_told(tmp_path: Path) -> None:
+def test_files_that_would_name_the_same_fields_are_reported(tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg"):
         Image.new("RGB", (130, 130)).save(tmp_path / name)
     result = _run(tmp_path / "S1", {"source": "image", "path": "a.*", "pixel_um": 0.1725})

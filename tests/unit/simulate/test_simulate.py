@@ -15,7 +15,7 @@ from tsva.optics.specimen import Specimen
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
-from tsva.simulation import phantom
+from tsva.simulation.phantom import tissue as phantom
 from tsva.simulation.simulate import (
     SimulatedField,
     continuous_offsets_um,
@@ -281,7 +281,7 @@ def test_multislice_takes_the_same_slide_as_the_fast_model() -> None:
     assert np.corrcoef(fast, slow)[0, 1] > 0.9
 
 
-def test_an_unknown_microscope_is_told() -> None:
+def test_an_unknown_microscope_is_reported() -> None:
     with pytest.raises(UserError, match="column microscope: got 'toy'; wanted one of one"):
         _simulate(microscope="toy")
 

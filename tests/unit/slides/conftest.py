@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from small_slides import SHAPE, small_survey
 
-from tsva.slides.cell_grid import CELL_PX
-from tsva.slides.source import ArrayPlanes
+from tsva.slides.grid import CELL_PX
+from tsva.slides.two_planes import ArrayPlanes
 
 
 @pytest.fixture(scope="session")

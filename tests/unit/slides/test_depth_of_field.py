@@ -14,11 +14,11 @@ from tsva.errors import UserError
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.train import TrainSettings
-from tsva.slides.cell_grid import CELL_PX
+from tsva.settings.networks import TrainSettings
 from tsva.slides.depth_of_field import ChosenPlanes, focal_heights, planes_apart
 from tsva.slides.focal_offsets import OFFSETS_UM
-from tsva.slides.surveyor import _from_told
+from tsva.slides.grid import CELL_PX
+from tsva.slides.surveyor import _from_given
 
 Z_UM = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 HEIGHT, WIDTH, TURN = 320, 640, 320
@@ -114,14 +114,14 @@ def test_the_command_writes_a_slide(planes: list[Array], tmp_path: Path) -> None
 
 def test_the_survey_follows_planes_that_jump(chosen: ChosenPlanes) -> None:
     # by the height of the focus, left cells lie 0.3 µm below the middle of their planes, and right ones as far above
-    np.testing.assert_allclose(chosen.told_offset_um[:, :3], 1.5 - LEFT_UM, atol=0.3)
-    np.testing.assert_allclose(chosen.told_offset_um[:, -3:], 3.5 - RIGHT_UM, atol=0.3)
+    np.testing.assert_allclose(chosen.offset_given_um[:, :3], 1.5 - LEFT_UM, atol=0.3)
+    np.testing.assert_allclose(chosen.offset_given_um[:, -3:], 3.5 - RIGHT_UM, atol=0.3)
 
 
 def test_told_offsets_move_the_evidence() -> None:
     offsets = OFFSETS_UM
-    told = np.array([[0.8, -1.2]])
+    given = np.array([[0.8, -1.2]])
     true = np.array([[0.9, -1.1]])
     likelihood = -0.5 * ((offsets - true[..., None]) / 0.2) ** 2
-    moved = _from_told(likelihood, told)
-    np.testing.assert_allclose(offsets[moved.argmax(axis=-1)], true - told, atol=offsets[1] - offsets[0])
+    moved = _from_given(likelihood, given)
+    np.testing.assert_allclose(offsets[moved.argmax(axis=-1)], true - given, atol=offsets[1] - offsets[0])

@@ -6,10 +6,10 @@ import torch
 from small_slides import SHAPE, Checkered, Still, scattered_network
 
 from tsva.slides.engine import SlideEngine, assemble, judged_cells, restore_tiles
-from tsva.slides.journal import open_journal
-from tsva.slides.pyramid_file import SlideFacts
+from tsva.slides.pyramid import SlideFacts
 from tsva.slides.slide_plan import SlidePlan
 from tsva.slides.tile_restorers import constants_of, restorer_of, weight_of_high
+from tsva.slides.workplace import open_journal
 
 
 @pytest.fixture(scope="module", params=["tsva", "fusion"])

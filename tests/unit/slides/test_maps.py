@@ -1,6 +1,6 @@
 import numpy as np
 
-from tsva.slides.cell_grid import filled, per_pixel, smoothed
+from tsva.slides.grid import filled, per_pixel, smoothed
 
 
 def test_a_plane_of_cells_is_a_plane_of_pixels_and_no_region_differs():

@@ -8,9 +8,9 @@ import pytest
 import tifffile
 
 from tsva.errors import UserError
-from tsva.slides.journal import TILE, Key, open_journal
-from tsva.slides.pyramid_file import NOTICE, SlideFacts, write_pyramid
+from tsva.slides.pyramid import NOTICE, SlideFacts, write_pyramid
 from tsva.slides.stored_tiles import TILE_PX, TileCodec, build_levels, halved, level_shapes, padded, tile_grid, tiles_of
+from tsva.slides.workplace import TILE, Key, open_journal
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,9 @@ def stored(path, pixels, codec):
     return shapes
 
 
-@pytest.mark.parametrize("lossless", [True, False])
-def test_openslide_and_tifffile_agree(pixels, tmp_path, lossless):
-    path, codec = tmp_path / "slide.ome.tif", TileCodec(3, lossless)
+@pytest.mark.parametrize("quality", [None, 100])
+def test_openslide_and_tifffile_agree(pixels, tmp_path, quality):
+    path, codec = tmp_path / "slide.ome.tif", TileCodec(3, quality)
     shapes = stored(path, pixels, codec)
     with tifffile.TiffFile(path) as tif, openslide.OpenSlide(path) as slide:
         assert tif.is_ome
@@ -46,14 +46,14 @@ def test_openslide_and_tifffile_agree(pixels, tmp_path, lossless):
         for number, level in enumerate(levels):
             read = np.asarray(slide.read_region((0, 0), number, slide.level_dimensions[number]))
             # JPEG decoders may round differently
-            assert np.abs(read[..., :3].astype(int) - level).max() <= (0 if lossless else 2)
+            assert np.abs(read[..., :3].astype(int) - level).max() <= (0 if quality is None else 2)
         assert NOTICE in tif.ome_metadata
-    assert np.abs(levels[0].astype(int) - pixels).max() <= (0 if lossless else 6)
+    assert np.abs(levels[0].astype(int) - pixels).max() <= (0 if quality is None else 6)
 
 
 def test_levels_are_halves_of_the_stored_pixels(pixels, tmp_path):
     path = tmp_path / "slide.ome.tif"
-    stored(path, pixels, TileCodec(3, lossless=True))
+    stored(path, pixels, TileCodec(3))
     with tifffile.TiffFile(path) as tif:
         levels = [level.asarray() for level in tif.series[0].levels]
     for finer, coarser in pairwise(levels):
@@ -62,11 +62,11 @@ def test_levels_are_halves_of_the_stored_pixels(pixels, tmp_path):
 
 def test_a_grey_slide(pixels, tmp_path):
     path = tmp_path / "slide.ome.tif"
-    for lossless in (True, False):
-        stored(path, pixels[..., :1], TileCodec(1, lossless))
+    for quality in (None, 100):
+        stored(path, pixels[..., :1], TileCodec(1, quality))
         path.with_suffix(".journal").unlink()
         with tifffile.TiffFile(path) as tif:
-            assert np.abs(tif.series[0].asarray().astype(int) - pixels[..., 0]).max() <= (0 if lossless else 6)
+            assert np.abs(tif.series[0].asarray().astype(int) - pixels[..., 0]).max() <= (0 if quality is None else 6)
 
 
 def test_the_header_is_valid_ome(pixels, tmp_path):

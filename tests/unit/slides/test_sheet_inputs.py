@@ -6,11 +6,11 @@ import tifffile
 
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_planes
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.networks import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.slides.opening import open_two_planes
 from tsva.slides.sheet_inputs import inputs_of_row
-from tsva.slides.source import ArrayPlanes, at_pixel_size
+from tsva.slides.two_planes import ArrayPlanes, at_pixel_size
 
 
 def row(**told):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from test_survey import shots
 
-from tsva.slides.plane_shift import TILE_PX
-from tsva.slides.shift_jumps import BLOCK_PX, BLOCKS, MARGIN_PX, parted
+from tsva.slides.plane_shift import BLOCK_PX, BLOCKS, MARGIN_PX, TILE_PX, parted
 
 FIRST, SECOND = (0.5, 0.2), (1.7, -0.6)
 EDGE = 512

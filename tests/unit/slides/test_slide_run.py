@@ -20,10 +20,10 @@ from tsva.errors import UserError
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 from tsva.slides import slide_run
 from tsva.slides.slide_run import SlideOptions, refocus_planes
-from tsva.slides.source import ArrayPlanes
+from tsva.slides.two_planes import ArrayPlanes
 from tsva.slides.workplace import workplace, workplace_of
 from tsva.storage.tables import read_table
 
@@ -140,7 +140,7 @@ def test_a_source_that_ends_in_the_middle_loses_nothing(slide, model, whole, tmp
     assert out.read_bytes() == content
 
 
-def test_a_full_disk_is_told_and_the_run_goes_on_later(slide, model, whole, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_the_run_goes_on_later(slide, model, whole, tmp_path, monkeypatch):
     out = tmp_path / "slide.ome.tif"
     real, written = slide_run.restore_tiles, []
 
@@ -173,8 +173,8 @@ def test_unfinished_work_of_other_inputs_is_not_mixed_in(slide, model, whole, tm
     low, high = slide[0].read(0, 0, *SHAPE)
     with pytest.raises(UserError, match="begun with another slide"):
         refocus_planes(ArrayPlanes(high, low, 0.345, 0.5), model, out, SlideOptions(core_px=512))
-    with pytest.raises(UserError, match="lossless"):
-        refocus_planes(slide[0], model, out, SlideOptions(core_px=512, lossless=True))
+    with pytest.raises(UserError, match="quality"):
+        refocus_planes(slide[0], model, out, SlideOptions(core_px=512, quality=98))
 
 
 def test_one_process_a_slide(slide, model, tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tsva.errors import UserError
-from tsva.slides.source import ArrayPlanes, join
+from tsva.slides.two_planes import ArrayPlanes, join
 
 
 class OnePlane:

@@ -11,9 +11,9 @@ from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation.simulate import simulate_slide
-from tsva.slides.source import ArrayPlanes
 from tsva.slides.survey import Survey
 from tsva.slides.surveyor import survey
+from tsva.slides.two_planes import ArrayPlanes
 
 OPTICS = OpticsSettings()
 DELTA_UM = 0.5

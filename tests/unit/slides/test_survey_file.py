@@ -9,7 +9,7 @@ import pytest
 
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_grid import CELL_PX, CellGrid
+from tsva.slides.grid import CELL_PX, CellGrid
 from tsva.slides.survey import Survey
 
 

@@ -11,7 +11,7 @@ from matplotlib.path import Path as MplPath
 from PIL import Image
 from test_survey_file import made_up
 
-from tsva.slides.cell_grid import CELL_PX
+from tsva.slides.grid import CELL_PX
 from tsva.slides.trust import Verdict
 from tsva.slides.trust_files import outlines, write
 

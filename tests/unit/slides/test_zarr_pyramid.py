@@ -14,10 +14,9 @@ from tsva.readers.source import stored_images
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.train import TrainSettings
-from tsva.slides.pyramid_file import SlideFacts
+from tsva.settings.networks import TrainSettings
+from tsva.slides.pyramid import SlideFacts, write_zarr
 from tsva.slides.stored_tiles import TILE_PX, TileCodec, halved, level_shapes, padded
-from tsva.slides.zarr_pyramid import write_zarr
 
 SHAPE = (1100, 700)
 
@@ -25,7 +24,7 @@ SHAPE = (1100, 700)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_levels_come_back_as_they_were(tmp_path: Path, channels: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*SHAPE, channels), np.uint8)
-    levels, shapes, codec = [pixels], level_shapes(*SHAPE), TileCodec(channels, lossless=True)
+    levels, shapes, codec = [pixels], level_shapes(*SHAPE), TileCodec(channels)
     while len(levels) < len(shapes):
         levels.append(halved(levels[-1]))
 
@@ -50,19 +49,21 @@ def test_levels_come_back_as_they_were(tmp_path: Path, channels: int) -> None:
         np.testing.assert_array_equal(reader.read(0, 500, 100, 300, 200), pixels[500:800, 100:300])
 
 
-def test_the_command_writes_it_and_its_pictures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [".ome.zarr", ".dicom"])
+def test_the_command_writes_it_and_its_pictures(tmp_path: Path, ending: str) -> None:
     network, random = scattered_network("tsva"), np.random.default_rng(1)
     settings, optics = (
         TrainSettings(width=4, levels=3).model_dump(mode="json"),
         OpticsSettings().model_dump(mode="json"),
     )
-    model, stack, out = tmp_path / "model.ckpt", tmp_path / "stack.ome.tif", tmp_path / "slide.ome.zarr"
+    model, stack, out = tmp_path / "model.ckpt", tmp_path / "stack.ome.tif", tmp_path / f"slide{ending}"
     save(Checkpoint("tsva", settings, 3, 0.345, 0.5, 3.0, optics, 1, 1, "", network.state_dict()), model)
     planes = random.integers(100, 240, (2, 256, 320, 3), np.uint8)
     write_planes(stack, iter(planes), np.array([-0.5, 0.5]), 0.345)
     line = ["--model", model, "--stack", stack, "--planes", 1, 2, "--out", out]
     CliRunner().invoke(command, list(map(str, line)), catch_exceptions=False)
-    assert zarr.open_group(out, mode="r")["0"].shape == (3, 256, 320)
+    (image,) = stored_images(out)
+    assert (image.height_px, image.width_px) == (256, 320)
     assert (tmp_path / "slide" / "after.png").is_file()
     assert not list(tmp_path.glob("*.unfinished"))
     with pytest.raises(UserError, match=r"slide\.png.*ome\.zarr"):

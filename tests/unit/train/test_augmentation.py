@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tsva.settings.train import TrainSettings
-from tsva.training.batches import DARKEST, augmented
+from tsva.settings.networks import TrainSettings
+from tsva.training.dataset import DARKEST, augmented
 
 
 def batch(size: int = 64, channels: int = 3, level: float | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.methods import NetworkName
-from tsva.settings.train import FusionSettings, TrainSettings
+from tsva.settings.networks import FusionSettings, TrainSettings
 from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.patches import PatchStacks
@@ -44,7 +44,7 @@ def test_expected_errors_are_as_large_as_those_that_occur(name: NetworkName, ver
     network = build(name, TrainSettings(width=4, levels=2), 3).eval()
     pairs = VerificationPairs(verification, CALIBRATION_PAIRS)
     before = ratios(network, pairs)
-    assert (np.abs(np.log(before).mean(axis=0)) > 0.1).all(), "nothing to mend"
+    assert (np.abs(np.log(before).mean(axis=0)) > 0.1).all(), "nothing to correct"
     network.calibrate(pairs)
     np.testing.assert_allclose(np.log(ratios(network, pairs)).mean(axis=0), 0, atol=1e-5)
 

@@ -12,7 +12,7 @@ from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 
 SETTINGS = TrainSettings(width=2, levels=2, crop_px=None)
 
@@ -54,13 +54,13 @@ def test_it_opens_without_this_package(tmp_path: Path) -> None:
     assert held["network"] == "tsva" and held["settings"]["width"] == 2 and held["optics"]["na"] == 0.75
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         load(tmp_path / "nowhere.ckpt")
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 2000])
-def test_a_damaged_file_is_told(tmp_path: Path, kept: int) -> None:
+def test_a_damaged_file_is_reported(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "model.ckpt"
     save(checkpoint(), path)
     path.write_bytes(path.read_bytes()[:kept])
@@ -68,7 +68,7 @@ def test_a_damaged_file_is_told(tmp_path: Path, kept: int) -> None:
         load(path)
 
 
-def test_something_else_that_torch_can_read_is_told(tmp_path: Path) -> None:
+def test_something_else_that_torch_can_read_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "model.ckpt"
     torch.save({"state_dict": {}}, path)
     with pytest.raises(UserError, match="something else"):
@@ -84,7 +84,7 @@ def test_something_else_that_torch_can_read_is_told(tmp_path: Path) -> None:
         ({"settings": {"breadth": 3}}, "don't fit"),
     ],
 )
-def test_what_does_not_fit_is_told(tmp_path: Path, change: dict, message: str) -> None:
+def test_what_does_not_fit_is_reported(tmp_path: Path, change: dict, message: str) -> None:
     path = tmp_path / "model.ckpt"
     save(checkpoint(), path)
     torch.save({**torch.load(path, weights_only=True), **change}, path)

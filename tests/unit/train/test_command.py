@@ -91,7 +91,7 @@ def test_divergence_keeps_the_last_good_checkpoint_and_no_folder(tmp_path: Path,
     assert load(results / "train/tsva.last_good.ckpt").network == "tsva"
 
 
-def test_divergence_before_any_verification_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_divergence_before_any_verification_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def diverging(*_: object, **__: object) -> None:
         raise DivergedError(2)
 
@@ -110,14 +110,14 @@ def test_divergence_before_any_verification_is_told(tmp_path: Path, monkeypatch:
         (lambda table: table.assign(array="pairs/T9/patches.npy"), "T9"),
     ],
 )
-def test_bad_tables_are_told(tmp_path: Path, change, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_bad_tables_are_reported(tmp_path: Path, change, message: str) -> None:  # type: ignore[no-untyped-def]
     results = prepared(tmp_path / "results", change(patch_table(SLIDES, 3)))
     with pytest.raises(UserError, match=message):
         train(results, results / "train/tsva")
     assert not (results / "train/tsva").exists()
 
 
-def test_bad_settings_are_told(tmp_path: Path) -> None:
+def test_bad_settings_are_reported(tmp_path: Path) -> None:
     results = prepared(tmp_path / "results")
     for network, settings, message in (
         ("resnet", {}, "resnet"),

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from tsva.acquisition.draws import bin_weights
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 from tsva.training.dataset import TrainingPairs, VerificationPairs
 from tsva.training.patches import PatchStacks, Truth
 
@@ -50,7 +50,7 @@ def test_shots_lie_half_a_micrometre_either_side_of_the_offset_and_the_target_in
 
 
 def test_offsets_are_told_from_each_patchs_own_focus() -> None:
-    """Shots lie by the target's plane; what is told counts from the focus, 0.2 µm above or below it."""
+    """Shots lie by the target's plane; what is given counts from the focus, 0.2 µm above or below it."""
     plain, beside_um = numbered(), np.array([0.2, -0.2, 0.2, -0.2, 0.2])
     patches = dataclasses.replace(plain, target_offset_um=beside_um)
     for of_plain, of_patches in (

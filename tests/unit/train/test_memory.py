@@ -11,9 +11,8 @@ import pytest
 from torch.utils.data import DataLoader
 
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.train import TrainSettings
-from tsva.training.batches import Batches
-from tsva.training.dataset import TrainingPairs
+from tsva.settings.networks import TrainSettings
+from tsva.training.dataset import Batches, TrainingPairs
 from tsva.training.patches import PatchStacks, data_digest
 
 PATCHES, EDGE = 24, 224

@@ -20,9 +20,8 @@ import tsva.training.devices
 import tsva.training.fit
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import load
-from tsva.settings.train import TrainSettings
-from tsva.training.batches import Batches
-from tsva.training.dataset import TrainingPairs
+from tsva.settings.networks import TrainSettings
+from tsva.training.dataset import Batches, TrainingPairs
 from tsva.training.devices import Machine
 from tsva.training.patches import PatchStacks
 
@@ -74,7 +73,7 @@ def test_readers_ahead_change_nothing(training: PatchStacks, small: TrainSetting
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_devices_that_are_no_number_or_share_no_batch_are_told() -> None:
+def test_devices_that_are_no_number_or_share_no_batch_are_reported() -> None:
     from tsva.cli.train import _machine
 
     settings = TrainSettings(batch=16)

@@ -18,12 +18,12 @@ from small_problem import patch_table, stacks
 
 from tsva.cli.train import command
 from tsva.restoration.checkpoint import load
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 from tsva.storage.tables import write_table
 from tsva.training.dataset import TrainingPairs
 from tsva.training.fit import Fitted, fit
+from tsva.training.loop import Resume
 from tsva.training.patches import PatchStacks
-from tsva.training.resume import Resume
 
 MAIN = "from tsva.cli.main import main; main()"
 
@@ -99,7 +99,7 @@ def test_between_two_states_some_seconds_pass(
     assert written == []
 
 
-def test_what_is_of_another_training_or_damaged_is_told_and_not_taken_up(
+def test_what_is_of_another_training_or_damaged_is_reported_and_not_taken_up(
     resume: Resume, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)

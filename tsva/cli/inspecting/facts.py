@@ -46,7 +46,7 @@ class Facts:
 
 
 def find_facts(path: Path, pattern: str) -> Facts:
-    """Tell what a file or folder is, by what readers say of it.
+    """Report what a file or folder is, by what readers say of it.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def find_facts(path: Path, pattern: str) -> Facts:
         If there is nothing, or nothing that is known.
     """
     if not path.exists():
-        raise UserError(str(path), got="nothing there", wanted="a file or folder", do="Mend the path.")
+        raise UserError(str(path), got="nothing there", wanted="a file or folder", do="Correct the path.")
     if path.is_dir() and (pattern or format_of(path) is None):
         return _of_folder(path, pattern)
     if pattern:
@@ -116,7 +116,7 @@ def _of_folder(path: Path, pattern: str) -> Facts:
             str(path),
             got=f"a folder without TIFF, PNG or JPEG files, or others that are read here{_shown(path, left)}",
             wanted="planes or z-stacks",
-            do="Mend the path.",
+            do="Correct the path.",
         )
     first = files[0]
     first_of = _of_images(_images(first))
@@ -128,7 +128,7 @@ def _of_folder(path: Path, pattern: str) -> Facts:
     if not guessed:
         raise UserError(
             str(path),
-            got=f"{len(files)} images like {first.name}, whose names don't tell which number is z",
+            got=f"{len(files)} images like {first.name}, whose names don't show which number is z",
             wanted="a pattern like {field}_z{z}um.tif",
             do="Give --pattern (docs/formats.md).",
         )

@@ -109,7 +109,7 @@ def judge(source: FieldSource, row: SlideRow, settings: Settings) -> FieldVerdic
     Returns
     -------
     FieldVerdict
-        Never raises for what the user can mend: that is among the problems.
+        Never raises for what the user can correct: that is among the problems.
     """
     problems = []
     mosaic = source.mosaic_px is not None

@@ -73,7 +73,7 @@ def check_cores(cores: Cores, environment: Mapping[str, str]) -> list[Finding]:
 def check_memory(available_mb: float | None) -> Finding:
     """Whether there is as much memory as rules ask for."""
     if available_mb is None:
-        return Finding("memory", "note", "can't be told here", "See to it that 8 GB are free")
+        return Finding("memory", "note", "not known on this machine", "Check that 8 GB are free")
     text = f"{available_mb / 1000:.1f} GB available"
     most = f"{MOST_MEMORY_MB / 1000:g} GB"
     if available_mb < LEAST_MEMORY_MB:
@@ -112,7 +112,9 @@ def check_disk(
     text = f"{free_bytes / 1e9:.1f} GB free for {folder}"
     elsewhere = "Make room, or run with --directory on a larger disk"
     if not writable:
-        return Finding("disk", "bad", f"{folder} can't be written to", "Mend its permissions, or run with --directory")
+        return Finding(
+            "disk", "bad", f"{folder} can't be written to", "Correct its permissions, or run with --directory"
+        )
     if free_inodes is not None and free_inodes < LEAST_INODES:
         return Finding("disk", "bad", f"room for {free_inodes} files alone in {folder}", elsewhere)
     if needed_bytes is None:

@@ -49,43 +49,45 @@ def check_slurm(cluster: Cluster, *, wanted: bool, cuda: bool) -> list[Finding]:
     cluster : Cluster
         As asked.
     wanted : bool
-        Whether the run is to use Slurm: what is amiss then breaks it.
+        Whether the run is to use Slurm: what is missing then breaks it.
     cuda : bool
         Whether torch is the CUDA build.
     """
-    amiss: Level = "bad" if wanted else "note"
+    severity: Level = "bad" if wanted else "note"
     missing = [name for name in ("sbatch", "squeue", "sinfo") if not cluster.present.get(name)]
     if len(missing) == 3:
         if not wanted:
             return [Finding("Slurm", "ok", "not here; jobs run on this machine")]
         return [Finding("Slurm", "bad", "no sbatch, squeue or sinfo", "Go to a login node (module load slurm?)")]
     if missing:
-        return [Finding("Slurm", amiss, f"no {' or '.join(missing)}", "Mend PATH: Slurm's commands belong together")]
+        return [
+            Finding("Slurm", severity, f"no {' or '.join(missing)}", "Correct PATH: Slurm's commands belong together")
+        ]
     silent = next((answer for answer in (cluster.partitions, cluster.queue) if not answer.ok), None)
     if silent is not None:
         text = silent.text.splitlines()[0] if silent.text else "no answer"
         return [
             Finding(
                 "Slurm",
-                amiss,
+                severity,
                 f"its controller doesn't answer: {text}",
                 "Ask the cluster's administrators, and look whether SLURM_CONF names the right file",
             )
         ]
     return [
-        _partitions(cluster.partitions.text, amiss, cuda=cuda),
-        _accounting(cluster, amiss),
-        _plugin(cluster.plugin, amiss),
+        _partitions(cluster.partitions.text, severity, cuda=cuda),
+        _accounting(cluster, severity),
+        _plugin(cluster.plugin, severity),
     ]
 
 
-def _partitions(text: str, amiss: Level, *, cuda: bool) -> Finding:
+def _partitions(text: str, severity: Level, *, cuda: bool) -> Finding:
     rows = [line.split("|") for line in text.splitlines() if line.count("|") >= 2]
     names = ", ".join(dict.fromkeys(row[0].rstrip("*") for row in rows))
     up = [row for row in rows if row[1].startswith("up")]
     if not up:
         return Finding(
-            "Slurm", amiss, f"no partition is up ({names or 'none there'})", "Wait, or ask the administrators"
+            "Slurm", severity, f"no partition is up ({names or 'none there'})", "Wait, or ask the administrators"
         )
     gpus = [row[0].rstrip("*") for row in up if "gpu" in row[2]]
     if gpus and not cuda:
@@ -98,7 +100,7 @@ def _partitions(text: str, amiss: Level, *, cuda: bool) -> Finding:
     return Finding("Slurm", "ok", f"answers; partitions {names}")
 
 
-def _accounting(cluster: Cluster, amiss: Level) -> Finding:
+def _accounting(cluster: Cluster, severity: Level) -> Finding:
     """Snakemake's plugin asks sacct for the state of jobs; without accounting squeue forgets finished ones soon."""
     kind = re.search(r"^AccountingStorageType\s*=\s*(\S+)", cluster.config.text, re.MULTILINE)
     off = kind is not None and kind[1] in ("accounting_storage/none", "(null)")
@@ -107,7 +109,7 @@ def _accounting(cluster: Cluster, amiss: Level) -> Finding:
     age = re.search(r"^MinJobAge\s*=\s*(\d+)", cluster.config.text, re.MULTILINE)
     why = "is off" if off else "doesn't answer (" + (cluster.accounting.text.splitlines() or ["no word"])[0] + ")"
     remembered = f"; finished jobs are remembered for {age[1]} s" if age else ""
-    level: Level = amiss if age and int(age[1]) < 120 else "note"
+    level: Level = severity if age and int(age[1]) < 120 else "note"
     return Finding(
         "Slurm accounting",
         level,
@@ -117,9 +119,9 @@ def _accounting(cluster: Cluster, amiss: Level) -> Finding:
     )
 
 
-def _plugin(version: str | None, amiss: Level) -> Finding:
+def _plugin(version: str | None, severity: Level) -> Finding:
     if version is None:
-        return Finding("Slurm plugin", amiss, f"{PLUGIN} is not installed", f"pip install {PLUGIN}")
+        return Finding("Slurm plugin", severity, f"{PLUGIN} is not installed", f"pip install {PLUGIN}")
     return Finding("Slurm plugin", "ok", f"{PLUGIN} {version}")
 
 

@@ -197,11 +197,11 @@
   const KINDS = { worst: "least gain", median: "median", sample: "one of each sample" };
   all(".gallery").forEach((gallery) => {
     const examples = all(".example", gallery);
-    const choose = (label, key, told = (name) => name) => {
+    const choose = (label, key, label_of = (name) => name) => {
       const names = [...new Set(examples.map((example) => example.dataset[key]))];
       names.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
       const select = make("select", {}, make("option", { value: "", textContent: "all" }),
-        ...names.map((name) => make("option", { value: name, textContent: told(name) })));
+        ...names.map((name) => make("option", { value: name, textContent: label_of(name) })));
       select.dataset.key = key;
       return [make("label", {}, `${label} `, select), select];
     };

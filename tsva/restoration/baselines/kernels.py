@@ -46,7 +46,7 @@ def kernel_of(otf: np.ndarray, shape: tuple[int, int], kernel_shape: tuple[int, 
     otf : (Y, X // 2 + 1) complex array
         Layout of `scipy.fft.rfft2`.
     shape : (int, int)
-        Y and X of the image; the layout does not tell whether X is odd.
+        Y and X of the image; the layout does not show whether X is odd.
     kernel_shape : (int, int)
         KY and KX.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tsva.acquisition.pair import Pair
-from tsva.acquisition.shot_spectra import ShotSpectra
+from tsva.acquisition.training_spectra import ShotSpectra
 from tsva.restoration.baselines.offset_search import find_offset
 from tsva.restoration.baselines.one_by_one import Known, Restored
 from tsva.restoration.baselines.plane import image_of, over_plane, padded_shape, transformed
@@ -21,7 +21,7 @@ TOLERANCE_UM = 1e-6
 
 
 def learned_linear(pair: Pair, known: Known) -> Restored:
-    """Least squares on training patches, told the true offset.
+    """Least squares on training patches, given the true offset.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def learned_linear(pair: Pair, known: Known) -> Restored:
 
 
 def learned_linear_blind(pair: Pair, known: Known) -> Restored:
-    """The same with the offset that the shots' own spectra say (`offset_search`); told nothing of the truth."""
+    """The same with the offset that the shots' own spectra say (`offset_search`); nothing of the truth is given."""
     found = find_offset(pair, known.spectrum(), known.settings)
     image = _restored(pair, known.cross_spectra(), found.focal_offset_um)
     failure = "the offset found is the largest looked for" if found.at_end else ""

@@ -39,7 +39,7 @@ PLACES = (-0.8, -0.4, 0.0, 0.4, 0.8)
 
 
 def wiener_one_shot(pair: Pair, known: Known) -> Restored:
-    """Least mean squared error from the sharper shot alone, told the true offset.
+    """Least mean squared error from the sharper shot alone, given the true offset.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ def wiener_one_shot(pair: Pair, known: Known) -> Restored:
     """
     side = 1 if high_is_y1(pair) else -1
     shot = pair.high if side == 1 else pair.low
-    return Restored(_restored([shot], _told(pair, [side], known.settings), pair, known.spectrum()))
+    return Restored(_restored([shot], _known_offset(pair, [side], known.settings), pair, known.spectrum()))
 
 
 def wiener_two_shot(pair: Pair, known: Known) -> Restored:
-    """Least mean squared error from both shots, told the true offset.
+    """Least mean squared error from both shots, given the true offset.
 
     Parameters
     ----------
@@ -83,11 +83,13 @@ def wiener_two_shot(pair: Pair, known: Known) -> Restored:
     reflection. An offset that is known to within `pair.focal_offset_within_um` may be anywhere there: A and C are
     means over that.
     """
-    return Restored(_restored([pair.low, pair.high], _told(pair, [-1, 1], known.settings), pair, known.spectrum()))
+    return Restored(
+        _restored([pair.low, pair.high], _known_offset(pair, [-1, 1], known.settings), pair, known.spectrum())
+    )
 
 
 def wiener_blind(pair: Pair, known: Known) -> Restored:
-    """Two-shot restoration with the offset that the shots' own spectra say; told nothing of the truth.
+    """Two-shot restoration with the offset that the shots' own spectra say; nothing of the truth is given.
 
     Parameters
     ----------
@@ -115,7 +117,7 @@ def wiener_blind(pair: Pair, known: Known) -> Restored:
     )
 
 
-def _told(pair: Pair, sides: Sequence[int], settings: BaselineSettings) -> Powers:
+def _known_offset(pair: Pair, sides: Sequence[int], settings: BaselineSettings) -> Powers:
     """Powers of the shots on these sides of F (-1: low), at the offset that is known."""
     if pair.focal_offset_um is None:
         raise ValueError("this pair's offset isn't known; Wiener restoration without it is wiener_blind")

@@ -61,7 +61,7 @@ def write_package(
         try:
             description = _description(checkpoint, written, settings)
         except ValidationError as error:
-            raise InvalidPackageError(_told(error.errors())) from error
+            raise InvalidPackageError(_listed(error.errors())) from error
         save_bioimageio_yaml_only(description, folder / "rdf.yaml")
     read_package(folder)
 
@@ -79,7 +79,7 @@ def read_package(folder: Path) -> zoo.ModelDescr:
     if isinstance(found, zoo.ModelDescr):
         return found
     errors = [vars(error) for detail in found.validation_summary.details for error in detail.errors]
-    raise InvalidPackageError(_told(errors) or "a description of another kind or version")
+    raise InvalidPackageError(_listed(errors) or "a description of another kind or version")
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def _leaving_files_open() -> Iterator[None]:
         yield
 
 
-def _told(errors: Sequence[Any]) -> str:
+def _listed(errors: Sequence[Any]) -> str:
     return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors)
 
 

@@ -12,20 +12,20 @@ WHAT = {
     "tsva": "contracting paths with shared weights for both shots, output added to the sharper shot",
     "unet": "plain U-Net on the sharper shot alone",
     "unet_residual": "U-Net on the sharper shot alone, output added to it",
-    "fusion": "Wiener restoration at an offset of its own finding, mended by a small residual network",
+    "fusion": "Wiener restoration at an offset of its own finding, corrected by a small residual network",
     "fusion_one_shot": "the same on the sharper shot alone",
     "denoiser": "the sharper shot less its noise; it refocuses nothing",
     "burst": "Burst U-Net: both shots as an unordered set",
 }
 
-UNTOLD = """\
+NOTHING_ELSE = """\
 - `model.onnx` has no way to say that it failed: blurred detail may come out sharp and wrong. It is no medical
   device."""
-DOUBT = """\
+EXPECTED_ERROR = """\
 - Blurred detail may come out sharp and wrong. `expected_error` and the standard deviation of `offset_um` grow where the
-  network doubts itself, and an offset beyond the range above says that nothing like it was trained. They are estimates,
-  too. It is no medical device."""
-ALL_TOLD = """`restored` likewise,
+  network expects a large error. An offset beyond the range above says that nothing like it was trained. They are
+  estimates, too. It is no medical device."""
+ALL_RETURNED = """`restored` likewise,
 not clipped; `expected_error` (batch, 1, height, width), the root mean square error that each pixel has to expect; and
 `offset_um` (batch, 2), how far F missed the focus and the standard deviation of that."""
 
@@ -56,7 +56,9 @@ def write_card(
     """
     optics, c = checkpoint.optics, checkpoint
     size = f"of {image_px}×{image_px} pixels" if image_px else "of any size"
-    silent, returned = (UNTOLD, "`restored`\nlikewise, not clipped.") if len(outputs) == 1 else (DOUBT, ALL_TOLD)
+    silent, returned = (
+        (NOTHING_ELSE, "`restored`\nlikewise, not clipped.") if len(outputs) == 1 else (EXPECTED_ERROR, ALL_RETURNED)
+    )
     colours = "colour (RGB)" if c.channels == 3 else "grey"
     text = f"""# {c.network}: two-shot virtual autofocusing
 

@@ -23,9 +23,9 @@ OPSET = 18
 MOST = 4.0
 """The other program may be so many times as far from the exact result as torch's own float32 is."""
 EPSILON = 2.0**-23
-"""Distance of float32 numbers from 1: below it nothing is told apart in images of full scale 1."""
+"""Distance of float32 numbers from 1: below it nothing is distinguished in images of full scale 1."""
 FLOORS = {"offset_um": 1e-4}
-"""Allowed in any case: how two numbers an image are rounded is luck, and 0.1 nm is far below what they can tell."""
+"""Allowed in any case: how two numbers an image are rounded is luck, and 0.1 nm is far below what they can resolve."""
 
 
 class NotExportableError(Exception):
@@ -124,7 +124,7 @@ def check_parity(
 ) -> list[Parity]:
     """Send random pairs of several sizes through both.
 
-    The one in memory is also run in float64, which tells how far float32's rounding alone takes a network of its depth
+    The one in memory is also run in float64, which shows how far float32's rounding alone takes a network of its depth
     from the exact result; the written one, which may add up in another order, has to come about as near.
 
     Parameters
@@ -158,8 +158,8 @@ def check_parity(
         for output, ours, truth, theirs in named:
             parity = _parity((batch, channels, height, width), output, ours.numpy(), truth.numpy(), theirs)
             if not parity.error <= parity.tolerance:
-                told = f"{parity.error:.3g} off at {parity.shape}, with {parity.tolerance:.3g} allowed"
-                raise UnequalError(f"{output}: {told}")
+                excess = f"{parity.error:.3g} off at {parity.shape}, with {parity.tolerance:.3g} allowed"
+                raise UnequalError(f"{output}: {excess}")
             found.append(parity)
     return found
 

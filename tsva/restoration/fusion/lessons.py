@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
@@ -9,10 +11,12 @@ from tsva.acquisition.draws import bin_weights
 from tsva.restoration.fusion import bands
 from tsva.restoration.fusion.filters import REACH_UM
 from tsva.restoration.fusion.microscopes import MOST_CHANGE, Microscopes, noise_power, tilt
-from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.fusion.offset import negative_log_likelihood
 from tsva.restoration.pair_network import TrainingPatches
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
+
+if TYPE_CHECKING:
+    from tsva.restoration.fusion.network import Fusion
 
 BATCH = 256
 LEARNING_RATE = 3e-3
@@ -31,7 +35,7 @@ SCATTER = 0.15
 def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
     """Fit the network's offset estimator, in place; half a minute of a core.
 
-    A spectrum tells offset, noise, tissue and microscope in one. The estimator shall not learn the last two by heart:
+    A spectrum shows offset, noise, tissue and microscope in one. The estimator shall not learn the last two by heart:
     each lesson's spectra are turned into those of another microscope, tissue, stain and camera.
 
     Parameters

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from torch.nn import functional
 
 from tsva.restoration.fusion.bands import WINDOW_PX, BandSpectra
 from tsva.restoration.fusion.filters import FREQUENCIES, RADIUS_PX, TwoShotWiener, between_nodes, fast_size
-from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import TwoShotModule
+
+if TYPE_CHECKING:
+    from tsva.restoration.fusion.network import Fusion
 
 EXPORTED_PX = 224
 """Edge of the images that an exported Fusion takes: the patches that it is trained and scored on."""

@@ -33,7 +33,7 @@ from tsva.restoration.export.onnx import (
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 
 SETTINGS = TrainSettings(width=2, levels=2, fusion={"width": 4, "depth": 1})
 """Small: writing a network takes torch's exporter a second a layer, whatever its width."""
@@ -102,7 +102,7 @@ def test_the_package_is_complete_and_valid(package: Path) -> None:
     assert "/" not in "".join(line for line in (package / "rdf.yaml").read_text().splitlines() if "source:" in line)
 
 
-def test_a_package_with_faults_is_told(package: Path, tmp_path: Path) -> None:
+def test_a_package_with_faults_is_reported(package: Path, tmp_path: Path) -> None:
     text = (package / "rdf.yaml").read_text()
     for path in package.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -228,7 +228,7 @@ class _Unwritable(PairNetwork):
         return low if float((low - high).sum()) > 0 else high  # a number that no graph can know
 
 
-def test_what_torch_cannot_write_is_told(tmp_path: Path) -> None:
+def test_what_torch_cannot_write_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NotExportableError):
         write_onnx(_Unwritable(), 3, tmp_path / "model.onnx", {})
     assert not list(tmp_path.iterdir())
@@ -243,7 +243,7 @@ def test_refusals_are_a_users_business(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("content", ["{}", '{"version": 9}', "not JSON", None])
-def test_a_report_that_is_none_is_told(content: str | None, tmp_path: Path) -> None:
+def test_a_report_that_is_none_is_reported(content: str | None, tmp_path: Path) -> None:
     path, report = trained("unet", tmp_path / "model.ckpt"), tmp_path / "summary.json"
     if content is not None:
         report.write_text(content)

@@ -14,7 +14,7 @@ from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 
 SETTINGS = TrainSettings.model_validate(
     {"width": 2, "levels": 2, "crop_px": None, "fusion": {"width": 8, "depth": 1, "crop_px": 64, "batch": 4}}
@@ -87,7 +87,7 @@ def test_channels_that_no_image_has(tmp_path: Path, channels: int) -> None:
         load(tmp_path / "model.ckpt")
 
 
-def test_a_flipped_bit_in_the_weights_is_told(tmp_path: Path) -> None:
+def test_a_flipped_bit_in_the_weights_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "model.ckpt"
     save(checkpoint(), path)
     data = bytearray(path.read_bytes())

@@ -19,7 +19,7 @@ from tsva.readers.stack_file import read_stack, write_stack
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.train import TrainSettings
+from tsva.settings.networks import TrainSettings
 from tsva.storage.tables import read_table, write_table
 
 SETTINGS = TrainSettings(width=2, levels=2, crop_px=None)
@@ -180,7 +180,9 @@ def test_a_checkpoint_for_other_images_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_network_without_checkpoint_and_a_data_set_without_patches_are_told(results: Path, tmp_path: Path) -> None:
+def test_a_network_without_checkpoint_and_a_data_set_without_patches_are_reported(
+    results: Path, tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match="--checkpoint"):
         run_refocus(results, tmp_path / "out", "tsva")
     path = results / "pairs/dataset1.tsv"
@@ -252,7 +254,7 @@ def test_planes_may_lie_as_far_away_as_the_settings_allow(untrained: Path, tmp_p
     assert read_table(tmp_path / "out/fields.tsv")[["low_z_um", "high_z_um"]].to_numpy()[-1].tolist() == [-0.5, 0.65]
 
 
-def test_a_missing_and_a_damaged_checkpoint_are_told(untrained: Path, tmp_path: Path) -> None:
+def test_a_missing_and_a_damaged_checkpoint_are_reported(untrained: Path, tmp_path: Path) -> None:
     ingest = ingested(tmp_path / "ingest/R1", {"f001": field([0.0, 1.0])})
     with pytest.raises(UserError, match="no such file"):
         run_slide(ingest, tmp_path / "nowhere.ckpt", tmp_path / "out")

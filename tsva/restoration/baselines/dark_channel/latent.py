@@ -41,7 +41,7 @@ def dark_channel(image: np.ndarray, window_px: int = WINDOW_PX) -> DarkChannel:
     Pan et al. (2016), CVPR, eq. 3, for one channel.
     """
     padded = np.pad(image, window_px // 2, mode="edge")
-    # Ranks, with ties in the order of columns, are all different: their minimum tells place and value at once.
+    # Ranks, with ties in the order of columns, are all different: their minimum gives place and value at once.
     order = _stable_order(padded.T.ravel())
     rank = np.empty(order.size, np.int32)
     rank[order] = np.arange(order.size, dtype=np.int32)

@@ -127,7 +127,7 @@ def _padded(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 GREY_WEIGHTS = np.array([0.298936021293776, 0.587043074451121, 0.114020904255103])
-"""Of red, green and blue in the luminance of NTSC, to more digits than the usual four: rounding would tell."""
+"""Of red, green and blue in the luminance of NTSC, to more digits than the usual four: rounding would show."""
 
 
 def authors_grey(image: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from tsva.restoration.baselines.kernels import centred_by_support, conjugate_gra
 SMOOTHNESS = 0.01
 """Weight of the graph's total variation."""
 LEAST_DIFFERENCE = 0.01
-"""Differences of neighbours below this are not told apart."""
+"""Differences of neighbours below this are not distinguished."""
 SIMILARITY_SD = 0.1
 """Differences of neighbours well above this are edges, which the graph does not smooth."""
 GRAPH_UPDATES = 3

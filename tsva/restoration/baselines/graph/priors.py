@@ -99,7 +99,7 @@ def top(values: np.ndarray, share: float) -> np.ndarray:
 
 
 def salient_edges(down: np.ndarray, right: np.ndarray, strong_share: float, useful_share: float) -> np.ndarray:
-    """Pixels whose gradient tells of the kernel.
+    """Pixels whose gradient says something of the kernel.
 
     Parameters
     ----------

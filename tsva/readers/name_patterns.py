@@ -68,14 +68,14 @@ class NamePattern:
                 f"{where}, column pattern",
                 got=repr(text),
                 wanted="one of {z} (µm), {z_nm} and {z_index}, beside {field} where a folder has several fields",
-                do=f"Mend {{{unknown[0]}}}." if unknown else "Mend the pattern.",
+                do=f"Correct {{{unknown[0]}}}." if unknown else "Correct the pattern.",
             )
         if any(literal == "" for literal in literals[1:-1]):
             raise UserError(
                 f"{where}, column pattern",
                 got=repr(text),
                 wanted="some character between two placeholders",
-                do="Name the files so that the field's name and the number can be told apart.",
+                do="Name the files so that the field's name and the number can be distinguished.",
             )
         _check_step(positions[0], z_step_um, where)
         self._position, self._z_step_um = positions[0], z_step_um
