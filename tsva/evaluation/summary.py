@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tsva.evaluation import paper, slides
-from tsva.evaluation.inputs import Advice, DataSet, Inputs, Training
+from tsva.evaluation.inputs import DataSet, Inputs, Training, advice_of
 from tsva.evaluation.names import CONTROLS, NOTHING, OURS, lead_of, method_name
 from tsva.evaluation.patch_pictures import (
     choose_examples,
@@ -36,6 +36,8 @@ Rows = Callable[[], pd.DataFrame]
 """A part of a table, not yet computed."""
 Pictures = Callable[[Images], Any]
 """Draws pictures of names that no other call uses, and returns where they belong."""
+EXAMPLES, COUNTED = "examples", "segmentations"
+"""Pictures of each data set."""
 VERSION = 3
 """Of summary.json's layout; docs/summary.md says what changed."""
 TRAINING_FACTS = (
@@ -87,17 +89,14 @@ def evaluate(
     tables : dict of str to DataFrame
         All rows of scores, comparisons, counts and nuclei, those of single samples too.
     """
-    pairs, slides_ = inputs.pairs, inputs.slides
-    chosen = {d.name: choose_examples(d, inputs.report, pairs) for d in inputs.datasets}
-    counted = {d.name: choose_segmentation(d, chosen[d.name]) for d in inputs.datasets}
+    sets, pairs, slides_ = inputs.datasets, inputs.pairs, inputs.slides
+    chosen = {d.name: choose_examples(d, inputs.report, pairs) for d in sets}
+    counted = {d.name: choose_segmentation(d, chosen[d.name]) for d in sets}
     stacks, fields = choose_stacks(slides_, pairs), choose_fields(slides_)
     pictures, rows = _shared(
         {
-            **{f"examples {d.name}": partial(example_pictures, d, chosen[d.name], pairs) for d in inputs.datasets},
-            **{
-                f"segmentations {d.name}": partial(segmentation_pictures, d, counted[d.name], inputs)
-                for d in inputs.datasets
-            },
+            **{f"{EXAMPLES} {d.name}": partial(example_pictures, d, chosen[d.name], pairs) for d in sets},
+            **{f"{COUNTED} {d.name}": partial(segmentation_pictures, d, counted[d.name], inputs) for d in sets},
             "stacks": partial(stack_pictures, slides_, stacks, pairs),
             "fields": partial(field_pictures, slides_, fields, pairs.z_step_um),
             "slides": partial(slide_pictures, slides_),
@@ -107,9 +106,7 @@ def evaluate(
         images,
         processes,
     )
-    examples, segmented = (
-        {d.name: pictures.pop(f"{kind} {d.name}") for d in inputs.datasets} for kind in ("examples", "segmentations")
-    )
+    examples, segmented = ({d.name: pictures.pop(f"{kind} {d.name}") for d in sets} for kind in (EXAMPLES, COUNTED))
     summary = summarise(inputs, rows)
     tables = {part: pd.DataFrame(summary[part]) for part in KEPT}
     summary |= {part: [row for row in summary[part] if _is_kept(part, row)] for part in KEPT}
@@ -127,12 +124,8 @@ def evaluate(
         "stacks_shown": stacks,
         "fields_shown": fields,
     }
-    listed = {
-        "examples": examples,
-        "segmentations": {name: found["rows"] for name, found in segmented.items()},
-        **pictures,
-    }
-    return {**summary, **tidy(shown)}, tidy(listed), tables
+    rows_of = {name: found["rows"] for name, found in segmented.items()}
+    return {**summary, **tidy(shown)}, tidy({EXAMPLES: examples, COUNTED: rows_of, **pictures}), tables
 
 
 def _shared(
@@ -230,27 +223,6 @@ def _row_calls(inputs: Inputs) -> dict[str, list[Rows]]:
         "offsets": _offsets(inputs),
         "errors": _errors(inputs),
     }
-
-
-def advice_of(found: Advice | None) -> dict[str, Any] | None:
-    """What the page says of the distance of the shots.
-
-    Returns
-    -------
-    dict or None
-        The stage's summary; `curves` (rows of its table); `cost_db`: what the distance that was scanned with costs
-        against the best one (dB, n estimated; None where it isn't among those compared), and `second_shot_db`: what the
-        second shot's pixels add to the sharper one's there (both with known n).
-    """
-    if found is None:
-        return None
-    curves = found.curves
-    summary = {**found.summary, "curves": curves.to_dict("records")}
-    here = curves[np.isclose(curves["delta_um"], summary["scanned_with_um"])].set_index("method")["psnr_db"]
-    blind = curves[(curves["method"] == "wiener_blind") & (curves["delta_um"] > 0)]["psnr_db"]
-    summary["cost_db"] = float(blind.max() - here["wiener_blind"]) if len(here) else None
-    summary["second_shot_db"] = float(here["wiener_two_shot"] - here["wiener_one_shot"]) if len(here) else None
-    return summary
 
 
 def _dataset(dataset: DataSet, inputs: Inputs) -> dict[str, Any]:
