@@ -9,8 +9,9 @@
 
 Development slides alone. The pairs of both folders are the same images; each is restored once and scored against both
 noise-free targets. Prints one JSON object: by laboratory (beginning of the slides' names) pairs, gain over Y1, share
-made worse by more than 0.1 dB, mean loss in these, and gain by the size of the offset. `--most 1,0.9,0.55,0.45,0.4`
-restores with other shares of Fusion's image than those that the network holds; B may then be A.
+made worse by more than 0.1 dB, mean loss in these, gain by the size of the offset, and true over expected error.
+`--most 1,0.9,0.55,0.45,0.4` restores with other shares of Fusion's image than those that the network holds, and
+`--half 0.6,0.45,0.3,0.25,0.35` with other deviations of the offset that halve them (0: none does); B may then be A.
 """
 
 from __future__ import annotations
@@ -46,13 +47,18 @@ def main() -> None:
     for name in ("checkpoint", "patch", "field"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--most", help="Largest weights of Fusion's image in place of its own, five with commas.")
+    parser.add_argument("--half", help="Deviations that halve them, as multiples of δ, likewise; 0: none does.")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     held = load(asked.checkpoint)
     optics = OpticsSettings.model_validate(held.optics)
     network = held.restored_network()
+    buffers = dict(network.named_buffers())
     if asked.most:
-        dict(network.named_buffers())["most"].copy_(torch.tensor([float(part) for part in asked.most.split(",")]))
+        buffers["most"].copy_(_numbers(asked.most))
+    if asked.half:
+        half = _numbers(asked.half)
+        buffers["doubt"].copy_(torch.where(half > 0, half, torch.inf).square().reciprocal())
     method = NetworkMethod(network, RefocusSettings())
     tables = [
         _scores(method, table, asked.field / table.relative_to(asked.patch), held.delta_um, optics)
@@ -63,8 +69,12 @@ def main() -> None:
     print(json.dumps({"network": held.network, "steps": held.step, **found}, indent=1))
 
 
+def _numbers(listed: str) -> torch.Tensor:
+    return torch.tensor([float(part) for part in listed.split(",")])
+
+
 def _scores(method: NetworkMethod, own: Path, of_field: Path, delta_um: float, optics: OpticsSettings) -> pd.DataFrame:
-    """A slide's pairs: `lab`, `truth`, `offset_um`, `gain_db`."""
+    """A slide's pairs: `lab`, `truth`, `offset_um`, `gain_db`, and root mean square errors, `true` and `expected`."""
     tables = {"patch": read_table(own), "field": read_table(of_field)}
     if tables["patch"].empty or tables["field"].empty:
         return pd.DataFrame()
@@ -79,14 +89,17 @@ def _scores(method: NetworkMethod, own: Path, of_field: Path, delta_um: float, o
         truth, index = known["patch"]
         draws = np.unique(np.linspace(0, len(truth.shots[index]) - 1, MOST_PAIRS).round().astype(int))
         pairs = [Pair(np.asarray(low), np.asarray(high), delta_um, optics) for low, high in truth.shots[index][draws]]
-        images = method(pairs).images
+        restored = method(pairs)
+        images, expected = restored.images, restored.expected_rmse
         y1 = np.stack([np.rint(255 * y1_of(pair)).astype(np.uint8) for pair in pairs])
         for name, (of, place) in known.items():
             target = np.broadcast_to(np.asarray(of.clean[place]), images.shape)
-            gains = psnr_db(images, target) - psnr_db(y1, target)
+            after_db = psnr_db(images, target)
+            gains, true = after_db - psnr_db(y1, target), 10 ** (-after_db / 20)
             offsets_um = of.focal_offset_um[place][draws]
             facts = {"lab": own.parent.name[:2], "truth": name}
-            rows += [{**facts, "offset_um": n, "gain_db": gain} for n, gain in zip(offsets_um, gains, strict=True)]
+            found = {"offset_um": offsets_um, "gain_db": gains, "true": true, "expected": expected}
+            rows += [{**facts, **row} for row in pd.DataFrame(found).to_dict("records")]
     return pd.DataFrame(rows)
 
 
@@ -98,12 +111,20 @@ def _summary(rows: pd.DataFrame) -> dict[str, object]:
         "pairs": len(rows),
         "gain_over_y1_db": round(float(gain.mean()), 2),
         "made_worse": round(float(worse.mean()), 3),
+        "true_over_expected_error": _ratio(rows),
         "mean_loss_db": round(float(gain[worse].mean()), 2) if worse.any() else None,
         "gain_by_size_db": {
             f"{max(size.left, 0):g} to {size.right:g}": round(float(db), 2)
             for size, db in zip(pd.IntervalIndex(list(by_size.index)), by_size, strict=True)
         },
     }
+
+
+def _ratio(rows: pd.DataFrame) -> float | None:
+    """Of root mean squares over all pairs, where the network expects errors."""
+    if rows["expected"].isna().any():
+        return None
+    return round(float(np.sqrt(np.square(rows["true"]).mean() / np.square(rows["expected"]).mean())), 2)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -159,8 +159,9 @@ class Checkpoint:
         if self.channels not in (1, 3):
             raise RuntimeError(f"{self.channels} channels")
         with torch.device("meta"):
-            wanted = {name: value.shape for name, value in self._fresh().state_dict().items()}
-        there = {name: value.shape for name, value in self.weights.items()}
+            network = self._fresh()
+            wanted = {name: value.shape for name, value in network.state_dict().items()}
+            there = {name: value.shape for name, value in network.completed(self.weights).items()}
         if wanted != there:
             wrong = sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
             raise RuntimeError(f"{len(wrong)} of {len(wanted)} parameters, such as {wrong[0]}")
@@ -251,6 +252,7 @@ def load(path: Path) -> Checkpoint:
         checkpoint.check_shapes()
         checkpoint.known_colours()
         network = checkpoint._fresh()
+        checkpoint = replace(checkpoint, weights=network.completed(checkpoint.weights))
         other = differing_constants(network, constants)
         if checkpoint.computed:
             other = other or differing_buffers(network, checkpoint.computed)

@@ -179,6 +179,10 @@ class PairNetwork(TwoShotModule, Generic[AnyDecision]):
     held_constants: ClassVar[frozenset[str]] = frozenset()
     """Constants of `physics` that begin a new network alone: a trained one holds its own values among the weights."""
 
+    def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of an earlier version with what they lack, set so that it changes nothing."""
+        return dict(weights)
+
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on beside the weights, by the name they have in checkpoints."""
         return {}

@@ -150,8 +150,8 @@ def _header(level: int, shapes: list[Shape], codec: TileCodec, facts: SlideFacts
     held.Manufacturer = held.ManufacturerModelName = "tsva"
     held.DeviceSerialNumber, held.SoftwareVersions = UNKNOWN, version("tsva")
     held.ImageType = ["DERIVED", "PRIMARY", "VOLUME", "RESAMPLED" if level else "NONE"]
-    told = {**facts.provenance, "notice": NOTICE}
-    held.DerivationDescription = "; ".join(f"{key}: {text}" for key, text in told.items())[:1024]
+    stated = {**facts.provenance, "notice": NOTICE}
+    held.DerivationDescription = "; ".join(f"{key}: {text}" for key, text in stated.items())[:1024]
     held.ContentQualification, held.BurnedInAnnotation, held.SpecimenLabelInImage = "RESEARCH", "NO", "NO"
     held.VolumetricProperties, held.PositionReferenceIndicator = "VOLUME", UNKNOWN
     held.FocusMethod, held.ExtendedDepthOfField = "AUTO", "NO"
@@ -198,7 +198,7 @@ def _tell_pixels(held: Dataset, codec: TileCodec, facts: SlideFacts) -> None:
 
 
 def _tell_specimen(held: Dataset, identity: str) -> None:
-    """Of the glass slide nothing is told; the standard wants the attributes all the same."""
+    """Of the glass slide nothing is stated; the standard wants the attributes all the same."""
     held.ContainerIdentifier = UNKNOWN
     held.ContainerTypeCodeSequence = _code(MICROSCOPE_SLIDE)
     held.IssuerOfTheContainerIdentifierSequence = held.AcquisitionContextSequence = Sequence()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tsva.restoration import blend
 from tsva.restoration.blend import ErrorHead, blended, calibration, harm, likelihood, weight
-from tsva.restoration.fusion.correction import MOST_WEIGHT, by_size
+from tsva.restoration.fusion.correction import HALF_SD, MOST_WEIGHT, SIZES, by_size, most_weight
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import restore
 from tsva.settings.methods import NetworkName
@@ -124,6 +124,19 @@ def test_the_shot_keeps_its_share_of_a_result_by_the_size_of_the_offset() -> Non
     between = by_size(torch.tensor([0.125]).reshape(1, 1, 1, 1), 0.5, weights)
     torch.testing.assert_close(between.flatten(), weights[:2].mean()[None])
     assert by_size(torch.zeros(2, 1, 5, 7), 0.5, weights).shape == (2, 1, 5, 7)
+
+
+def test_an_offset_of_the_deviation_that_halves_it_has_half_of_the_weight() -> None:
+    delta_um, most = 0.5, torch.tensor([1.0, 0.9, 0.8, 0.7, 0.6])
+    focal_offset_um, half_sd = delta_um * torch.tensor(SIZES), torch.tensor(HALF_SD)
+    doubt = half_sd.square().reciprocal()
+    for multiple, share in ((0.0, 1.0), (1.0, 0.5), (3.0, 0.1)):
+        found = most_weight(-focal_offset_um, multiple * delta_um * half_sd, delta_um, most, doubt)
+        torch.testing.assert_close(found.flatten(), share * most)
+    # maps of offsets, and networks that have no such deviations
+    sd_um = torch.rand(2, 1, 5, 7, generator=torch.Generator().manual_seed(0))
+    found = most_weight(torch.full((2, 1, 5, 7), 2.0), sd_um, delta_um, most, 0 * doubt)
+    torch.testing.assert_close(found, torch.full((2, 1, 5, 7), 0.6))
 
 
 def test_factors_are_the_groups_own_ratios_where_there_are_many_pairs_and_the_common_one_where_there_are_none() -> None:

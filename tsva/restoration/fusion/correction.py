@@ -25,9 +25,11 @@ FIRST_LOGIT = 1.5
 LEAST_MEASURE = 1e-8
 SIZES = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Sizes of the offset, as multiples of δ, between which the next ones and the expected errors' factors are linear."""
-MOST_WEIGHT = (1.0, 0.9, 0.55, 0.45, 0.4)
-"""Largest weight there of the image that a new network restores: most about the focus, where both shots are blurred
-alike and no shot is right; least far from it, where estimated offsets err most. Chosen on development laboratories."""
+MOST_WEIGHT = (1.0, 1.0, 1.0, 1.0, 1.0)
+"""Largest weight there of the image that a new network restores, where the offset is certain."""
+HALF_SD = (0.6, 0.45, 0.3, 0.25, 0.35)
+"""Standard deviation of the offset, as a multiple of δ, that halves it: a restoration at a wrong offset does the most
+harm where one shot is nearly in focus. Chosen on development laboratories."""
 
 
 class Block(nn.Module):
@@ -97,6 +99,23 @@ def by_size(focal_offset_um: Tensor, delta_um: float, values: Tensor) -> Tensor:
     size = focal_offset_um.abs() / delta_um
     size = size.reshape(-1, 1, 1, 1) if size.ndim == 1 else size
     return (_tents(size, SIZES) * values.reshape(1, -1, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def most_weight(focal_offset_um: Tensor, sd_um: Tensor, delta_um: float, most: Tensor, doubt: Tensor) -> Tensor:
+    """Largest weight of a restored image, (B, 1, 1, 1) or (B, 1, Y, X), by its offset and how uncertain that is.
+
+    Parameters
+    ----------
+    focal_offset_um, sd_um : (B,) or (B, 1, Y, X) float tensors
+    delta_um : float
+        Half the distance between the shots.
+    most, doubt : (len(SIZES),) float tensors
+        The weight where the offset is certain, and the inverse square of the standard deviation, as a multiple of δ,
+        that halves it; 0: none does.
+    """
+    certain = by_size(focal_offset_um, delta_um, most)
+    sd = sd_um.reshape(-1, 1, 1, 1) if sd_um.ndim == 1 else sd_um
+    return certain / (1 + (sd / delta_um).square() * by_size(focal_offset_um, delta_um, doubt))
 
 
 def _tents(value: Tensor, at: tuple[float, ...]) -> Tensor:

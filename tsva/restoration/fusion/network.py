@@ -19,12 +19,14 @@ from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
 from tsva.restoration.fusion.correction import (
     CELL,
+    HALF_SD,
     MOST_WEIGHT,
     SIZES,
     Block,
     Gate,
     by_size,
     conditions,
+    most_weight,
     per_pixel,
 )
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
@@ -87,7 +89,7 @@ class Fusion(PairNetwork[Estimate]):
     4. A residual network on cells of 2×2 pixels, steered by offset and noise, corrects it. It starts at zero.
     5. A gate blends the result with the nearer shot where the offset says too little of which is better.
     6. Errors are expected of the result and of the nearer shot; where the result is expected to gain nothing, the shot
-       stays (`tsva.restoration.blend`). Some of it stays everywhere, least about the focus: estimated offsets err.
+       stays (`tsva.restoration.blend`). The less certain the offset is, the more of the shot stays everywhere.
 
     Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
 
@@ -109,6 +111,7 @@ class Fusion(PairNetwork[Estimate]):
     taught_um: Tensor
     factors: Tensor
     most: Tensor
+    doubt: Tensor
     _microscopes: Microscopes | None
 
     def __init__(self, channels: int, width: int, depth: int, optics: OpticsSettings, delta_um: float) -> None:
@@ -127,7 +130,9 @@ class Fusion(PairNetwork[Estimate]):
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
         # true over expected errors of results, on verification pairs, by the size of the offset
         self.register_buffer("factors", torch.ones(len(SIZES)))
-        self.register_buffer("most", torch.tensor(MOST_WEIGHT))  # largest weights of restored images, there too
+        # largest weights of restored images, there too, and how fast they fall with the offset's variance
+        self.register_buffer("most", torch.tensor(MOST_WEIGHT))
+        self.register_buffer("doubt", torch.tensor(HALF_SD).square().reciprocal())
         self.multiple = blend.CELL_PX
         # errors and the gate are averaged over a neighbourhood, one after the other
         sees_px = RADIUS_PX + 1 + CELL * (depth + 1) + 2 * blend.REACH_PX
@@ -225,14 +230,14 @@ class Fusion(PairNetwork[Estimate]):
             Expected root mean square error of a pixel's colours.
         """
         restored, near, logarithms, level = self.unblended(low, high, decision)
-        image, sd = self._blended(restored, near, logarithms, level, decision.focal_offset_um)
+        image, sd = self._blended(restored, near, logarithms, level, decision)
         return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors)
 
     def _blended(
-        self, restored: Tensor, near: Tensor, logarithms: Tensor, level: Tensor, focal_offset_um: Tensor
+        self, restored: Tensor, near: Tensor, logarithms: Tensor, level: Tensor, decision: Estimate
     ) -> tuple[Tensor, Tensor]:
         """Result and expected error, before `factors`, of `unblended`'s."""
-        most = by_size(focal_offset_um, self.delta_um, self.most)
+        most = most_weight(decision.focal_offset_um, decision.sd_um, self.delta_um, self.most, self.doubt)
         return blended(restored, near, *self.error.errors(logarithms, level), most)
 
     def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -322,7 +327,7 @@ class Fusion(PairNetwork[Estimate]):
         for number in range(len(pairs)):
             low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
             decision = self.decide(low, high)
-            image, sd = self._blended(*self.unblended(low, high, decision), decision.focal_offset_um)
+            image, sd = self._blended(*self.unblended(low, high, decision), decision)
             true.append((image - target).square().mean())
             expected.append(sd.square().mean())
             sizes = [by_size(decision.focal_offset_um, self.delta_um, one).mean() for one in torch.eye(len(SIZES))]
@@ -346,7 +351,11 @@ class Fusion(PairNetwork[Estimate]):
         """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
         return spectra, focal_offset_um
 
-    held_constants = frozenset({"correction.MOST_WEIGHT"})
+    held_constants = frozenset({"correction.MOST_WEIGHT", "correction.HALF_SD"})
+
+    def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Without `doubt`, which earlier versions had not, its weight is the same for any deviation of the offset."""
+        return {"doubt": torch.zeros_like(self.doubt), **weights}
 
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on, beside the weights."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -71,11 +73,27 @@ def test_another_constant_is_refused_and_named(
 def test_a_trained_network_keeps_its_own_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, made = tmp_path / "model.ckpt", checkpoint()
     save(made, path)
-    for module in (correction, network):
-        monkeypatch.setattr(module, "MOST_WEIGHT", (0.1, 0.2, 0.3, 0.4, 0.5))
-    kept = dict(load(path).restored_network().named_buffers())["most"]
-    assert torch.equal(kept, made.weights["most"])
-    assert not torch.equal(kept, dict(build("fusion", SETTINGS, 3).named_buffers())["most"])
+    for module, constant in product((correction, network), ("MOST_WEIGHT", "HALF_SD")):
+        monkeypatch.setattr(module, constant, (0.1, 0.2, 0.3, 0.4, 0.5))
+    kept, fresh = (dict(one.named_buffers()) for one in (load(path).restored_network(), build("fusion", SETTINGS, 3)))
+    for name in ("most", "doubt"):
+        assert torch.equal(kept[name], made.weights[name]) and not torch.equal(kept[name], fresh[name])
+
+
+@torch.inference_mode()
+def test_a_network_from_before_offsets_were_doubted_gives_what_it_gave(tmp_path: Path) -> None:
+    path, made = tmp_path / "model.ckpt", checkpoint()
+    save(made, path)
+    held = torch.load(path, weights_only=True)
+    del held["weights"]["doubt"], held["constants"]["correction.HALF_SD"]
+    torch.save(held, path)
+    older = load(path).restored_network()
+    assert isinstance(older, network.Fusion)
+    shots = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    decision = older.decide(*shots)
+    once = older.with_error(*shots, decision)
+    again = older.with_error(*shots, replace(decision, sd_um=9 * decision.sd_um))
+    assert all(torch.equal(one, other) for one, other in zip(once, again, strict=True))
 
 
 def test_a_constant_that_has_come_or_gone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
