@@ -49,12 +49,12 @@ def run_snakemake(folder: Path, environment: dict[str, str], arguments: list[str
 
 
 def _serve() -> None:
+    import smart_open  # noqa: F401 (with which Snakemake opens its files)
     import snakemake.cli
     import snakemake.report.html_reporter
     import snakemake.workflow
-    from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
-    ExecutorPluginRegistry().collect_plugins()
+    snakemake.cli.get_argument_parser()  # loads all plugins
     assert "tsva" not in sys.modules
     for line in sys.stdin:
         request = json.loads(line)

@@ -6,10 +6,15 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tiny_workflow import Workflow
+
+from tsva.cli.fork_client import SOCKET, THREADS
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,14 @@ class Stage:
     outputs: tuple[str, ...]
     command: str
 
-    def run(self, folder: Path, before: str = "", command: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, folder: Path, before: str = "", command: str = "", environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run the command (or another in its place) in a working directory, after shell words such as ``ulimit``."""
         return subprocess.run(
             ["bash", "-c", f"{before}\n{command or self.command}"],
             cwd=folder,
-            env=_environment(folder),
+            env=_environment(folder) | (environment or {}),
             capture_output=True,
             text=True,
             timeout=300,
@@ -52,6 +59,21 @@ class Stage:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+
+@contextmanager
+def forks(folder: Path) -> Iterator[dict[str, str]]:
+    """The fork server of the package in a working directory, and the variables by which `tsva` finds it."""
+    where = str(Path(tempfile.mkdtemp(prefix="tsva-")) / "socket")  # short, as the path of a socket has to be
+    found = {SOCKET: where, **dict.fromkeys(THREADS, "1")}
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "tsva.cli.fork_server", where],
+        env=_environment(folder) | found,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as server:
+        assert server.stdout and server.stdout.readline()
+        yield found
 
 
 def _environment(folder: Path) -> dict[str, str]:

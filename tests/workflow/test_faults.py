@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from stage_commands import Stage, stages_of
+from stage_commands import Stage, forks, stages_of
 from tiny_workflow import Workflow
 
 pytestmark = pytest.mark.workflow
@@ -61,6 +61,13 @@ def stages(run_before: Workflow) -> dict[str, Stage]:
     assert set(STAGES) <= set(found)
     assert set(found["refocus_batch"].outputs) <= set(found["gather"].inputs)
     return found
+
+
+@pytest.fixture(scope="module")
+def server(run_before: Workflow) -> Iterator[dict[str, str]]:
+    """Variables with which a stage becomes a fork, as in a run; it is a process of its own without, or under limits."""
+    with forks(run_before.folder) as found:
+        yield found
 
 
 @pytest.fixture
@@ -111,12 +118,15 @@ def with_outputs_in(stage: Stage, place: Path) -> str:
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_full_disk(run_before: Workflow, stages: dict[str, Stage], place: Path, name: str) -> None:
+def test_full_disk(
+    run_before: Workflow, stages: dict[str, Stage], server: dict[str, str], place: Path, name: str
+) -> None:
     # four pages: a folder and the beginning of a file, but no stage's outputs
     with small_disk(place, "size=16k"):
         if name in SMALL:
             (place / "others.part").write_bytes(bytes(2**14))
-        done = stages[name].run(run_before.folder, command=with_outputs_in(stages[name], place))
+        command = with_outputs_in(stages[name], place)
+        done = stages[name].run(run_before.folder, command=command, environment=server)
         assert "wanted room for the outputs" in told(done)
         left = [path for path in place.glob("*") if ".part" not in path.name]
         assert not left, "an output under its own name is whole"
@@ -130,14 +140,19 @@ def test_full_disk_without_mounting(run_before: Workflow, stages: dict[str, Stag
 
 
 @pytest.mark.parametrize("name", CHOSEN[:1])
-def test_read_only_results(run_before: Workflow, stages: dict[str, Stage], place: Path, name: str) -> None:
+def test_read_only_results(
+    run_before: Workflow, stages: dict[str, Stage], server: dict[str, str], place: Path, name: str
+) -> None:
     with small_disk(place, "ro,size=1m"):
-        done = stages[name].run(run_before.folder, command=with_outputs_in(stages[name], place))
+        command = with_outputs_in(stages[name], place)
+        done = stages[name].run(run_before.folder, command=command, environment=server)
         assert "Read-only file system" in told(done)
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_killed_stage_is_made_again(run_before: Workflow, stages: dict[str, Stage], place: Path, name: str) -> None:
+def test_killed_stage_is_made_again(
+    run_before: Workflow, stages: dict[str, Stage], server: dict[str, str], place: Path, name: str
+) -> None:
     """Killed as soon as it writes: nothing has an output's name; the next run removes the rest and ends well."""
     out, command = place, with_outputs_in(stages[name], place)
     process = _writing(stages[name], run_before.folder, command, out)
@@ -145,7 +160,7 @@ def test_killed_stage_is_made_again(run_before: Workflow, stages: dict[str, Stag
     process.wait()
     assert not [path for path in out.rglob("*") if path.is_file() and ".part" not in str(path.relative_to(out))]
 
-    done = stages[name].run(run_before.folder, command=command)
+    done = stages[name].run(run_before.folder, command=command, environment=server)
     assert done.returncode == 0, done.stderr
     assert not list(out.glob("**/*.part*"))
     origin = re.search(r"--out\S* (\S*)/\S+", stages[name].command)
@@ -178,7 +193,13 @@ SOME_TRUNCATED = TRUNCATED if os.environ.get("TSVA_ENDURANCE") else TRUNCATED[1:
 
 @pytest.mark.parametrize(("name", "file"), SOME_TRUNCATED, ids=lambda part: part.rsplit("/", 1)[-1])
 def test_truncated_intermediate(
-    run_before: Workflow, stages: dict[str, Stage], place: Path, tmp_path: Path, name: str, file: str
+    run_before: Workflow,
+    stages: dict[str, Stage],
+    server: dict[str, str],
+    place: Path,
+    tmp_path: Path,
+    name: str,
+    file: str,
 ) -> None:
     """Half of it is gone, in the middle of a line or of pixels."""
     found = [part for part in stages[name].inputs if part.startswith(file) or part.endswith(file)]
@@ -190,7 +211,8 @@ def test_truncated_intermediate(
     whole = victim.read_bytes()
     try:
         victim.write_bytes(whole[: len(whole) // 2].rstrip(b"\n\t"))
-        done = stages[name].run(run_before.folder, command=with_outputs_in(stages[name], place))
+        command = with_outputs_in(stages[name], place)
+        done = stages[name].run(run_before.folder, command=command, environment=server)
         line = told(done)
         assert victim.name in line, line
     finally:

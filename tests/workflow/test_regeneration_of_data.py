@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 
@@ -99,16 +98,16 @@ def test_seed_runs_all_that_is_drawn(workflow: Workflow) -> None:
     assert sorted(workflow.planned()) == sorted([*drawn, *AFTER_PAIRS, ADVISE])
 
 
-def test_removed_slide_runs_no_other_slide(workflow: Workflow) -> None:
+def without(workflow: Workflow, slide: str) -> None:
+    """Take a slide's row out of the sheet."""
     lines = (workflow.folder / "slides.tsv").read_text().splitlines()
-    (workflow.folder / "slides.tsv").write_text("\n".join([line for line in lines if line[:2] != "D1"] + [""]))
+    (workflow.folder / "slides.tsv").write_text("\n".join([line for line in lines if line[:2] != slide] + [""]))
+
+
+def test_removed_slide_runs_no_other_slide(workflow: Workflow) -> None:
+    without(workflow, "D1")
     wanted = ["split", *TRAIN, *(job for job in TESTS if "dataset2" not in job), *USE, *EVALUATE]
     assert sorted(workflow.planned()) == sorted(wanted)
-    workflow.run()
-    assert not workflow.planned()
-    summary = json.loads((workflow.folder / "results/report/summary.json").read_text())
-    for part in ("datasets", "methods", "comparisons", "counts"):
-        assert {row["dataset"] for row in summary[part]} == {"dataset1"}
 
 
 def test_snakemake_s_report_holds_the_project_s_own(workflow: Workflow) -> None:

@@ -129,3 +129,24 @@ class Inputs:
     seed: int
     advice: Advice | None = None
     jobs: pd.DataFrame | None = None
+
+
+def advice_of(found: Advice | None) -> dict[str, Any] | None:
+    """What the page says of the distance of the shots.
+
+    Returns
+    -------
+    dict or None
+        The stage's summary; `curves` (rows of its table); `cost_db`: what the distance that was scanned with costs
+        against the best one (dB, n estimated; None where it isn't among those compared), and `second_shot_db`: what the
+        second shot's pixels add to the sharper one's there (both with known n).
+    """
+    if found is None:
+        return None
+    curves = found.curves
+    summary = {**found.summary, "curves": curves.to_dict("records")}
+    here = curves[np.isclose(curves["delta_um"], summary["scanned_with_um"])].set_index("method")["psnr_db"]
+    blind = curves[(curves["method"] == "wiener_blind") & (curves["delta_um"] > 0)]["psnr_db"]
+    summary["cost_db"] = float(blind.max() - here["wiener_blind"]) if len(here) else None
+    summary["second_shot_db"] = float(here["wiener_two_shot"] - here["wiener_one_shot"]) if len(here) else None
+    return summary

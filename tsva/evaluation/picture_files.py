@@ -62,6 +62,14 @@ class Images:
         image.putpalette(np.ascontiguousarray(colours).tobytes())
         return self._add(name, image, "PNG", optimize=True)
 
+    def take(self, others: Images) -> None:
+        """Add the pictures of others, drawn by another process; ValueError if both have one of a name."""
+        both = self.files.keys() & others.files.keys()
+        if both:
+            raise ValueError(f"pictures of the same name: {', '.join(sorted(both))}")
+        self.files |= others.files
+        self._numbers |= others._numbers
+
     def _add(self, name: str, image: Image.Image, kind: str, **options: Any) -> str:
         """Encode a picture; further pictures of one name are numbered."""
         buffer = io.BytesIO()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tsva.evaluation import paper, slides
-from tsva.evaluation.inputs import Advice, DataSet, Inputs, Training
+from tsva.evaluation.inputs import DataSet, Inputs, Training, advice_of
 from tsva.evaluation.names import CONTROLS, NOTHING, OURS, lead_of, method_name
 from tsva.evaluation.patch_pictures import (
     choose_examples,
@@ -34,6 +34,10 @@ from tsva.settings.methods import NETWORK_NAMES
 
 Rows = Callable[[], pd.DataFrame]
 """A part of a table, not yet computed."""
+Pictures = Callable[[Images], Any]
+"""Draws pictures of names that no other call uses, and returns where they belong."""
+EXAMPLES, COUNTED = "examples", "segmentations"
+"""Pictures of each data set."""
 VERSION = 3
 """Of summary.json's layout; docs/summary.md says what changed."""
 TRAINING_FACTS = (
@@ -71,7 +75,7 @@ def evaluate(
     images : Images
         Takes the pictures up.
     processes : int
-        How many share the statistics.
+        How many share statistics and pictures.
 
     Returns
     -------
@@ -85,15 +89,27 @@ def evaluate(
     tables : dict of str to DataFrame
         All rows of scores, comparisons, counts and nuclei, those of single samples too.
     """
-    pairs, slides_ = inputs.pairs, inputs.slides
-    summary = summarise(inputs, processes)
+    sets, pairs, slides_ = inputs.datasets, inputs.pairs, inputs.slides
+    chosen = {d.name: choose_examples(d, inputs.report, pairs) for d in sets}
+    counted = {d.name: choose_segmentation(d, chosen[d.name]) for d in sets}
+    stacks, fields = choose_stacks(slides_, pairs), choose_fields(slides_)
+    pictures, rows = _shared(
+        {
+            **{f"{EXAMPLES} {d.name}": partial(example_pictures, d, chosen[d.name], pairs) for d in sets},
+            **{f"{COUNTED} {d.name}": partial(segmentation_pictures, d, counted[d.name], inputs) for d in sets},
+            "stacks": partial(stack_pictures, slides_, stacks, pairs),
+            "fields": partial(field_pictures, slides_, fields, pairs.z_step_um),
+            "slides": partial(slide_pictures, slides_),
+            "optics": partial(lateral_pictures, inputs.optics, pairs.delta_um),
+        },
+        inputs,
+        images,
+        processes,
+    )
+    examples, segmented = ({d.name: pictures.pop(f"{kind} {d.name}") for d in sets} for kind in (EXAMPLES, COUNTED))
+    summary = summarise(inputs, rows)
     tables = {part: pd.DataFrame(summary[part]) for part in KEPT}
     summary |= {part: [row for row in summary[part] if _is_kept(part, row)] for part in KEPT}
-    chosen = {d.name: choose_examples(d, inputs.report, pairs) for d in inputs.datasets}
-    examples = {d.name: example_pictures(d, chosen[d.name], pairs, images) for d in inputs.datasets}
-    counted = {d.name: choose_segmentation(d, chosen[d.name]) for d in inputs.datasets}
-    segmented = {d.name: segmentation_pictures(d, counted[d.name], inputs, images) for d in inputs.datasets}
-    stacks, fields = choose_stacks(slides_, pairs), choose_fields(slides_)
     shown = {
         "examples": [
             {**example, "error_scale_grey_levels": examples[name]["scale_grey_levels"]}
@@ -108,15 +124,28 @@ def evaluate(
         "stacks_shown": stacks,
         "fields_shown": fields,
     }
-    pictures = {
-        "examples": examples,
-        "segmentations": {name: found["rows"] for name, found in segmented.items()},
-        "stacks": stack_pictures(slides_, stacks, pairs, images),
-        "fields": field_pictures(slides_, fields, pairs.z_step_um, images),
-        "slides": slide_pictures(slides_, images),
-        "optics": lateral_pictures(inputs.optics, pairs.delta_um, images),
-    }
-    return {**summary, **tidy(shown)}, tidy(pictures), tables
+    rows_of = {name: found["rows"] for name, found in segmented.items()}
+    return {**summary, **tidy(shown)}, tidy({EXAMPLES: examples, COUNTED: rows_of, **pictures}), tables
+
+
+def _shared(
+    pictures: Mapping[str, Pictures], inputs: Inputs, images: Images, processes: int
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """What each of the calls for pictures returns, and the rows of all tables; processes share both."""
+    rows = _row_calls(inputs)
+    calls: list[Callable[[], Any]] = [partial(_drawn, call) for call in pictures.values()]
+    calls += [partial(_records, call) for part in rows.values() for call in part]
+    found = iter(all_of(calls, processes))
+    returned = {}
+    for name in pictures:
+        returned[name], drawn = next(found)
+        images.take(drawn)
+    return returned, {name: [row for _ in part for row in next(found)] for name, part in rows.items()}
+
+
+def _drawn(call: Pictures) -> tuple[Any, Images]:
+    images = Images()
+    return call(images), images
 
 
 def _is_kept(part: str, row: Mapping[str, Any]) -> bool:
@@ -129,15 +158,15 @@ def _is_kept(part: str, row: Mapping[str, Any]) -> bool:
     return (row["protocol"], row.get("target")) in KEPT[part]
 
 
-def summarise(inputs: Inputs, processes: int = 1) -> dict[str, Any]:
+def summarise(inputs: Inputs, rows: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Everything that the report says, as plain values.
 
     Parameters
     ----------
     inputs : Inputs
         Tables and arrays of the stages before.
-    processes : int
-        How many share the rows.
+    rows : mapping of str to list
+        Rows of all tables of methods, by the summary's key, tidy.
 
     Returns
     -------
@@ -146,7 +175,6 @@ def summarise(inputs: Inputs, processes: int = 1) -> dict[str, Any]:
         `KEPT` are all there, those of single samples too.
     """
     datasets = [_dataset(dataset, inputs) for dataset in inputs.datasets]
-    rows = _rows(inputs, processes)
     scores, comparisons, nuclei = rows["scores"], rows["comparisons"], rows["nuclei"]
     training = [_training(training, inputs.train) for training in inputs.training]
     confidence = inputs.report.confidence
@@ -185,9 +213,9 @@ def summarise(inputs: Inputs, processes: int = 1) -> dict[str, Any]:
     return {name: part if name in rows else tidy(part) for name, part in parts.items()}
 
 
-def _rows(inputs: Inputs, processes: int) -> dict[str, list[dict[str, Any]]]:
-    """Rows of all tables of methods, tidy, by the summary's key."""
-    calls = {
+def _row_calls(inputs: Inputs) -> dict[str, list[Rows]]:
+    """Parts of all tables of methods, by the summary's key; what takes longest comes first."""
+    return {
         "nuclei": _nuclei(inputs),
         "comparisons": _comparisons(inputs),
         "scores": _scores(inputs),
@@ -195,29 +223,6 @@ def _rows(inputs: Inputs, processes: int) -> dict[str, list[dict[str, Any]]]:
         "offsets": _offsets(inputs),
         "errors": _errors(inputs),
     }
-    found = iter(all_of([partial(_records, call) for part in calls.values() for call in part], processes))
-    return {name: [row for _ in part for row in next(found)] for name, part in calls.items()}
-
-
-def advice_of(found: Advice | None) -> dict[str, Any] | None:
-    """What the page says of the distance of the shots.
-
-    Returns
-    -------
-    dict or None
-        The stage's summary; `curves` (rows of its table); `cost_db`: what the distance that was scanned with costs
-        against the best one (dB, n estimated; None where it isn't among those compared), and `second_shot_db`: what the
-        second shot's pixels add to the sharper one's there (both with known n).
-    """
-    if found is None:
-        return None
-    curves = found.curves
-    summary = {**found.summary, "curves": curves.to_dict("records")}
-    here = curves[np.isclose(curves["delta_um"], summary["scanned_with_um"])].set_index("method")["psnr_db"]
-    blind = curves[(curves["method"] == "wiener_blind") & (curves["delta_um"] > 0)]["psnr_db"]
-    summary["cost_db"] = float(blind.max() - here["wiener_blind"]) if len(here) else None
-    summary["second_shot_db"] = float(here["wiener_two_shot"] - here["wiener_one_shot"]) if len(here) else None
-    return summary
 
 
 def _dataset(dataset: DataSet, inputs: Inputs) -> dict[str, Any]:

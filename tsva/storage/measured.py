@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 log = logging.getLogger(__name__)
+MEASURED = ("s", "max_rss", "cpu_time")
+"""Columns of Snakemake's benchmark files that are used."""
 USAGE = ".usage.json"
 """End of the records that forked stages leave beside their logs (`tsva.cli.fork_client`)."""
 
@@ -33,13 +36,19 @@ def measured_jobs(results: Path) -> pd.DataFrame | None:
     rows = []
     for path in sorted((results / "benchmarks").glob("*/*.tsv")):
         try:
-            table = pd.read_csv(path, sep="\t", na_values=["-", "NA"], usecols=["s", "max_rss", "cpu_time"])
-            row = table.tail(1).astype(float).assign(stage=path.parent.name)
-        except (OSError, ValueError) as error:
+            row = _measured(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("%s: not read (%s)", path, error)
             continue
-        rows.append(row.assign(**_used(results.parent / "logs", path.parent.name, path.stem)))
-    return pd.concat(rows, ignore_index=True) if rows else None
+        used = _used(results.parent / "logs", path.parent.name, path.stem)
+        rows.append({"stage": path.parent.name, **row, **used})
+    return pd.DataFrame(rows, columns=[*MEASURED, "stage"]) if rows else None
+
+
+def _measured(text: str) -> dict[str, float]:
+    """Columns of the last attempt; a benchmark file has a line an attempt."""
+    *_, last = csv.DictReader(text.splitlines(), delimiter="\t")
+    return {name: float("nan") if last[name] in ("-", "NA", "") else float(last[name]) for name in MEASURED}
 
 
 def _used(logs: Path, stage: str, job: str) -> dict[str, float]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,10 +38,11 @@ def exists(path: str) -> bool:
     return any((ROOT / base / path).exists() for base in ("", "tests"))
 
 
-def found(name: str) -> Iterator[Path]:
-    """Files of this name, wherever in the repository."""
-    for folder in ("tsva", "tests", "benchmarks", "docs"):
-        yield from (ROOT / folder).rglob(name)
+@cache
+def names_of_files() -> set[str]:
+    """Of all files of these folders."""
+    folders = ("tsva", "tests", "benchmarks", "docs")
+    return {name for folder in folders for _, _, names in os.walk(ROOT / folder) for name in names}
 
 
 def is_name(dotted: str) -> bool:
@@ -61,7 +64,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     names = {name for span in spans(text) for name in re.findall(r"(?<![\w./-])tsva(?:\.[a-z_]\w*)+(?:\.\w+)?", span)}
     missing += sorted(name for name in names if not is_name(name) and not re.search(r"\.(def|sif|yaml|md)$", name))
     files = {name for span in spans(text) for name in re.findall(r"(?<![\w/])(\w+\.py)\b", span)}
-    missing += sorted(name for name in files if not any(found(name)))
+    missing += sorted(name for name in files if name not in names_of_files())
     assert not missing, f"{page.relative_to(ROOT)} names what is not there: {', '.join(missing)}"
 
 

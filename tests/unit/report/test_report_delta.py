@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tsva.evaluation.inputs import Advice
-from tsva.evaluation.summary import advice_of
+from tsva.evaluation.inputs import Advice, advice_of
 from tsva.report.plots import drawing
 from tsva.report.run_figures import DELTA_METHODS, psnr_by_delta
 

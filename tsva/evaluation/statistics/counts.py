@@ -91,8 +91,10 @@ def count_rows(
         `focal_offset_um` NaN: the average.
     """
     error = counts["count_restored"] - counts["count_truth"]
-    table = counts.assign(error=error.astype(float), absolute_error=error.abs(), protocol="grid")
     others = ["count_restored", "count_truth", "true_nuclei", "absolute_error"]
+    table = counts[["sample", "slide", "patch", "focal_offset_um", *others[:-1]]].assign(
+        error=error.astype(float), absolute_error=error.abs(), protocol="grid"
+    )
     parts = [pd.DataFrame(columns=list(COUNT_COLUMNS))]
     for sample, part in scopes(table):
         found = summaries(part, "error", others, pairs, report)

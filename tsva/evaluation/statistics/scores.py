@@ -49,6 +49,10 @@ FEWEST = 0.5
 """A paired mean over a smaller share of a column's pairs is none."""
 GRID = ("paper", "strict")
 SAME = ["patch", "slide", "sample", "protocol", "target", "draw", "focal_offset_um"]
+READ = ["protocol", "target", "sample", "slide", "patch", "focal_offset_um", "psnr_db", "ssim"]
+"""What the mean scores are made of."""
+SHIFTED = "psnr_shifted_db"
+"""Of methods that leave a shift open."""
 
 
 def score_rows(
@@ -78,10 +82,11 @@ def score_rows(
         `folded_continuous` have opposite offsets together.
     """
     parts = [pd.DataFrame(columns=list(SCORE_COLUMNS))]
-    scores = scores.reindex(columns=[*scores.columns, *({"psnr_shifted_db"} - {*scores.columns})])
+    # no further columns, as every part is a copy of all
+    scores = scores[[*READ, *({SHIFTED} & {*scores.columns})]].reindex(columns=[*READ, SHIFTED])
     for target, of_target in scores.groupby("target"):
         for sample, part in scopes(of_target):
-            found = with_folded(part, "psnr_db", ["ssim", "psnr_shifted_db"], pairs, report)
+            found = with_folded(part, "psnr_db", ["ssim", SHIFTED], pairs, report)
             renamed = found.rename(
                 columns={"mean": "psnr_db", "sd": "psnr_sd_db", "low": "psnr_low_db", "high": "psnr_high_db"}
             )
