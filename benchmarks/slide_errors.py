@@ -34,7 +34,7 @@ from slide_simulation import SimulatedSlide, bent, kept_slide, picture_of
 from tsva.restoration.checkpoint import load
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.slides.errors_expected import FARTHEST_LEVEL, FEATURES, GAIN, OF_ERRORS, gain_levels
+from tsva.slides.errors_expected import FARTHEST_LEVEL, FEATURES, GAIN, OF_ERRORS, gain_levels, share_of_restoration
 from tsva.slides.slide_run import SlideOptions, refocus_planes
 from tsva.slides.two_planes import ArrayPlanes
 
@@ -194,9 +194,11 @@ def report(of: Cells, restoring: np.ndarray, copying: np.ndarray, gain_db: np.nd
         if band.sum() >= 10:
             ratio = np.sqrt(of.restoring[band].mean() / np.square(restoring[band]).mean())
             found["true_over_predicted"][f"{least:g} to {most:g} um"] = float(ratio)
+    share = share_of_restoration(gain_db, copying, of.difference)
     for least_db in GAINS_DB:
         believed = gain_db >= least_db
-        got = np.where(believed, of.restoring, of.copying)
+        part = np.where(believed, share, 0)
+        got = part * of.restoring + (1 - part) * of.copying - part * (1 - part) * of.difference**2
         best = np.minimum(of.restoring, of.sharper)
         got_db, best_db = (10 * np.log10(of.sharper / each) for each in (got, best))
         found["thresholds"][f"{least_db:g} dB"] = {

@@ -147,16 +147,20 @@ class EveryCellRestored:
     def __enter__(self) -> None:
         from tsva.slides.trust import Judge
 
-        self._judge, self._kept = Judge, Judge._verdicts
+        self._judge, self._kept = Judge, (Judge._verdicts, Judge.weights)
 
         def all_restored(judge: Any, cells: Any, *_: Any) -> np.ndarray:
             return np.full(judge.survey.glass[cells].shape, Verdict.RESTORED, np.uint8)
 
+        def whole(_: Any, shares: np.ndarray) -> np.ndarray:
+            return np.ones([CELL_PX * (count - 2) for count in shares.shape], np.float32)
+
         Judge._verdicts = all_restored  # type: ignore[method-assign]
+        Judge.weights = whole  # type: ignore[method-assign]
         Judge.tells_features = True
 
     def __exit__(self, *_: object) -> None:
-        self._judge._verdicts = self._kept  # type: ignore[method-assign]
+        self._judge._verdicts, self._judge.weights = self._kept  # type: ignore[method-assign]
         self._judge.tells_features = False
 
 

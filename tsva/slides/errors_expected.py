@@ -251,6 +251,42 @@ def expected_errors(
     return restoring, np.minimum(copying, restoring + difference)
 
 
+def share_of_restoration(gain_db: np.ndarray, copying: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """How much of the restoration, in a mixture with the copy, is expected to have the least error.
+
+    The mean squared error of a mixture with the share w is (1 - w) C + w R - w (1 - w) D, with C and R those of copy
+    and restoration and D the mean square of their difference, which is known. The minimum lies at (C - R + D) / 2 D.
+
+    Parameters
+    ----------
+    gain_db : (…) float array
+        Expected gain of restoring over copying.
+    copying, difference : (…) float arrays
+        Expected error of the copy, and difference of result and copy, root mean squares.
+
+    Returns
+    -------
+    (…) float array
+        In [0, 1].
+    """
+    copied, apart = np.square(copying), np.maximum(np.square(difference), LEAST_DIFFERENCE)
+    restored = copied * 10 ** (-(gain_db - CAUTION_DB) / 10)
+    return np.clip((copied - restored + apart) / (2 * apart), 0, 1)
+
+
+def error_of_mixture(
+    share: np.ndarray, restoring: np.ndarray, copying: np.ndarray, difference: np.ndarray
+) -> np.ndarray:
+    """Expected error of such a mixture, of the root mean squares of its parts; at least that of independent errors."""
+    squares = [np.square(each) for each in (restoring, copying, difference)]
+    mixed = share * squares[0] + (1 - share) * squares[1] - share * (1 - share) * squares[2]
+    apart = share**2 * squares[0] + (1 - share) ** 2 * squares[1]
+    return np.asarray(np.sqrt(np.maximum(mixed, apart)))
+
+
+CAUTION_DB = 0.5
+"""The gain is taken to be less by this, when it tells how much of a restoration goes into a cell."""
+LEAST_DIFFERENCE = 1e-10
 FARTHEST_LEVEL = 3.0
 """Levels count as no farther from the middle of the fit's slides than so many standard deviations."""
 MOST_UM = 3.0

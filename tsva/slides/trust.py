@@ -9,7 +9,14 @@ import numpy as np
 
 from tsva.restoration.colours import FARTHEST, Colours
 from tsva.slides.cell_spectra import chosen_cells
-from tsva.slides.errors_expected import expected_errors, expected_gain_db, features_of, reblurred
+from tsva.slides.errors_expected import (
+    error_of_mixture,
+    expected_errors,
+    expected_gain_db,
+    features_of,
+    reblurred,
+    share_of_restoration,
+)
 from tsva.slides.focal_offsets import one_scene, scene_at
 from tsva.slides.grid import CELL_PX
 from tsva.slides.survey import Survey
@@ -32,7 +39,7 @@ class Verdict(IntEnum):
     """Where the planes lie on one another is not known well enough."""
 
 
-LEAST_GAIN_DB = 0.75
+LEAST_GAIN_DB = 0.5
 """Restored cells are expected to be better by this. On development slides, each judged by a fit to slides of other
 tissue, 0.9 % and 0.5 % of the cells were then made worse by more than 0.5 dB with the packaged networks, and 2.7 % with
 TSVA of an embedded default; with 0.5 dB 1.5 %, 0.6 % and 4.2 % (benchmarks/slide_errors.py)."""
@@ -58,13 +65,16 @@ class CellTrust:
     verdict : (r, k) uint8 array
         Codes of `Verdict`.
     values : dict of str to (r, k) float32 arrays
-        `expected_gain_db` (of restoring over copying), `expected_rmse` (of the restoration), `copy_rmse`,
-        `reblur_residual`; NaN on glass.
+        `expected_gain_db` (of restoring over copying), `expected_rmse` (of the restored cell), `copy_rmse`,
+        `reblur_residual`, `restored_share`; NaN on glass.
+    share : (r, k) float32 array
+        How much of the restoration goes into the cell; 0 in copied ones.
     """
 
     row: int
     column: int
     verdict: np.ndarray
+    share: np.ndarray
     values: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -133,7 +143,7 @@ class Judge:
         cells = survey.grid.within(y, x, *low.shape[:2])
         shape = tuple(part.stop - part.start for part in cells)
         if 0 in shape:
-            return CellTrust(cells[0].start, cells[1].start, np.zeros(shape, np.uint8))
+            return CellTrust(cells[0].start, cells[1].start, np.zeros(shape, np.uint8), np.zeros(shape, np.float32))
         tissue = ~survey.glass[cells]
 
         def of_tissue(image: np.ndarray) -> np.ndarray:
@@ -155,9 +165,12 @@ class Judge:
             survey.delta_um,
         )
         restoring, copying = expected_errors(features, blurred.difference, estimated=own is not None)
+        gain_db = expected_gain_db(features)
+        share = share_of_restoration(gain_db, copying, blurred.difference)
         found = {
-            "expected_gain_db": expected_gain_db(features),
-            "expected_rmse": restoring,
+            "expected_gain_db": gain_db,
+            "expected_rmse": error_of_mixture(share, restoring, copying, blurred.difference),
+            "restored_share": share,
             "copy_rmse": copying,
             "reblur_residual": blurred.residual,
         }
@@ -167,7 +180,8 @@ class Judge:
         for name, value in found.items():
             values[name][tissue] = value
         verdict = self._verdicts(cells, values["expected_gain_db"], values["reblur_residual"])
-        return CellTrust(cells[0].start, cells[1].start, verdict, values)
+        of_cell = np.where(verdict == Verdict.RESTORED, values["restored_share"], 0).astype(np.float32)
+        return CellTrust(cells[0].start, cells[1].start, verdict, of_cell, values)
 
     def _verdicts(self, cells: tuple[slice, slice], gain_db: np.ndarray, residual: np.ndarray) -> np.ndarray:
         survey = self.survey
@@ -184,26 +198,26 @@ class Judge:
         verdict[survey.glass[cells]] = Verdict.GLASS
         return np.asarray(verdict, np.uint8)
 
-    def weights(self, verdicts: np.ndarray) -> np.ndarray:
+    def weights(self, shares: np.ndarray) -> np.ndarray:
         """`weights`."""
-        return weights(verdicts)
+        return weights(shares)
 
 
-def weights(verdicts: np.ndarray) -> np.ndarray:
+def weights(shares: np.ndarray) -> np.ndarray:
     """How much of the restoration goes into each pixel; the rest is the nearer shot.
 
     Parameters
     ----------
-    verdicts : (r + 2, k + 2) uint8 array
-        Codes of r by k cells and one more on each side (at the slide's edges, the outermost cells again).
+    shares : (r + 2, k + 2) float array
+        `CellTrust.share` of r by k cells and one more on each side (at the slide's edges, the outermost cells again).
 
     Returns
     -------
     (r * CELL_PX, k * CELL_PX) float32 array
-        0 in cells that are not restored; in restored ones 1, falling to 0 within `FADE_PX` of neighbours that are not:
-        nothing that is not believed gets in.
+        0 in cells that are not restored; in restored ones their share, falling to that of neighbours with less within
+        `FADE_PX` of them: nothing that is not believed gets in.
     """
-    believed = (verdicts == Verdict.RESTORED).astype(np.float32)
+    believed = shares.astype(np.float32)
     padded = np.pad(believed, 1, mode="edge")
     # a knot at each cell's middle, edge and corner: the least of the cells that it touches
     rows, columns = believed.shape

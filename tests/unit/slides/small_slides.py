@@ -20,6 +20,10 @@ class Judged:
     verdict: np.ndarray
     values: dict
 
+    @property
+    def share(self):
+        return (self.verdict == 1).astype(np.float32)
+
 
 class Checkered:
     """Believes two cells of three, by their place on the slide; the blend has a soft border."""
@@ -41,8 +45,8 @@ class Checkered:
         ]
         return Judged(rows.start, columns.start, verdict, {"mean": np.array(means, np.float32)})
 
-    def weights(self, verdicts):
-        whole = np.kron((verdicts == 1).astype(np.float32), np.ones((CELL_PX, CELL_PX), np.float32))
+    def weights(self, shares):
+        whole = np.kron(shares, np.ones((CELL_PX, CELL_PX), np.float32))
         return gaussian_filter(whole, 6, truncate=4)[CELL_PX:-CELL_PX, CELL_PX:-CELL_PX]
 
 

@@ -65,7 +65,7 @@ class KilledError(Exception):
 
 def plan_of(slide, restorer):
     planes, _ = slide
-    return SlidePlan(planes.digest, "m", "tsva", SHAPE, 3, 0.345, 0.5, False, 98, 512, restorer.runtime)
+    return SlidePlan(planes.digest, "m", "tsva", SHAPE, 3, 0.345, 0.5, None, 512, restorer.runtime)
 
 
 def test_a_broken_run_gives_the_bytes_of_an_unbroken_one(slide, restorer, tmp_path):

@@ -10,6 +10,7 @@ from test_survey import DELTA_UM, OPTICS, shots, surveyed, tissue
 
 from tsva.optics.otf import camera_otf
 from tsva.restoration.colours import FARTHEST, Colours, density
+from tsva.slides.errors_expected import CAUTION_DB, error_of_mixture, share_of_restoration
 from tsva.slides.trust import FADE_PX, Judge, Verdict, weights
 
 EDGE = 512
@@ -106,23 +107,41 @@ def test_near_focus_the_shot_is_copied():
 
 def test_weights_never_leave_restored_cells_and_are_smooth():
     random = np.random.default_rng(0)
-    codes = random.choice([Verdict.RESTORED, Verdict.DOUBTFUL], (7, 8), p=[0.8, 0.2]).astype(np.uint8)
-    found = weights(codes)
+    shares = random.choice([1.0, 0.7, 0.0], (7, 8), p=[0.5, 0.3, 0.2])
+    found = weights(shares)
     assert found.shape == (5 * 64, 6 * 64)
-    restored = np.kron(codes[1:-1, 1:-1] == Verdict.RESTORED, np.ones((64, 64), bool))
+    restored = np.kron(shares[1:-1, 1:-1] > 0, np.ones((64, 64), bool))
     assert (found[~restored] == 0).all()
     # smoothstep over half a cell: its slope is at most 1.5 / 32
     assert max(np.abs(np.diff(found, axis=axis)).max() for axis in (0, 1)) < 1.5 / FADE_PX + 1e-6
-    alone = np.full((3, 3), Verdict.COPIED_GOOD, np.uint8)
-    alone[1, 1] = Verdict.RESTORED
+    assert (found <= np.kron(shares[1:-1, 1:-1], np.ones((64, 64))) + 1e-6).all()
+    alone = np.zeros((3, 3))
+    alone[1, 1] = 1
     inner = slice(FADE_PX - 1, 64 - FADE_PX + 1)
     np.testing.assert_allclose(weights(alone)[inner, inner], 1, atol=0.01)
     np.testing.assert_allclose(weights(alone), weights(alone)[::-1, ::-1], atol=1e-6)
-    assert (weights(np.full((4, 4), Verdict.RESTORED)) == 1).all()
+    assert (weights(np.ones((4, 4))) == 1).all()
 
 
 def test_weights_of_a_window_are_those_of_the_whole():
     random = np.random.default_rng(1)
-    codes = random.choice(list(Verdict), (12, 12)).astype(np.uint8)
-    whole = weights(codes)
-    np.testing.assert_array_equal(weights(codes[3:9, 4:10]), whole[3 * 64 : 7 * 64, 4 * 64 : 8 * 64])
+    shares = random.uniform(-1, 1, (12, 12)).clip(0)
+    whole = weights(shares)
+    np.testing.assert_array_equal(weights(shares[3:9, 4:10]), whole[3 * 64 : 7 * 64, 4 * 64 : 8 * 64])
+
+
+def test_the_share_is_that_of_the_least_error():
+    """Errors of copy and restoration with a known correlation: the minimum is found, by search over all shares."""
+    random = np.random.default_rng(2)
+    copying, restoring = random.uniform(0.5, 2, (2, 50))
+    together = random.uniform(-0.5, 0.9, 50) * copying * restoring
+    difference = np.sqrt(copying**2 + restoring**2 - 2 * together)
+    gain_db = 20 * np.log10(copying / restoring) + CAUTION_DB
+    share = share_of_restoration(gain_db, copying, difference)
+    every = np.linspace(0, 1, 1001)[:, None]
+    squared = (1 - every) ** 2 * copying**2 + every**2 * restoring**2 + 2 * every * (1 - every) * together
+    np.testing.assert_allclose(share, every[squared.argmin(axis=0), 0], atol=1e-3)
+    least = np.sqrt(squared.min(axis=0))
+    independent = np.hypot(share * restoring, (1 - share) * copying)
+    found = error_of_mixture(share, restoring, copying, difference)
+    np.testing.assert_allclose(found, np.maximum(least, independent), rtol=1e-5)
