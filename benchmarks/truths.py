@@ -11,7 +11,7 @@ Development slides alone. The pairs of both folders are the same images; each is
 noise-free targets. Prints one JSON object: by laboratory (beginning of the slides' names) pairs, gain over Y1, share
 made worse by more than 0.1 dB, mean loss in these, gain by the size of the offset, and true over expected error.
 `--most 1,0.9,0.55,0.45,0.4` restores with other shares of Fusion's image than those that the network holds, and
-`--half 0.6,0.45,0.3,0.25,0.35` with other deviations of the offset that halve them (0: none does); B may then be A.
+`--half 0.6,0.45,0.3,0.27,0.6` with other deviations of the offset that halve them (0: none does); B may then be A.
 """
 
 from __future__ import annotations

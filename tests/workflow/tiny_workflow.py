@@ -18,7 +18,11 @@ TINY = {
     "seed": 3,
     "slides": "slides.tsv",
     "optics": {"bandwidth_um": 0.0},
-    "simulate": {"field_px": [128, 128], "fields": {"train": 2, "dataset1": 1, "dataset2": 1, "refocus": 1}},
+    "simulate": {
+        "field_px": [128, 128],
+        "fields": {"train": 2, "dataset1": 1, "dataset2": 1, "refocus": 1},
+        "draws": {"train": 1, "dataset1": 2, "dataset2": 2},
+    },
     "acquisition": {"offset_max_um": 1.5},
     "pairs": {"patch_px": 64},
     "train": {

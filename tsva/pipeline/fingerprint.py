@@ -38,6 +38,7 @@ def code_digest(module: str) -> str:
     -------
     str
         Hexadecimal. Comments, docstrings and layout don't change it; templates and data files of the packages do.
+        Rows of a `tsva.settings.methods.Registry` don't: they would make all stages run again when one is added.
     """
     digest = hashlib.sha256()
     for path in sorted(files_behind(module)):
@@ -117,7 +118,7 @@ def _read(text: bytes) -> tuple[list[str], str]:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [line for line in body if not _is_docstring(line)]  # type: ignore[attr-defined]
+            node.body = [line for line in body if not (_is_docstring(line) or _is_registry(line))]  # type: ignore[attr-defined]
     own = [name for name in names if name.split(".")[0] == PACKAGE]
     return own, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
@@ -149,6 +150,15 @@ def _is_docstring(line: ast.AST) -> bool:
     return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
 
 
+def _is_registry(line: ast.AST) -> bool:
+    return isinstance(line, ast.AnnAssign) and ast.unparse(line.annotation) == "Registry"
+
+
+def text_digest(text: str) -> str:
+    """Hexadecimal digest of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def freeze(values: Mapping[str, Any], folder: Path, stage: str) -> Path:
     """Write settings to a file whose name changes with its content.
 
@@ -167,7 +177,7 @@ def freeze(values: Mapping[str, Any], folder: Path, stage: str) -> Path:
         ``<folder>/<stage>-<digest>.json``; written if it is absent or was changed by hand.
     """
     text = json.dumps(values, indent=1, sort_keys=True) + "\n"
-    file = folder / f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    file = folder / f"{stage}-{text_digest(text)}.json"
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
         with fresh_file(file) as part:
             part.write_text(text, encoding="utf-8")

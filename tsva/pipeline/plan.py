@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from tsva.errors import UserError
-from tsva.pipeline.fingerprint import code_digest, freeze
+from tsva.pipeline.fingerprint import code_digest, freeze, text_digest
 from tsva.pipeline.leaks import Contents, check_leaks
 from tsva.readers.registry import files_at, modules_behind
 from tsva.settings.base import Section
@@ -41,6 +42,8 @@ STAGES = (
     "evaluate",
 )
 """Those whose code the summary names: all that numbers depend on."""
+NAMING = ("evaluate", "report", "compare", "slides_page")
+"""Stages that name methods by their titles: rows of all methods are behind them."""
 
 
 class Plan:
@@ -263,11 +266,13 @@ class Plan:
             modules += modules_behind(self.sheet.parent / row.path)
         elif row is not None and (stage, row.source) == ("ingest", "planes"):
             modules.append("tsva.readers.tiff_stacks")  # thousands of files, each of which would have to be opened
-        return "-".join(map(code_digest, modules))
+        titles = [str(METHODS)] if stage in NAMING else []
+        return "-".join([*map(code_digest, modules), *map(text_digest, titles)])
 
     def method_code(self, method: str) -> str:
-        """Fingerprint of the code of a method, which stages import by its place."""
-        return code_digest(METHODS[method].place.partition(":")[0])
+        """Fingerprint of the code of a method, which stages import by its place, and of its row but for the title."""
+        entry = METHODS[method]
+        return f"{code_digest(entry.place.partition(':')[0])}-{text_digest(str(replace(entry, title='')))}"
 
     def networks_code(self) -> str:
         """Fingerprints of the code of all networks: a given checkpoint may be of any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -48,12 +48,14 @@ class MethodEntry:
     noise_free: bool = False
 
 
+Registry: TypeAlias = dict[str, MethodEntry]
+"""Rows that are no code of who imports them: each is behind the jobs of its method (`tsva.pipeline.plan.Plan`)."""
 _BASELINES, _NETWORKS = "tsva.restoration.baselines", "tsva.restoration.networks"
 NOTHING = "y1"
 """The method that does nothing: the sharper shot as captured."""
 MATCHED = "y1_matched"
 """Nothing but the brightness of the ground truth, which no method knows: a measure, and never the leading method."""
-METHODS = {
+METHODS: Registry = {
     NOTHING: MethodEntry("Y1 as captured", f"{_BASELINES}.classics:sharper_shot"),
     MATCHED: MethodEntry("Y1, brightness matched to the ground truth", f"{_BASELINES}.classics:sharper_shot_matched"),
     "mean": MethodEntry("Mean of both shots", f"{_BASELINES}.classics:mean"),
@@ -92,8 +94,6 @@ BASELINES = tuple(name for name, entry in METHODS.items() if not entry.trained a
 NETWORK_NAMES = tuple(name for name, entry in METHODS.items() if entry.trained)
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     BaselineName: TypeAlias = str
     NetworkName: TypeAlias = str
 else:

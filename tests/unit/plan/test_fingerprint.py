@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tsva.cli.main import COMMANDS
 from tsva.pipeline import fingerprint
+from tsva.pipeline.plan import NAMING
 
 PACKAGES_WITH_IMPORTS = {
     "restoration/baselines/dark_channel/__init__.py",
@@ -50,6 +52,30 @@ def test_code_imported_inside_a_function_changes_it(package: Path) -> None:
 def test_another_stage_changes_nothing(package: Path) -> None:
     before, after = edited(package / "cli" / "report.py", lambda text: text + "\nEXTRA = 1\n", "tsva.cli.focus")
     assert before == after
+
+
+def test_a_row_of_the_registry_changes_no_code(package: Path) -> None:
+    def row(text: str) -> str:
+        return text.replace(
+            "METHODS: Registry = {\n", 'METHODS: Registry = {\n    "more": MethodEntry("More", "x:y"),\n'
+        )
+
+    methods = package / "settings/methods.py"
+    before, after = edited(methods, row, "tsva.cli.train")
+    assert before == after and '"more"' in methods.read_text()
+    before, after = edited(methods, lambda text: text + "\nEXTRA = 1\n", "tsva.cli.train")
+    assert before != after
+
+
+def test_stages_that_name_methods_are_those_that_import_titles() -> None:
+    rules = "".join(path.read_text() for path in (fingerprint.ROOT.parent / "workflow").rglob("*.smk"))
+    stages = {name.replace("-", "_"): module for name, module in COMMANDS.items()}
+    naming = {
+        stage
+        for stage, module in stages.items()
+        if f'code("{stage}")' in rules and fingerprint.ROOT / "evaluation/names.py" in fingerprint.files_behind(module)
+    }
+    assert naming == set(NAMING)
 
 
 @pytest.mark.parametrize("stage", ["focus", "evaluate", "export"])

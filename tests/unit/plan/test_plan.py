@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tsva.errors import UserError
 from tsva.pipeline import fingerprint
 from tsva.pipeline.plan import STAGES, Plan, sheet_text
+from tsva.settings.methods import METHODS
 
 HEADER = "slide\tpatient\tsample\trole\tsource\tpath\ttissue\tmicroscope"
 TRAIN = "A\tP1\tS\ttrain\tsimulated\t\tfatty\t"
@@ -205,6 +207,24 @@ def test_a_sheet_in_utf_16(tmp_path: Path) -> None:
     (tmp_path / "slides.tsv").write_text(text, encoding="utf-16-le")
     with pytest.raises(UserError, match=r"slides\.tsv: got null characters; wanted readable UTF-8"):
         sheet_text(tmp_path / "slides.tsv")
+
+
+def test_a_method_s_row_is_behind_its_own_jobs_and_where_methods_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plan(tmp_path, TRAIN, TEST)
+    stages, methods = ("train", "refocus", "evaluate", "report"), ("fusion", "unet", "wiener_blind")
+
+    def digests() -> list[str]:
+        return [*map(made.code, stages), *map(made.method_code, methods)]
+
+    before = digests()
+    monkeypatch.setitem(METHODS, "unet", replace(METHODS["unet"], slow=True))
+    changed = [one != other for one, other in zip(before, digests(), strict=True)]
+    assert changed == [False, False, True, True, False, True, False]
+    monkeypatch.setitem(METHODS, "unet", replace(METHODS["unet"], slow=False, title="Another"))
+    changed = [one != other for one, other in zip(before, digests(), strict=True)]
+    assert changed == [False, False, True, True, False, False, False]
 
 
 def test_a_misspelt_use_of_settings_is_an_error(tmp_path: Path) -> None:

@@ -25,9 +25,10 @@ FIRST_LOGIT = 1.5
 LEAST_MEASURE = 1e-8
 SIZES = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Sizes of the offset, as multiples of δ, between which the next ones and the expected errors' factors are linear."""
-MOST_WEIGHT = (1.0, 1.0, 1.0, 1.0, 1.0)
-"""Largest weight there of the image that a new network restores, where the offset is certain."""
-HALF_SD = (0.6, 0.45, 0.3, 0.25, 0.35)
+MOST_WEIGHT = (1.0, 1.0, 1.0, 0.8, 0.5)
+"""Largest weight there of the image that a new network restores, where the offset is certain: far from the focus,
+estimates that are far off may seem to be."""
+HALF_SD = (0.6, 0.45, 0.3, 0.27, 0.6)
 """Standard deviation of the offset, as a multiple of δ, that halves it: a restoration at a wrong offset does the most
 harm where one shot is nearly in focus. Chosen on development laboratories."""
 
