@@ -285,7 +285,9 @@ def error_of_mixture(
 
 
 CAUTION_DB = 0.5
-"""The gain is taken to be less by this, when it tells how much of a restoration goes into a cell."""
+"""The gain is taken to be less by this, when the share of a restoration in a cell follows from it. On four development
+slides (packaged network for slides) 0.4 % of the cells were then worse by more than 0.5 dB, and 0.95 of what the better
+of both by cell gains was gained; with whole restorations from 0.75 dB on 1.6 % and 0.90."""
 LEAST_DIFFERENCE = 1e-10
 FARTHEST_LEVEL = 3.0
 """Levels count as no farther from the middle of the fit's slides than so many standard deviations."""

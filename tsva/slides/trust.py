@@ -41,8 +41,9 @@ class Verdict(IntEnum):
 
 LEAST_GAIN_DB = 0.5
 """Restored cells are expected to be better by this. On development slides, each judged by a fit to slides of other
-tissue, 0.9 % and 0.5 % of the cells were then made worse by more than 0.5 dB with the packaged networks, and 2.7 % with
-TSVA of an embedded default; with 0.5 dB 1.5 %, 0.6 % and 4.2 % (benchmarks/slide_errors.py)."""
+tissue, whole restorations then made 1.5 % of the cells worse by more than 0.5 dB (packaged network for slides), 0.6 %
+(for pairs) and 4.2 % (TSVA of an embedded default); with 0.75 dB 0.9 %, 0.5 % and 2.7 % (benchmarks/slide_errors.py).
+Mixed with copies (`errors_expected.CAUTION_DB`) fewer are."""
 FADE_PX = 32
 """How far a restoration fades out within its cell. Over 16 pixels it gains 3 % more, and shows steps of 1.1 times their
 surroundings in place of 1.05."""
