@@ -147,6 +147,14 @@ def test_code_runs_its_stage(workflow: Workflow, file: str, wanted: list[str]) -
     assert sorted(workflow.planned()) == sorted(wanted)
 
 
+def test_an_added_method_trains_nothing_again(workflow: Workflow) -> None:
+    methods = workflow.folder / "tsva/settings/methods.py"
+    row = '    "mean_again": MethodEntry("Mean again", f"{_BASELINES}.classics:mean"),\n'
+    methods.write_text(methods.read_text().replace('    "mean": MethodEntry(', row + '    "mean": MethodEntry('))
+    workflow.edit_settings("methods", baselines=["mean", "mean_again", "wiener_blind"])
+    assert sorted(workflow.planned()) == sorted([*of_method("mean_again"), *EVALUATE])
+
+
 @pytest.mark.parametrize(
     "file", ["tsva/acquisition/sharpness.py", "tsva/restoration/networks/u_shaped.py", "tsva/cli/focus.py"]
 )
