@@ -24,7 +24,8 @@ from tsva.restoration.checkpoint import load
 from tsva.restoration.datasets import read_patches
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.networks import RefocusSettings, TrainSettings
+from tsva.settings.refocus import RefocusSettings
+from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table
 from tsva.training.fit import multiply_accumulates
 

@@ -37,7 +37,7 @@ import sys, time
 {policy}
 import tsva, torch
 from tsva.restoration.pair_network import build
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 torch.manual_seed(1)
 network = build("tsva", TrainSettings(), 3)
 optimiser = torch.optim.Adam(network.parameters(), 2e-3)
@@ -55,7 +55,7 @@ RESTORE = """
 import time, torch, tsva
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import restore
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 network = build("tsva", TrainSettings(), 3).eval()
 low, high = (torch.rand(4, 3, 224, 224).contiguous(memory_format=torch.channels_last) for _ in range(2))
 found = {"bare": [], "restore": []}

@@ -42,11 +42,13 @@ import torch
 from tsva.acquisition.pair import Pair
 from tsva.evaluation.metrics import psnr_db
 from tsva.evaluation.names import WORSE_DB
-from tsva.restoration.checkpoint import FOLDER, NAMES, Checkpoint, load, save
+from tsva.restoration.checkpoint import Checkpoint, load, save
+from tsva.restoration.packaged_model import FOLDER, NAMES
 from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.networks import RefocusSettings, TrainSettings
+from tsva.settings.refocus import RefocusSettings
+from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table
 from tsva.training.patches import data_digest, read_patches, read_truth
 

@@ -29,12 +29,13 @@ from tsva.calibration.measure import Measured, measure
 from tsva.calibration.record import as_json
 from tsva.calibration.tuning import tune
 from tsva.readers.sharp import read_sharp_fields
-from tsva.restoration.checkpoint import load, packaged_model
+from tsva.restoration.checkpoint import load
+from tsva.restoration.packaged_model import packaged_model
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.networks import TrainSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import FIELDS, SimulateSettings
+from tsva.settings.train import TrainSettings
 from tsva.simulation.simulate import sharp_sampling, simulate_slide
 from tsva.training.fit import fit
 

@@ -24,7 +24,8 @@ from slide_simulation import Surface, bent, kept_slide, picture_of
 
 from tsva.cli.edof import command
 from tsva.readers.stack_file import write_planes
-from tsva.restoration.checkpoint import load, packaged_model
+from tsva.restoration.checkpoint import load
+from tsva.restoration.packaged_model import packaged_model
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.slides.trust import Verdict

@@ -303,7 +303,7 @@ def _loss(restored: RestoredSlide, slide: SimulatedSlide, moved: Moved, in_place
     tissue[[0, -1]], tissue[:, [0, -1]] = False, False  # what was moved in from beyond the edges is made up
     registered = tissue & ~survey.misregistered
     # beside misregistered cells, which are copied, restorations fade out
-    away = registered & ~binary_dilation(survey.misregistered, np.ones((3, 3)))
+    away = registered & ~binary_dilation(survey.misregistered, np.ones((3, 3), bool))
     return {
         "loss_of_slide_db": _over(got[registered].mean(), in_place[registered].mean()),
         "loss_away_from_jumps_db": _over(got[away].mean(), in_place[away].mean()),

@@ -207,7 +207,7 @@ def peak_mib(path: Path, edge: int) -> None:
 
 def memory_of(path: Path, edge: int) -> int:
     """Peak MiB of a process of its own."""
-    line = [sys.executable, __file__, "--tsva", path, "--fusion", path, "--only-memory", str(edge)]
+    line = [sys.executable, __file__, "--tsva", str(path), "--fusion", str(path), "--only-memory", str(edge)]
     return int(subprocess.run(line, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 

@@ -41,7 +41,7 @@ from tsva.acquisition.stack import grey_levels
 from tsva.restoration.pair_network import build
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.dataset import Batches, TrainingPairs, VerificationPairs
 from tsva.training.devices import Process
 from tsva.training.fit import fit, multiply_accumulates

@@ -15,7 +15,7 @@ from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.ingest import FocusSettings
-from tsva.settings.networks import RefocusSettings
+from tsva.settings.refocus import RefocusSettings
 
 if TYPE_CHECKING:
     from tsva.restoration.checkpoint import Checkpoint
@@ -322,7 +322,8 @@ def load_model(path: str | Path | None = None, *, tile_px: int = 512, batch: int
     UserError
         If the file is missing, damaged, or of another version's format.
     """
-    from tsva.restoration.checkpoint import load, packaged_model
+    from tsva.restoration.checkpoint import load
+    from tsva.restoration.packaged_model import packaged_model
     from tsva.restoration.refocus import NetworkMethod
 
     where_from = Path(path) if path is not None else packaged_model()

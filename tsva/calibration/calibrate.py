@@ -129,7 +129,8 @@ def calibrate(
         named = [(f"stack {number}", stack) for number, stack in enumerate(stacks, 1)]
     given = None
     if fine_tune:
-        from tsva.restoration.checkpoint import load, packaged_model
+        from tsva.restoration.checkpoint import load
+        from tsva.restoration.packaged_model import packaged_model
 
         given = load(Path(checkpoint) if checkpoint is not None else packaged_model())
     return calibrated(

@@ -23,7 +23,7 @@ from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.baselines import BaselineSettings
-from tsva.settings.networks import RefocusSettings
+from tsva.settings.refocus import RefocusSettings
 from tsva.training.patches import PatchStacks
 
 SIZES_PX = (224, 192, 160, 128, 112, 96, 80, 64)

@@ -29,7 +29,7 @@ from tsva.restoration.checkpoint import Checkpoint
 from tsva.restoration.fusion.filters import REACH_UM
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.loop import DivergedError

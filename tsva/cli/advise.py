@@ -10,7 +10,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.training_spectra import signal_table
+from tsva.acquisition.spectrum import signal_table
 from tsva.cli.common import settings_option
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
 from tsva.optics.pupil import travel_per_depth

@@ -115,7 +115,8 @@ def _checkpoint(path: Path | None, threads: int) -> Checkpoint:
     """The network to begin with, read before anything is measured."""
     import torch
 
-    from tsva.restoration.checkpoint import load, packaged_model
+    from tsva.restoration.checkpoint import load
+    from tsva.restoration.packaged_model import packaged_model
 
     torch.set_num_threads(threads)
     return load(path if path is not None else packaged_model())

@@ -43,7 +43,8 @@ def command(
 
     Elsewhere the sharpest plane is copied. Planes have to lie on one another. For research use only.
     """
-    from tsva.restoration.checkpoint import load, packaged_model
+    from tsva.restoration.checkpoint import load
+    from tsva.restoration.packaged_model import packaged_model
     from tsva.slides.opening import SlideInput, open_all_planes
     from tsva.slides.slide_results import write_results
     from tsva.slides.slide_run import SlideOptions, refocus_planes, without_ending

@@ -17,7 +17,7 @@ from tsva.restoration.datasets import read_patches, read_patches_table, sample_p
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import METHODS, MethodsSettings
-from tsva.settings.networks import RefocusSettings
+from tsva.settings.refocus import RefocusSettings
 from tsva.storage.arrays import Rows, read_array, read_arrays
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.tables import SCORES_ORDER, read_table, write_table
@@ -119,7 +119,7 @@ def command(
 
 
 def _baseline(name: str, settings: BaselineSettings, signal: Path | None, shots: Path | None) -> Method:
-    from tsva.acquisition.training_spectra import ShotSpectra
+    from tsva.acquisition.shot_spectra import ShotSpectra
     from tsva.restoration.baselines.one_by_one import Known, baseline
     from tsva.restoration.baselines.plane import Signal
 

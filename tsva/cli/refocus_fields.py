@@ -15,7 +15,7 @@ from tsva.acquisition.stack import Stack
 from tsva.cli.common import settings_option
 from tsva.readers.stack_file import read_stack, write_stack
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.networks import RefocusSettings
+from tsva.settings.refocus import RefocusSettings
 from tsva.storage.atomic import fresh_folder
 from tsva.storage.tables import read_table, write_table
 

@@ -15,7 +15,7 @@ import pandas as pd
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.networks import RefocusSettings
+from tsva.settings.refocus import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.storage.tables import write_table
 
@@ -101,7 +101,7 @@ def command(
     The settings' optics, where a file of them is given, are taken to be the microscope's; else those of the model.
     For research use only.
     """
-    from tsva.restoration.checkpoint import packaged_model
+    from tsva.restoration.packaged_model import packaged_model
     from tsva.slides.slide_run import SlideOptions, without_ending
 
     model = model or packaged_model("slides")

@@ -10,7 +10,8 @@ import click
 import numpy as np
 import pandas as pd
 
-from tsva.acquisition.training_spectra import shot_spectra, signal_table
+from tsva.acquisition.shot_spectra import shot_spectra
+from tsva.acquisition.spectrum import signal_table
 from tsva.errors import UserError
 from tsva.storage.arrays import read_array
 from tsva.storage.atomic import fresh_file

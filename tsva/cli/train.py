@@ -17,7 +17,7 @@ from tsva.errors import UserError
 from tsva.pipeline.fingerprint import code_digest
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, NETWORK_NAMES
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.storage.atomic import fresh_file, fresh_folder
 from tsva.storage.tables import read_table
 

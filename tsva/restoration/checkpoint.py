@@ -1,19 +1,12 @@
-"""A trained network in a file: weights, and what they were trained for; and those that come with the package.
-
-Of the packaged ones, with their cards (training, digests, scores), one is for pairs of shots, whose results nobody
-judges afterwards: it was trained on real textures too, and restores less. The other is for whole slides, where cells
-are judged and copied if restoring is not believed: it restores more.
-"""
+"""A trained network in a file: weights, and what they were trained for."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
@@ -35,7 +28,7 @@ from tsva.restoration.pair_network import (
 )
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 OPTICS_TOLERANCE = {"na": 0.05, "refractive_index": 0.05, "mountant_index": 0.06, "condenser_ratio": 0.25}
 """How far images may differ from a network's training without a warning."""
@@ -293,32 +286,3 @@ def read_sound(path: Path) -> Any:
 
 def _unusable(path: Path, got: str, wanted: str = "a checkpoint of this version's train stage") -> UserError:
     return UserError(str(path), got=got, wanted=wanted, do="Train it anew or get another copy.")
-
-
-FOLDER = Path(__file__).with_name("models")
-Use = Literal["pairs", "slides"]
-NAMES: dict[Use, str] = {"pairs": "fusion", "slides": "fusion_slides"}
-
-
-def packaged_model(use: Use = "pairs") -> Path:
-    """Where the checkpoint for this use lies.
-
-    Raises
-    ------
-    UserError
-        If the file is missing or is not the one that the card describes.
-    """
-    path = FOLDER / f"{NAMES[use]}.ckpt"
-    wanted = card(use)["sha256"]
-    got = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
-    if got != wanted:
-        raise UserError(
-            str(path), got=f"SHA-256 {got}", wanted=wanted, do="Install the package anew, or give a checkpoint."
-        )
-    return path
-
-
-def card(use: Use = "pairs") -> dict[str, Any]:
-    """Its card: training, digest, scores."""
-    found: dict[str, Any] = json.loads((FOLDER / f"{NAMES[use]}.json").read_text(encoding="utf-8"))
-    return found

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tsva.restoration.sharper import high_is_sharper
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, NetworkName
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 
 class Decision(Protocol):

@@ -15,8 +15,9 @@ from tsva.settings.evaluation import AdviseSettings, CountSettings, ExportSettin
 from tsva.settings.fetch import FetchSettings
 from tsva.settings.ingest import FocusSettings, IngestSettings
 from tsva.settings.methods import METHODS, MethodsSettings, NetworkName
-from tsva.settings.networks import RefocusSettings, TrainSettings
+from tsva.settings.refocus import RefocusSettings
 from tsva.settings.simulate import SimulateSettings
+from tsva.settings.train import TrainSettings
 
 
 class Settings(Section):

@@ -11,7 +11,8 @@ import tifffile
 from PIL import Image
 
 from tsva.errors import UserError
-from tsva.restoration.checkpoint import colours_phrase, packaged_model
+from tsva.restoration.checkpoint import colours_phrase
+from tsva.restoration.packaged_model import packaged_model
 from tsva.settings.acquisition import OpticsSettings
 from tsva.slides import trust_files
 from tsva.slides.dicom_pyramid import is_dicom_folder, smallest_dicom_level

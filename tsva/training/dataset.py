@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tsva.acquisition.draws import bin_weights, offset_at_um, rng
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
 
 GOLDEN_RATIO = 0.6180339887498949

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tsva.restoration.pair_network import PairNetwork, build, network_class
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NetworkName
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.dataset import TrainingPairs, VerificationPairs
 from tsva.training.devices import Machine, processes
 from tsva.training.loop import DivergedError, Learner, Resume, train

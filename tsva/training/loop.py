@@ -22,7 +22,7 @@ from tsva.acquisition.stack import grey_levels
 from tsva.restoration.checkpoint import read_sound
 from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.sharper import sharper_first
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.storage.atomic import fresh_file
 from tsva.training.dataset import (
     Batches,

@@ -18,7 +18,7 @@ from tsva.readers.stack_file import write_stack
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 PROJECT = Path(__file__).parents[3]
 

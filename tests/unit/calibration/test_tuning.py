@@ -15,7 +15,8 @@ from tsva.calibration.measure import measure
 from tsva.calibration.prepared import Field, prepare
 from tsva.calibration.tuning import GIVEN, MEASURED, TUNED, for_channels, tune
 from tsva.errors import UserError
-from tsva.restoration.checkpoint import Checkpoint, load, packaged_model, save
+from tsva.restoration.checkpoint import Checkpoint, load, save
+from tsva.restoration.packaged_model import packaged_model
 from tsva.settings.acquisition import OpticsSettings
 
 OPTICS = OpticsSettings(na=0.75, pixel_um=0.345, model="debye")

@@ -13,7 +13,7 @@ from tsva.restoration.fusion.correction import HALF_SD, MOST_WEIGHT, SIZES, by_s
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import restore
 from tsva.settings.methods import NetworkName
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 BLENDING: tuple[NetworkName, ...] = ("tsva", "unet", "unet_residual", "fusion", "fusion_one_shot")
 

@@ -12,8 +12,9 @@ import torch
 import tsva
 from tsva.acquisition.pair import Pair
 from tsva.errors import UserError
-from tsva.restoration.checkpoint import load, packaged_model, save
+from tsva.restoration.checkpoint import load, save
 from tsva.restoration.colours import FARTHEST, Colours, block_levels, density
+from tsva.restoration.packaged_model import packaged_model
 from tsva.settings.acquisition import OpticsSettings
 
 STAIN = np.array([0.2, 0.6, 0.4])

@@ -6,7 +6,7 @@ import torch
 
 from tsva.restoration.pair_network import SharperShot, build
 from tsva.restoration.runtime import PARITY, OnnxRuntime, TorchRuntime, runtime_of
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 
 def scattered(name, channels, *, blends=False):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tsva.settings.methods import METHODS, NETWORK_NAMES, NetworkName
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 OURS = tuple(name for name in NETWORK_NAMES if METHODS[name].own_recipe)
 

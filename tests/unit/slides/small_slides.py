@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.slides.grid import CELL_PX
 from tsva.slides.survey import Survey
 

@@ -14,7 +14,7 @@ from tsva.errors import UserError
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.slides.depth_of_field import ChosenPlanes, focal_heights, planes_apart
 from tsva.slides.focal_offsets import OFFSETS_UM
 from tsva.slides.grid import CELL_PX

@@ -20,7 +20,7 @@ from tsva.errors import UserError
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.slides import slide_run
 from tsva.slides.slide_run import SlideOptions, refocus_planes
 from tsva.slides.two_planes import ArrayPlanes

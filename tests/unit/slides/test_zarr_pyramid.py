@@ -14,7 +14,7 @@ from tsva.readers.source import stored_images
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.slides.pyramid import SlideFacts, write_zarr
 from tsva.slides.stored_tiles import TILE_PX, TileCodec, halved, level_shapes, padded
 

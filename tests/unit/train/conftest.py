@@ -7,7 +7,7 @@ import pytest
 from small_problem import stacks
 
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
 
 

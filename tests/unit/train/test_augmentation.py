@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.dataset import DARKEST, augmented
 
 

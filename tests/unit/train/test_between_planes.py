@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.networks import TrainSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings
+from tsva.settings.train import TrainSettings
 from tsva.simulation.simulate import simulate_slide
 from tsva.training.between_planes import camera_noise, shot_between
 from tsva.training.dataset import TrainingPairs

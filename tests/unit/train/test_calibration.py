@@ -11,7 +11,7 @@ import torch
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.methods import NetworkName
-from tsva.settings.networks import FusionSettings, TrainSettings
+from tsva.settings.train import FusionSettings, TrainSettings
 from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.patches import PatchStacks

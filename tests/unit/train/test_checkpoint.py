@@ -12,7 +12,7 @@ from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 SETTINGS = TrainSettings(width=2, levels=2, crop_px=None)
 

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from tsva.acquisition.draws import bin_weights
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.dataset import TrainingPairs, VerificationPairs
 from tsva.training.patches import PatchStacks, Truth
 

@@ -13,7 +13,7 @@ from torch import nn
 
 import tsva.training.fit
 from tsva.restoration.pair_network import SharperShotNetwork
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.dataset import verification_batches
 from tsva.training.fit import Fitted, fit
 from tsva.training.loop import ROUNDING_MSE, DivergedError, error_psnr_db, image_loss

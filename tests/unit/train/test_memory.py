@@ -11,7 +11,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.dataset import Batches, TrainingPairs
 from tsva.training.patches import PatchStacks, data_digest
 

@@ -14,7 +14,7 @@ import tsva.training.devices
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import build
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
-from tsva.settings.networks import FusionSettings, TrainSettings
+from tsva.settings.train import FusionSettings, TrainSettings
 from tsva.training.fit import fit
 from tsva.training.patches import PatchStacks
 

@@ -20,7 +20,7 @@ import tsva.training.devices
 import tsva.training.fit
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import load
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.dataset import Batches, TrainingPairs
 from tsva.training.devices import Machine
 from tsva.training.patches import PatchStacks

@@ -9,8 +9,8 @@ from importlib import import_module
 import numpy as np
 
 from tsva.acquisition.pair import Pair
+from tsva.acquisition.shot_spectra import ShotSpectra
 from tsva.acquisition.stack import eight_bits
-from tsva.acquisition.training_spectra import ShotSpectra
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.contract import Restoration
 from tsva.restoration.sharper import y1_of

@@ -13,7 +13,7 @@ from tsva.restoration.fusion.filters import REACH_UM
 from tsva.restoration.fusion.microscopes import MOST_CHANGE, Microscopes, noise_power, tilt
 from tsva.restoration.fusion.offset import negative_log_likelihood
 from tsva.restoration.pair_network import TrainingPatches
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 if TYPE_CHECKING:
     from tsva.restoration.fusion.network import Fusion

@@ -34,7 +34,7 @@ from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 if TYPE_CHECKING:
     from tsva.restoration.fusion.microscopes import Microscopes

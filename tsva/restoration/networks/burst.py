@@ -11,7 +11,7 @@ from torch.nn import functional
 from tsva.restoration.networks.parts import UpConvolution, halo_px, reflected_to_multiple, unit
 from tsva.restoration.pair_network import SharperShot, SharperShotNetwork
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 UNITS = 2
 """3×3 convolutions a level, U-Net's two."""

@@ -14,7 +14,7 @@ from tsva.restoration.networks.parts import reflected_to_multiple
 from tsva.restoration.pair_network import SharperShot, SharperShotNetwork
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 CELL = 2
 """The network works on cells of 2×2 pixels, as Fusion's does."""

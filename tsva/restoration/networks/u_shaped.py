@@ -21,7 +21,7 @@ from tsva.restoration.networks.parts import (
 from tsva.restoration.pair_network import Pairs, SharperShot, SharperShotNetwork
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 
 class UShaped(SharperShotNetwork):

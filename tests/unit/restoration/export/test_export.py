@@ -33,7 +33,7 @@ from tsva.restoration.export.onnx import (
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 SETTINGS = TrainSettings(width=2, levels=2, fusion={"width": 4, "depth": 1})
 """Small: writing a network takes torch's exporter a second a layer, whatever its width."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tsva.restoration.pair_network import SharperShot, build
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.fit import multiply_accumulates
 
 FULL = TrainSettings(width=64, levels=5)

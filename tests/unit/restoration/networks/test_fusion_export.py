@@ -13,7 +13,7 @@ from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NetworkName
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 
 def lively(name: NetworkName, channels: int) -> Fusion:

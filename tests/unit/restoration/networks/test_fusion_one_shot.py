@@ -10,7 +10,7 @@ from tsva.restoration.fusion.one_shot import FusionOneShot
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import restore
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 
 def lively() -> FusionOneShot:

@@ -17,7 +17,7 @@ from tsva.restoration.pair_network import SharperShot, build
 from tsva.restoration.sharper import brenner_of, high_is_sharper, high_is_y1, sharper_first
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import METHODS, NETWORK_NAMES, NetworkName
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.training.fit import multiply_accumulates
 
 FULL = TrainSettings(width=64, levels=5, blend=False)

@@ -15,7 +15,7 @@ from tsva.restoration.fusion import bands, correction, filters, network, offset
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 
 SETTINGS = TrainSettings.model_validate(
     {"width": 2, "levels": 2, "crop_px": None, "fusion": {"width": 8, "depth": 1, "crop_px": 64, "batch": 4}}

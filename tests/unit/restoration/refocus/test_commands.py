@@ -19,7 +19,7 @@ from tsva.readers.stack_file import read_stack, write_stack
 from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.networks import TrainSettings
+from tsva.settings.train import TrainSettings
 from tsva.storage.tables import read_table, write_table
 
 SETTINGS = TrainSettings(width=2, levels=2, crop_px=None)

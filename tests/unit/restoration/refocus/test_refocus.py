@@ -21,7 +21,8 @@ from tsva.restoration.refocus import NetworkMethod, restore
 from tsva.restoration.runtime import OnnxRuntime
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import NetworkName
-from tsva.settings.networks import RefocusSettings, TrainSettings
+from tsva.settings.refocus import RefocusSettings
+from tsva.settings.train import TrainSettings
 
 OPTICS = OpticsSettings()
 as_captured = baseline("y1", Known())
