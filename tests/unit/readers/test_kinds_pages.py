@@ -50,7 +50,7 @@ def test_a_page_that_is_stored_otherwise_is_refused(tmp_path: Path, odd: int, ki
 @pytest.mark.parametrize("told", [{"images": 7, "slices": 7}, {"slices": 2 * PLANES}, {"images": PLANES, "frames": 2}])
 def test_imagej_s_header_counts_the_pages(tmp_path: Path, told: dict[str, object]) -> None:
     path = write_imagej(tmp_path / "a.tif", GREY, 1 / PIXEL_UM, unit="um", spacing=STEP_UM, **told)
-    with pytest.raises(UserError, match=rf"tells of \d+ images, the file holds {PLANES}"):
+    with pytest.raises(UserError, match=rf"states \d+ images, the file holds {PLANES}"):
         stored_images(path)
 
 
