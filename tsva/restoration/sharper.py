@@ -45,8 +45,16 @@ def brenner_of(images: Tensor) -> Tensor:
     """
     if images.shape[-1] <= LAG_PX:
         return images.new_zeros(len(images)).double()
-    grey = images.double().mean(dim=1)
-    return (grey[..., LAG_PX:] - grey[..., :-LAG_PX]).square().mean(dim=(1, 2))
+    return squared_gradients(images)[..., :-LAG_PX].mean(dim=(1, 2, 3))
+
+
+def squared_gradients(images: Tensor) -> Tensor:
+    """(B, 1, Y, X) float64 tensor of (B, C, Y, X) images, 0 in the last LAG_PX columns; Brenner's gradient is the mean
+    of the others."""
+    from torch.nn.functional import pad
+
+    grey = images.double().mean(dim=1, keepdim=True)
+    return pad((grey[..., LAG_PX:] - grey[..., :-LAG_PX]).square(), (0, LAG_PX))
 
 
 def high_is_sharper(low: Tensor, high: Tensor) -> Tensor:

@@ -65,17 +65,27 @@ class BandSpectra(nn.Module):
 
     def _windows(self, shot: Tensor) -> Tensor:
         """(B, C, windows along y, windows along x, WINDOW_PX, WINDOW_PX), weighted, of mean zero before."""
-        for axis in (-2, -1):
-            if (size := shot.shape[axis]) < WINDOW_PX:
-                shot = shot.index_select(axis, reflected(size, 0, WINDOW_PX, shot.device))
-        rows, columns = (window_starts(size) for size in shot.shape[-2:])
-        windows = _cut(_cut(shot, rows, 2), columns, 3)  # (B, C, y, x, WINDOW_PX, WINDOW_PX)
+        windows = _cut_both(shot)
         return (windows - windows.mean(dim=(-2, -1), keepdim=True)) * self.window
+
+
+def window_means(image: Tensor) -> Tensor:
+    """(B, C, windows along y, windows along x): means of (B, C, Y, X) over the windows that spectra are taken of."""
+    return _cut_both(image).mean(dim=(-2, -1))
 
 
 def _common(one: Tensor, two: Tensor) -> Tensor:
     """Re one two* of complex spectra."""
     return torch.addcmul(one.real * two.real, one.imag, two.imag)
+
+
+def _cut_both(image: Tensor) -> Tensor:
+    """(B, C, y, x, WINDOW_PX, WINDOW_PX): windows of an image, which is grown by reflection where it is smaller."""
+    for axis in (-2, -1):
+        if (size := image.shape[axis]) < WINDOW_PX:
+            image = image.index_select(axis, reflected(size, 0, WINDOW_PX, image.device))
+    rows, columns = (window_starts(size) for size in image.shape[-2:])
+    return _cut(_cut(image, rows, 2), columns, 3)
 
 
 def _cut(shot: Tensor, starts: list[int], axis: int) -> Tensor:

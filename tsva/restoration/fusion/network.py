@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsva.acquisition.draws import rng
+from tsva.acquisition.sharpness import is_sharper
 from tsva.restoration import blend
 from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
@@ -33,6 +34,7 @@ from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RA
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
+from tsva.restoration.sharper import high_is_sharper, squared_gradients
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 
@@ -64,6 +66,9 @@ class Estimate:
         Variance of the shots' noise.
     signal : (B, C) float tensor
         Power of the specimen at frequency 1 a pixel, which falls as f^-SLOPE.
+    high_share : (B, 1, 1, 1) or (B, 1, Y, X) float tensor, optional
+        Of the high shot in the copy that the result is blended with: 1 where it is the sharper one. None where the
+        offset says which shot is the copy.
     """
 
     focal_offset_um: Tensor
@@ -71,12 +76,16 @@ class Estimate:
     mean: Tensor
     noise: Tensor
     signal: Tensor
+    high_share: Tensor | None = None
 
     def tile(self, y: slice, x: slice) -> Estimate:
         """The same for a part of the images."""
         if self.focal_offset_um.ndim == 1:
             return self
-        return replace(self, focal_offset_um=self.focal_offset_um[..., y, x], sd_um=self.sd_um[..., y, x])
+        share = None if self.high_share is None else self.high_share[..., y, x]
+        return replace(
+            self, focal_offset_um=self.focal_offset_um[..., y, x], sd_um=self.sd_um[..., y, x], high_share=share
+        )
 
 
 class Fusion(PairNetwork[Estimate]):
@@ -88,8 +97,9 @@ class Fusion(PairNetwork[Estimate]):
     3. `TwoShotWiener` gives the linear estimate.
     4. A residual network on cells of 2×2 pixels, steered by offset and noise, corrects it. It starts at zero.
     5. A gate blends the result with the nearer shot where the offset says too little of which is better.
-    6. Errors are expected of the result and of the nearer shot; where the result is expected to gain nothing, the shot
-       stays (`tsva.restoration.blend`). The less certain the offset is, the more of the shot stays everywhere.
+    6. Errors are expected of the result and of the sharper shot; where the result is expected to gain nothing, the shot
+       stays (`tsva.restoration.blend`). Some of it stays everywhere, the less the more certain the offset is. It is the
+       sharper shot by Brenner's gradient, not the nearer one by an offset whose sign may be wrong.
 
     Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
 
@@ -112,6 +122,7 @@ class Fusion(PairNetwork[Estimate]):
     factors: Tensor
     most: Tensor
     doubt: Tensor
+    copies_sharper: Tensor
     _microscopes: Microscopes | None
 
     def __init__(self, channels: int, width: int, depth: int, optics: OpticsSettings, delta_um: float) -> None:
@@ -133,6 +144,7 @@ class Fusion(PairNetwork[Estimate]):
         # largest weights of restored images, there too, and how fast they fall with the offset's variance
         self.register_buffer("most", torch.tensor(MOST_WEIGHT))
         self.register_buffer("doubt", torch.tensor(HALF_SD).square().reciprocal())
+        self.register_buffer("copies_sharper", torch.tensor(True))
         self.multiple = blend.CELL_PX
         # errors and the gate are averaged over a neighbourhood, one after the other
         sees_px = RADIUS_PX + 1 + CELL * (depth + 1) + 2 * blend.REACH_PX
@@ -180,11 +192,22 @@ class Fusion(PairNetwork[Estimate]):
         mean = (low.mean(dim=(-2, -1)) + high.mean(dim=(-2, -1))) / 2
         focal_offset_um, sd_um = (each.reshape(low.shape[0], 1, *grid) for each in (focal_offset_um, sd_um))
         if grid[0] * grid[1] == 1:
-            return Estimate(focal_offset_um.flatten(), sd_um.flatten(), mean, noise, signal)
+            high_share = high_is_sharper(low, high).to(low.dtype).reshape(-1, 1, 1, 1)
+            return Estimate(focal_offset_um.flatten(), sd_um.flatten(), mean, noise, signal, high_share)
         precision = sd_um.square().reciprocal()
         smooth = functional.avg_pool2d(precision, 3, 1, 1)
         focal_offset_um = functional.avg_pool2d(precision * focal_offset_um, 3, 1, 1) / smooth
-        return Estimate(per_pixel(focal_offset_um, low), per_pixel(sd_um, low), mean, noise, signal)
+        focal_offset_um, sd_um = per_pixel(focal_offset_um, low), per_pixel(sd_um, low)
+        return Estimate(focal_offset_um, sd_um, mean, noise, signal, self._high_share(low, high))
+
+    def _high_share(self, low: Tensor, high: Tensor) -> Tensor:
+        """1 in the regions whose sharper shot is `high`, 0 in those whose is `low`, linear between their middles."""
+        gradients = []
+        for shot in (low, high):
+            of_windows = bands.window_means(squared_gradients(shot))
+            size = [min(REGION_WINDOWS, n) for n in of_windows.shape[-2:]]
+            gradients.append(functional.avg_pool2d(of_windows, size, stride=1))
+        return per_pixel(is_sharper(gradients[1], gradients[0]).to(low.dtype), low)
 
     def _noise_and_signal(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C) each."""
@@ -229,24 +252,24 @@ class Fusion(PairNetwork[Estimate]):
         sd : (B, 1, Y, X) float tensor
             Expected root mean square error of a pixel's colours.
         """
-        restored, near, logarithms, level = self.unblended(low, high, decision)
-        image, sd = self._blended(restored, near, logarithms, level, decision)
+        restored, copy, logarithms, level = self.unblended(low, high, decision)
+        image, sd = self._blended(restored, copy, logarithms, level, decision)
         return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors)
 
     def _blended(
-        self, restored: Tensor, near: Tensor, logarithms: Tensor, level: Tensor, decision: Estimate
+        self, restored: Tensor, copy: Tensor, logarithms: Tensor, level: Tensor, decision: Estimate
     ) -> tuple[Tensor, Tensor]:
         """Result and expected error, before `factors`, of `unblended`'s."""
         most = most_weight(decision.focal_offset_um, decision.sd_um, self.delta_um, self.most, self.doubt)
-        return blended(restored, near, *self.error.errors(logarithms, level), most)
+        return blended(restored, copy, *self.error.errors(logarithms, level), most)
 
     def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What the result is blended of.
 
         Returns
         -------
-        restored, near : (B, C, Y, X) float tensors
-            The restored image and the nearer shot.
+        restored, copy : (B, C, Y, X) float tensors
+            The restored image, and the sharper shot.
         logarithms : (B, 2, Y, X) float tensor
             Of their expected errors, before calibration.
         level : (B, 1, 1, 1) float tensor
@@ -272,7 +295,13 @@ class Fusion(PairNetwork[Estimate]):
         restored = torch.addcmul(linear, residual, level / ERROR_GAIN)
         share = self.gate(near / level, far / level, restored / level, steering)
         restored = torch.lerp(near, restored, share.to(near.dtype))
-        return restored, near, self.error(x)[..., :height, :width], level
+        return restored, self._copy(low, high, near, decision), self.error(x)[..., :height, :width], level
+
+    def _copy(self, low: Tensor, high: Tensor, near: Tensor, decision: Estimate) -> Tensor:
+        """The sharper shot; of networks of earlier versions, and where the offset was measured, the nearer one."""
+        if decision.high_share is None:
+            return near
+        return torch.where(self.copies_sharper, torch.lerp(low, high, decision.high_share.to(low.dtype)), near)
 
     def sorted_shots(self, low: Tensor, high: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """The shots as the nearer to focus and the farther one, by the sign of the offset of each image or pixel."""
@@ -310,9 +339,9 @@ class Fusion(PairNetwork[Estimate]):
                 self.microscopes, self.delta_um, (low, high), spectra, target, focal_offset_um
             )
             decision = self.decide(low, high)
-        restored, near, logarithms, level = self.unblended(low, high, decision)
+        restored, copy, logarithms, level = self.unblended(low, high, decision)
         loss = image_loss(restored, target) + HARM_WEIGHT * harm(restored, low, high, target)
-        return loss + ERROR_WEIGHT * likelihood(logarithms, restored, near, target, level)
+        return loss + ERROR_WEIGHT * likelihood(logarithms, restored, copy, target, level)
 
     @torch.inference_mode()
     def calibrate(self, pairs: Pairs) -> None:
@@ -354,8 +383,10 @@ class Fusion(PairNetwork[Estimate]):
     held_constants = frozenset({"correction.MOST_WEIGHT", "correction.HALF_SD"})
 
     def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Without `doubt`, which earlier versions had not, its weight is the same for any deviation of the offset."""
-        return {"doubt": torch.zeros_like(self.doubt), **weights}
+        """Earlier versions had no `doubt`: the weight was the same for any deviation of the offset. They copied the
+        nearer shot."""
+        earlier = {"doubt": torch.zeros_like(self.doubt), "copies_sharper": torch.zeros_like(self.copies_sharper)}
+        return {**earlier, **weights}
 
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on, beside the weights."""

@@ -39,7 +39,8 @@ class FusionOneShot(Fusion):
         sharper, _ = sharper_first(low, high, swap)
         found = super().decide(sharper, sharper)
         sign = torch.where(swap, -1.0, 1.0).reshape(-1, *[1] * (found.focal_offset_um.ndim - 1))
-        return replace(found, focal_offset_um=sign * found.focal_offset_um)
+        # by that sign the nearer shot is the sharper one already
+        return replace(found, focal_offset_um=sign * found.focal_offset_um, high_share=None)
 
     def lesson(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """Spectra of pairs as those of their sharper shots, and the sizes of the offsets."""

@@ -158,6 +158,38 @@ def test_a_method_says_offset_and_error(network: Fusion) -> None:
     np.testing.assert_allclose(rmse, outcome.expected_rmse, rtol=1e-5)
 
 
+def unsure(network: Fusion, monkeypatch: pytest.MonkeyPatch) -> Fusion:
+    """The same, but sure that restoring gains nothing, and of offsets whose sign is wrong."""
+    right = network.offset.forward
+    monkeypatch.setattr(network.offset, "forward", lambda spectra: (-right(spectra)[0], right(spectra)[1]))
+    network.most.zero_()
+    return network
+
+
+def test_a_wrong_sign_of_the_offset_costs_nothing_where_the_shot_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = unsure(lively(), monkeypatch)
+    low, high, _ = pair(1.0)
+    with torch.inference_mode():
+        for shots in ((low, high), (high, low)):
+            assert torch.equal(network(*shots), low)
+        network.copies_sharper.fill_(False)
+        for shots in ((low, high), (high, low)):
+            nearer = shots[0 if float(network.decide(*shots).focal_offset_um) >= 0 else 1]
+            assert torch.equal(network(*shots), nearer)
+
+
+def test_the_copy_is_the_sharper_shot_of_each_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = unsure(lively(), monkeypatch)
+    size = 1024
+    low, high, _ = pair(1.0, size)  # low is the sharper one
+    left = torch.arange(size) < size // 2
+    one, two = torch.where(left, low, high), torch.where(left, high, low)
+    with torch.inference_mode():
+        copy = network(one, two)
+    assert torch.equal(copy[..., :300], low[..., :300])
+    assert torch.equal(copy[..., -300:], low[..., -300:])
+
+
 def test_a_fifth_of_the_arithmetic_transforms_counted_in() -> None:
     settings = TrainSettings()
     fusion, tsva = (multiply_accumulates(name, settings, 3) for name in ("fusion", "tsva"))

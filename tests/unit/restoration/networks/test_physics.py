@@ -85,10 +85,10 @@ def test_a_network_from_before_offsets_were_doubted_gives_what_it_gave(tmp_path:
     path, made = tmp_path / "model.ckpt", checkpoint()
     save(made, path)
     held = torch.load(path, weights_only=True)
-    del held["weights"]["doubt"], held["constants"]["correction.HALF_SD"]
+    del held["weights"]["doubt"], held["weights"]["copies_sharper"], held["constants"]["correction.HALF_SD"]
     torch.save(held, path)
     older = load(path).restored_network()
-    assert isinstance(older, network.Fusion)
+    assert isinstance(older, network.Fusion) and not older.copies_sharper
     shots = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     decision = older.decide(*shots)
     once = older.with_error(*shots, decision)
