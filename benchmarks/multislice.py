@@ -2,7 +2,7 @@
 
     snakemake --cores 2 --directory A --configfile config/multislice.yaml \
         --config slides=$PWD/config/multislice_slides.tsv -- \
-        results/pairs/M1-1/patches.tsv results/pairs/M1-2/patches.tsv
+        results/pairs/M1-1/patches.tsv results/pairs/M1-2/patches.tsv …
     sed 's/multislice$/nominal/' config/multislice_slides.tsv > fast.tsv
     snakemake --cores 2 --directory B … --config slides=$PWD/fast.tsv -- …
     python benchmarks/multislice.py --checkpoint results/train/fusion/model.ckpt --multislice A/results --fast B/results

@@ -31,6 +31,13 @@ def test_pages_print_the_stored_results(script: ModuleType) -> None:
     assert script.in_page(results) == script.PAGE.read_text(encoding="utf-8"), FIX
 
 
+def test_page_of_many_slides_prints_the_stored_results(script: ModuleType) -> None:
+    results = json.loads(script.MANY.read_text(encoding="utf-8"))
+    page = script.MANY_PAGE.read_text(encoding="utf-8")
+    assert script.in_page_of_many(results) == page, "python benchmarks/results_table.py SUMMARY --write-many"
+    assert {row["slides"] for row in results["rows"]} == {21}
+
+
 def test_readme_has_no_result_outside_its_table(script: ModuleType) -> None:
     readme = script.README.read_text(encoding="utf-8")
     before, _, rest = readme.partition(script.START)
@@ -49,7 +56,7 @@ def test_what_is_kept_of_a_summary(script: ModuleType) -> None:
     rows.append(row | gains | at_two_um | {"method": "fusion"})
     rows.append(rows[1] | {"sample": "Skin", "difference_db": 9.0})
     methods = [{"dataset": "dataset1", "method": method, "name": name} for method, name in names.items()]
-    results = script.kept({"comparisons": rows, "methods": methods}, minutes=7)
+    results = script.kept({"comparisons": rows, "methods": methods}) | {"minutes_on_two_cores": 7}
     (kept,) = results["rows"]
     assert kept["gain_db"]["continuous, noise-free"] == [1.235, 1.0, 1.5]
     assert kept["gain_by_offset_db"]["2"] == 3.0

@@ -61,7 +61,8 @@ def test_every_network_is_trained_in_either_precision(
     loss = "verification_loss" if name == "denoiser" else "training_loss"
     assert fitted.log_rows[-1][loss] < fitted.log_rows[0][loss]
     # kept in single precision, whatever the products were made in
-    assert {weight.dtype for weight in fitted.weights.values()} <= {torch.float32, torch.int64}
+    kinds = {weight.dtype for weight in fitted.weights.values() if weight.is_floating_point()}
+    assert kinds == {torch.float32}
 
 
 @torch.no_grad()
