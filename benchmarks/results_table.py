@@ -87,7 +87,8 @@ def _of_method(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+    # far more than is printed: what is rounded twice may differ from the report in the last digit
+    return None if value is None else round(value, 6)
 
 
 def in_readme(results: dict[str, Any]) -> str:

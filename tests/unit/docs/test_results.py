@@ -58,9 +58,9 @@ def test_what_is_kept_of_a_summary(script: ModuleType) -> None:
     methods = [{"dataset": "dataset1", "method": method, "name": name} for method, name in names.items()]
     results = script.kept({"comparisons": rows, "methods": methods}) | {"minutes_on_two_cores": 7}
     (kept,) = results["rows"]
-    assert kept["gain_db"]["continuous, noise-free"] == [1.235, 1.0, 1.5]
+    assert kept["gain_db"]["continuous, noise-free"] == [1.23456, 1.0, 1.5]
     assert kept["gain_by_offset_db"]["2"] == 3.0
-    assert "| Dataset 1 | Fusion | +1.24 (+1.00 to +1.50) | 25 % | 3 | 12 |" in script.in_readme(results)
+    assert "| Dataset 1 | Fusion | +1.23 (+1.00 to +1.50) | 25 % | 3 | 12 |" in script.in_readme(results)
     text = f"takes about 99 minutes on two cores\n{script.START}old\n{script.END}end\n"
     assert script.with_results(text, results).startswith("takes about 7 minutes on two cores\n")
     with pytest.raises(ValueError, match="wants the lines"):
