@@ -9,15 +9,16 @@ business here.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import generate_frames
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
 from pydicom.sr.codedict import codes
@@ -25,7 +26,8 @@ from pydicom.sr.coding import Code
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, VLWholeSlideMicroscopyImageStorage, generate_uid
 
 from tsva.slides.pyramid import NOTICE, SlideFacts
-from tsva.slides.stored_tiles import TILE_PX, Shape, TileCodec, tile_grid
+from tsva.slides.stored_tiles import TILE_PX, Shape, TileCodec, tile_grid, tiles_of
+from tsva.slides.workplace import Key
 
 NO_DATE, NO_TIME = "19000101", "000000"
 UNKNOWN = "unknown"
@@ -68,18 +70,13 @@ def write_dicom(
         What the files' unique identifiers are made of, by a hash: the same run gives the same ones.
     """
     for level, shape in enumerate(shapes):
-        count = int(np.prod(tile_grid(shape)))
         with level_file(folder, level).open("w+b") as file:
             dcmwrite(file, _header(level, shapes, codec, facts, identity), enforce_file_format=True)
-            lengths = _frames(file, shape, codec, partial(tile, level))
-            _fill_table(file, lengths, count)
+            _fill_table(file, _frames(file, tiles_of(level, shape), codec, tile))
 
 
 def smallest_dicom_level(folder: Path, most_px: int) -> np.ndarray:
     """(Y, X, C) pixels of the finest level of `write_dicom`'s that is no larger; of the coarsest if all are."""
-    from pydicom import dcmread
-    from pydicom.encaps import generate_frames
-
     files = sorted(folder.glob("level-*.dcm"), key=lambda file: int(file.stem.partition("-")[2]))
     sizes = [dcmread(file, stop_before_pixels=True) for file in files]
     edges = [max(held.TotalPixelMatrixRows, held.TotalPixelMatrixColumns) for held in sizes]
@@ -93,18 +90,16 @@ def smallest_dicom_level(folder: Path, most_px: int) -> np.ndarray:
     return whole[:height, :width]
 
 
-def _frames(file: BinaryIO, shape: Shape, codec: TileCodec, tile: Callable[[int, int], bytes]) -> list[int]:
+def _frames(file: BinaryIO, keys: Iterable[Key], codec: TileCodec, tile: Tile) -> list[int]:
     """Append the pixels; lengths of all frames."""
     lengths = []
     file.write(PIXEL_DATA)
-    rows, columns = tile_grid(shape)
-    for row in range(rows):
-        for column in range(columns):
-            stored = tile(row, column)
-            frame = _lossless(codec.decode(stored)) if codec.lossless else stored
-            frame += b"\0" * (len(frame) % 2)
-            file.write(ITEM.pack(0xFFFE, 0xE000, len(frame)) + frame)
-            lengths.append(len(frame))
+    for key in keys:
+        stored = tile(key.level, key.row, key.column)
+        frame = _lossless(codec.decode(stored)) if codec.lossless else stored
+        frame += b"\0" * (len(frame) % 2)
+        file.write(ITEM.pack(0xFFFE, 0xE000, len(frame)) + frame)
+        lengths.append(len(frame))
     file.write(SEQUENCE_END)
     return lengths
 
@@ -118,9 +113,9 @@ def _lossless(pixels: np.ndarray) -> bytes:
     )
 
 
-def _fill_table(file: BinaryIO, lengths: list[int], count: int) -> None:
+def _fill_table(file: BinaryIO, lengths: list[int]) -> None:
     """Put the frames' offsets and lengths where `_header` left room for them, just before the pixels."""
-    assert len(lengths) == count
+    count = len(lengths)
     sizes = np.array(lengths, np.uint64)
     offsets = np.concatenate([[np.uint64(0)], np.cumsum(sizes + np.uint64(ITEM.size))[:-1]]).astype("<u8")
     end_of_header = file.tell() - int(sizes.sum()) - count * ITEM.size - len(SEQUENCE_END) - len(PIXEL_DATA)
@@ -155,7 +150,7 @@ def _header(level: int, shapes: list[Shape], codec: TileCodec, facts: SlideFacts
     held.ContentQualification, held.BurnedInAnnotation, held.SpecimenLabelInImage = "RESEARCH", "NO", "NO"
     held.VolumetricProperties, held.PositionReferenceIndicator = "VOLUME", UNKNOWN
     held.FocusMethod, held.ExtendedDepthOfField = "AUTO", "NO"
-    _tell_pixels(held, codec, facts)
+    _describe_pixels(held, codec, facts)
     held.Rows = held.Columns = TILE_PX
     held.TotalPixelMatrixRows, held.TotalPixelMatrixColumns = height, width
     held.TotalPixelMatrixFocalPlanes, held.NumberOfFrames = 1, count
@@ -170,12 +165,12 @@ def _header(level: int, shapes: list[Shape], codec: TileCodec, facts: SlideFacts
         WholeSlideMicroscopyImageFrameTypeSequence=_one(FrameType=held.ImageType),
     )
     held.SharedFunctionalGroupsSequence = shared
-    _tell_specimen(held, identity)
+    _describe_specimen(held, identity)
     held.ExtendedOffsetTable = held.ExtendedOffsetTableLengths = bytes(8 * count)
     return held
 
 
-def _tell_pixels(held: Dataset, codec: TileCodec, facts: SlideFacts) -> None:
+def _describe_pixels(held: Dataset, codec: TileCodec, facts: SlideFacts) -> None:
     colour = codec.channels == 3
     held.SamplesPerPixel = codec.channels
     held.PhotometricInterpretation = ("YBR_RCT" if codec.lossless else "RGB") if colour else "MONOCHROME2"
@@ -197,7 +192,7 @@ def _tell_pixels(held: Dataset, codec: TileCodec, facts: SlideFacts) -> None:
     held.NumberOfOpticalPaths, held.OpticalPathSequence = 1, Sequence([path])
 
 
-def _tell_specimen(held: Dataset, identity: str) -> None:
+def _describe_specimen(held: Dataset, identity: str) -> None:
     """Of the glass slide nothing is stated; the standard wants the attributes all the same."""
     held.ContainerIdentifier = UNKNOWN
     held.ContainerTypeCodeSequence = _code(MICROSCOPE_SLIDE)

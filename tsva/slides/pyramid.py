@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ import tifffile
 import zarr
 from numcodecs import Zstd
 
-from tsva.slides.stored_tiles import TILE_PX, Shape, TileCodec, tile_grid
+from tsva.slides.stored_tiles import TILE_PX, Shape, TileCodec, tiles_of
 
 UM_PER_CM = 10_000.0
 CLASSIC_BYTES = 4_000_000_000
@@ -89,7 +89,7 @@ def write_pyramid(
                 }
             per_cm = UM_PER_CM / (facts.pixel_um * shapes[0][1] / shape[1])
             writer.write(
-                _tiles(level, shape, tile),
+                (tile(level, key.row, key.column) for key in tiles_of(level, shape)),
                 shape=(*shape, codec.channels) if codec.channels == 3 else shape,
                 dtype="uint8",
                 photometric="rgb" if codec.channels == 3 else "minisblack",
@@ -101,11 +101,6 @@ def write_pyramid(
                 **first,
             )
     _link_levels(path)
-
-
-def _tiles(level: int, shape: Shape, tile: Callable[[int, int, int], bytes]) -> Iterator[bytes]:
-    rows, columns = tile_grid(shape)
-    return (tile(level, row, column) for row in range(rows) for column in range(columns))
 
 
 def _compression(codec: TileCodec) -> dict[str, Any]:
@@ -225,12 +220,10 @@ def write_zarr(
             fill_value=0,
             chunk_key_encoding={"name": "v2", "separator": "/"},
         )
-        rows, columns = tile_grid((height, width))
-        for row in range(rows):
-            for column in range(columns):
-                y, x = row * TILE_PX, column * TILE_PX
-                pixels = codec.decode(tile(level, row, column))[: height - y, : width - x]
-                array[:, y : y + TILE_PX, x : x + TILE_PX] = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        for key in tiles_of(level, (height, width)):
+            y, x = key.row * TILE_PX, key.column * TILE_PX
+            pixels = codec.decode(tile(level, key.row, key.column))[: height - y, : width - x]
+            array[:, y : y + TILE_PX, x : x + TILE_PX] = np.ascontiguousarray(pixels.transpose(2, 0, 1))
     group.attrs.update(_attributes(shapes, codec.channels, facts))
 
 

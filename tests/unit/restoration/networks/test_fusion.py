@@ -158,34 +158,36 @@ def test_a_method_says_offset_and_error(network: Fusion) -> None:
     np.testing.assert_allclose(rmse, outcome.expected_rmse, rtol=1e-5)
 
 
-def unsure(network: Fusion, monkeypatch: pytest.MonkeyPatch) -> Fusion:
-    """The same, but sure that restoring gains nothing, and of offsets whose sign is wrong."""
-    right = network.offset.forward
-    monkeypatch.setattr(network.offset, "forward", lambda spectra: (-right(spectra)[0], right(spectra)[1]))
+def keeping(monkeypatch: pytest.MonkeyPatch, focal_offset_um: float) -> Fusion:
+    """A network whose result has no weight, and which estimates this offset of any pair."""
+    network = lively()
     network.most.zero_()
+    found = torch.tensor(focal_offset_um)
+    monkeypatch.setattr(
+        network.offset, "forward", lambda spectra: (found.expand(len(spectra)), torch.ones(len(spectra)))
+    )
     return network
 
 
-def test_a_wrong_sign_of_the_offset_costs_nothing_where_the_shot_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = unsure(lively(), monkeypatch)
-    low, high, _ = pair(1.0)
+@pytest.mark.parametrize("estimated_um", [-1.0, 1.0])
+def test_the_sharper_shot_is_kept_whatever_sign_the_offset_has(
+    monkeypatch: pytest.MonkeyPatch, estimated_um: float
+) -> None:
+    network = keeping(monkeypatch, estimated_um)
+    low, high, _ = pair(1.0)  # low is the sharper one
     with torch.inference_mode():
-        for shots in ((low, high), (high, low)):
-            assert torch.equal(network(*shots), low)
-        network.copies_sharper.fill_(False)
-        for shots in ((low, high), (high, low)):
-            nearer = shots[0 if float(network.decide(*shots).focal_offset_um) >= 0 else 1]
-            assert torch.equal(network(*shots), nearer)
+        assert torch.equal(network(low, high), low) and torch.equal(network(high, low), low)
+        network.copies_sharper.fill_(False)  # as earlier versions: the nearer one by the estimate
+        assert torch.equal(network(low, high), low if estimated_um > 0 else high)
 
 
-def test_the_copy_is_the_sharper_shot_of_each_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = unsure(lively(), monkeypatch)
-    size = 1024
-    low, high, _ = pair(1.0, size)  # low is the sharper one
+@pytest.mark.parametrize("estimated_um", [-1.0, 1.0])
+def test_the_copy_is_the_sharper_shot_of_each_region(monkeypatch: pytest.MonkeyPatch, estimated_um: float) -> None:
+    network, size = keeping(monkeypatch, estimated_um), 1024
+    low, high, _ = pair(1.0, size)
     left = torch.arange(size) < size // 2
-    one, two = torch.where(left, low, high), torch.where(left, high, low)
     with torch.inference_mode():
-        copy = network(one, two)
+        copy = network(torch.where(left, low, high), torch.where(left, high, low))
     assert torch.equal(copy[..., :300], low[..., :300])
     assert torch.equal(copy[..., -300:], low[..., -300:])
 
