@@ -14,10 +14,9 @@ from PIL import Image
 
 from tsva.errors import UserError
 from tsva.readers.head import head_of
-from tsva.readers.heights import Heights
-from tsva.readers.pixel_size import PixelSize
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
 from tsva.readers.registry import stem_of
+from tsva.readers.scale import Heights, PixelSize
 from tsva.readers.source import stored_images
 from tsva.readers.stored import UNKNOWN, ArrayReader, StoredImage, channel_names
 
