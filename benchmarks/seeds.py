@@ -32,7 +32,7 @@ from tsva.restoration.datasets import read_patches
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.evaluation import ReportSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.stage_files import read_table
 
 PAIRS, OPTICS, REPORT = PairsSettings(), OpticsSettings(), ReportSettings()

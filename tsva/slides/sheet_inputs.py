@@ -15,7 +15,7 @@ from tsva.readers.scale import choose_heights
 from tsva.readers.source import stored_images
 from tsva.readers.stored import StoredImage
 from tsva.readers.tiff_header import stage_positions_um
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.slides.opening import SlideInput
 
