@@ -188,7 +188,7 @@ def read_image(path: Path, depths: tuple[int, ...] = (8,)) -> np.ndarray:
 
 
 def read_whole(image: StoredImage, depths: tuple[int, ...] = (8,)) -> np.ndarray:
-    """All pixels of an image's first plane: see `read_image`."""
+    """(Y, X, 1 or 3) uint8 or uint16: all pixels of an image's first plane; see `read_image`."""
     if image.depth not in depths and image.depth in BOTH_DEPTHS:
         raise wrong_depth(image.where, f"{image.depth} bits per channel (uint{image.depth})")
     with image.open() as reader:

@@ -96,7 +96,7 @@ def check_page(key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> Non
 
 
 def as_shown(pixels: np.ndarray, key: TiffPage, where: str, depths: tuple[int, ...] = (8,)) -> np.ndarray:
-    """Grey or RGB of stored values: inverts white-is-zero, looks up palettes, drops full opacity."""
+    """(Y, X, 1 or 3) grey or RGB of stored values: inverts white-is-zero, looks up palettes, drops full opacity."""
     if key.compression == JPEG_2000_YCBCR and pixels.ndim == 3 and pixels.shape[2] == 3:
         return from_ycbcr(pixels, where)
     if key.photometric == PHOTOMETRIC.MINISWHITE:
@@ -162,7 +162,7 @@ def _in_one_piece(page: TiffPage | TiffFrame) -> bool:
 
 
 def mapped(file: FileHandle, stored_as: np.dtype, start: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Pixels of an open file that lie in one piece, without reading what is not looked at."""
+    """Pixels of an open file that lie in one piece, as an array of `shape`; what is not looked at is not read."""
     return np.asarray(np.memmap(file, stored_as, "r", start, shape))
 
 

@@ -215,7 +215,7 @@ def grey(image: np.ndarray) -> np.ndarray:
 
 
 def histogram(grey_image: np.ndarray) -> np.ndarray:
-    """Pixels at each of the 256 grey values."""
+    """(256,) int: pixels of a (Y, X) uint8 image at each grey value."""
     return np.bincount(grey_image.ravel(), minlength=256)
 
 
