@@ -90,7 +90,7 @@ def without_specks(kernel: np.ndarray, least_sum: float) -> np.ndarray:
 
 
 def moved(kernel: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """(K, K) kernel moved by whole pixels (down and right where positive); what leaves is lost, what comes in is zero."""
+    """(K, K) kernel moved by whole pixels (down and right where positive); what leaves is lost, zeros come in."""
     result = np.zeros_like(kernel)
     height, width = kernel.shape
     target = (slice(max(rows, 0), height + min(rows, 0)), slice(max(columns, 0), width + min(columns, 0)))
