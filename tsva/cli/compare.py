@@ -11,10 +11,9 @@ from typing import Any
 import click
 import pandas as pd
 
+from tsva.atomic import fresh_folder
 from tsva.errors import UserError
-from tsva.storage.arrays import read_json
-from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_json, read_table, write_table
 
 log = logging.getLogger(__name__)
 REGRESSED = 3
@@ -39,7 +38,7 @@ def command(runs: tuple[Path, ...], out: Path | None, tolerance_db: float, exit_
     interval lies below zero is a regression. Exit status: 0 without a regression, 3 with one.
     """
     from tsva.evaluation.compare import compare
-    from tsva.report.compare_page import compare_page
+    from tsva.report.other_pages import compare_page
     from tsva.settings.evaluation import ReportSettings
 
     if len(runs) < 2:
