@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsva.acquisition.draws import rng
+from tsva.acquisition.pair import high_is_sharper, squared_gradients
 from tsva.acquisition.sharpness import is_sharper
 from tsva.restoration import blend
 from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
@@ -34,7 +35,6 @@ from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RA
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
-from tsva.restoration.sharper import high_is_sharper, squared_gradients
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 
