@@ -33,6 +33,19 @@ HALF_SD = (0.6, 0.45, 0.3, 0.27, 0.6)
 harm where one shot is nearly in focus. Chosen on development laboratories."""
 
 
+class CellConvolution(nn.Conv2d):
+    """A 1x1 convolution of cells of pixels, (B, 4 C, Y / 2, X / 2), that is given the pixels, (B, C, Y, X).
+
+    As a convolution of stride 2 it takes a quarter of the time: nothing is rearranged.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, width, Y / CELL, X / CELL) of whole cells."""
+        weight = self.weight.reshape(self.out_channels, -1, CELL, CELL)
+        images = images.contiguous(memory_format=torch.channels_last)
+        return functional.conv2d(images, weight, self.bias, stride=CELL)
+
+
 class Block(nn.Module):
     """x + convolution(SiLU(x steered by the conditions))."""
 
@@ -72,19 +85,36 @@ class Gate(nn.Module):
         conditions : (B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL) float tensor
         """
         images = torch.stack([image.mean(dim=1) for image in (near, far, restored)], dim=1)
-        edges = images - functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+        edges = images - _mean_of_nine(images)
         differences = images - images.roll(1, dims=1)
         squares = coarse(torch.cat([edges, differences], dim=1).square())
         # not the sum's logarithm: exported files lose a summand that small, and a blank image is all zeros
         logarithms = torch.log1p(squares / LEAST_MEASURE) + math.log(LEAST_MEASURE)
         height, width = near.shape[-2:]
         if conditions.shape[-1] > 1:
-            grown = functional.interpolate(conditions, scale_factor=float(CELL), mode="nearest")[..., :height, :width]
-            conditions = functional.avg_pool2d(grown, CELL_PX, ceil_mode=True, count_include_pad=False)
+            conditions = conditions[..., : -(-height // CELL), : -(-width // CELL)]
+            conditions = functional.avg_pool2d(conditions, CELL_PX // CELL, ceil_mode=True, count_include_pad=False)
         steering = conditions.expand(-1, -1, *logarithms.shape[-2:])
         # about zero and one, as sharpness of tissue has it
         found = self.layers(torch.cat([(logarithms + 9) / 3, steering], dim=1))
         return fine(torch.sigmoid(found), height, width)
+
+
+def _mean_of_nine(images: Tensor) -> Tensor:
+    """Means of 3 x 3 pixels, of those that there are at the edges; a third of the time of pooling."""
+    for axis in (-2, -1):
+        before, after = [0, 0, 0, 0], [0, 0, 0, 0]
+        size = images.shape[axis]
+        if size == 1:
+            continue
+        at = 2 if axis == -2 else 0
+        before[at], after[at + 1] = 1, 1
+        total = images + functional.pad(images.narrow(axis, 0, size - 1), before)
+        total = total + functional.pad(images.narrow(axis, 1, size - 1), after)
+        count = torch.full((size,), 1 / 3, device=images.device, dtype=images.dtype)
+        count[0] = count[-1] = 1 / 2
+        images = total * (count[:, None] if axis == -2 else count)
+    return images
 
 
 def by_size(focal_offset_um: Tensor, delta_um: float, values: Tensor) -> Tensor:
@@ -99,7 +129,13 @@ def by_size(focal_offset_um: Tensor, delta_um: float, values: Tensor) -> Tensor:
     """
     size = focal_offset_um.abs() / delta_um
     size = size.reshape(-1, 1, 1, 1) if size.ndim == 1 else size
-    return (_tents(size, SIZES) * values.reshape(1, -1, 1, 1)).sum(dim=1, keepdim=True)
+    # linear between the sizes and constant beyond, by the change of the slope at each
+    slopes = values.diff() / torch.tensor(SIZES, device=values.device).diff()
+    changes = torch.cat([slopes[:1], slopes.diff(), -slopes[-1:]])
+    found = values[0].expand_as(size)
+    for at, change in zip(SIZES, changes, strict=True):
+        found = torch.addcmul(found, (size - at).clamp(min=0), change)
+    return found
 
 
 def most_weight(focal_offset_um: Tensor, sd_um: Tensor, delta_um: float, most: Tensor, doubt: Tensor) -> Tensor:

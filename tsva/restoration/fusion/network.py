@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,6 +25,7 @@ from tsva.restoration.fusion.correction import (
     MOST_WEIGHT,
     SIZES,
     Block,
+    CellConvolution,
     Gate,
     by_size,
     conditions,
@@ -32,7 +34,7 @@ from tsva.restoration.fusion.correction import (
 )
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.restoration.fusion.offset import OffsetEstimator
-from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
+from tsva.restoration.networks.parts import equal_parts, reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
 from tsva.restoration.sharper import high_is_sharper, squared_gradients
 from tsva.settings.acquisition import OpticsSettings
@@ -117,6 +119,7 @@ class Fusion(PairNetwork[Estimate]):
     """
 
     runs_on_meta = False
+    block_cells = 112
     one_for_a_slide = ("mean", "noise", "signal")
     taught_um: Tensor
     factors: Tensor
@@ -133,7 +136,7 @@ class Fusion(PairNetwork[Estimate]):
         self.offset = OffsetEstimator(channels)
         self.wiener = TwoShotWiener(optics, delta_um, channels)
         cells = channels * CELL * CELL
-        self.head = nn.Conv2d(3 * cells, width, 1)
+        self.head = CellConvolution(3 * cells, width, 1)
         self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
         self.last = zero_started(nn.Conv2d(width, cells, 3, padding=1))
         self.gate = Gate()
@@ -285,17 +288,41 @@ class Fusion(PairNetwork[Estimate]):
         gain = ERROR_GAIN / level
         inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
         height, width = low.shape[-2:]
-        inputs = functional.pixel_unshuffle(reflected_to_multiple(inputs, CELL), CELL)
         steering = conditions(decision.focal_offset_um, self.delta_um, decision.noise, level)
-        x = self.head(inputs.contiguous(memory_format=torch.channels_last))
+        steering = steering.contiguous(memory_format=torch.channels_last)
+        residual, logarithms = (
+            pixels[..., :height, :width]
+            for pixels in self._in_blocks(reflected_to_multiple(inputs, CELL), steering)
+        )
+        restored = torch.addcmul(linear, residual.to(linear.dtype), level / ERROR_GAIN)
+        share = self.gate(near / level, far / level, restored / level, steering)
+        restored = torch.lerp(near, restored, share.to(near.dtype))
+        return restored, self._copy(low, high, near, decision), logarithms, level
+
+    def _corrected(self, inputs: Tensor, steering: Tensor) -> tuple[Tensor, Tensor]:
+        """Residual, (B, C, Y, X), and logarithms of expected errors, (B, 2, Y, X), of images in whole cells."""
+        x = self.head(inputs)
         for block in self.blocks:
             x = block(x, steering)
         x = functional.silu(x)
-        residual = functional.pixel_shuffle(self.last(x).to(linear.dtype), CELL)[..., :height, :width]
-        restored = torch.addcmul(linear, residual, level / ERROR_GAIN)
-        share = self.gate(near / level, far / level, restored / level, steering)
-        restored = torch.lerp(near, restored, share.to(near.dtype))
-        return restored, self._copy(low, high, near, decision), self.error(x)[..., :height, :width], level
+        return functional.pixel_shuffle(self.last(x), CELL), self.error(x)
+
+    def _in_blocks(self, inputs: Tensor, steering: Tensor) -> tuple[Tensor, Tensor]:
+        """`_corrected` of large images, block by block: features of a whole one leave the cache."""
+        height, width = (size // CELL for size in inputs.shape[-2:])
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or max(height, width) <= self.block_cells:
+            return self._corrected(inputs, steering)
+        reach = len(self.blocks) + 1
+        found: list[Tensor] = [inputs.new_empty(len(inputs), count, *inputs.shape[-2:]) for count in (self.channels, 2)]
+        for (top, bottom), (left, right) in product(*(equal_parts(size, self.block_cells) for size in (height, width))):
+            y, x = max(top - reach, 0), max(left - reach, 0)
+            seen = slice(y, bottom + reach), slice(x, right + reach)
+            pixels = slice(CELL * y, CELL * (bottom + reach)), slice(CELL * x, CELL * (right + reach))
+            steered = steering[(..., *seen)] if steering.shape[-1] > 1 else steering
+            for whole, part in zip(found, self._corrected(inputs[(..., *pixels)], steered), strict=True):
+                inner = part[..., CELL * (top - y) : CELL * (bottom - y), CELL * (left - x) : CELL * (right - x)]
+                whole[..., CELL * top : CELL * bottom, CELL * left : CELL * right] = inner
+        return found[0], found[1]
 
     def _copy(self, low: Tensor, high: Tensor, near: Tensor, decision: Estimate) -> Tensor:
         """The sharper shot; of networks of earlier versions, and where the offset was measured, the nearer one."""
