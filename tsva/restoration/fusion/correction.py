@@ -84,10 +84,10 @@ class Gate(nn.Module):
             Relative to the image's level.
         conditions : (B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL) float tensor
         """
-        images = torch.stack([image.mean(dim=1) for image in (near, far, restored)], dim=1)
-        edges = images - _mean_of_nine(images)
-        differences = images - images.roll(1, dims=1)
-        squares = coarse(torch.cat([edges, differences], dim=1).square())
+        images = [image.mean(dim=1, keepdim=True) for image in (near, far, restored)]
+        edges = [coarse((image - _mean_of_nine(image)).square()) for image in images]
+        differences = [coarse((images[k] - images[k - 1]).square()) for k in range(3)]
+        squares = torch.cat([*edges, *differences], dim=1)
         # not the sum's logarithm: exported files lose a summand that small, and a blank image is all zeros
         logarithms = torch.log1p(squares / LEAST_MEASURE) + math.log(LEAST_MEASURE)
         height, width = near.shape[-2:]

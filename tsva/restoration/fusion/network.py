@@ -119,7 +119,7 @@ class Fusion(PairNetwork[Estimate]):
     """
 
     runs_on_meta = False
-    block_cells = 112
+    block_px = 224
     one_for_a_slide = ("mean", "noise", "signal")
     taught_um: Tensor
     factors: Tensor
@@ -285,44 +285,47 @@ class Fusion(PairNetwork[Estimate]):
         ratio = decision.noise / decision.signal
         with single_precision(low.device):
             linear = self.wiener(near - mean, far - mean, focal_offset_um, ratio) + mean
-        gain = ERROR_GAIN / level
-        inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
-        height, width = low.shape[-2:]
         steering = conditions(decision.focal_offset_um, self.delta_um, decision.noise, level)
         steering = steering.contiguous(memory_format=torch.channels_last)
-        residual, logarithms = (
-            pixels[..., :height, :width]
-            for pixels in self._in_blocks(reflected_to_multiple(inputs, CELL), steering)
-        )
-        restored = torch.addcmul(linear, residual.to(linear.dtype), level / ERROR_GAIN)
-        share = self.gate(near / level, far / level, restored / level, steering)
+        restored, logarithms = self._in_blocks(linear, near, far, level, steering)
+        share = self.gate(*(image.mean(dim=1, keepdim=True) / level for image in (near, far, restored)), steering)
         restored = torch.lerp(near, restored, share.to(near.dtype))
         return restored, self._copy(low, high, near, decision), logarithms, level
 
-    def _corrected(self, inputs: Tensor, steering: Tensor) -> tuple[Tensor, Tensor]:
-        """Residual, (B, C, Y, X), and logarithms of expected errors, (B, 2, Y, X), of images in whole cells."""
-        x = self.head(inputs)
+    def _corrected(
+        self, linear: Tensor, near: Tensor, far: Tensor, level: Tensor, steering: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Corrected image, (B, C, Y, X), and logarithms of expected errors, (B, 2, Y, X)."""
+        height, width = linear.shape[-2:]
+        gain = ERROR_GAIN / level
+        inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
+        x = self.head(reflected_to_multiple(inputs, CELL))
         for block in self.blocks:
             x = block(x, steering)
         x = functional.silu(x)
-        return functional.pixel_shuffle(self.last(x), CELL), self.error(x)
+        residual = functional.pixel_shuffle(self.last(x).to(linear.dtype), CELL)[..., :height, :width]
+        return torch.addcmul(linear, residual, level / ERROR_GAIN), self.error(x)[..., :height, :width]
 
-    def _in_blocks(self, inputs: Tensor, steering: Tensor) -> tuple[Tensor, Tensor]:
+    def _in_blocks(
+        self, linear: Tensor, near: Tensor, far: Tensor, level: Tensor, steering: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """`_corrected` of large images, block by block: features of a whole one leave the cache."""
-        height, width = (size // CELL for size in inputs.shape[-2:])
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or max(height, width) <= self.block_cells:
-            return self._corrected(inputs, steering)
+        images, size = (linear, near, far), linear.shape[-2:]
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or max(size) <= self.block_px:
+            return self._corrected(*images, level, steering)
+        found = torch.empty_like(linear), linear.new_empty(len(linear), 2, *size)
         reach = len(self.blocks) + 1
-        found: list[Tensor] = [inputs.new_empty(len(inputs), count, *inputs.shape[-2:]) for count in (self.channels, 2)]
-        for (top, bottom), (left, right) in product(*(equal_parts(size, self.block_cells) for size in (height, width))):
+        parts = (equal_parts(-(-pixels // CELL), self.block_px // CELL) for pixels in size)
+        for (top, bottom), (left, right) in product(*parts):
             y, x = max(top - reach, 0), max(left - reach, 0)
-            seen = slice(y, bottom + reach), slice(x, right + reach)
-            pixels = slice(CELL * y, CELL * (bottom + reach)), slice(CELL * x, CELL * (right + reach))
-            steered = steering[(..., *seen)] if steering.shape[-1] > 1 else steering
-            for whole, part in zip(found, self._corrected(inputs[(..., *pixels)], steered), strict=True):
-                inner = part[..., CELL * (top - y) : CELL * (bottom - y), CELL * (left - x) : CELL * (right - x)]
-                whole[..., CELL * top : CELL * bottom, CELL * left : CELL * right] = inner
-        return found[0], found[1]
+            seen = ..., slice(y, bottom + reach), slice(x, right + reach)
+            steered = steering[seen] if steering.shape[-1] > 1 else steering
+            shown = [image[_pixels(seen)] for image in images]
+            place = ..., slice(top, bottom), slice(left, right)
+            inner = ..., slice(top - y, bottom - y), slice(left - x, right - x)
+            for whole, part in zip(found, self._corrected(*shown, level, steered), strict=True):
+                whole[_pixels(place)] = part[_pixels(inner)]
+        return found
 
     def _copy(self, low: Tensor, high: Tensor, near: Tensor, decision: Estimate) -> Tensor:
         """The sharper shot; of networks of earlier versions, and where the offset was measured, the nearer one."""
@@ -429,3 +432,8 @@ class Fusion(PairNetwork[Estimate]):
     def extra_arithmetic(self, height: int, width: int) -> int:
         """Multiply-accumulates of Fourier transforms and products of spectra, which FlopCounter doesn't see."""
         return bands.arithmetic(height, width, self.channels) + self.wiener.arithmetic(height, width)
+
+
+def _pixels(cells: tuple[Any, slice, slice]) -> tuple[Any, ...]:
+    """Index of pixels of an index of cells."""
+    return cells[0], *(slice(CELL * each.start, CELL * each.stop) for each in cells[1:])
