@@ -28,8 +28,8 @@ from tsva.restoration.contract import Method, Restoration
 from tsva.restoration.datasets import read_patches
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import BASELINES
+from tsva.settings.restoration import BaselineSettings
 from tsva.stage_files import read_table
 
 PAIRS, OPTICS = PairsSettings(), OpticsSettings()

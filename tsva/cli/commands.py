@@ -26,7 +26,9 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        module = importlib.import_module(COMMANDS[cmd_name])
+        own = getattr(module, cmd_name.replace("-", "_"), None)  # in a module of several commands
+        command: click.Command = own if isinstance(own, click.Command) else module.command
         return command
 
 

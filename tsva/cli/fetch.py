@@ -22,8 +22,8 @@ from tsva.pipeline.download import Patience, Progress, download
 from tsva.pipeline.fetch import Found, compare, deviations, find_sets, is_needed, sheet_rows
 from tsva.pipeline.unpack import unpack, wanted_members
 from tsva.readers.images import read_image
-from tsva.readers.jiang2018 import FIELD_PX
-from tsva.settings.fetch import Archive, FetchSettings
+from tsva.readers.planes import FIELD_PX
+from tsva.settings.inputs import Archive, FetchSettings
 from tsva.stage_files import write_table
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,8 @@ from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.restoration.datasets import read_patches, read_patches_table, sample_pairs
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import METHODS, MethodsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import BaselineSettings, RefocusSettings
 from tsva.stage_files import SCORES_ORDER, Rows, read_array, read_arrays, read_table, write_table
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def command(
 
 
 def _baseline(name: str, settings: BaselineSettings, signal: Path | None, shots: Path | None) -> Method:
-    from tsva.acquisition.shot_spectra import ShotSpectra
+    from tsva.acquisition.patch_spectra import ShotSpectra
     from tsva.restoration.baselines.one_by_one import Known, baseline
     from tsva.restoration.baselines.plane import Signal
 

@@ -42,7 +42,7 @@ class Fold:
     ranks: list[np.ndarray]
 
     def gather(self, spectrum: np.ndarray, count: int) -> np.ndarray:
-        """The first `count` values of a fine half spectrum, pixel and shift applied."""
+        """(count,) complex: the first values of a fine half spectrum, pixel and shift applied."""
         part = spectrum.ravel()[self.source[:count]]
         np.conjugate(part, out=part, where=self.mirrored[:count])
         part *= self.factor[:count]

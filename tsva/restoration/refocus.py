@@ -15,7 +15,7 @@ from tsva.restoration.contract import Restoration, joined
 from tsva.restoration.pair_network import Decision, PairNetwork
 from tsva.restoration.runtime import Runtime
 from tsva.restoration.sharper import sharper_first
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 
 
 class NetworkMethod:

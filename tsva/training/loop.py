@@ -312,5 +312,5 @@ def _report(name: str, row: dict[str, float | int]) -> None:
 
 
 def error_psnr_db(errors: Tensor) -> Tensor:
-    """PSNR of mean squared errors in units of the full range; identical images count as rounding's."""
+    """PSNR (dB) of mean squared errors of any shape, as shares of full scale; identical images count as rounding's."""
     return -10 * torch.log10(errors.clamp_min(ROUNDING_MSE))

@@ -12,15 +12,15 @@ from pydantic import ValidationError
 from scipy.special import ndtr
 from settings_file import settings_option
 
-from tsva.acquisition.spectrum import signal_table
+from tsva.acquisition.patch_spectra import signal_table
 from tsva.cli.advise import command
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
 from tsva.report.plots import drawing
 from tsva.report.run_figures import psnr_by_delta
 from tsva.restoration.baselines.plane import Signal
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
 from tsva.settings.evaluation import AdviseSettings
+from tsva.settings.restoration import BaselineSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.stage_files import read_table
 

@@ -9,7 +9,7 @@ import pytest
 
 import tsva
 from tsva.acquisition.pair import Pair
-from tsva.evaluation.metrics import psnr_db
+from tsva.evaluation.scoring import psnr_db
 from tsva.restoration import packaged_model as packaged
 from tsva.restoration.checkpoint import load
 from tsva.restoration.sharper import y1_of

@@ -13,7 +13,7 @@ from tsva.restoration.baselines.plane import Signal, noise_variance, of_channels
 from tsva.restoration.layered_section import LEAST_FOCUS, Powers, powers
 from tsva.restoration.sharper import floats
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
+from tsva.settings.restoration import BaselineSettings
 
 GRID_UM = 0.1
 """Offsets are compared at these steps; between them a parabola is laid through the likelihoods."""

@@ -26,7 +26,7 @@ from tsva.restoration.baselines.plane import (
 from tsva.restoration.layered_section import LEAST_FOCUS, Powers, powers
 from tsva.restoration.sharper import floats, high_is_y1
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
+from tsva.settings.restoration import BaselineSettings
 
 LEAST_SCALE, MOST_SCALE = 0.01, 100.0
 """How much less or more signal than the training slides' mean a patch may have."""

@@ -13,7 +13,7 @@ from skimage.io import imread
 
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
-from tsva.evaluation.metrics import best_shift_psnr_db
+from tsva.evaluation.scoring import best_shift_psnr_db
 from tsva.restoration.baselines.dark_channel import method as dark_channel
 from tsva.restoration.baselines.dark_channel.blind import first_threshold
 from tsva.restoration.baselines.dark_channel.latent import dark_channel as dark_channel_of
@@ -28,7 +28,7 @@ from tsva.restoration.baselines.kernels import centred_by_mass, centred_by_suppo
 from tsva.restoration.baselines.one_by_one import Known, deblurred
 from tsva.restoration.baselines.wrap import wrap_shape, wrapped
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
+from tsva.settings.restoration import BaselineSettings
 
 OPTICS = OpticsSettings()
 

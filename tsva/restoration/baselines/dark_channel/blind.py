@@ -77,7 +77,7 @@ def first_threshold(image: np.ndarray, kernel_px: int) -> float:
 
 
 def strong_gradients(image: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """Gradients with squares of at least a threshold, others zero; and the threshold that left any.
+    """(Y, X) gradients along x and y, zero where their squares are below a threshold; and the threshold that left any.
 
     A threshold that nothing reaches is lowered by factors of 0.81, nine tenths of the gradient.
     """
