@@ -310,9 +310,9 @@ class Fusion(PairNetwork[Estimate]):
         self, linear: Tensor, near: Tensor, far: Tensor, level: Tensor, steering: Tensor
     ) -> tuple[Tensor, Tensor]:
         """`_corrected` of large images, block by block: features of a whole one leave the cache."""
-        images, size = (linear, near, far), linear.shape[-2:]
+        size = linear.shape[-2:]
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or max(size) <= self.block_px:
-            return self._corrected(*images, level, steering)
+            return self._corrected(linear, near, far, level, steering)
         found = torch.empty_like(linear), linear.new_empty(len(linear), 2, *size)
         reach = len(self.blocks) + 1
         parts = (equal_parts(-(-pixels // CELL), self.block_px // CELL) for pixels in size)
@@ -320,7 +320,7 @@ class Fusion(PairNetwork[Estimate]):
             y, x = max(top - reach, 0), max(left - reach, 0)
             seen = ..., slice(y, bottom + reach), slice(x, right + reach)
             steered = steering[seen] if steering.shape[-1] > 1 else steering
-            shown = [image[_pixels(seen)] for image in images]
+            shown = linear[_pixels(seen)], near[_pixels(seen)], far[_pixels(seen)]
             place = ..., slice(top, bottom), slice(left, right)
             inner = ..., slice(top - y, bottom - y), slice(left - x, right - x)
             for whole, part in zip(found, self._corrected(*shown, level, steered), strict=True):
