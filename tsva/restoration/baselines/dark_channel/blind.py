@@ -6,6 +6,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from tsva.restoration.baselines.dark_channel.latent import latent_image
+from tsva.restoration.baselines.dark_channel.wrap import wrap_shape, wrapped
 from tsva.restoration.baselines.kernels import (
     centred_by_mass,
     conjugate_gradient,
@@ -16,7 +17,6 @@ from tsva.restoration.baselines.kernels import (
     resized,
     without_specks,
 )
-from tsva.restoration.baselines.wrap import wrap_shape, wrapped
 
 BIN = 6e-5
 """Step between the squared gradients that are tried as threshold; the largest is 2."""
