@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +14,7 @@ from torch.nn import functional
 
 from tsva.restoration.blend import CELL_PX, coarse, fine
 from tsva.restoration.fusion import bands
-from tsva.restoration.networks.parts import reflected_to_multiple, zero_started
+from tsva.restoration.networks.parts import equal_parts, reflected_to_multiple, zero_started
 
 CELL = 2
 """The network works on cells of 2×2 pixels."""
@@ -206,3 +209,47 @@ def per_pixel(grid: Tensor, like: Tensor) -> Tensor:
         above = (below + 1).clamp(max=count - 1)
         grid = torch.lerp(grid.index_select(axis, below), grid.index_select(axis, above), share)
     return grid
+
+
+def in_blocks(
+    corrected: Callable[[tuple[Tensor, ...], Tensor], tuple[Tensor, ...]],
+    images: tuple[Tensor, ...],
+    steering: Tensor,
+    reach: int,
+    block_px: int = 224,
+) -> tuple[Tensor, ...]:
+    """What a function makes of images, without gradients block by block: features of a whole image leave the cache.
+
+    Parameters
+    ----------
+    corrected : callable
+        Of images and steering: (B, ·, Y, X) tensors.
+    images : tuple of (B, C, Y, X) float tensors
+    steering : (B, CONDITIONS, 1, 1) or (B, CONDITIONS, Y / CELL, X / CELL) float tensor
+    reach : int
+        How far a cell of the result sees, in cells.
+    block_px : int
+        Largest edge of a block.
+    """
+    size = images[0].shape[-2:]
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or max(size) <= block_px:
+        return corrected(images, steering)
+    found: list[Tensor] = []
+    parts = (equal_parts(-(-pixels // CELL), block_px // CELL) for pixels in size)
+    for (top, bottom), (left, right) in product(*parts):
+        y, x = max(top - reach, 0), max(left - reach, 0)
+        seen = ..., slice(y, bottom + reach), slice(x, right + reach)
+        made = corrected(
+            tuple(image[_pixels(seen)] for image in images), steering[seen] if steering.shape[-1] > 1 else steering
+        )
+        found = found or [part.new_empty(*part.shape[:-2], *size) for part in made]
+        place = ..., slice(top, bottom), slice(left, right)
+        inner = ..., slice(top - y, bottom - y), slice(left - x, right - x)
+        for whole, part in zip(found, made, strict=True):
+            whole[_pixels(place)] = part[_pixels(inner)]
+    return tuple(found)
+
+
+def _pixels(cells: tuple[Any, slice, slice]) -> tuple[Any, ...]:
+    """Index of pixels of an index of cells."""
+    return cells[0], *(slice(CELL * each.start, CELL * each.stop) for each in cells[1:])

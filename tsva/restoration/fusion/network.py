@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,12 +29,13 @@ from tsva.restoration.fusion.correction import (
     Gate,
     by_size,
     conditions,
+    in_blocks,
     most_weight,
     per_pixel,
 )
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.restoration.fusion.offset import OffsetEstimator
-from tsva.restoration.networks.parts import equal_parts, reflected_to_multiple, single_precision, zero_started
+from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
 from tsva.restoration.sharper import high_is_sharper, squared_gradients
 from tsva.settings.acquisition import OpticsSettings
@@ -119,7 +120,6 @@ class Fusion(PairNetwork[Estimate]):
     """
 
     runs_on_meta = False
-    block_px = 224
     one_for_a_slide = ("mean", "noise", "signal")
     taught_um: Tensor
     factors: Tensor
@@ -287,15 +287,15 @@ class Fusion(PairNetwork[Estimate]):
             linear = self.wiener(near - mean, far - mean, focal_offset_um, ratio) + mean
         steering = conditions(decision.focal_offset_um, self.delta_um, decision.noise, level)
         steering = steering.contiguous(memory_format=torch.channels_last)
-        restored, logarithms = self._in_blocks(linear, near, far, level, steering)
+        corrected = partial(self._corrected, level=level)
+        restored, logarithms = in_blocks(corrected, (linear, near, far), steering, len(self.blocks) + 1)
         share = self.gate(*(image.mean(dim=1, keepdim=True) / level for image in (near, far, restored)), steering)
         restored = torch.lerp(near, restored, share.to(near.dtype))
         return restored, self._copy(low, high, near, decision), logarithms, level
 
-    def _corrected(
-        self, linear: Tensor, near: Tensor, far: Tensor, level: Tensor, steering: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Corrected image, (B, C, Y, X), and logarithms of expected errors, (B, 2, Y, X)."""
+    def _corrected(self, images: tuple[Tensor, ...], steering: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Corrected image, (B, C, Y, X), and logarithms of expected errors, (B, 2, Y, X), of `unblended`'s images."""
+        linear, near, far = images
         height, width = linear.shape[-2:]
         gain = ERROR_GAIN / level
         inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
@@ -305,27 +305,6 @@ class Fusion(PairNetwork[Estimate]):
         x = functional.silu(x)
         residual = functional.pixel_shuffle(self.last(x).to(linear.dtype), CELL)[..., :height, :width]
         return torch.addcmul(linear, residual, level / ERROR_GAIN), self.error(x)[..., :height, :width]
-
-    def _in_blocks(
-        self, linear: Tensor, near: Tensor, far: Tensor, level: Tensor, steering: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """`_corrected` of large images, block by block: features of a whole one leave the cache."""
-        size = linear.shape[-2:]
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or max(size) <= self.block_px:
-            return self._corrected(linear, near, far, level, steering)
-        found = torch.empty_like(linear), linear.new_empty(len(linear), 2, *size)
-        reach = len(self.blocks) + 1
-        parts = (equal_parts(-(-pixels // CELL), self.block_px // CELL) for pixels in size)
-        for (top, bottom), (left, right) in product(*parts):
-            y, x = max(top - reach, 0), max(left - reach, 0)
-            seen = ..., slice(y, bottom + reach), slice(x, right + reach)
-            steered = steering[seen] if steering.shape[-1] > 1 else steering
-            shown = linear[_pixels(seen)], near[_pixels(seen)], far[_pixels(seen)]
-            place = ..., slice(top, bottom), slice(left, right)
-            inner = ..., slice(top - y, bottom - y), slice(left - x, right - x)
-            for whole, part in zip(found, self._corrected(*shown, level, steered), strict=True):
-                whole[_pixels(place)] = part[_pixels(inner)]
-        return found
 
     def _copy(self, low: Tensor, high: Tensor, near: Tensor, decision: Estimate) -> Tensor:
         """The sharper shot; of networks of earlier versions, and where the offset was measured, the nearer one."""
@@ -432,8 +411,3 @@ class Fusion(PairNetwork[Estimate]):
     def extra_arithmetic(self, height: int, width: int) -> int:
         """Multiply-accumulates of Fourier transforms and products of spectra, which FlopCounter doesn't see."""
         return bands.arithmetic(height, width, self.channels) + self.wiener.arithmetic(height, width)
-
-
-def _pixels(cells: tuple[Any, slice, slice]) -> tuple[Any, ...]:
-    """Index of pixels of an index of cells."""
-    return cells[0], *(slice(CELL * each.start, CELL * each.stop) for each in cells[1:])
