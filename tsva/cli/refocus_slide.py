@@ -79,7 +79,7 @@ log = logging.getLogger(__name__)
     required=True,
     help="The pyramid, *.ome.tif, *.ome.zarr or *.dicom; with --sheet-folder a folder.",
 )
-def command(
+def refocus_slide(
     model: Path | None,
     planes: SlideInput,
     quality: int | None,
