@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.restoration.datasets import read_patches, read_patches_table, sample_pairs
 from tsva.settings.acquisition import OpticsSettings, PairsSettings

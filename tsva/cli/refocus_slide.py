@@ -13,7 +13,7 @@ import click
 import numpy as np
 import pandas as pd
 
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.restoration import RefocusSettings
