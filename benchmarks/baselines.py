@@ -21,12 +21,11 @@ from pathlib import Path
 import numpy as np
 from skimage.restoration import wiener
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, y1_of
 from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.contract import Method, Restoration
 from tsva.restoration.datasets import read_patches
-from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import BASELINES
 from tsva.settings.restoration import BaselineSettings
