@@ -10,7 +10,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.patch_spectra import signal_table
+from tsva.acquisition.spectrum import signal_table
 from tsva.atomic import fresh_folder
 from tsva.cli.stage_settings import settings_option
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure

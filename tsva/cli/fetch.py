@@ -23,7 +23,7 @@ from tsva.pipeline.fetch import Found, compare, deviations, find_sets, is_needed
 from tsva.pipeline.unpack import unpack, wanted_members
 from tsva.readers.images import read_image
 from tsva.readers.planes import FIELD_PX
-from tsva.settings.inputs import Archive, FetchSettings
+from tsva.settings.fetch import Archive, FetchSettings
 from tsva.stage_files import write_table
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.inputs import FocusSettings
+from tsva.settings.ingest import FocusSettings
 from tsva.stage_files import read_table, write_table
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from tsva.readers.scale import check_enlarging, reduction_note
 from tsva.readers.source import FieldSource, facts_of, files_of
 from tsva.readers.stack_file import read_stack, write_planes
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.inputs import IngestSettings
+from tsva.settings.ingest import IngestSettings
 from tsva.settings.sheet import SlideRow
 from tsva.stage_files import STACK_COLUMNS, read_table, write_table
 

@@ -117,7 +117,7 @@ def command(
 
 
 def _baseline(name: str, settings: BaselineSettings, signal: Path | None, shots: Path | None) -> Method:
-    from tsva.acquisition.patch_spectra import ShotSpectra
+    from tsva.acquisition.shot_spectra import ShotSpectra
     from tsva.restoration.baselines.one_by_one import Known, baseline
     from tsva.restoration.baselines.plane import Signal
 

@@ -14,7 +14,7 @@ from tsva.cli import stage_settings
 from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.inputs import FocusSettings
+from tsva.settings.ingest import FocusSettings
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow
 

@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner
 from small_slides import SHAPE, scattered_network
 
-from tsva.cli.refocus_slide import refocus_slide
+from tsva.cli.refocus_slide import command
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
@@ -65,7 +65,7 @@ def arguments(model, files, out):
 
 def test_the_command_writes_a_slide_and_tells_nothing_of_its_source(model, files, tmp_path):
     out = tmp_path / "B19-4711" / "slide.ome.tif"
-    CliRunner().invoke(refocus_slide, list(map(str, arguments(model, files, out))), catch_exceptions=False)
+    CliRunner().invoke(command, list(map(str, arguments(model, files, out))), catch_exceptions=False)
     with openslide.OpenSlide(out) as opened:
         assert opened.dimensions == (SHAPE[1], SHAPE[0])
         assert float(opened.properties["openslide.mpp-x"]) == pytest.approx(0.345)
@@ -91,7 +91,7 @@ def test_a_row_of_the_sheet_lists_what_failed_and_optics_outside_the_training_ar
     settings.write_text(json.dumps({"slide": told, "optics": {"na": 0.4}}))
     line = ["--model", model, "--settings", settings, "--sheet-folder", tmp_path, "--out", tmp_path / "out"]
     with caplog.at_level("WARNING"):
-        CliRunner().invoke(refocus_slide, list(map(str, line)), catch_exceptions=False)
+        CliRunner().invoke(command, list(map(str, line)), catch_exceptions=False)
     table = read_table(tmp_path / "out" / "slides.tsv").set_index("field")
     assert (tmp_path / "out" / table.file["a"]).is_file()
     assert table.reason["a"] == ""
@@ -100,7 +100,7 @@ def test_a_row_of_the_sheet_lists_what_failed_and_optics_outside_the_training_ar
     assert "na is 0.4 (trained on: 0.75)" in caplog.text
     (scans / "a.ome.tif").unlink()
     with pytest.raises(UserError, match=r"b\.ome\.tif"):
-        CliRunner().invoke(refocus_slide, list(map(str, line)), catch_exceptions=False)
+        CliRunner().invoke(command, list(map(str, line)), catch_exceptions=False)
 
 
 class EndingPlanes(ArrayPlanes):

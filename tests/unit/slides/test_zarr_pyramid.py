@@ -8,7 +8,7 @@ import zarr
 from click.testing import CliRunner
 from small_slides import scattered_network
 
-from tsva.cli.refocus_slide import refocus_slide
+from tsva.cli.refocus_slide import command
 from tsva.errors import UserError
 from tsva.readers.source import stored_images
 from tsva.readers.stack_file import write_planes
@@ -61,10 +61,10 @@ def test_the_command_writes_it_and_its_pictures(tmp_path: Path, ending: str) -> 
     planes = random.integers(100, 240, (2, 256, 320, 3), np.uint8)
     write_planes(stack, iter(planes), np.array([-0.5, 0.5]), 0.345)
     line = ["--model", model, "--stack", stack, "--planes", 1, 2, "--out", out]
-    CliRunner().invoke(refocus_slide, list(map(str, line)), catch_exceptions=False)
+    CliRunner().invoke(command, list(map(str, line)), catch_exceptions=False)
     (image,) = stored_images(out)
     assert (image.height_px, image.width_px) == (256, 320)
     assert (tmp_path / "slide" / "after.png").is_file()
     assert not list(tmp_path.glob("*.unfinished"))
     with pytest.raises(UserError, match=r"slide\.png.*ome\.zarr"):
-        CliRunner().invoke(refocus_slide, list(map(str, [*line[:-1], tmp_path / "slide.png"])), catch_exceptions=False)
+        CliRunner().invoke(command, list(map(str, [*line[:-1], tmp_path / "slide.png"])), catch_exceptions=False)
