@@ -136,7 +136,7 @@ CODE = [
     ("tsva/restoration/networks/burst.py", [*USE]),
     ("tsva/restoration/baselines/wiener.py", [ADVISE, *of_method("wiener_blind"), *EVALUATE]),
     ("tsva/cli/gather.py", EVALUATE),
-    ("tsva/acquisition/patch_spectra.py", [ADVISE, "spectrum", *BASELINE, *COUNT_OF_BASELINES, *EVALUATE]),
+    ("tsva/acquisition/spectrum.py", [ADVISE, "spectrum", *BASELINE, *COUNT_OF_BASELINES, *EVALUATE]),
     ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, *EVALUATE]),
 ]
 
