@@ -30,7 +30,7 @@ from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import BASELINES
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 PAIRS, OPTICS = PairsSettings(), OpticsSettings()
 SLOW = ("dark_channel", "graph")

@@ -26,7 +26,7 @@ from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 from tsva.training.fit import multiply_accumulates
 
 PAIRS, OPTICS = PairsSettings(), OpticsSettings()

@@ -30,7 +30,7 @@ from pathlib import Path
 
 from tsva.cli.fork_client import SOCKET, THREADS
 from tsva.cli.fork_server import ForkServer
-from tsva.storage.measured import measured_jobs
+from tsva.pipeline.run_times import measured_jobs
 
 STEP = """
 import sys, time

@@ -19,7 +19,7 @@ import pandas as pd
 
 from tsva.evaluation.statistics.estimates import NEAR_UM
 from tsva.settings.acquisition import PairsSettings
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 PAIRS = PairsSettings()
 

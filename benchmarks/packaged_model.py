@@ -49,7 +49,7 @@ from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.train import TrainSettings
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 from tsva.training.patches import data_digest, read_patches, read_truth
 
 MOST_PAIRS = 4

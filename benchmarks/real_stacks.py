@@ -24,10 +24,6 @@ from scipy.stats import t as student_t
 
 import tsva
 from tsva.acquisition.stack import Stack
-from tsva.calibration.kept_area import area_of, gains_of, kept_pairs, protocol, summary_of
-from tsva.calibration.measure import Measured, measure
-from tsva.calibration.record import as_json
-from tsva.calibration.tuning import tune
 from tsva.readers.sharp import read_sharp_fields
 from tsva.restoration.checkpoint import load
 from tsva.restoration.packaged_model import packaged_model
@@ -37,6 +33,10 @@ from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import FIELDS, SimulateSettings
 from tsva.settings.train import TrainSettings
 from tsva.simulation.simulate import sharp_sampling, simulate_slide
+from tsva.training.calibration.kept_area import area_of, gains_of, kept_pairs, protocol, summary_of
+from tsva.training.calibration.measure import Measured, measure
+from tsva.training.calibration.record import as_json
+from tsva.training.calibration.tuning import tune
 from tsva.training.fit import fit
 
 KEPT_STACKS = 10

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_table, write_table
 
 METHODS = ("y1", "wiener_two_shot", "tsva", "fusion")
 OPENINGS = 5

@@ -33,7 +33,7 @@ from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.evaluation import ReportSettings
 from tsva.settings.refocus import RefocusSettings
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 PAIRS, OPTICS, REPORT = PairsSettings(), OpticsSettings(), ReportSettings()
 DATASETS = ("dataset1", "dataset2")

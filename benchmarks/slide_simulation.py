@@ -16,6 +16,7 @@ import numpy as np
 
 from tsva.acquisition.draws import rng
 from tsva.acquisition.stack import resample
+from tsva.atomic import fresh_file
 from tsva.optics.camera import expose, frame_for, illumination, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
@@ -24,7 +25,6 @@ from tsva.optics.specimen import Specimen
 from tsva.readers.sharp import open_regions
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.storage.atomic import fresh_file
 
 PIECE_PX = 512
 THICKNESS_UM = 2.0

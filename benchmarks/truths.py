@@ -32,7 +32,7 @@ from tsva.restoration.refocus import NetworkMethod
 from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.refocus import RefocusSettings
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 from tsva.training.patches import read_truth
 
 MOST_PAIRS = 4

@@ -9,12 +9,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Loaded when they are first used, by names that the fingerprints of stages do not follow. Their types: __init__.pyi.
 _PLACES = {
-    "Calibration": "tsva.calibration.calibrate",
+    "Calibration": "tsva.training.calibration.calibrate",
     "Field": "tsva.api",
     "Focus": "tsva.api",
     "Model": "tsva.api",
     "Scores": "tsva.api",
-    "calibrate": "tsva.calibration.calibrate",
+    "calibrate": "tsva.training.calibration.calibrate",
     "find_focus": "tsva.api",
     "load_model": "tsva.api",
     "make_pairs": "tsva.api",

@@ -11,8 +11,8 @@ from tsva.api import open_fields as open_fields
 from tsva.api import open_stack as open_stack
 from tsva.api import refocus as refocus
 from tsva.api import score as score
-from tsva.calibration.calibrate import Calibration as Calibration
-from tsva.calibration.calibrate import calibrate as calibrate
 from tsva.errors import UserError as UserError
 from tsva.restoration.contract import Restoration as Restoration
 from tsva.slides.slide_results import refocus_slide as refocus_slide
+from tsva.training.calibration.calibrate import Calibration as Calibration
+from tsva.training.calibration.calibrate import calibrate as calibrate

@@ -4,7 +4,8 @@
 
 Rows are the layers of the contract "Downward only" in pyproject.toml. The script stops where a room imports from a
 higher one or one beside it, where rooms import each other in a circle, where a room says nothing of itself, and where
-there are more than thirteen. Arrows that follow from others are left out: a room may use all that it reaches.
+there are more than twelve. Arrows that follow from others are left out: a room may use all that it reaches.
+Modules beside the rooms are listed above the picture.
 
 The layout is that of Sugiyama et al. (1981): a long arrow gets a place in each row that it passes, places are ordered
 so that few arrows cross, and then moved sideways towards what they are joined to.
@@ -27,7 +28,7 @@ import networkx as nx
 from grimp import build_graph
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_ROOMS = 14
+MOST_ROOMS = 12
 ROOM_PX, LANE_PX, GAP_PX = 250, 20, 36
 LINE_PX, PADDING_PX, ROW_GAP_PX, MARGIN_PX = 17, 12, 44, 24
 LETTERS_A_LINE = 32
@@ -74,7 +75,9 @@ def drawn() -> str:
     """The picture of the package as it is."""
     layers = layers_of((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     names = {name for layer in layers for name in layer}
-    return picture(layers, imports_between(names), {name: sentence_of(name) for name in sorted(names)})
+    rooms = {name: sentence_of(f"{name}/__init__.py") for name in sorted(names)}
+    files = [path.name for path in sorted((ROOT / "tsva").glob("*.py")) if path.stem != "__init__"]
+    return picture(layers, imports_between(names), rooms, {name: sentence_of(name) for name in files})
 
 
 def layers_of(pyproject: str) -> list[list[str]]:
@@ -106,9 +109,9 @@ def imports_between(rooms: set[str]) -> set[tuple[str, str]]:
     return found
 
 
-def sentence_of(room: str) -> str:
-    """The first sentence of a subpackage's docstring."""
-    text = ast.get_docstring(ast.parse((ROOT / "tsva" / room / "__init__.py").read_text(encoding="utf-8"))) or ""
+def sentence_of(file: str) -> str:
+    """The first sentence of the docstring of a file of the package."""
+    text = ast.get_docstring(ast.parse((ROOT / "tsva" / file).read_text(encoding="utf-8"))) or ""
     return re.split(r"(?<=\.)\s|\n\n", text, maxsplit=1)[0].replace("\n", " ").strip()
 
 
@@ -127,7 +130,12 @@ def check(layers: list[list[str]], edges: set[tuple[str, str]], sentences: dict[
         raise StructureError("imports that don't run down: " + ", ".join(f"{a} from {b}" for a, b in up))
 
 
-def picture(layers: list[list[str]], edges: set[tuple[str, str]], sentences: dict[str, str]) -> str:
+def picture(
+    layers: list[list[str]],
+    edges: set[tuple[str, str]],
+    sentences: dict[str, str],
+    beside: dict[str, str] | None = None,
+) -> str:
     """The drawing as SVG.
 
     Parameters
@@ -138,6 +146,8 @@ def picture(layers: list[list[str]], edges: set[tuple[str, str]], sentences: dic
         Who imports from whom.
     sentences : dict of str
         What each room says of itself.
+    beside : dict of str, optional
+        What each module beside the rooms says of itself, by its file's name.
 
     Raises
     ------
@@ -150,7 +160,7 @@ def picture(layers: list[list[str]], edges: set[tuple[str, str]], sentences: dic
     rows = placed(layers, kept)
     arrange(rows)
     spread(rows)
-    return svg(rows, sentences)
+    return svg(rows, sentences, beside or {})
 
 
 def placed(layers: list[list[str]], edges: list[tuple[str, str]]) -> list[list[Place]]:
@@ -239,13 +249,13 @@ def apart(row: list[Place], wanted: list[float]) -> list[float]:
     return [middle + offset for middle, offset in zip(middles, offsets, strict=True)]
 
 
-def svg(rows: list[list[Place]], sentences: dict[str, str]) -> str:
+def svg(rows: list[list[Place]], sentences: dict[str, str], beside: dict[str, str]) -> str:
     """Rooms as boxes, arrows as curves from a room's lower edge to another's upper edge."""
     lines = {name: textwrap.wrap(sentence, LETTERS_A_LINE) for name, sentence in sentences.items()}
     left = min(place.x - place.width / 2 for row in rows for place in row) - MARGIN_PX
     width = max(place.x + place.width / 2 for row in rows for place in row) + MARGIN_PX - left
     tops, bottoms = [], []
-    top = MARGIN_PX + 2.0 * LINE_PX
+    top = MARGIN_PX + (2.0 + len(beside)) * LINE_PX
     for row in rows:
         tops.append(top)
         most = max(len(lines[place.name]) for place in row if place.name)
@@ -265,7 +275,8 @@ def svg(rows: list[list[Place]], sentences: dict[str, str]) -> str:
         if place.name
         for way in ways(place)
     ]
-    note = "tsva: an arrow says “uses”; arrows that follow from others are left out. Every room may use tsva.errors."
+    notes = ["tsva: an arrow says “uses”; arrows that follow from others are left out. Modules beside the rooms:"]
+    notes += [f"{name}: {sentence}" for name, sentence in beside.items()]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {top - ROW_GAP_PX + MARGIN_PX:.0f}" '
@@ -274,7 +285,10 @@ def svg(rows: list[list[Place]], sentences: dict[str, str]) -> str:
             '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
             'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 8 4 0 8z" fill="#40618f"/></marker></defs>',
             '<rect width="100%" height="100%" fill="white"/>',
-            f'<text class="note" x="{MARGIN_PX}" y="{MARGIN_PX + LINE_PX - 4}">{escape(note)}</text>',
+            *(
+                f'<text class="note" x="{MARGIN_PX}" y="{MARGIN_PX + line * LINE_PX - 4}">{escape(note)}</text>'
+                for line, note in enumerate(notes, start=1)
+            ),
             *arrows,
             *boxes,
             "</svg>",

@@ -11,7 +11,7 @@ import pytest
 from test_regeneration_of_data import without
 from tiny_workflow import Workflow
 
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 pytestmark = pytest.mark.workflow
 ALL = [

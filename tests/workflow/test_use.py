@@ -11,7 +11,7 @@ import yaml
 from tiny_workflow import SHEET, TINY, Workflow
 
 from tsva.readers.stack_file import read_stack
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 pytestmark = pytest.mark.workflow
 

@@ -11,6 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.acquisition.spectrum import signal_table
+from tsva.atomic import fresh_folder
 from tsva.cli.common import settings_option
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
 from tsva.optics.pupil import travel_per_depth
@@ -19,8 +20,7 @@ from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.evaluation import AdviseSettings
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings
-from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import write_table
+from tsva.stage_files import write_table
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tsva.atomic import fresh_folder
 from tsva.cli.common import checked_section, settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings
-from tsva.storage.atomic import fresh_folder
 
 if TYPE_CHECKING:
     from tsva.acquisition.stack import Stack
@@ -74,8 +74,8 @@ def command(
     section, focal spread and the best distance of the shots. The network is compared on the area kept aside, and kept
     as it was where fine-tuning is not better.
     """
-    from tsva.calibration.calibrate import calibrated
     from tsva.report.calibration_page import calibration_page
+    from tsva.training.calibration.calibrate import calibrated
 
     nominal = _optics(optics, na)
     lengths = {"--offset-sd-um": offset_sd_um, "--delta-um": delta_um, "--offset-max-um": offset_max_um}

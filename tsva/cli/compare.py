@@ -11,10 +11,9 @@ from typing import Any
 import click
 import pandas as pd
 
+from tsva.atomic import fresh_folder
 from tsva.errors import UserError
-from tsva.storage.arrays import read_json
-from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_json, read_table, write_table
 
 log = logging.getLogger(__name__)
 REGRESSED = 3

@@ -14,14 +14,13 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
+from tsva.atomic import fresh_file
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.evaluation.counting.stained_nuclei import TrueNuclei, nuclei_near
 from tsva.evaluation.counting.table import count_patch, count_table
 from tsva.settings.evaluation import CountSettings
-from tsva.storage.arrays import read_array
-from tsva.storage.atomic import fresh_file
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_array, read_table, write_table
 
 log = logging.getLogger(__name__)
 CHUNK = 4

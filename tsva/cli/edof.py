@@ -43,12 +43,12 @@ def command(
 
     Elsewhere the sharpest plane is copied. Planes have to lie on one another. For research use only.
     """
+    from tsva.atomic import fresh_file
     from tsva.restoration.checkpoint import load
     from tsva.restoration.packaged_model import packaged_model
     from tsva.slides.opening import SlideInput, open_all_planes
     from tsva.slides.slide_results import write_results
     from tsva.slides.slide_run import SlideOptions, refocus_planes, without_ending
-    from tsva.storage.atomic import fresh_file
 
     model = model or packaged_model("slides")
     given = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)

@@ -12,17 +12,16 @@ import click
 import numpy as np
 import pandas as pd
 
+from tsva.atomic import fresh_folder
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.evaluation.inputs import Advice, DataSet, Inputs, Method, Slide, Training
 from tsva.evaluation.names import DATASETS
+from tsva.pipeline.run_times import measured_jobs, run_times
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.evaluation import CountSettings, ReportSettings
 from tsva.settings.sheet import parse_sheet
-from tsva.storage.arrays import read_array, read_json
-from tsva.storage.atomic import fresh_folder
-from tsva.storage.measured import measured_jobs
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_array, read_json, read_table, write_table
 
 log = logging.getLogger(__name__)
 SHEET_COLUMNS = {"slide", "role", "sample", "source", "tissue", "stain", "microscope"}
@@ -89,7 +88,7 @@ def command(
         run=run,
         seed=seed,
         advice=_advice(results / "advise"),
-        jobs=measured_jobs(results),
+        run_times=run_times(measured_jobs(results)),
     )
     images = Images()
     summary, pictures, tables = evaluate(inputs, images, threads)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tsva.atomic import fresh_folder
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.settings.evaluation import ExportSettings
-from tsva.storage.atomic import fresh_folder
 
 if TYPE_CHECKING:
     from tsva.restoration.export.onnx import Parity

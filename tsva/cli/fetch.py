@@ -15,6 +15,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.acquisition.stack import places, resampled_shape
+from tsva.atomic import fresh_file, fresh_folder
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.pipeline.download import Patience, Progress, download
@@ -23,8 +24,7 @@ from tsva.pipeline.unpack import unpack, wanted_members
 from tsva.readers.images import read_image
 from tsva.readers.jiang2018 import FIELD_PX
 from tsva.settings.fetch import Archive, FetchSettings
-from tsva.storage.atomic import fresh_file, fresh_folder
-from tsva.storage.tables import write_table
+from tsva.stage_files import write_table
 
 log = logging.getLogger(__name__)
 PATCH_PX = 224

@@ -7,12 +7,11 @@ from pathlib import Path
 import click
 import numpy as np
 
+from tsva.atomic import fresh_file
 from tsva.cli.common import settings_option
 from tsva.report.first_look import PICTURE_PX, difference, mosaic, page, shown_places
 from tsva.settings.acquisition import PairsSettings
-from tsva.storage.arrays import read_array
-from tsva.storage.atomic import fresh_file
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_array, read_table
 
 QUALITY = 90
 REPORT = "../report/index.html"

@@ -9,9 +9,8 @@ import click
 import numpy as np
 import pandas as pd
 
-from tsva.storage.arrays import Rows, read_array
-from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import SCORES_ORDER, read_table, write_table
+from tsva.atomic import fresh_folder
+from tsva.stage_files import SCORES_ORDER, Rows, read_array, read_table, write_table
 
 log = logging.getLogger(__name__)
 

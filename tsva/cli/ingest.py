@@ -19,6 +19,7 @@ from tqdm import tqdm
 from tsva.acquisition.brightness import BrightnessRecorder, check_brightness, check_places, gains, matched, spread
 from tsva.acquisition.ingest import check_positions, check_step, checked, cropped, resulting_pixel_um
 from tsva.acquisition.stack import SAME_PIXEL, regular_step_um
+from tsva.atomic import fresh_folder
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
@@ -28,8 +29,7 @@ from tsva.readers.stack_file import read_stack, write_planes
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.ingest import IngestSettings
 from tsva.settings.sheet import SlideRow
-from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import STACK_COLUMNS, read_table, write_table
+from tsva.stage_files import STACK_COLUMNS, read_table, write_table
 
 log = logging.getLogger(__name__)
 COLUMNS = [

@@ -12,13 +12,12 @@ from tqdm import tqdm
 
 from tsva.acquisition.pairs import alignments, cut, plan, plane_at, reachable_planes
 from tsva.acquisition.registration import all_aligned
+from tsva.atomic import fresh_folder
 from tsva.cli.common import settings_option
 from tsva.readers.stack_file import read_stack
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.sheet import SlideRow
-from tsva.storage.arrays import Rows, read_array
-from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import Rows, read_array, read_table, write_table
 
 log = logging.getLogger(__name__)
 

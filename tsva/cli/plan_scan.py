@@ -11,10 +11,10 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from tsva.atomic import fresh_file
 from tsva.errors import UserError
 from tsva.evaluation.scan_plan import MAP, STACK, TWO_SHOTS, ScanTime, grid, map_time, plan
 from tsva.settings.evaluation import ScanSettings
-from tsva.storage.atomic import fresh_file
 
 MAPS = (1, 2, 4, 9, 16, 25, 49, 100)
 PARTS = {"moving_s": "moving", "settling_s": "settling", "exposing_s": "exposure and readout"}

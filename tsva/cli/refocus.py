@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from tsva.atomic import fresh_folder
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.restoration.datasets import read_patches, read_patches_table, sample_pairs
@@ -18,9 +19,7 @@ from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import METHODS, MethodsSettings
 from tsva.settings.refocus import RefocusSettings
-from tsva.storage.arrays import Rows, read_array, read_arrays
-from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import SCORES_ORDER, read_table, write_table
+from tsva.stage_files import SCORES_ORDER, Rows, read_array, read_arrays, read_table, write_table
 
 if TYPE_CHECKING:
     from tsva.restoration.contract import Method

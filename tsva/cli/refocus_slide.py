@@ -17,7 +17,7 @@ from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.refocus import RefocusSettings
 from tsva.settings.sheet import SlideRow
-from tsva.storage.tables import write_table
+from tsva.stage_files import write_table
 
 if TYPE_CHECKING:
     from tsva.slides.opening import SlideInput

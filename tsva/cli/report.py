@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
+from tsva.atomic import fresh_folder
 from tsva.errors import UserError
-from tsva.storage.arrays import read_json
-from tsva.storage.atomic import fresh_folder
+from tsva.stage_files import read_json
 
 log = logging.getLogger(__name__)
 VERSION = 3

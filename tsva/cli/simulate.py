@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from tsva.atomic import fresh_folder
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_stack
@@ -19,8 +20,7 @@ from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings
 from tsva.simulation.simulate import SimulatedField, sharp_sampling, simulate_slide
-from tsva.storage.atomic import fresh_folder
-from tsva.storage.tables import STACK_COLUMNS, write_table
+from tsva.stage_files import STACK_COLUMNS, write_table
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from tsva.atomic import fresh_file
 from tsva.errors import UserError
-from tsva.storage.arrays import read_json
-from tsva.storage.atomic import fresh_file
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_json, read_table
 
 if TYPE_CHECKING:
     from tsva.report.slides_page import SlideShown

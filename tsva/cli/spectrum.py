@@ -12,10 +12,9 @@ import pandas as pd
 
 from tsva.acquisition.shot_spectra import shot_spectra
 from tsva.acquisition.spectrum import signal_table
+from tsva.atomic import fresh_file
 from tsva.errors import UserError
-from tsva.storage.arrays import read_array
-from tsva.storage.atomic import fresh_file
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_array, read_table, write_table
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from tsva.acquisition.split import check_repeats, split
+from tsva.atomic import fresh_file
 from tsva.cli.common import settings_option
 from tsva.settings.acquisition import PairsSettings
-from tsva.storage.atomic import fresh_file
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_table, write_table
 
 log = logging.getLogger(__name__)
 LISTS = ("--table", "--excluded", "--ingested")

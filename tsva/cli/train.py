@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 
+from tsva.atomic import fresh_file, fresh_folder
 from tsva.cli.common import settings_option
 from tsva.errors import UserError
 from tsva.pipeline.fingerprint import code_digest
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, NETWORK_NAMES
 from tsva.settings.train import TrainSettings
-from tsva.storage.atomic import fresh_file, fresh_folder
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 if TYPE_CHECKING:
     from tsva.training.devices import Machine

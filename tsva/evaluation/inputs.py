@@ -115,7 +115,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything; `train` and `run` are printed as they come, `jobs` are what `run_times` takes."""
+    """Everything; `train` and `run` are printed as they come, and so is `run_times`, a row a stage."""
 
     datasets: Sequence[DataSet]
     slides: Sequence[Slide]
@@ -128,7 +128,7 @@ class Inputs:
     run: Mapping[str, Any]
     seed: int
     advice: Advice | None = None
-    jobs: pd.DataFrame | None = None
+    run_times: Sequence[Mapping[str, Any]] = ()
 
 
 def advice_of(found: Advice | None) -> dict[str, Any] | None:

@@ -22,7 +22,6 @@ from tsva.evaluation.patch_pictures import (
 )
 from tsva.evaluation.picture_files import Images, lateral_pictures, point_spread
 from tsva.evaluation.quality import quality
-from tsva.evaluation.run_times import run_times
 from tsva.evaluation.slide_facts import slide_facts, slide_pictures
 from tsva.evaluation.slide_pictures import choose_fields, choose_stacks, field_pictures, stack_pictures
 from tsva.evaluation.statistics.counts import count_rows, nuclei_rows
@@ -198,7 +197,7 @@ def summarise(inputs: Inputs, rows: Mapping[str, list[dict[str, Any]]]) -> dict[
         "shift": slides.shift(inputs.slides),
         "excluded": slides.excluded(inputs.slides),
         "training": training,
-        "run_times": run_times(inputs.jobs),
+        "run_times": list(inputs.run_times),
         "paper": {"table1": paper.table1(), "table2": paper.table2(), "table3": paper.table3()},
         "settings": {
             "seed": inputs.seed,

@@ -15,7 +15,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
-from tsva.storage.atomic import fresh_file
+from tsva.atomic import fresh_file
 
 PACKAGE = "tsva"
 ROOT = Path(__file__).parents[1]

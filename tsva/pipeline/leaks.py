@@ -9,10 +9,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tsva.atomic import fresh_file
 from tsva.errors import UserError
 from tsva.readers.name_patterns import NamePattern
 from tsva.settings.sheet import SlideRow
-from tsva.storage.atomic import fresh_file
 
 
 class Contents:

@@ -29,7 +29,7 @@ def calibration_page(found: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
     Parameters
     ----------
     found : mapping
-        As `tsva.calibration.record.as_json` returns, with the key ``fine_tuning``.
+        As `tsva.training.calibration.record.as_json` returns, with the key ``fine_tuning``.
 
     Returns
     -------

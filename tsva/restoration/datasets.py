@@ -14,8 +14,7 @@ from tsva.acquisition.draws import rng
 from tsva.acquisition.pair import Pair, grid_pairs
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.storage.arrays import read_array
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_array, read_table
 
 
 @dataclass(frozen=True)

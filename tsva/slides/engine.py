@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from tsva.atomic import fresh_file, fresh_folder
 from tsva.readers.stack_file import read_ahead
 from tsva.slides.dicom_pyramid import is_dicom_folder, write_dicom
 from tsva.slides.grid import CELL_PX, Unit, filled, per_pixel, units
@@ -25,7 +26,6 @@ from tsva.slides.survey import Survey
 from tsva.slides.tile_restorers import TileRestorer
 from tsva.slides.two_planes import TwoPlanes
 from tsva.slides.workplace import THUMBNAIL, TILE, VERDICTS, Journal, Key
-from tsva.storage.atomic import fresh_file, fresh_folder
 
 log = logging.getLogger(__name__)
 WAITING = 2

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tsva.atomic import fresh_file
 from tsva.errors import UserError
 from tsva.slides.stored_tiles import TileCodec
 from tsva.slides.workplace import digest_of_values
-from tsva.storage.atomic import fresh_file
 
 FORMAT = 1
 

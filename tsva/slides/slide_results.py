@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from tsva.atomic import fresh_file
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import colours_phrase
 from tsva.restoration.packaged_model import packaged_model
@@ -22,7 +23,6 @@ from tsva.slides.pyramid import NOTICE, is_zarr, smallest_zarr_level
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
 from tsva.slides.trust import Verdict
 from tsva.slides.two_planes import ArrayPlanes, TwoPlanes
-from tsva.storage.atomic import fresh_file
 
 
 def refocus_slide(

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from tsva.atomic import fresh_file
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings
 from tsva.slides.grid import CellGrid
-from tsva.storage.atomic import fresh_file
 
 FORMAT = 3
 

@@ -13,11 +13,11 @@ import pandas as pd
 import tifffile
 from PIL import Image
 
+from tsva.atomic import fresh_file
 from tsva.slides.grid import CELL_PX
 from tsva.slides.survey import Survey
 from tsva.slides.trust import Verdict
-from tsva.storage.atomic import fresh_file
-from tsva.storage.tables import write_table
+from tsva.stage_files import write_table
 
 NAMES = {
     Verdict.GLASS: "glass",

@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from tsva.acquisition.draws import rng
 from tsva.acquisition.stack import grey_levels
+from tsva.atomic import fresh_file
 from tsva.restoration.checkpoint import read_sound
 from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.sharper import sharper_first
 from tsva.settings.train import TrainSettings
-from tsva.storage.atomic import fresh_file
 from tsva.training.dataset import (
     Batches,
     TrainingPairs,

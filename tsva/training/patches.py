@@ -13,8 +13,7 @@ import pandas as pd
 from tsva.errors import UserError
 from tsva.restoration.colours import Colours, block_levels
 from tsva.settings.acquisition import PairsSettings
-from tsva.storage.arrays import read_array
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_array, read_table
 from tsva.training.between_planes import camera_noise, shot_between
 
 WHOLE = (slice(None), slice(None))

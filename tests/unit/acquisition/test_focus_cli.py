@@ -16,7 +16,7 @@ from tsva.acquisition.stack import Stack
 from tsva.cli.focus import command
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_stack
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_table, write_table
 
 Z = np.arange(-6, 7) * 0.5
 

@@ -17,7 +17,7 @@ from tsva.acquisition.stack import Stack
 from tsva.cli.ingest import command
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack, write_stack
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_table, write_table
 
 RNG = np.random.default_rng(1)
 PLANES = RNG.integers(0, 256, (5, 64, 80, 3), dtype=np.uint8)

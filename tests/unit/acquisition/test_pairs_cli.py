@@ -15,8 +15,7 @@ from tsva.cli.pairs import command as pairs_command
 from tsva.cli.split import command as split_command
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_stack
-from tsva.storage.arrays import read_array
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_array, read_table, write_table
 
 SETTINGS = {"patch_px": 32, "offset_max_um": 1.0}
 PLANES, HEIGHT, WIDTH, FOCUS = 11, 40, 70, 5

@@ -11,7 +11,7 @@ from tsva.acquisition.spectrum import COLUMNS, signal_table
 from tsva.cli.spectrum import command
 from tsva.errors import UserError
 from tsva.restoration.baselines.plane import Signal
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_table, write_table
 
 PIXEL_UM = 0.345
 

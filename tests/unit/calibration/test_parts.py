@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsva.calibration.noise import measure_noise
-from tsva.calibration.prepared import prepare
-from tsva.calibration.spectra import Constants, measure_windows, modelled
 from tsva.optics.otf import camera_otf
 from tsva.settings.acquisition import OpticsSettings
+from tsva.training.calibration.noise import measure_noise
+from tsva.training.calibration.prepared import prepare
+from tsva.training.calibration.spectra import Constants, measure_windows, modelled
 
 OPTICS = OpticsSettings(na=0.5, pixel_um=0.5)
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 import tsva
-from tsva.calibration.kept_area import area_of, chosen_of, kept_pairs, protocol, summary_of
-from tsva.calibration.measure import measure
-from tsva.calibration.prepared import Field, prepare
-from tsva.calibration.tuning import GIVEN, MEASURED, TUNED, for_channels, tune
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.packaged_model import packaged_model
 from tsva.settings.acquisition import OpticsSettings
+from tsva.training.calibration.kept_area import area_of, chosen_of, kept_pairs, protocol, summary_of
+from tsva.training.calibration.measure import measure
+from tsva.training.calibration.prepared import Field, prepare
+from tsva.training.calibration.tuning import GIVEN, MEASURED, TUNED, for_channels, tune
 
 OPTICS = OpticsSettings(na=0.75, pixel_um=0.345, model="debye")
 Z_UM = np.arange(-10, 11) * 0.5

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tsva.storage.atomic import fresh_file, fresh_folder
+from tsva.atomic import fresh_file, fresh_folder
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from tsva.storage.atomic import fresh_file, fresh_folder
+from tsva.atomic import fresh_file, fresh_folder
 kind, place, word, seconds = sys.argv[1], Path(sys.argv[2]), sys.argv[3], float(sys.argv[4])
 with (fresh_folder if kind == "folder" else fresh_file)(place) as part:
     for number in range(2):

@@ -22,7 +22,7 @@ from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.evaluation import AdviseSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 SMALL = AdviseSettings(
     deltas_um=(0.25, 0.75, 1.5), tissues=("glandular", "muscle"), specimens=2, offsets=2, field_px=64

@@ -10,7 +10,7 @@ from settings_file import settings_option
 
 from tsva.cli.count import command
 from tsva.errors import UserError
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_table, write_table
 
 OFFSETS_UM = [-0.5, 0.0, 0.5]
 SETTINGS = {"contrast": "none", "min_area_um2": 1.0, "nuclei": {"min_area_um2": 1.0}}

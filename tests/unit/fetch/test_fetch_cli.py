@@ -17,7 +17,7 @@ from tsva.errors import UserError
 from tsva.pipeline.download import CHUNK_BYTES
 from tsva.readers.fields import find_fields
 from tsva.settings.sheet import parse_sheet
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 SLIDES = ({1: 2, 2: 1}, {3: 1}, {10: 1, 9: 2})
 

@@ -12,7 +12,7 @@ from settings_file import settings_option
 from tsva.cli.focus import command as focus
 from tsva.cli.ingest import command as ingest
 from tsva.cli.inspect import command as inspect
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 SMEAR = Path(__file__).parents[2] / "golden/smear.ome.tif"
 """A Pap smear of the SharpnessEvaluationDataset (arnaud-nt2i, CC0), grey, cut to one size and halved; in focus at 0.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tsva.errors import UserError
-from tsva.storage.arrays import read_array, read_json
+from tsva.stage_files import read_array, read_json
 
 
 @pytest.mark.parametrize("read", [read_array, read_json])

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tsva.storage.arrays import Rows
+from tsva.stage_files import Rows
 
 FULL = """
 import resource, sys, numpy as np
 from pathlib import Path
-from tsva.storage.arrays import Rows
+from tsva.stage_files import Rows
 rows = Rows(Path(sys.argv[1]), (4, 1000))
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
 rows.write([3], np.ones((1, 1000), np.uint8))

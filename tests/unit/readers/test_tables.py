@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tsva.errors import UserError
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_table, write_table
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -23,7 +23,7 @@ from tsva.cli.evaluate import command as evaluate
 from tsva.cli.report import command as render
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.methods import NETWORK_NAMES
-from tsva.storage.tables import write_table
+from tsva.stage_files import write_table
 
 PAIRS = PairsSettings(patch_px=32)
 FIELDS = 3

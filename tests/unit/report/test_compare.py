@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from tsva.cli.compare import REGRESSED, command
 from tsva.errors import UserError
 from tsva.settings.acquisition import PairsSettings
-from tsva.storage.tables import write_table
+from tsva.stage_files import write_table
 
 PAIRS = PairsSettings()
 SLIDES, PATCHES = 6, 2

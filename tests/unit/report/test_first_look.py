@@ -13,7 +13,7 @@ from settings_file import settings_option
 from tsva.cli.first_look import command
 from tsva.report.first_look import GAP_PX, difference, mosaic, shown_places
 from tsva.settings.acquisition import PairsSettings
-from tsva.storage.tables import write_table
+from tsva.stage_files import write_table
 
 PAIRS = PairsSettings(patch_px=32)
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tsva.evaluation.names import offset
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 
 def test_every_kind_has_its_row_on_the_page(report: Callable[..., Any]) -> None:

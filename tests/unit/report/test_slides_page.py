@@ -21,7 +21,7 @@ from tsva.settings.acquisition import OpticsSettings
 from tsva.slides import trust_files
 from tsva.slides.survey import Survey
 from tsva.slides.trust import Verdict
-from tsva.storage.tables import write_table
+from tsva.stage_files import write_table
 
 SHAPE = (300, 500)
 CELLS = (5, 8)

@@ -14,7 +14,7 @@ from tsva.cli.simulate import command
 from tsva.errors import UserError
 from tsva.optics import camera
 from tsva.readers.stack_file import read_stack
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 SETTINGS = {
     "field_px": [64, 64],

@@ -25,7 +25,7 @@ from tsva.slides import slide_run
 from tsva.slides.slide_run import SlideOptions, refocus_planes
 from tsva.slides.two_planes import ArrayPlanes
 from tsva.slides.workplace import workplace, workplace_of
-from tsva.storage.tables import read_table
+from tsva.stage_files import read_table
 
 SECRETS = ("Patient Zero", "2019:07:04", "SN-4711", "B19/4711")
 

@@ -16,7 +16,7 @@ import tsva.training.fit
 from tsva.cli.train import command
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import load
-from tsva.storage.tables import write_table
+from tsva.stage_files import write_table
 from tsva.training.loop import DivergedError
 
 SETTINGS = {"recipe": "test", "width": 2, "levels": 2, "crop_px": 16, "batch": 2, "steps": 4, "verifications": 2}

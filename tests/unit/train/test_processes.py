@@ -138,7 +138,7 @@ def test_one_process_averages_and_agrees_with_itself() -> None:
 def test_two_processes_train_one_network(network: str, tmp_path: Path) -> None:
     import numpy as np
 
-    from tsva.storage.tables import write_table
+    from tsva.stage_files import write_table
 
     slides = {"T1": "training", "T2": "verification"}
     for number, slide in enumerate(slides):

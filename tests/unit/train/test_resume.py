@@ -19,7 +19,7 @@ from small_problem import patch_table, stacks
 from tsva.cli.train import command
 from tsva.restoration.checkpoint import load
 from tsva.settings.train import TrainSettings
-from tsva.storage.tables import write_table
+from tsva.stage_files import write_table
 from tsva.training.dataset import TrainingPairs
 from tsva.training.fit import Fitted, fit
 from tsva.training.loop import Resume

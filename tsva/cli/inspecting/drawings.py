@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tsva.atomic import fresh_file
 from tsva.cli.inspecting.fitness import FieldVerdict
 from tsva.settings.acquisition import PairsSettings
-from tsva.storage.atomic import fresh_file
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLAIN = " #"

@@ -16,7 +16,7 @@ from tsva.cli.refocus import command as refocus
 from tsva.evaluation.metrics import psnr_db
 from tsva.restoration.sharper import high_is_y1
 from tsva.settings.acquisition import OpticsSettings
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_table, write_table
 
 OFFSETS = 13
 

@@ -13,7 +13,7 @@ from tsva.restoration.baselines.learned_linear import filters, learned_linear
 from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.plane import FREQUENCIES
 from tsva.settings.acquisition import OpticsSettings
-from tsva.storage.arrays import read_arrays
+from tsva.stage_files import read_arrays
 
 Z_UM = np.arange(-2, 3) * 0.5
 SIGNAL_SD, NOISE_SD = 12.0, 8.0

@@ -20,7 +20,7 @@ from tsva.restoration.checkpoint import Checkpoint, save
 from tsva.restoration.pair_network import build
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
-from tsva.storage.tables import read_table, write_table
+from tsva.stage_files import read_table, write_table
 
 SETTINGS = TrainSettings(width=2, levels=2, crop_px=None)
 

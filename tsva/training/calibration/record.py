@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tsva.calibration.measure import Measured
 from tsva.optics.pupil import depth_of_field_um, travel_per_depth
 from tsva.settings.acquisition import OpticsSettings
+from tsva.training.calibration.measure import Measured
 
 FORMAT = 1
 MODEL_SHARE = {"na": 0.03, "condenser_ratio": 0.05, "thickness_um": 0.12}

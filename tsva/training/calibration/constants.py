@@ -9,9 +9,9 @@ import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
 from tsva.acquisition.draws import rng
-from tsva.calibration.spectra import Constants, Windows, modelled
 from tsva.optics.pupil import depth_of_field_um
 from tsva.settings.acquisition import OpticsSettings
+from tsva.training.calibration.spectra import Constants, Windows, modelled
 
 Aperture = Literal["na", "condenser_ratio"]
 DRAWS = 200

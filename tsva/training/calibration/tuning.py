@@ -12,7 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsva.calibration.kept_area import (
+from tsva.errors import UserError
+from tsva.restoration.checkpoint import Checkpoint
+from tsva.restoration.fusion.filters import REACH_UM
+from tsva.restoration.pair_network import PairNetwork, build
+from tsva.settings.acquisition import OpticsSettings
+from tsva.settings.train import TrainSettings
+from tsva.training.calibration.kept_area import (
     Area,
     KeptPair,
     area_of,
@@ -23,13 +29,7 @@ from tsva.calibration.kept_area import (
     protocol,
     summary_of,
 )
-from tsva.calibration.measure import Measured
-from tsva.errors import UserError
-from tsva.restoration.checkpoint import Checkpoint
-from tsva.restoration.fusion.filters import REACH_UM
-from tsva.restoration.pair_network import PairNetwork, build
-from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.train import TrainSettings
+from tsva.training.calibration.measure import Measured
 from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.loop import DivergedError

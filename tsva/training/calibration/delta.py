@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from tsva.calibration.constants import Fit
-from tsva.calibration.spectra import Constants, Windows, modelled
 from tsva.optics.pupil import depth_of_field_um
+from tsva.training.calibration.constants import Fit
+from tsva.training.calibration.spectra import Constants, Windows, modelled
 
 SHARES = (0.15, 0.25, 0.35, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6, 2.0)
 """Half distances of the shots that are compared, in depths of field."""

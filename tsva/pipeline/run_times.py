@@ -1,4 +1,4 @@
-"""Time, processor time and memory of a run's jobs: Snakemake's benchmark files and the fork server's records."""
+"""Time, processor time and memory of a run's stages: from Snakemake's benchmark files and the fork server's records."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -64,3 +65,36 @@ def _used(logs: Path, stage: str, job: str) -> dict[str, float]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("%s: not read (%s)", record, error)
         return {"cpu_time": float("nan"), "max_rss": float("nan")}
+
+
+def run_times(jobs: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Sum up the jobs of each stage.
+
+    Parameters
+    ----------
+    jobs : DataFrame or None
+        As `measured_jobs` returns; NaN where a job ended before it was measured.
+
+    Returns
+    -------
+    list of dict
+        `stage`, `jobs`, `seconds` (sum over jobs), `longest_s`, `cpu_s` (sum) and `max_memory_mb` (of the largest job),
+        the longest stage first. A number is None where no job of the stage has it.
+    """
+    if jobs is None or jobs.empty:
+        return []
+    rows = []
+    for stage, part in jobs.groupby("stage", sort=True):
+        known = {name: part[name].dropna() for name in MEASURED}
+        seconds, memory, cpu = (known[name] for name in ("s", "max_rss", "cpu_time"))
+        rows.append(
+            {
+                "stage": str(stage),
+                "jobs": len(part),
+                "seconds": float(seconds.sum()) if len(seconds) else None,
+                "longest_s": float(seconds.max()) if len(seconds) else None,
+                "cpu_s": float(cpu.sum()) if len(cpu) else None,
+                "max_memory_mb": float(memory.max()) if len(memory) else None,
+            }
+        )
+    return sorted(rows, key=lambda row: -(row["seconds"] or 0))

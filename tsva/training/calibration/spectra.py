@@ -14,12 +14,12 @@ import scipy.fft
 from scipy.interpolate import CubicSpline
 
 from tsva.acquisition.draws import rng
-from tsva.calibration.prepared import Field
 from tsva.errors import UserError
 from tsva.optics.otf import radial_otf
 from tsva.optics.pupil import pupil_of
 from tsva.restoration.layered_section import Layers, layered_powers
 from tsva.settings.acquisition import OpticsSettings
+from tsva.training.calibration.prepared import Field
 
 LAYERS = 9
 Z_SAMPLES = 6

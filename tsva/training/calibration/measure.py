@@ -9,14 +9,14 @@ from typing import Literal
 import numpy as np
 
 from tsva.acquisition.stack import Stack
-from tsva.calibration.constants import Aperture, Fit, fit_constants
-from tsva.calibration.delta import Delta, best_delta
-from tsva.calibration.noise import Noise, measure_noise
-from tsva.calibration.prepared import MOST_SPREAD, Field, prepare, spread_of
-from tsva.calibration.spectra import Windows, measure_windows
 from tsva.errors import UserError
 from tsva.optics.pupil import depth_of_field_um, travel_per_depth
 from tsva.settings.acquisition import OpticsSettings
+from tsva.training.calibration.constants import Aperture, Fit, fit_constants
+from tsva.training.calibration.delta import Delta, best_delta
+from tsva.training.calibration.noise import Noise, measure_noise
+from tsva.training.calibration.prepared import MOST_SPREAD, Field, prepare, spread_of
+from tsva.training.calibration.spectra import Windows, measure_windows
 
 REACH_FIELDS = 5.0
 """Planes up to so many depths of field from focus are used."""

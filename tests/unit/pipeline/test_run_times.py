@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from tsva.cli import fork_client
-from tsva.evaluation.run_times import run_times
-from tsva.storage.measured import USAGE, measured_jobs
+from tsva.pipeline.run_times import USAGE, measured_jobs, run_times
 
 
 def test_stages_are_summed_up_the_longest_first() -> None:

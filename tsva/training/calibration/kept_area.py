@@ -13,7 +13,6 @@ from tsva.acquisition.draws import offset_at_um, rng
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.sharpness import brenner
 from tsva.acquisition.stack import eight_bits, places
-from tsva.calibration.prepared import Field
 from tsva.errors import UserError
 from tsva.evaluation.metrics import psnr_db
 from tsva.evaluation.names import WORSE_DB
@@ -24,6 +23,7 @@ from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.baselines import BaselineSettings
 from tsva.settings.refocus import RefocusSettings
+from tsva.training.calibration.prepared import Field
 from tsva.training.patches import PatchStacks
 
 SIZES_PX = (224, 192, 160, 128, 112, 96, 80, 64)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tsva.acquisition.stack import Stack
-from tsva.calibration.measure import measure
-from tsva.calibration.record import as_json
+from tsva.atomic import fresh_file
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings
-from tsva.storage.atomic import fresh_file
+from tsva.training.calibration.measure import measure
+from tsva.training.calibration.record import as_json
 
 if TYPE_CHECKING:
     from tsva.restoration.checkpoint import Checkpoint
@@ -175,7 +175,7 @@ def calibrated(
     record: dict[str, Any] = {**as_json(found), "fine_tuning": None}
     network = None
     if given is not None:
-        from tsva.calibration.tuning import tune
+        from tsva.training.calibration.tuning import tune
 
         try:
             tuned = tune(

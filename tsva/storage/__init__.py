@@ -1,1 +1,0 @@
-"""Tables and arrays that stages hand to each other, written whole or not at all."""
