@@ -78,7 +78,7 @@ def image_layers(
     # Working memory is taken once: fresh pages cost as much as the arithmetic on them.
     at_once = min(PLANES_AT_ONCE, len(z_um))
     folded = np.empty((at_once, grid.shape_px[0], grid.shape_px[1] // 2 + 1), complex_type)
-    memory = np.empty(max(fold.working_memory(at_once) for fold in folds), dtype)
+    memory: np.ndarray = np.empty(max(fold.working_memory(at_once) for fold in folds), dtype)
     for channel, fold in enumerate(folds):
         transfer = CubicSpline(knots, table.at_knots(channel, defocus.ravel())).c
         transfer = transfer.reshape(4, -1, *defocus.shape).transpose(1, 0, 3, 2).astype(dtype)  # (bin, 4, layer, z)
