@@ -21,15 +21,14 @@ from pathlib import Path
 import numpy as np
 from skimage.restoration import wiener
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, y1_of
 from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.contract import Method, Restoration
 from tsva.restoration.datasets import read_patches
-from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import BASELINES
+from tsva.settings.restoration import BaselineSettings
 from tsva.stage_files import read_table
 
 PAIRS, OPTICS = PairsSettings(), OpticsSettings()

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from textured_stack import textured_stack
 
 import tsva
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.simulate import MicroscopeSettings
-from tsva.simulation.texture import textured_stack
 
 PLANES = np.arange(-12, 13)
 CASES: dict[str, dict[str, Any]] = {

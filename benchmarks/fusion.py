@@ -18,13 +18,13 @@ import torch
 
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
-from tsva.evaluation.metrics import psnr_db
+from tsva.evaluation.scoring import psnr_db
 from tsva.readers.stack_file import read_stack
 from tsva.restoration.checkpoint import load
 from tsva.restoration.datasets import read_patches
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.stage_files import read_table
 from tsva.training.fit import multiply_accumulates

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from tsva.readers.sharp import open_regions
+from tsva.readers.slide import open_regions
 from tsva.slides.stored_tiles import TILE_PX, TileCodec
 
 TILES = 3

@@ -23,7 +23,7 @@ from packaged_model import scores, summary
 from tsva.restoration.checkpoint import load
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 
 MOST_PAIRS = 13
 """Of a patch: all draws."""

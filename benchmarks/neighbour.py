@@ -28,8 +28,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tsva.cli.fork_client import SOCKET, THREADS
 from tsva.cli.fork_server import ForkServer
+from tsva.cli.main import SOCKET, THREADS
 from tsva.pipeline.run_times import measured_jobs
 
 STEP = """

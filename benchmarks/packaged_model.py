@@ -39,15 +39,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tsva.acquisition.pair import Pair
-from tsva.evaluation.metrics import psnr_db
+from tsva.acquisition.pair import Pair, y1_of
 from tsva.evaluation.names import WORSE_DB
+from tsva.evaluation.scoring import psnr_db
 from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.packaged_model import FOLDER, NAMES
 from tsva.restoration.refocus import NetworkMethod
-from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.stage_files import read_table
 from tsva.training.patches import data_digest, read_patches, read_truth

@@ -24,7 +24,7 @@ from scipy.stats import t as student_t
 
 import tsva
 from tsva.acquisition.stack import Stack
-from tsva.readers.sharp import read_sharp_fields
+from tsva.readers.slide import read_sharp_fields
 from tsva.restoration.checkpoint import load
 from tsva.restoration.packaged_model import packaged_model
 from tsva.restoration.pair_network import build

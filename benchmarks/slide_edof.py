@@ -22,7 +22,7 @@ from scipy.ndimage import gaussian_filter, laplace
 from slide_quality import WORSE_DB, squared_errors
 from slide_simulation import Surface, bent, kept_slide, picture_of
 
-from tsva.cli.edof import command
+from tsva.cli.slide_planes import edof
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import load
 from tsva.restoration.packaged_model import packaged_model
@@ -81,7 +81,7 @@ def main() -> None:
         stack, out = Path(name) / "stack.ome.tif", Path(name) / "sharp.ome.tif"
         write_planes(stack, iter(planes), np.array(z_um), optics.pixel_um)
         line = [stack, "--model", given.model, "--out", out]
-        CliRunner().invoke(command, list(map(str, line)), catch_exceptions=False)
+        CliRunner().invoke(edof, list(map(str, line)), catch_exceptions=False)
         written = tifffile.imread(out)
         with np.load(Path(name) / "sharp" / "cells.npz") as held_cells:
             verdict = held_cells["verdict"]

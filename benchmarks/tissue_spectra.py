@@ -29,7 +29,7 @@ from tsva.optics.camera import frame_for, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth
-from tsva.readers.sharp import open_regions, read_sharp_fields
+from tsva.readers.slide import open_regions, read_sharp_fields
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.root import Settings, parse_settings
 from tsva.simulation.phantom import tissue as phantom

@@ -37,9 +37,9 @@ import torchmetrics  # noqa: F401  (before the stand-in for torchvision, which i
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from tsva.acquisition.pair import sharper_first
 from tsva.acquisition.stack import grey_levels
 from tsva.restoration.pair_network import build
-from tsva.restoration.sharper import sharper_first
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.dataset import Batches, TrainingPairs, VerificationPairs

@@ -16,7 +16,6 @@ check() {
 checks() {
   local status=0
   check mypy || status=1
-  check mypy --config-file benchmarks/mypy.ini || status=1
   check lint-imports || status=1
   check snakefmt --check Snakefile workflow || status=1
   check snakemake --lint || status=1

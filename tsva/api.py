@@ -15,7 +15,7 @@ from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.ingest import FocusSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 
 if TYPE_CHECKING:
     from tsva.restoration.checkpoint import Checkpoint
@@ -404,7 +404,7 @@ def score(restored: Restoration | np.ndarray, target: np.ndarray) -> Scores:
     ValueError
         If shapes or types don't fit.
     """
-    from tsva.evaluation.metrics import psnr_db, ssim
+    from tsva.evaluation.scoring import psnr_db, ssim
 
     images = restored if isinstance(restored, np.ndarray) else restored.images
     images = images[None] if images.ndim == 3 else images

@@ -276,7 +276,7 @@ def svg(rows: list[list[Place]], sentences: dict[str, str], beside: dict[str, st
         for way in ways(place)
     ]
     notes = ["tsva: an arrow says “uses”; arrows that follow from others are left out. Modules beside the rooms:"]
-    notes += [f"{name}: {sentence}" for name, sentence in beside.items()]
+    notes += [f"{name}: {sentence.replace('``', '')}" for name, sentence in beside.items()]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {top - ROW_GAP_PX + MARGIN_PX:.0f}" '

@@ -173,7 +173,7 @@ def read_file(data: Whole, kind: str) -> str:
     from tsva.errors import UserError
     from tsva.readers.fields import find_fields
     from tsva.readers.images import read_image
-    from tsva.readers.sharp import read_sharp_fields
+    from tsva.readers.slide import read_sharp_fields
     from tsva.readers.stack_file import read_stack
     from tsva.readers.stacks import fields_of_stack
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tiny_workflow import Workflow
 
-from tsva.cli.fork_client import SOCKET, THREADS
+from tsva.cli.main import SOCKET, THREADS
 
 
 @dataclass(frozen=True)

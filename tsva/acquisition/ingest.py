@@ -189,7 +189,7 @@ def assemble(
     *,
     common_pixel_um: float,
 ) -> Stack:
-    """Put a field's planes together, as `checked` gives them, at positions `z_um`.
+    """Put a field's planes, (Y, X, C) uint8 as `checked` gives them, together at positions `z_um`.
 
     Planes are taken one by one, so that memory holds the result and one plane of the source.
     """

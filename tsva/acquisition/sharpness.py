@@ -113,7 +113,7 @@ def is_sharper(gradient: Any, than: Any) -> Any:
 
 
 def mean_square(values: np.ndarray) -> float:
-    """Mean of squares; float32 values are summed in float64."""
+    """Mean of squares of an array of any shape (unit squared); float32 values are summed in float64."""
     return float(np.mean(np.square(values), dtype=np.float64))
 
 

@@ -59,7 +59,7 @@ class Stack:
 
 
 def is_even(z_um: np.ndarray) -> bool:
-    """Whether rising positions are even ones but for the jitter of a stage."""
+    """Whether rising positions, (Z,) in micrometres, are even ones but for the jitter of a stage."""
     steps = np.diff(z_um)
     if len(steps) < 2 or np.ptp(steps) <= Z_TOLERANCE_UM:
         return True
@@ -85,7 +85,7 @@ def grey_levels(images: Any) -> Any:
 
 
 def eight_bits(images: np.ndarray) -> np.ndarray:
-    """Float images in [0, 1] as they are scored and written: clipped, rounded to uint8."""
+    """Float images in [0, 1] of any shape as they are scored and written: clipped, rounded to uint8."""
     return np.asarray(grey_levels(images)).astype(np.uint8)
 
 

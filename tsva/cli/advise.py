@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from tsva.acquisition.spectrum import signal_table
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
 from tsva.optics.pupil import travel_per_depth
 from tsva.restoration.baselines.plane import Signal
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.baselines import BaselineSettings
 from tsva.settings.evaluation import AdviseSettings
+from tsva.settings.restoration import BaselineSettings
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings
 from tsva.stage_files import write_table
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tsva.atomic import fresh_folder
-from tsva.cli.common import checked_section, settings_option
+from tsva.cli.stage_settings import checked_section, settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings
 
@@ -148,9 +148,7 @@ def _read(
     path: Path, pattern: str, pixel_um: float | None, z_step_um: float | None, bits: int | None
 ) -> list[tuple[str, Stack]]:
     """Names and stacks of a file or folder."""
-    import numpy as np
-
-    from tsva.acquisition.stack import Stack
+    from tsva.api import Field
     from tsva.cli.inspecting.facts import find_facts
     from tsva.readers.fields import find_fields
     from tsva.settings.sheet import SlideRow
@@ -177,12 +175,7 @@ def _read(
     )
     found = []
     for field in find_fields(row, Path()):
-        try:
-            stack = Stack(np.stack(list(field.planes())), np.array(field.z_um, dtype=float), field.pixel_um)
-        except ValueError as error:
-            raise UserError(
-                field.where, got=str(error), wanted="planes of one size at rising positions", do="Correct its export."
-            ) from None
+        stack = Field(field.name, field.z_um, field.pixel_um, field.where, field.planes).read()
         log.info("%s: %d planes of %d × %d pixels", field.name, *stack.planes.shape[:3])
         found.append((field.name, stack))
     return found

@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,7 +27,9 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        module = importlib.import_module(COMMANDS[cmd_name])
+        own = getattr(module, cmd_name.replace("-", "_"), None)  # in a module of several commands
+        command: click.Command = own if isinstance(own, click.Command) else module.command
         return command
 
 
@@ -43,6 +46,18 @@ def cli(log: Path | None) -> None:
         handler = logging.FileHandler(log, mode="w" if is_first else "a", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+@contextlib.contextmanager
+def quiet_log() -> Iterator[None]:
+    """Within the block, warnings are not logged: for commands that report everything themselves."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def run() -> None:

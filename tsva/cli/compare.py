@@ -38,7 +38,7 @@ def command(runs: tuple[Path, ...], out: Path | None, tolerance_db: float, exit_
     interval lies below zero is a regression. Exit status: 0 without a regression, 3 with one.
     """
     from tsva.evaluation.compare import compare
-    from tsva.report.compare_page import compare_page
+    from tsva.report.other_pages import compare_page
     from tsva.settings.evaluation import ReportSettings
 
     if len(runs) < 2:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from tsva.acquisition.focus import focus_field, summarise
 from tsva.acquisition.registration import breathing, drift
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack
 from tsva.settings.acquisition import PairsSettings

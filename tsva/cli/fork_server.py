@@ -3,7 +3,7 @@
     python -m tsva.cli.fork_server SOCKET
 
 It imports a stage's command when the stage is first asked for. A fork is a process group of its own with the
-environment, folder and open files of the process that asks (`fork_client.py`); it ends when that process ends, and
+environment, folder and open files of the process that asks (`main.py`); it ends when that process ends, and
 when this one does. The server itself ends when its standard input does, that is when whoever started it ends, and the
 stages under way have ended.
 """
@@ -28,8 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tsva.cli.fork_client import ANSWER, LENGTH, PASSED_ON, REFUSED, SOCKET, STATUS, THREADS, circumstances
-from tsva.cli.main import COMMANDS
+from tsva.cli.main import ANSWER, COMMANDS, LENGTH, PASSED_ON, REFUSED, SOCKET, STATUS, THREADS, circumstances
 
 LOADED_LATER = {
     "train": ("tsva.training.fit", "tsva.restoration.checkpoint", "torch._dynamo"),

@@ -12,13 +12,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.restoration.datasets import read_patches, read_patches_table, sample_pairs
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import METHODS, MethodsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import BaselineSettings, RefocusSettings
 from tsva.stage_files import SCORES_ORDER, Rows, read_array, read_arrays, read_table, write_table
 
 if TYPE_CHECKING:

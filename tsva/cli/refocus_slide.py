@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.stage_files import write_table
 

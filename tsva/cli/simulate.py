@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_stack
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
@@ -78,7 +78,7 @@ def _sharp_fields(
     slide: SlideRow, left: int, sampling: tuple[float, tuple[int, int]], sheet_folder: Path
 ) -> Iterator[tuple[str, np.ndarray, str]]:
     """Fields of all files behind a slide; each file gives an even share, and what it can't give the next ones may."""
-    from tsva.readers.sharp import read_sharp_fields  # OpenSlide's library is needed for real images alone
+    from tsva.readers.slide import read_sharp_fields  # OpenSlide's library is needed for real images alone
 
     place = sheet_folder / slide.path
     files = [place] if place.is_file() else sorted(path for path in place.parent.glob(place.name) if path.is_file())

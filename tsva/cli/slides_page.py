@@ -14,7 +14,7 @@ from tsva.errors import UserError
 from tsva.stage_files import read_json, read_table
 
 if TYPE_CHECKING:
-    from tsva.report.slides_page import SlideShown
+    from tsva.report.other_pages import SlideShown
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def command(folders: tuple[Path, ...], out: Path) -> None:
 
     FOLDERS are those of the target slides, or the folders beside pyramids of tsva refocus-slide.
     """
-    from tsva.report.slides_page import slides_page
+    from tsva.report.other_pages import slides_page
 
     slides = [slide for folder in folders for slide in _slides_of(folder)]
     page = slides_page(slides)
@@ -42,7 +42,7 @@ def command(folders: tuple[Path, ...], out: Path) -> None:
 
 def _slides_of(folder: Path) -> list[SlideShown]:
     """What one folder holds: the rows of its ``slides.tsv``, or a single slide."""
-    from tsva.report.slides_page import SlideShown
+    from tsva.report.other_pages import SlideShown
 
     if (folder / "slides.tsv").is_file():
         rows = read_table(folder / "slides.tsv").to_dict("records")
@@ -55,7 +55,7 @@ def _slides_of(folder: Path) -> list[SlideShown]:
 
 
 def _shown(slide: str, folder: Path) -> SlideShown:
-    from tsva.report.slides_page import PICTURES, SlideShown
+    from tsva.report.other_pages import PICTURES, SlideShown
 
     try:
         facts = {**read_json(folder / "slide.json"), **read_json(folder / "summary.json")}

@@ -13,9 +13,9 @@ from scipy.stats import sem
 from scipy.stats import t as student_t
 
 from tsva.acquisition.draws import rng
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, y1_of
 from tsva.acquisition.stack import eight_bits
-from tsva.evaluation.metrics import psnr_db
+from tsva.evaluation.scoring import psnr_db
 from tsva.optics.camera import expose, frame_for, illumination, samples_per_pixel
 from tsva.optics.imaging import image_specimen
 from tsva.optics.otf import OtfTable
@@ -24,10 +24,9 @@ from tsva.optics.specimen import Specimen
 from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
-from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
 from tsva.settings.evaluation import AdviseSettings
+from tsva.settings.restoration import BaselineSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.simulation.phantom import tissue as phantom
 

@@ -9,8 +9,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from tsva.evaluation.counting.imagej import count, segment
-from tsva.evaluation.counting.particles import Particles
+from tsva.evaluation.counting.imagej import Particles, count, segment
 from tsva.evaluation.inputs import DataSet, Inputs
 from tsva.evaluation.names import NOTHING, drawn, lead_of, method_name
 from tsva.evaluation.picture_files import Images, scale_bar

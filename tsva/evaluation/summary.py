@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsva.evaluation import paper, slides
+from tsva.evaluation import paper, slide_findings
 from tsva.evaluation.inputs import DataSet, Inputs, Training, advice_of
 from tsva.evaluation.names import CONTROLS, NOTHING, OURS, lead_of, method_name
 from tsva.evaluation.patch_pictures import (
@@ -178,7 +178,7 @@ def summarise(inputs: Inputs, rows: Mapping[str, list[dict[str, Any]]]) -> dict[
     training = [_training(training, inputs.train) for training in inputs.training]
     confidence = inputs.report.confidence
     verdict = verdicts(datasets, scores, comparisons, nuclei, training, inputs.pairs, confidence)
-    facts, found = tidy(slide_facts(inputs.slides)), tidy(slides.focus(inputs.slides, inputs.pairs))
+    facts, found = tidy(slide_facts(inputs.slides)), tidy(slide_findings.focus(inputs.slides, inputs.pairs))
     parts = {
         "version": VERSION,
         "answer": answers(datasets, comparisons, verdict, confidence),
@@ -194,8 +194,8 @@ def summarise(inputs: Inputs, rows: Mapping[str, list[dict[str, Any]]]) -> dict[
         "errors": rows["errors"],
         "inputs": facts,
         "focus": found,
-        "shift": slides.shift(inputs.slides),
-        "excluded": slides.excluded(inputs.slides),
+        "shift": slide_findings.shift(inputs.slides),
+        "excluded": slide_findings.excluded(inputs.slides),
         "training": training,
         "run_times": list(inputs.run_times),
         "paper": {"table1": paper.table1(), "table2": paper.table2(), "table3": paper.table3()},
@@ -237,7 +237,7 @@ def _dataset(dataset: DataSet, inputs: Inputs) -> dict[str, Any]:
         "sources": sorted({slide.source for slide in inputs.slides if slide.name in names and slide.source}),
         "has_clean": bool((patches["has_clean"] == 1).any()),
         "own_plane_patches": int((patches["own_focus_plane"] == patches["target_plane"]).sum()),
-        "drawn_offsets": slides.drawn_offsets(dataset, inputs.pairs),
+        "drawn_offsets": slide_findings.drawn_offsets(dataset, inputs.pairs),
     }
 
 

@@ -67,13 +67,13 @@ class Frame:
         )
 
     def places_um(self) -> tuple[np.ndarray, np.ndarray]:
-        """Middles of the field's camera pixels, along y and x."""
+        """(Y,) and (X,): middles of the field's camera pixels, along y and x."""
         height, width = self.field_px
         pixel_um = self.grid.pixel_um
         return (np.arange(height) - (height - 1) / 2) * pixel_um, (np.arange(width) - (width - 1) / 2) * pixel_um
 
     def fine_places_um(self) -> tuple[np.ndarray, np.ndarray]:
-        """Places of the specimen's samples, along y and x, over the whole frame."""
+        """(fine Y,) and (fine X,): places of the specimen's samples, along y and x, over the whole frame."""
         y, x = self.to_camera(np.arange(self.fine_shape[0]), np.arange(self.fine_shape[1]))
         first_y, first_x = (places[0] for places in self.places_um())
         return first_y + y * self.grid.pixel_um, first_x + x * self.grid.pixel_um
@@ -151,6 +151,11 @@ def noise_sd(level: np.ndarray, microscope: MicroscopeSettings) -> np.ndarray:
         Signal as a share of full scale.
     microscope : MicroscopeSettings
         Full well and read noise.
+
+    Returns
+    -------
+    float array
+        Shaped like `level`.
     """
     photons = np.asarray(level) / microscope.full_well_e
     return np.sqrt(photons + (microscope.read_noise_e / microscope.full_well_e) ** 2 + 1 / (12 * FULL_SCALE**2))

@@ -99,7 +99,7 @@ def _part(
 
 
 def unit_nodes(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes and weights on 0 to 1."""
+    """(count,) nodes and (count,) weights of Gauss-Legendre quadrature on 0 to 1."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     return (nodes + 1) / 2, weights / 2
 

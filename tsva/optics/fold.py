@@ -50,7 +50,7 @@ class Fold:
         return (len(self.source) + 1) * 2 * planes
 
     def gather(self, spectrum: np.ndarray) -> np.ndarray:
-        """(P, PIECE) values of a fine half spectrum, pixel and shift applied."""
+        """(P, PIECE) complex: the values of a fine half spectrum, pixel and shift applied."""
         part = spectrum.ravel()[self.source]
         np.conjugate(part, out=part, where=self.mirrored)
         part *= self.factor

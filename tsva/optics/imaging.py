@@ -1,8 +1,8 @@
-"""Images of layered specimens at many stage positions, in the Fourier domain (eqs. 2 and 3).
+"""Images of layered specimens at many stage positions (eqs. 2 and 3), and the position where a section looks sharpest.
 
 Every layer is transformed once at its own fine sampling. A plane's spectrum is the sum over the layers of spectrum
 times transfer function; because the transfer function depends on the radius alone, frequencies are sorted by radius
-and the sum over layers becomes a small matrix product for each radial bin. The camera's coarser sampling folds the
+and the sum over layers becomes stacked small matrix products, some for each radial bin. The camera's coarser sampling folds the
 spectrum, so that the transform back has the camera's size.
 """
 
@@ -15,11 +15,14 @@ from typing import Literal
 import numpy as np
 import scipy.fft
 from scipy.interpolate import CubicSpline
+from scipy.special import j0
 
 from tsva.optics.camera import Grid
 from tsva.optics.fold import PIECE, fold_of
-from tsva.optics.otf import OtfTable
+from tsva.optics.otf import OtfTable, radial_otf
+from tsva.optics.pupil import pupil_of, spectrum, travel_per_depth
 from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_heights, layer_weights
+from tsva.settings.acquisition import OpticsSettings
 
 PLANES_AT_ONCE = 16
 """Bounds the memory of the spectra on their way back; more is no faster."""
@@ -192,3 +195,51 @@ def _product(images: list[Iterator[tuple[int, int, np.ndarray]]]) -> Iterator[tu
         for _, _, other in parts[1:]:
             image = image * other
         yield plane, channel, image
+
+
+SLOPE = 2.6
+"""Power of tissue falls as f^-SLOPE."""
+LAYERS = 9
+REACH_UM, STEP_UM = 2.0, 0.05
+FREQUENCIES = np.linspace(0.01, 0.5, 99)
+"""Cycles a pixel."""
+
+
+def best_focus_um(optics: OpticsSettings, spherical_um: float, thickness_um: float) -> float:
+    """Stage position at which a section's Brenner gradient is largest, less that of the section's middle.
+
+    Aberration makes the planes above and below the focus unlike. A thick section adds both up, so that the sharpest
+    plane moves towards the side where contrast falls more slowly.
+
+    Parameters
+    ----------
+    optics : OpticsSettings
+        With the condenser and the mountant.
+    spherical_um : float
+        Spherical aberration (see `Pupil`).
+    thickness_um : float
+        Of the section, in the mountant; its layers are taken as independent.
+
+    Returns
+    -------
+    float
+        Micrometres; 0 without aberration.
+    """
+    if not spherical_um:
+        return 0.0
+    pupil = pupil_of(optics, spherical_um)
+    stage_um = np.arange(-round(REACH_UM / STEP_UM), round(REACH_UM / STEP_UM) + 1) * STEP_UM
+    depth_um = np.linspace(-0.5, 0.5, LAYERS) * thickness_um * travel_per_depth(optics)
+    defocus_um = (stage_um[:, None] + depth_um).ravel()
+    # the gradient is that of the mean of the colours
+    transfer = np.zeros((len(FREQUENCIES), len(defocus_um)))
+    for channel in range(3):
+        for wavelength, weight in zip(*spectrum(optics, channel), strict=True):
+            share = FREQUENCIES / optics.pixel_um / pupil.cutoff(wavelength)
+            transfer += weight / 3 * radial_otf(pupil, wavelength, share, defocus_um, optics.condenser)
+    # rings of the spectrum; the mean over directions of |difference of two pixels' distance|²; the pixel's own blur
+    seen = FREQUENCIES ** (1 - SLOPE) * 2 * (1 - j0(4 * np.pi * FREQUENCIES)) * np.sinc(FREQUENCIES) ** 2
+    gradient = seen @ (transfer.reshape(len(FREQUENCIES), len(stage_um), LAYERS) ** 2).mean(axis=-1)
+    best = int(np.clip(np.argmax(gradient), 1, len(stage_um) - 2))
+    left, middle, right = gradient[best - 1 : best + 2]
+    return float(stage_um[best] + STEP_UM * 0.5 * (left - right) / (left - 2 * middle + right))

@@ -101,7 +101,7 @@ class OtfTable:
         self._series = self._all_series(optics, pupil)
 
     def knots(self) -> np.ndarray:
-        """Positions of the knots on the table's own axis, 0 to 1, evenly spaced; see `knots_to_share`."""
+        """(RADIAL_KNOTS,) evenly spaced places of the knots on the table's own axis, 0 to 1; see `knots_to_share`."""
         return np.linspace(0, 1, RADIAL_KNOTS)
 
     def at_knots(self, channel: int, z_um: np.ndarray) -> np.ndarray:
@@ -203,7 +203,7 @@ def knots_to_share(knots: np.ndarray) -> np.ndarray:
 
 
 def share_to_knots(share: np.ndarray) -> np.ndarray:
-    """Inverse of `knots_to_share`; shares above 1 give 1."""
+    """Inverse of `knots_to_share`, of arrays of any shape; shares above 1 give 1."""
     return 1 - np.sqrt(1 - np.minimum(share, 1))
 
 

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 MEASURED = ("s", "max_rss", "cpu_time")
 """Columns of Snakemake's benchmark files that are used."""
 USAGE = ".usage.json"
-"""End of the records that forked stages leave beside their logs (`tsva.cli.fork_client`)."""
+"""End of the records that forked stages leave beside their logs (`tsva.cli.main`)."""
 
 
 def measured_jobs(results: Path) -> pd.DataFrame | None:

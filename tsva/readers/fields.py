@@ -13,9 +13,8 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.head import head_of
-from tsva.readers.jiang2018 import fields_of_jiang2018
 from tsva.readers.name_patterns import NamePattern
-from tsva.readers.planes import fields_of_planes
+from tsva.readers.planes import fields_of_jiang2018, fields_of_planes
 from tsva.readers.registry import FORMATS, files_at, format_of, has_known_ending, images_below, matching, shown
 from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stacks import as_stack, fields_of_images

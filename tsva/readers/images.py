@@ -14,10 +14,9 @@ from PIL import Image
 
 from tsva.errors import UserError
 from tsva.readers.head import head_of
-from tsva.readers.heights import Heights
-from tsva.readers.pixel_size import PixelSize
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable, wrong_colours, wrong_depth
 from tsva.readers.registry import stem_of
+from tsva.readers.scale import Heights, PixelSize
 from tsva.readers.source import stored_images
 from tsva.readers.stored import UNKNOWN, ArrayReader, StoredImage, channel_names
 
@@ -189,7 +188,7 @@ def read_image(path: Path, depths: tuple[int, ...] = (8,)) -> np.ndarray:
 
 
 def read_whole(image: StoredImage, depths: tuple[int, ...] = (8,)) -> np.ndarray:
-    """All pixels of an image's first plane: see `read_image`."""
+    """(Y, X, 1 or 3) uint8 or uint16: all pixels of an image's first plane; see `read_image`."""
     if image.depth not in depths and image.depth in BOTH_DEPTHS:
         raise wrong_depth(image.where, f"{image.depth} bits per channel (uint{image.depth})")
     with image.open() as reader:

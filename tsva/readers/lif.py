@@ -12,10 +12,9 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.guards import needed, reading_by_library
-from tsva.readers.heights import Heights, heights
-from tsva.readers.pixel_size import PixelSize, PixelSizeEntry, number, pixel_size, unit_um
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.readers.registry import stem_of
+from tsva.readers.scale import Heights, PixelSize, PixelSizeEntry, heights, number, pixel_size, unit_um
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names, colour_order
 from tsva.readers.tiff import check_decoded
 

@@ -12,10 +12,9 @@ import numpy as np
 
 from tsva.errors import UserError
 from tsva.readers.guards import needed, reading_by_library
-from tsva.readers.heights import Heights, heights
-from tsva.readers.pixel_size import PixelSizeEntry, pixel_size
 from tsva.readers.pixels import BOTH_DEPTHS, as_grey_or_rgb, unreadable
 from tsva.readers.registry import stem_of
+from tsva.readers.scale import Heights, PixelSizeEntry, heights, pixel_size
 from tsva.readers.stored import MOST_FOCAL_PLANES, Objective, PlaneReader, StoredImage, channel_names
 from tsva.readers.tiff import check_decoded
 

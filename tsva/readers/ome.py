@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import fromstring as parse_xml
 
 from tsva.errors import UserError
-from tsva.readers.pixel_size import number, unit_um
+from tsva.readers.scale import number, unit_um
 from tsva.readers.stored import UNKNOWN, UNNAMED, Objective
 
 MOST_PLANES = 1_000_000

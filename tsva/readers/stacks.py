@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.heights import choose_heights
-from tsva.readers.pixel_size import choose_pixel_um
 from tsva.readers.pixels import check_filled, to_8_bits, unreadable
 from tsva.readers.registry import stem_of
+from tsva.readers.scale import choose_heights, choose_pixel_um
 from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stored import StoredImage
 

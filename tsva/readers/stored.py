@@ -13,8 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from tsva.errors import UserError
-from tsva.readers.heights import Heights
-from tsva.readers.pixel_size import PixelSize
+from tsva.readers.scale import Heights, PixelSize
 
 MOST_FOCAL_PLANES = 10_000
 """A header may state any number, where what is not stored counts as black."""

@@ -13,19 +13,20 @@ import numpy as np
 from tifffile import TiffFile, TiffPage
 
 from tsva.errors import UserError
-from tsva.readers.heights import Heights, heights
 from tsva.readers.ome import OmeImage
-from tsva.readers.pixel_size import (
+from tsva.readers.pixels import unreadable
+from tsva.readers.scale import (
     COARSEST_PIXEL_UM,
     FINEST_PIXEL_UM,
     INCH_UM,
+    Heights,
     PixelSize,
     PixelSizeEntry,
+    heights,
     number,
     pixel_size,
     unit_um,
 )
-from tsva.readers.pixels import unreadable
 from tsva.readers.tiff import open_tiff, reading
 
 _RESOLUTION_UNIT_UM = {2: INCH_UM, 3: 10_000.0}

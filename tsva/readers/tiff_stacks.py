@@ -10,16 +10,14 @@ from tifffile import TiffFile, TiffPage
 
 from tsva.errors import UserError
 from tsva.readers.head import head_of
-from tsva.readers.heights import Heights
 from tsva.readers.ome import OmeImage, companion_of, files_beside, read_ome, text_of_companion
-from tsva.readers.pixel_size import pixel_size
 from tsva.readers.pixels import BOTH_DEPTHS, unreadable
 from tsva.readers.registry import stem_of
+from tsva.readers.scale import Heights, pixel_size
 from tsva.readers.stored import COLOURS, UNKNOWN, Objective, PlaneReader, StoredImage, channel_names, colour_order
 from tsva.readers.tiff import ome_images, open_tiff, reading
 from tsva.readers.tiff_header import channel_colours, heights_of_tiff, pixel_of_tiff, slice_labels, tag_word
-from tsva.readers.tiff_pages import check_page
-from tsva.readers.tiff_series import PageReader, SeriesReader, count_channels, count_planes, levels_of
+from tsva.readers.tiff_pages import PageReader, SeriesReader, check_page, count_channels, count_planes, levels_of
 
 
 def tiff_images(path: Path) -> list[StoredImage]:

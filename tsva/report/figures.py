@@ -50,7 +50,7 @@ def look_of(method: str, methods: Iterable[str]) -> dict[str, Any]:
 
 
 def values(rows: Iterable[Row], key: str) -> np.ndarray:
-    """One column of rows; NaN where a row has no number."""
+    """(rows,) float: one column of rows; NaN where a row has no number."""
     return np.array([np.nan if row[key] is None else row[key] for row in rows], dtype=float)
 
 

@@ -123,7 +123,7 @@ class Colours:
         return np.where(dense.sum(axis=-1) > LEAST_DENSITY, found, np.nan)
 
     def distance(self, levels: np.ndarray, white: float | None = None) -> float:
-        """The median of `distances`; NaN where there is too little tissue."""
+        """The median of `distances` of (…, 3) levels; NaN where there is too little tissue."""
         found = self.distances(levels, white)
         found = found[np.isfinite(found)]
         return float(np.median(found)) if len(found) else float("nan")

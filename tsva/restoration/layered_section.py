@@ -18,7 +18,7 @@ from tsva.optics.otf import OtfTable, share_to_knots
 from tsva.optics.pupil import travel_per_depth
 from tsva.restoration.baselines.plane import colours
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
+from tsva.settings.restoration import BaselineSettings
 
 LAYERS = 15
 """Of a section: a quarter of a micrometre apart in one of 3.5 µm, much less than the depth of field."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tsva.restoration.sharper import high_is_sharper
+from tsva.acquisition.pair import high_is_sharper
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import METHODS, NetworkName
 from tsva.settings.train import TrainSettings

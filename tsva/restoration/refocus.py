@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, sharper_first
 from tsva.acquisition.stack import eight_bits
 from tsva.restoration.contract import Restoration, joined
 from tsva.restoration.pair_network import Decision, PairNetwork
 from tsva.restoration.runtime import Runtime
-from tsva.restoration.sharper import sharper_first
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 
 
 class NetworkMethod:

@@ -10,12 +10,11 @@ from pydantic import Field, ValidationError, model_validator
 from tsva.errors import UserError
 from tsva.settings.acquisition import AcquisitionSettings, OpticsSettings, PairsSettings, PatchSettings
 from tsva.settings.base import Section, with_moved
-from tsva.settings.baselines import BaselineSettings
 from tsva.settings.evaluation import AdviseSettings, CountSettings, ExportSettings, ReportSettings
 from tsva.settings.fetch import FetchSettings
 from tsva.settings.ingest import FocusSettings, IngestSettings
 from tsva.settings.methods import METHODS, MethodsSettings, NetworkName
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import BaselineSettings, RefocusSettings
 from tsva.settings.simulate import SimulateSettings
 from tsva.settings.train import TrainSettings
 

@@ -12,9 +12,8 @@ from scipy.interpolate import CubicSpline
 from tsva.acquisition.draws import offset_at_um, rng
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.optics.best_focus import best_focus_um
 from tsva.optics.camera import Frame, expose, frame_for, illumination, samples_per_pixel
-from tsva.optics.imaging import image_specimen
+from tsva.optics.imaging import best_focus_um, image_specimen
 from tsva.optics.multislice import image_multislice
 from tsva.optics.otf import OtfTable
 from tsva.optics.pupil import travel_per_depth

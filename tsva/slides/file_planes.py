@@ -12,7 +12,7 @@ import numpy as np
 from tsva.errors import UserError
 from tsva.readers.head import PICTURES, head_of
 from tsva.readers.pixels import to_8_bits
-from tsva.readers.sharp import open_regions
+from tsva.readers.slide import open_regions
 from tsva.readers.source import stored_images
 from tsva.readers.stored import PlaneReader, RegionReader, StoredImage
 from tsva.slides.two_planes import Plane

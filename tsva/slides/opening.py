@@ -10,7 +10,7 @@ from pathlib import Path
 from tsva.acquisition.stack import SAME_PIXEL
 from tsva.errors import UserError
 from tsva.readers.head import head_of
-from tsva.readers.heights import choose_heights
+from tsva.readers.scale import choose_heights
 from tsva.readers.slide import icc_profile_of
 from tsva.readers.source import stored_images
 from tsva.readers.stored import StoredImage

@@ -10,12 +10,12 @@ from tsva.acquisition.pair import shots_about
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.head import head_of
-from tsva.readers.heights import choose_heights
 from tsva.readers.registry import is_dicom, is_zarr, matching
+from tsva.readers.scale import choose_heights
 from tsva.readers.source import stored_images
 from tsva.readers.stored import StoredImage
 from tsva.readers.tiff_header import stage_positions_um
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.slides.opening import SlideInput
 

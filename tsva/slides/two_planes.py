@@ -14,27 +14,19 @@ from tsva.errors import UserError
 from tsva.slides.workplace import digest_of_values
 
 
-class TwoPlanes(Protocol):
-    """Two focal planes of one slide.
+class PlaneFacts(Protocol):
+    """What is known of focal planes before they are read.
 
     Attributes
     ----------
     where : str
         The input, for messages.
     shape : (int, int)
-        Height and width in pixels, of both planes.
+        Height and width in pixels, of every plane.
     channels : int
         1 (grey) or 3 (red, green, blue).
-    pixel_um : float
-        Size of a pixel in the specimen.
-    delta_um : float
-        Half of the distance between the planes.
     magnification : float or None
         Of the objective, where known.
-    icc_profile : bytes or None
-        Of the colours, where the source has one.
-    digest : str
-        Of the source's content: another source has another one.
     """
 
     @property
@@ -47,13 +39,29 @@ class TwoPlanes(Protocol):
     def channels(self) -> int: ...
 
     @property
+    def magnification(self) -> float | None: ...
+
+
+class TwoPlanes(PlaneFacts, Protocol):
+    """Two focal planes of one slide.
+
+    Attributes
+    ----------
+    pixel_um : float
+        Size of a pixel in the specimen.
+    delta_um : float
+        Half of the distance between the planes.
+    icc_profile : bytes or None
+        Of the colours, where the source has one.
+    digest : str
+        Of the source's content: another source has another one.
+    """
+
+    @property
     def pixel_um(self) -> float: ...
 
     @property
     def delta_um(self) -> float: ...
-
-    @property
-    def magnification(self) -> float | None: ...
 
     @property
     def icc_profile(self) -> bytes | None: ...
@@ -66,23 +74,11 @@ class TwoPlanes(Protocol):
         ...
 
 
-class Plane(Protocol):
-    """One focal plane, read region by region; attributes as of `TwoPlanes`, `pixel_um` None where nobody says it."""
-
-    @property
-    def where(self) -> str: ...
-
-    @property
-    def shape(self) -> tuple[int, int]: ...
-
-    @property
-    def channels(self) -> int: ...
+class Plane(PlaneFacts, Protocol):
+    """One focal plane, read region by region; `pixel_um` is None where nobody says it."""
 
     @property
     def pixel_um(self) -> float | None: ...
-
-    @property
-    def magnification(self) -> float | None: ...
 
     def read(self, y: int, x: int, height: int, width: int) -> np.ndarray:
         """(height, width, C) uint8; the region lies within the plane."""

@@ -18,11 +18,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from tsva.acquisition.draws import rng
+from tsva.acquisition.pair import sharper_first
 from tsva.acquisition.stack import grey_levels
 from tsva.atomic import fresh_file
 from tsva.restoration.checkpoint import read_sound
 from tsva.restoration.pair_network import PairNetwork
-from tsva.restoration.sharper import sharper_first
 from tsva.settings.train import TrainSettings
 from tsva.training.dataset import (
     Batches,
@@ -312,5 +312,5 @@ def _report(name: str, row: dict[str, float | int]) -> None:
 
 
 def error_psnr_db(errors: Tensor) -> Tensor:
-    """PSNR of mean squared errors in units of the full range; identical images count as rounding's."""
+    """PSNR (dB) of mean squared errors of any shape, as shares of full scale; identical images count as rounding's."""
     return -10 * torch.log10(errors.clamp_min(ROUNDING_MSE))

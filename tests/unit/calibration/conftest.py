@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from tsva.simulation.texture import textured_stack
+from tsva.acquisition.stack import Stack
+
+SCRIPT = Path(__file__).parents[3] / "benchmarks/textured_stack.py"
 
 
 @pytest.fixture(scope="session")
-def simulate():
+def simulate() -> Callable[..., Stack]:
     """Imaging is that of `tsva.optics.imaging`, layer by layer; the model that is fitted never sees a specimen."""
-    return textured_stack
+    return runpy.run_path(str(SCRIPT))["textured_stack"]

@@ -19,8 +19,8 @@ from tsva.report.plots import drawing
 from tsva.report.run_figures import psnr_by_delta
 from tsva.restoration.baselines.plane import Signal
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
 from tsva.settings.evaluation import AdviseSettings
+from tsva.settings.restoration import BaselineSettings
 from tsva.settings.simulate import MicroscopeSettings
 from tsva.stage_files import read_table
 

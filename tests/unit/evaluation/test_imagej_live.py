@@ -16,8 +16,7 @@ import pytest
 from scipy import ndimage
 from skimage.io import imsave
 
-from tsva.evaluation.counting.imagej import contrast_table, grey, histogram
-from tsva.evaluation.counting.particles import fill_holes, particles
+from tsva.evaluation.counting.imagej import contrast_table, fill_holes, grey, histogram, particles
 from tsva.evaluation.counting.threshold import METHODS, threshold
 from tsva.evaluation.counting.watershed import watershed
 from tsva.settings.evaluation import CountSettings

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
-from tsva.evaluation.counting.imagej import contrast_table, grey, histogram
-from tsva.evaluation.counting.particles import fill_holes, particles
+from tsva.evaluation.counting.imagej import contrast_table, fill_holes, grey, histogram, particles
 from tsva.evaluation.counting.threshold import threshold
 from tsva.evaluation.counting.watershed import watershed
 from tsva.settings.evaluation import CountSettings

@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from tsva.acquisition.stack import eight_bits
-from tsva.evaluation.metrics import WINDOW_PX, best_shift_psnr_db, psnr_db, ssim
+from tsva.evaluation.scoring import WINDOW_PX, best_shift_psnr_db, psnr_db, ssim
 
 
 def noisy(seed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

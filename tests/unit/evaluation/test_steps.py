@@ -10,8 +10,7 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 from scipy import ndimage
 
-from tsva.evaluation.counting.imagej import contrast_table, count, grey, histogram, segment
-from tsva.evaluation.counting.particles import fill_holes, particles
+from tsva.evaluation.counting.imagej import contrast_table, count, fill_holes, grey, histogram, particles, segment
 from tsva.evaluation.counting.threshold import METHODS, threshold
 from tsva.evaluation.counting.watershed import watershed
 from tsva.settings.evaluation import CountSettings

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsva.pipeline.fetch import PLANES, compare, deviations, find_sets, is_needed, sheet_rows
-from tsva.readers.jiang2018 import LOCATION
-from tsva.readers.jiang2018 import PLANE as READER_PLANE
+from tsva.readers.planes import LOCATION
+from tsva.readers.planes import PLANE as READER_PLANE
 from tsva.settings.sheet import parse_sheet
 
 TRAIN = "incoherent_RGBchannels/train_incoherent_RGBChannels"

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tsva.cli.fork_client import SOCKET, THREADS, run_in_fork
 from tsva.cli.fork_server import LOADED_LATER, ForkServer
-from tsva.cli.main import COMMANDS
+from tsva.cli.main import COMMANDS, SOCKET, THREADS, run_in_fork
 
 TSVA = [sys.executable, "-c", "from tsva.cli.main import main; main()"]
 ONE_THREAD = dict.fromkeys(THREADS, "1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tsva.acquisition.sharpness import brenner
-from tsva.optics.best_focus import best_focus_um
+from tsva.optics.imaging import best_focus_um
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import MicroscopeSettings, SimulateSettings, TopographySettings

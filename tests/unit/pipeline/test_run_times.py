@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsva.cli import fork_client
+from tsva.cli import main
 from tsva.pipeline.run_times import USAGE, measured_jobs, run_times
 
 
@@ -59,7 +59,7 @@ def test_a_damaged_record_is_no_measurement(tmp_path: Path, caplog: pytest.LogCa
 
 
 def test_every_rule_s_log_and_benchmark_name_the_same_job() -> None:
-    assert fork_client.USAGE == USAGE
+    assert main.USAGE == USAGE
     rules = Path(__file__).parents[3] / "workflow/rules"
     pairs = [
         found

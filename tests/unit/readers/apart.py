@@ -19,7 +19,7 @@ from pathlib import Path
 from tsva.errors import UserError
 from tsva.readers.source import stored_images
 from tsva.readers.images import read_image
-from tsva.readers.sharp import open_regions
+from tsva.readers.slide import open_regions
 from tsva.readers.stacks import fields_of_stack
 def region(path):
     with open_regions(path) as image:

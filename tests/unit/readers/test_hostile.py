@@ -14,7 +14,7 @@ import tifffile
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.images import read_image
-from tsva.readers.sharp import open_regions
+from tsva.readers.slide import open_regions
 from tsva.readers.stacks import fields_of_stack
 from tsva.settings.sheet import SlideRow
 

@@ -13,8 +13,8 @@ import pydicom
 import pytest
 
 from tsva.errors import UserError
-from tsva.readers.pixel_size import PixelSize, PixelSizeEntry, pixel_size
-from tsva.readers.sharp import open_regions
+from tsva.readers.scale import PixelSize, PixelSizeEntry, pixel_size
+from tsva.readers.slide import open_regions
 from tsva.readers.source import stored_images
 from tsva.readers.stacks import fields_of_stack
 

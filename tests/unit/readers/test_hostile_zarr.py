@@ -17,7 +17,7 @@ import pytest
 import zarr
 
 from tsva.errors import UserError
-from tsva.readers import zarr_store
+from tsva.readers import zarr_images
 from tsva.readers.guards import check_unfolded, inflate
 from tsva.readers.source import stored_images
 from tsva.readers.stacks import fields_of_stack
@@ -229,7 +229,7 @@ def test_numbered_images_behind_links_and_ome_header_behind_a_link(tmp_path: Pat
 def test_a_large_shard_is_read_by_parts_and_a_large_chunk_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zarr_store, "MOST_BYTES", 1000)
+    monkeypatch.setattr(zarr_images, "MOST_BYTES", 1000)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
     write_zarr(tmp_path / "shards.zarr", pixels, 3, chunks=(1, 16, 16), shards=(3, 64, 64), compressors=None)
     write_zarr(tmp_path / "chunks.zarr", pixels, 3, chunks=(1, 64, 64), compressors=None)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tsva.errors import UserError
-from tsva.readers.jiang2018 import fields_of_jiang2018
+from tsva.readers.planes import fields_of_jiang2018
 
 REMAINDER_NM = 150
 PLANES = range(-2, 3)

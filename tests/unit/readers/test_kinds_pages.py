@@ -16,7 +16,7 @@ from microscope_files import PIXEL_UM, PLANES, STEP_UM, stack, write_imagej, wri
 from tsva.acquisition.brightness import BrightnessRecorder, check_places
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
-from tsva.readers.sharp import flat_image
+from tsva.readers.slide import flat_image
 from tsva.readers.source import stored_images
 from tsva.readers.stacks import fields_of_stack
 from tsva.settings.sheet import SlideRow

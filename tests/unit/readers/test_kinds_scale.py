@@ -13,8 +13,8 @@ from microscope_files import PIXEL_UM, PLANES, SHARP, STEP_UM, stack, write_imag
 
 from tsva.acquisition.stack import is_even, regular_step_um
 from tsva.errors import UserError
-from tsva.readers.pixel_size import PREFIXES, SHEET, PixelSizeEntry, check_enlarging, pixel_size, unit_um
-from tsva.readers.sharp import open_regions
+from tsva.readers.scale import PREFIXES, SHEET, PixelSizeEntry, check_enlarging, pixel_size, unit_um
+from tsva.readers.slide import open_regions
 from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stacks import fields_of_stack
 

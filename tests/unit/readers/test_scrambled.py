@@ -15,7 +15,7 @@ from PIL import Image
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.readers.images import read_image
-from tsva.readers.sharp import open_regions
+from tsva.readers.slide import open_regions
 from tsva.readers.stack_file import read_stack, write_stack
 from tsva.readers.stacks import fields_of_stack
 

@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from tsva.errors import UserError
-from tsva.readers.sharp import _spread, open_regions, read_sharp_fields
+from tsva.readers.slide import _spread, open_regions, read_sharp_fields
 
 PIXEL_UM = 0.25
 

@@ -18,7 +18,7 @@ from settings_file import settings_option
 from tsva.acquisition.draws import bin_weights
 from tsva.cli.evaluate import command
 from tsva.errors import UserError
-from tsva.evaluation import paper, slides
+from tsva.evaluation import paper, slide_findings
 from tsva.evaluation.inputs import DataSet, Slide
 from tsva.evaluation.picture_files import point_spread
 from tsva.evaluation.summary import tidy
@@ -148,7 +148,7 @@ def focus_table(offsets: list[float], verdicts: list[str] | None = None) -> pd.D
 
 def test_focal_offsets_are_counted_about_their_planes() -> None:
     tables = [focus_table([np.nan, 0.24, -0.26, 1.0]), focus_table([np.nan, -30.0, 0.0], ["ok", "ok", "blank"])]
-    found = slides.focus([Slide(str(index), fields=table) for index, table in enumerate(tables)], PAIRS)
+    found = slide_findings.focus([Slide(str(index), fields=table) for index, table in enumerate(tables)], PAIRS)
     offsets = found["offsets"]
     counted = {row["focal_offset_um"]: row["fields"] for row in offsets["histogram"] if row["fields"]}
     assert counted == {0.0: 1, -0.5: 1, 1.0: 1}
@@ -165,15 +165,17 @@ def test_focal_offsets_are_counted_about_their_planes() -> None:
 
 def test_drawn_offsets_add_up() -> None:
     patches = pd.DataFrame({"focal_offset_um": [0.0, 0.0, -0.5, 3.0]})
-    rows = slides.drawn_offsets(DataSet("dataset1", patches, {}), PAIRS)
+    rows = slide_findings.drawn_offsets(DataSet("dataset1", patches, {}), PAIRS)
     assert {row["focal_offset_um"]: row["patches"] for row in rows if row["patches"]} == {-0.5: 1, 0.0: 2, 3.0: 1}
     assert sum(row["expected_patches"] for row in rows) == pytest.approx(4)
 
 
 def test_the_largest_shift_is_of_a_usable_field() -> None:
-    found = slides.shift([Slide("s", fields=focus_table([np.nan, 0.1, 0.2], ["ok", "ok", "blank"])), Slide("t")])
+    found = slide_findings.shift(
+        [Slide("s", fields=focus_table([np.nan, 0.1, 0.2], ["ok", "ok", "blank"])), Slide("t")]
+    )
     assert found == {"fields": 2, "largest": {"slide": "s", "field": "f1", "max_shift_px": 1.0}, "median_px": 0.5}
-    assert slides.shift([])["largest"] is None
+    assert slide_findings.shift([])["largest"] is None
 
 
 def test_brightness_names_the_widest_field_and_the_matched_slides() -> None:
@@ -181,9 +183,9 @@ def test_brightness_names_the_widest_field_and_the_matched_slides() -> None:
         {"field": ["f0", "f1"], "brightness_spread": [0.001, np.nan], "brightness_matched": [0, None]}
     )
     lamp = pd.DataFrame({"field": ["f0", "f1"], "brightness_spread": [0.02, 0.12], "brightness_matched": [1, 1]})
-    found = slides.focus([Slide("s", ingest=steady), Slide("t", ingest=lamp), Slide("u")], PAIRS)["brightness"]
+    found = slide_findings.focus([Slide("s", ingest=steady), Slide("t", ingest=lamp), Slide("u")], PAIRS)["brightness"]
     assert found == {"matched": ["t"], "widest": {"slide": "t", "field": "f1", "brightness_spread": 0.12}}
-    assert slides.focus([], PAIRS)["brightness"] == {"matched": [], "widest": None}
+    assert slide_findings.focus([], PAIRS)["brightness"] == {"matched": [], "widest": None}
 
 
 def _nothing(name: str) -> bytes:
@@ -204,7 +206,7 @@ def test_what_was_left_out_is_listed_once() -> None:
     excluded = pd.DataFrame(rows, columns=columns).astype({"row": "Int64", "column": "Int64"})
     with_pairs = Slide("s", ingest=ingest, fields=focus_table([np.nan, 0.0], ["ok", "edge"]), excluded=excluded)
     without = Slide("t", fields=focus_table([np.nan, 0.0], ["ok", "edge"]))
-    found = slides.excluded([with_pairs, without])
+    found = slide_findings.excluded([with_pairs, without])
     assert (found["fields"], found["patches"]) == (2, 2)
     assert [(row["stage"], row["slide"], row["field"], row["column"]) for row in found["list"]] == [
         ("ingest", "s", "f1", None),
@@ -220,10 +222,10 @@ def test_what_was_left_out_is_listed_once() -> None:
 
 
 def test_reasons_are_merged_where_figures_alone_differ() -> None:
-    assert slides.merged(["tissue on 3.0%, less than 5%"] * 2) == "tissue on 3.0%, less than 5%"
+    assert slide_findings.merged(["tissue on 3.0%, less than 5%"] * 2) == "tissue on 3.0%, less than 5%"
     given = ["tissue on 3.0%, less than 5%", "tissue on 10.5%, less than 5%", "tissue on -4%, less than 5%"]
-    assert slides.merged(given) == "tissue on -4 to 10.5%, less than 5%"
-    assert slides.merged(["blank"]) == "blank"
+    assert slide_findings.merged(given) == "tissue on -4 to 10.5%, less than 5%"
+    assert slide_findings.merged(["blank"]) == "blank"
 
 
 @pytest.mark.parametrize(

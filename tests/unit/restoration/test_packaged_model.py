@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 import tsva
-from tsva.acquisition.pair import Pair
-from tsva.evaluation.metrics import psnr_db
+from tsva.acquisition.pair import Pair, y1_of
+from tsva.evaluation.scoring import psnr_db
 from tsva.restoration import packaged_model as packaged
 from tsva.restoration.checkpoint import load
-from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.sheet import SlideRow
 from tsva.settings.simulate import SimulateSettings

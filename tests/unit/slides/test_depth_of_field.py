@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
 from small_slides import scattered_network
 
-from tsva.cli.edof import command
+from tsva.cli.slide_planes import edof
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save
@@ -101,15 +101,15 @@ def test_the_command_writes_a_slide(planes: list[Array], tmp_path: Path) -> None
     save(Checkpoint("tsva", settings, 3, 0.345, 0.5, 3.0, optics, 1, 1, "", network.state_dict()), model)
     write_planes(stack, (plane.pixels for plane in planes), np.array(Z_UM), 0.345)
     line = [stack, "--model", model, "--out", out]
-    CliRunner().invoke(command, list(map(str, line)), catch_exceptions=False)
+    CliRunner().invoke(edof, list(map(str, line)), catch_exceptions=False)
     with openslide.OpenSlide(out) as opened:
         assert opened.dimensions == (WIDTH, HEIGHT)
     with np.load(tmp_path / "sharp" / "planes.npz") as held:
         np.testing.assert_allclose(held["height_um"][:, :3], LEFT_UM, atol=0.3)
     with pytest.raises(UserError, match=r"pixels of 0\.5 µm"):
-        CliRunner().invoke(command, [*map(str, line), "--pixel-um", "0.5"], catch_exceptions=False)
+        CliRunner().invoke(edof, [*map(str, line), "--pixel-um", "0.5"], catch_exceptions=False)
     with pytest.raises(UserError, match=r"two of them 1 µm apart"):
-        CliRunner().invoke(command, [*map(str, line), "--z-step-um", "0.7"], catch_exceptions=False)
+        CliRunner().invoke(edof, [*map(str, line), "--z-step-um", "0.7"], catch_exceptions=False)
 
 
 def test_the_survey_follows_planes_that_jump(chosen: ChosenPlanes) -> None:

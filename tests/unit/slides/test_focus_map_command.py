@@ -11,7 +11,7 @@ import tifffile
 from click.testing import CliRunner
 from test_survey import DELTA_UM, OPTICS, shots
 
-from tsva.cli.focus_map import command
+from tsva.cli.slide_planes import focus_map
 from tsva.errors import UserError
 
 
@@ -25,7 +25,7 @@ def written(folder: Path, offset_um: float) -> list[str]:
 
 
 def test_a_slide_is_mapped_without_a_network(tmp_path):
-    result = CliRunner().invoke(command, [*written(tmp_path, -1.0), "--delta-um", str(DELTA_UM)])
+    result = CliRunner().invoke(focus_map, [*written(tmp_path, -1.0), "--delta-um", str(DELTA_UM)])
     assert result.exception is None, result.exception
     summary = json.loads((tmp_path / "map/summary.json").read_text())
     assert summary["focal_offset_um"]["q50"] == pytest.approx(-1.0, abs=0.25)
@@ -45,6 +45,6 @@ def test_a_slide_is_mapped_without_a_network(tmp_path):
 
 
 def test_planes_whose_distance_nobody_says_are_refused_with_nothing_written(tmp_path):
-    result = CliRunner().invoke(command, written(tmp_path, 0.5))
+    result = CliRunner().invoke(focus_map, written(tmp_path, 0.5))
     assert isinstance(result.exception, UserError)
     assert not (tmp_path / "map").exists()

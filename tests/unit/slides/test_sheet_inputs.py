@@ -6,7 +6,7 @@ import tifffile
 
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_planes
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.sheet import SlideRow
 from tsva.slides.opening import open_two_planes
 from tsva.slides.sheet_inputs import inputs_of_row

@@ -31,3 +31,9 @@ def structure() -> ModuleType:
 def architecture() -> ModuleType:
     """The script that draws."""
     return script("docs/pictures/architecture.py")
+
+
+@pytest.fixture(scope="module")
+def same_results() -> ModuleType:
+    """The script that compares runs."""
+    return script("benchmarks/same_results.py")

@@ -159,14 +159,14 @@ def test_as_many_pairs_are_verified_as_the_settings_say(
 
 def test_eight_bits_and_psnr_are_those_of_the_scores() -> None:
     from tsva.acquisition import stack
-    from tsva.evaluation import metrics
+    from tsva.evaluation import scoring
 
     random = np.random.default_rng(0)
     image, target = random.uniform(-0.1, 1.1, (2, 3, 8, 8, 3))
     rounded, level = (stack.grey_levels(torch.from_numpy(images)) / 255 for images in (image, target))
     np.testing.assert_array_equal((rounded * 255).round().numpy(), stack.eight_bits(image))
     errors = (rounded - level).square().mean(dim=(1, 2, 3))
-    expected = metrics.psnr_db(stack.eight_bits(image), stack.eight_bits(target))
+    expected = scoring.psnr_db(stack.eight_bits(image), stack.eight_bits(target))
     np.testing.assert_allclose(error_psnr_db(errors).numpy(), expected, rtol=1e-12)
 
 

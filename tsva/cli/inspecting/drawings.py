@@ -127,7 +127,7 @@ def draw_stacks(path: Path, fields: Sequence[FieldVerdict], pairs: PairsSettings
 
 
 def draw_fields(path: Path, fields: Sequence[tuple[str, np.ndarray, str]]) -> None:
-    """Draw the fields of a sharp image side by side; those left out carry the reason."""
+    """Draw fields (name, (Y, X, C) pixels, reason) of a sharp image side by side; those left out carry the reason."""
     shown = fields[:4]
     figure = Figure(figsize=(3.2 * len(shown), 3.9), layout="constrained")
     for number, (name, pixels, reason) in enumerate(shown, start=1):

@@ -13,10 +13,9 @@ from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.guess import guess_pattern, is_unit_guessed
 from tsva.readers.head import head_of
-from tsva.readers.jiang2018 import LOCATION
+from tsva.readers.planes import LOCATION
 from tsva.readers.registry import format_of, images_below, shown
-from tsva.readers.sharp import flat_image
-from tsva.readers.slide import is_slide
+from tsva.readers.slide import flat_image, is_slide
 from tsva.readers.source import FieldSource, stored_images
 from tsva.readers.stored import StoredImage
 from tsva.readers.tiff_stacks import files_of_set

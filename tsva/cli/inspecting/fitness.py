@@ -27,8 +27,8 @@ from tsva.acquisition.pairs import plan
 from tsva.acquisition.registration import breathing, drift
 from tsva.acquisition.stack import SAME_PIXEL, Stack
 from tsva.errors import UserError
-from tsva.readers.pixel_size import check_enlarging, reduction_note
-from tsva.readers.sharp import flat_image, read_sharp_fields
+from tsva.readers.scale import check_enlarging, reduction_note
+from tsva.readers.slide import flat_image, read_sharp_fields
 from tsva.readers.source import FieldSource
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.root import Settings

@@ -12,7 +12,7 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
-from tsva.evaluation.counting.particles import EIGHT, Particles, measured
+from tsva.evaluation.counting.imagej import EIGHT, Particles, measured
 from tsva.settings.evaluation import NucleiSettings
 
 UNMIXING = {"h_e": hed_from_rgb, "h_dab": hdx_from_rgb}

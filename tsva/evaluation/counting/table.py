@@ -9,8 +9,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from tsva.evaluation.counting.imagej import count
-from tsva.evaluation.counting.particles import Particles
+from tsva.evaluation.counting.imagej import Particles, count
 from tsva.evaluation.counting.stained_nuclei import TrueNuclei, find_nuclei
 from tsva.settings.evaluation import CountSettings
 

@@ -51,7 +51,7 @@ class Cells:
         return ratio(self.sums.sum(axis=0), self.counts.sum(axis=0))
 
     def average(self, weights: np.ndarray) -> float:
-        """Weighted mean of the bins' means, the weights of empty bins shared among the others."""
+        """Weighted mean of the bins' means, (bins,) weights; those of empty bins are shared among the others."""
         return float(weighted(self._means, weights))
 
     def spreads(self) -> np.ndarray:
@@ -60,7 +60,7 @@ class Cells:
         return np.sqrt(ratio(counts, counts - 1) * self._variances)
 
     def spread(self, weights: np.ndarray) -> float:
-        """Standard deviation of the bins' patches taken together, in the shares that the weights give."""
+        """Standard deviation of the bins' patches taken together, in the shares that (bins,) weights give."""
         means, average = self._means, self.average(weights)
         enough = self.counts.sum() > 1
         return float(np.sqrt(weighted(self._variances + (means - average) ** 2, weights))) if enough else np.nan
@@ -127,11 +127,11 @@ def bin_means(bins: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, and NaN where whole isn't above 0."""
+    """part / whole, of shapes that broadcast, and NaN where whole isn't above 0."""
     return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole > 0)
 
 
 def weighted(means: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted mean along the last axis; what is NaN drops out with its weight."""
+    """Weighted mean of (…, bins) means with (bins,) weights; what is NaN drops out with its weight."""
     known = ~np.isnan(means)
     return ratio(np.where(known, means, 0) @ weights, known @ weights)

@@ -8,11 +8,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, laplace
 from scipy.signal import fftconvolve
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, floats, high_is_y1, y1_of
 from tsva.optics.psf import pixel_psf
 from tsva.restoration.baselines.one_by_one import Known, Restored
 from tsva.restoration.baselines.plane import colours, noise_variance, padded_shape, radius_per_um, transformed
-from tsva.restoration.sharper import floats, high_is_y1, y1_of
 from tsva.settings.acquisition import OpticsSettings
 
 ENERGY_SD_PX = 4.0

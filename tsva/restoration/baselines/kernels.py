@@ -66,7 +66,7 @@ def convolved(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def normalised(kernel: np.ndarray) -> np.ndarray:
-    """Kernel of sum one; one pixel in the middle where nothing positive is left to normalise."""
+    """(K, K) kernel of sum one; one pixel in the middle where nothing positive is left to normalise."""
     total = kernel.sum()
     if np.isfinite(total) and total > 0:
         return kernel / total
@@ -76,12 +76,12 @@ def normalised(kernel: np.ndarray) -> np.ndarray:
 
 
 def cut(kernel: np.ndarray, share: float) -> np.ndarray:
-    """Kernel of sum one without negative values and what lies below a share of its maximum."""
+    """(K, K) kernel of sum one without negative values and what lies below a share of its maximum."""
     return normalised(np.where(kernel < share * kernel.max(), 0, np.maximum(kernel, 0)))
 
 
 def without_specks(kernel: np.ndarray, least_sum: float) -> np.ndarray:
-    """Kernel without its 8-connected components whose sum is below `least_sum`; not normalised."""
+    """(K, K) kernel without its 8-connected components whose sum is below `least_sum`; not normalised."""
     labels, count = ndimage.label(kernel > 0, np.ones((3, 3)))
     sums = ndimage.sum_labels(kernel, labels, np.arange(count + 1))
     kept = sums >= least_sum
@@ -90,7 +90,7 @@ def without_specks(kernel: np.ndarray, least_sum: float) -> np.ndarray:
 
 
 def moved(kernel: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Kernel moved by whole pixels (down and right where positive); what leaves is lost, what comes in is zero."""
+    """(K, K) kernel moved by whole pixels (down and right where positive); what leaves is lost, zeros come in."""
     result = np.zeros_like(kernel)
     height, width = kernel.shape
     target = (slice(max(rows, 0), height + min(rows, 0)), slice(max(columns, 0), width + min(columns, 0)))
@@ -100,7 +100,7 @@ def moved(kernel: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def centred_by_mass(kernel: np.ndarray) -> np.ndarray:
-    """Kernel moved by whole pixels such that its centre of mass lies within half a pixel of the middle.
+    """(K, K) kernel moved by whole pixels such that its centre of mass lies within half a pixel of the middle.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def centred_by_mass(kernel: np.ndarray) -> np.ndarray:
 
 
 def centred_by_support(kernel: np.ndarray) -> np.ndarray:
-    """Kernel moved by whole pixels such that the box around its nonzero pixels is in the middle.
+    """(K, K) kernel moved by whole pixels such that the box around its nonzero pixels is in the middle.
 
     Boxes that can't lie exactly in the middle come half a pixel to the right or below, for kernels of odd size.
     """

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, floats
 from tsva.acquisition.shot_spectra import ShotSpectra
 from tsva.restoration.baselines.offset_search import find_offset
 from tsva.restoration.baselines.one_by_one import Known, Restored
 from tsva.restoration.baselines.plane import image_of, over_plane, padded_shape, transformed
-from tsva.restoration.sharper import floats
 
 RIDGE = 1e-5
 """Of the shots' mean power, added to each: rings of a handful of frequencies have nearly dependent colours."""

@@ -8,12 +8,11 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, floats
 from tsva.restoration.baselines.plane import Signal, noise_variance, of_channels, power_of, radius_per_um
 from tsva.restoration.layered_section import LEAST_FOCUS, Powers, powers
-from tsva.restoration.sharper import floats
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
+from tsva.settings.restoration import BaselineSettings
 
 GRID_UM = 0.1
 """Offsets are compared at these steps; between them a parabola is laid through the likelihoods."""

@@ -8,14 +8,13 @@ from importlib import import_module
 
 import numpy as np
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, y1_of
 from tsva.acquisition.shot_spectra import ShotSpectra
 from tsva.acquisition.stack import eight_bits
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.contract import Restoration
-from tsva.restoration.sharper import y1_of
-from tsva.settings.baselines import BaselineSettings
 from tsva.settings.methods import METHODS, BaselineName
+from tsva.settings.restoration import BaselineSettings
 
 
 @dataclass(frozen=True)

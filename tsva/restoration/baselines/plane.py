@@ -109,7 +109,7 @@ def over_plane(radial: np.ndarray, shape_px: tuple[int, int]) -> np.ndarray:
 
 
 def power_of(spectrum: np.ndarray) -> np.ndarray:
-    """|spectrum|², without the square root that a modulus takes."""
+    """|spectrum|², of any shape, without the square root that a modulus takes."""
     return np.asarray(spectrum.real**2 + spectrum.imag**2)
 
 
@@ -169,5 +169,5 @@ def noise_variance(spectrum: np.ndarray, radius_per_um: np.ndarray, samples: flo
 
 
 def of_channels(by_colour: np.ndarray, channels: int) -> np.ndarray:
-    """What belongs to an image's channels, of an array that has red, green and blue first."""
+    """(C, …) of an image's channels, from a (3, …) array that has red, green and blue first."""
     return by_colour[list(colours(channels))]

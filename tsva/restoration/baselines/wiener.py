@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, floats, high_is_y1
 from tsva.restoration.baselines.offset_search import Microscope, find_offset, microscopes, offsets_um
 from tsva.restoration.baselines.one_by_one import Known, Restored
 from tsva.restoration.baselines.plane import (
@@ -24,9 +24,8 @@ from tsva.restoration.baselines.plane import (
     transformed,
 )
 from tsva.restoration.layered_section import LEAST_FOCUS, Powers, powers
-from tsva.restoration.sharper import floats, high_is_y1
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
+from tsva.settings.restoration import BaselineSettings
 
 LEAST_SCALE, MOST_SCALE = 0.01, 100.0
 """How much less or more signal than the training slides' mean a patch may have."""

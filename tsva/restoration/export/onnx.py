@@ -180,7 +180,7 @@ def _sizes(network: TwoShotModule) -> list[tuple[int, int, int]]:
 
 
 def random_pair(shape: tuple[int, int, int, int], random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Noise in [0, 1], and the same blurred: there is no doubt about the sharper one, and it is either."""
+    """Two (B, C, Y, X) shots: noise in [0, 1], and the same blurred; the first is the sharper one in half of them."""
     sharp = torch.rand(shape, generator=random)
     blurred = nn.functional.avg_pool2d(sharp, 3, stride=1, padding=1, count_include_pad=False)
     swap = torch.arange(shape[0]).reshape(-1, 1, 1, 1) % 2 == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 import scipy.fft
@@ -14,7 +15,7 @@ from torch.nn import functional
 
 from tsva.optics.otf import OtfTable, share_to_knots
 from tsva.restoration.layered_section import Layers, layered_powers
-from tsva.restoration.networks.parts import reflected
+from tsva.restoration.networks.parts import equal_parts, reflected
 from tsva.settings.acquisition import OpticsSettings
 
 NODE_STEP_UM = 0.25
@@ -52,8 +53,18 @@ class TwoShotWiener(nn.Module):
         Half the distance between the shots.
     channels : int
         3, or 1 (which takes green's transfer function).
+
+    Attributes
+    ----------
+    block_px : int
+        Images whose offset varies are restored in blocks of at most this edge: their transforms stay in the cache, and
+        few nodes' kernels concern each.
+    most_kept_bytes : int
+        Of the spectra of kernels.
     """
 
+    block_px = 240
+    most_kept_bytes = 96 << 20
     tables: Tensor
     shape: Tensor
     below: Tensor
@@ -113,40 +124,57 @@ class TwoShotWiener(nn.Module):
         if focal_offset_um.ndim == 1:
             return self._filtered(shots, between_nodes(self.kernels(noise_to_signal), focal_offset_um))
         place = (focal_offset_um.abs() / NODE_STEP_UM).clamp(max=NODES - 1)
-        first, last = int(place.min().floor()), min(int(place.max().floor()) + 1, NODES - 1)
-        height, width = near.shape[-2:]
-        size = fast_size(height), fast_size(width)
-        # filters are real: half the products of complex ones
-        spectra = torch.view_as_real(self._transformed(shots))
+        tops, lefts = (equal_parts(size, self.block_px) for size in near.shape[-2:])
+        tall, wide = (fast_size(parts[0][1]) for parts in (tops, lefts))
+        grown = self._continued(shots, tops[-1][0] + tall, lefts[-1][0] + wide)
+        restored = torch.empty_like(near)
+        for (top, bottom), (left, right) in product(tops, lefts):
+            spectra = torch.fft.rfft2(grown[..., top : top + tall, left : left + wide])
+            inner = ..., slice(top, bottom), slice(left, right)
+            restored[inner] = self._at_places(spectra, place[inner], noise_to_signal, (tall, wide))
+        return restored
+
+    def _at_places(self, spectra: Tensor, place: Tensor, noise_to_signal: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, C, y, x) pixels of a block from its spectra, (B, 2, C, Y, X // 2 + 1), at places among the nodes,
+        (B, 1, y, x)."""
+        first, last = int(place.min().floor()), int(place.max().ceil())
+        height, width = place.shape[-2:]
         inner = slice(RADIUS_PX, RADIUS_PX + height), slice(RADIUS_PX, RADIUS_PX + width)
-        restored = torch.zeros_like(near)
+        # filters are real: half the products of complex ones
+        near, far = torch.view_as_real(spectra).unbind(1)
+        restored = place.new_zeros(len(place), near.shape[1], height, width)
         for node in range(first, last + 1):
             weight = (1 - (place - node).abs()).clamp(min=0)
-            to_near, to_far = self._node_filters(noise_to_signal, node, size)[..., None].unbind(1)
-            summed = torch.addcmul(spectra[:, 0] * to_near, spectra[:, 1], to_far)
-            whole = torch.fft.irfft2(torch.view_as_complex(summed), s=size)
+            to_near, to_far = self._node_filters(noise_to_signal, node, size).unbind(1)
+            whole = torch.fft.irfft2(torch.view_as_complex(torch.addcmul(near * to_near, far, to_far)), s=size)
             restored = torch.addcmul(restored, weight, whole[(..., *inner)])
         return restored
 
     def _node_filters(self, noise_to_signal: Tensor, node: int, size: tuple[int, int]) -> Tensor:
-        """(B, 2, C, Y, X // 2 + 1) real spectra of one node's kernels, which are symmetric about pixel (0, 0).
+        """(B, 2, C, Y, X // 2 + 1, 2) real spectra of one node's kernels, which are symmetric about pixel (0, 0).
 
-        Those of one image are kept, as its tiles ask for them again and again.
+        Each stands twice, for a spectrum's real and imaginary parts: products with one factor that is repeated take
+        three times as long. Those of one image are kept, as its tiles ask for them again and again.
         """
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._made_filters(self.kernels(noise_to_signal)[:, node], size)
         image = (noise_to_signal.device, *noise_to_signal.flatten().tolist())
         if self._kept_of != image:
             self._kept_of, self._kept = image, {}
-        if (node, size) not in self._kept:
-            self._kept[node, size] = self._made_filters(self.kernels(noise_to_signal)[:, node], size)
-        return self._kept[node, size]
+        made = self._kept.pop((node, size), None)
+        if made is None:
+            made = self._made_filters(self.kernels(noise_to_signal)[:, node], size)
+            while self._kept and (len(self._kept) + 1) * made.nbytes > self.most_kept_bytes:
+                del self._kept[next(iter(self._kept))]  # what was not asked for the longest
+        self._kept[node, size] = made
+        return made
 
     def _made_filters(self, responses: Tensor, size: tuple[int, int]) -> Tensor:
         kernels = self.cut_kernels(responses)
         whole = kernels.new_zeros(*kernels.shape[:-2], *size)
         whole[..., : kernels.shape[-2], : kernels.shape[-1]] = kernels
-        return torch.fft.rfft2(torch.roll(whole, (-RADIUS_PX, -RADIUS_PX), (-2, -1))).real.contiguous()
+        spectra = torch.fft.rfft2(torch.roll(whole, (-RADIUS_PX, -RADIUS_PX), (-2, -1))).real
+        return torch.stack([spectra, spectra], dim=-1)
 
     def _filtered(self, shots: Tensor, responses: Tensor) -> Tensor:
         """(B, C, Y, X) from shots, (B, 2, C, Y, X), and responses, (B, 2, C, F)."""
@@ -166,20 +194,18 @@ class TwoShotWiener(nn.Module):
 
     def _transformed(self, shots: Tensor) -> Tensor:
         """Spectra of the shots, continued by reflection as far as the kernels reach."""
+        return torch.fft.rfft2(self._continued(shots, *(fast_size(size) for size in shots.shape[-2:])))
+
+    def _continued(self, shots: Tensor, tall: int, wide: int) -> Tensor:
+        """(B, 2, C, tall, wide) of shots, (B, 2, C, Y, X): by reflection, `RADIUS_PX` of it before the first pixel."""
         height, width = shots.shape[-2:]
-        if min(height, width) > RADIUS_PX:
-            margins = (
-                RADIUS_PX,
-                fast_size(width) - width - RADIUS_PX,
-                RADIUS_PX,
-                fast_size(height) - height - RADIUS_PX,
-            )
-            if max(margins) < min(height, width):
-                flat = functional.pad(shots.flatten(1, 2).contiguous(), margins, mode="reflect")
-                return torch.fft.rfft2(flat.unflatten(1, shots.shape[1:3]))
-        for axis, size in ((-2, height), (-1, width)):
-            shots = shots.index_select(axis, reflected(size, -RADIUS_PX, size + RADIUS_PX, shots.device))
-        return torch.fft.rfft2(shots, s=(fast_size(height), fast_size(width)))
+        margins = RADIUS_PX, wide - width - RADIUS_PX, RADIUS_PX, tall - height - RADIUS_PX
+        if max(margins) < min(height, width):
+            flat = functional.pad(shots.flatten(1, 2).contiguous(), margins, mode="reflect")
+            return flat.unflatten(1, shots.shape[1:3])
+        for axis, (size, grown) in ((-2, (height, tall)), (-1, (width, wide))):
+            shots = shots.index_select(axis, reflected(size, -RADIUS_PX, grown - RADIUS_PX, shots.device))
+        return shots
 
     def arithmetic(self, height: int, width: int, nodes: int = 1) -> int:
         """Multiply-accumulates of restoring a pair: transforms at 1.25 n log2 n, products of spectra at 4 real ones."""

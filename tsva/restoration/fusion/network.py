@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsva.acquisition.draws import rng
+from tsva.acquisition.pair import high_is_sharper, squared_gradients
 from tsva.acquisition.sharpness import is_sharper
 from tsva.restoration import blend
 from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
@@ -24,9 +26,11 @@ from tsva.restoration.fusion.correction import (
     MOST_WEIGHT,
     SIZES,
     Block,
+    CellConvolution,
     Gate,
     by_size,
     conditions,
+    in_blocks,
     most_weight,
     per_pixel,
 )
@@ -34,7 +38,6 @@ from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RA
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
-from tsva.restoration.sharper import high_is_sharper, squared_gradients
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 
@@ -133,7 +136,7 @@ class Fusion(PairNetwork[Estimate]):
         self.offset = OffsetEstimator(channels)
         self.wiener = TwoShotWiener(optics, delta_um, channels)
         cells = channels * CELL * CELL
-        self.head = nn.Conv2d(3 * cells, width, 1)
+        self.head = CellConvolution(3 * cells, width, 1)
         self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
         self.last = zero_started(nn.Conv2d(width, cells, 3, padding=1))
         self.gate = Gate()
@@ -282,20 +285,26 @@ class Fusion(PairNetwork[Estimate]):
         ratio = decision.noise / decision.signal
         with single_precision(low.device):
             linear = self.wiener(near - mean, far - mean, focal_offset_um, ratio) + mean
+        steering = conditions(decision.focal_offset_um, self.delta_um, decision.noise, level)
+        steering = steering.contiguous(memory_format=torch.channels_last)
+        corrected = partial(self._corrected, level=level)
+        restored, logarithms = in_blocks(corrected, (linear, near, far), steering, len(self.blocks) + 1)
+        share = self.gate(*(image.mean(dim=1, keepdim=True) / level for image in (near, far, restored)), steering)
+        restored = torch.lerp(near, restored, share.to(near.dtype))
+        return restored, self._copy(low, high, near, decision), logarithms, level
+
+    def _corrected(self, images: tuple[Tensor, ...], steering: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Corrected image, (B, C, Y, X), and logarithms of expected errors, (B, 2, Y, X), of `unblended`'s images."""
+        linear, near, far = images
+        height, width = linear.shape[-2:]
         gain = ERROR_GAIN / level
         inputs = torch.cat([linear / level - 1, *((shot - linear) * gain for shot in (near, far))], dim=1)
-        height, width = low.shape[-2:]
-        inputs = functional.pixel_unshuffle(reflected_to_multiple(inputs, CELL), CELL)
-        steering = conditions(decision.focal_offset_um, self.delta_um, decision.noise, level)
-        x = self.head(inputs.contiguous(memory_format=torch.channels_last))
+        x = self.head(reflected_to_multiple(inputs, CELL))
         for block in self.blocks:
             x = block(x, steering)
         x = functional.silu(x)
         residual = functional.pixel_shuffle(self.last(x).to(linear.dtype), CELL)[..., :height, :width]
-        restored = torch.addcmul(linear, residual, level / ERROR_GAIN)
-        share = self.gate(near / level, far / level, restored / level, steering)
-        restored = torch.lerp(near, restored, share.to(near.dtype))
-        return restored, self._copy(low, high, near, decision), self.error(x)[..., :height, :width], level
+        return torch.addcmul(linear, residual, level / ERROR_GAIN), self.error(x)[..., :height, :width]
 
     def _copy(self, low: Tensor, high: Tensor, near: Tensor, decision: Estimate) -> Tensor:
         """The sharper shot; of networks of earlier versions, and where the offset was measured, the nearer one."""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsva.acquisition.pair import sharper_first
 from tsva.restoration.networks.parts import reflected_to_multiple
 from tsva.restoration.pair_network import SharperShot, SharperShotNetwork
-from tsva.restoration.sharper import sharper_first
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 

@@ -166,6 +166,12 @@ def halo_px(levels: int, units: int, after: int = 0) -> int:
     return -(-(contracting + expansive + after) // cell) * cell
 
 
+def equal_parts(size: int, most: int) -> list[tuple[int, int]]:
+    """Where equal parts of an axis begin and end, none larger than `most`."""
+    step = -(-size // -(-size // most))
+    return [(start, min(start + step, size)) for start in range(0, size, step)]
+
+
 def reflected(size: int, first: int, stop: int, device: torch.device) -> Tensor:
     """Indices of an axis of `size` pixels that continue it by reflection, from `first` (which may be negative) on.
 

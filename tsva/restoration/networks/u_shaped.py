@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from tsva.acquisition.pair import sharper_first
 from tsva.restoration import blend
 from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.networks.parts import (
@@ -19,7 +20,6 @@ from tsva.restoration.networks.parts import (
     zero_started,
 )
 from tsva.restoration.pair_network import Pairs, SharperShot, SharperShotNetwork
-from tsva.restoration.sharper import sharper_first
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 

@@ -10,19 +10,17 @@ import numpy as np
 from pydantic import ValidationError
 
 from tsva.acquisition.draws import offset_at_um, rng
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, y1_of
 from tsva.acquisition.sharpness import brenner
 from tsva.acquisition.stack import eight_bits, places
 from tsva.errors import UserError
-from tsva.evaluation.metrics import psnr_db
 from tsva.evaluation.names import WORSE_DB
+from tsva.evaluation.scoring import psnr_db
 from tsva.restoration.baselines.classics import non_local_means
 from tsva.restoration.pair_network import PairNetwork
 from tsva.restoration.refocus import NetworkMethod
-from tsva.restoration.sharper import y1_of
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.baselines import BaselineSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import BaselineSettings, RefocusSettings
 from tsva.training.calibration.prepared import Field
 from tsva.training.patches import PatchStacks
 

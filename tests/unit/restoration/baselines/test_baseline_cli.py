@@ -10,11 +10,10 @@ import pytest
 from click.testing import CliRunner
 from settings_file import settings_option
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, high_is_y1
 from tsva.cli.gather import command as gather
 from tsva.cli.refocus import command as refocus
-from tsva.evaluation.metrics import psnr_db
-from tsva.restoration.sharper import high_is_y1
+from tsva.evaluation.scoring import psnr_db
 from tsva.settings.acquisition import OpticsSettings
 from tsva.stage_files import read_table, write_table
 

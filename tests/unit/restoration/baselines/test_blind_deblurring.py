@@ -13,12 +13,13 @@ from skimage.io import imread
 
 from tsva.acquisition.pair import Pair
 from tsva.acquisition.stack import eight_bits
-from tsva.evaluation.metrics import best_shift_psnr_db
+from tsva.evaluation.scoring import best_shift_psnr_db
 from tsva.restoration.baselines.dark_channel import method as dark_channel
 from tsva.restoration.baselines.dark_channel.blind import first_threshold
 from tsva.restoration.baselines.dark_channel.latent import dark_channel as dark_channel_of
 from tsva.restoration.baselines.dark_channel.latent import darkened, sparse
 from tsva.restoration.baselines.dark_channel.method import bilateral, final_image, with_little_variation
+from tsva.restoration.baselines.dark_channel.padding import wrap_shape, wrapped
 from tsva.restoration.baselines.graph import method as graph
 from tsva.restoration.baselines.graph.blind import kernel_step as graph_kernel_step
 from tsva.restoration.baselines.graph.method import deconvolved, shrunk
@@ -26,9 +27,8 @@ from tsva.restoration.baselines.graph.priors import analysed, denoised, gradient
 from tsva.restoration.baselines.graph.priors import sparse as few_framelets
 from tsva.restoration.baselines.kernels import centred_by_mass, centred_by_support, conjugate_gradient, cut, otf_of
 from tsva.restoration.baselines.one_by_one import Known, deblurred
-from tsva.restoration.baselines.wrap import wrap_shape, wrapped
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
+from tsva.settings.restoration import BaselineSettings
 
 OPTICS = OpticsSettings()
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from test_wiener import OPTICS, pair, psnr
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, floats, high_is_y1, y1_of
 from tsva.restoration.baselines.classics import denoise, focus_stack, mean, richardson_lucy, sharper_shot_matched
 from tsva.restoration.baselines.one_by_one import Known
-from tsva.restoration.sharper import floats, high_is_y1, y1_of
-from tsva.settings.baselines import BaselineSettings
+from tsva.settings.restoration import BaselineSettings
 
 KNOWN = Known(BaselineSettings())
 

@@ -39,11 +39,11 @@ from tsva.restoration.baselines.dark_channel.latent import (
     with_few_gradients,
 )
 from tsva.restoration.baselines.dark_channel.method import with_few_edges
+from tsva.restoration.baselines.dark_channel.padding import fft_size, harmonic, wrap_shape, wrapped
 from tsva.restoration.baselines.kernels import centred_by_mass, otf_of
 from tsva.restoration.baselines.one_by_one import Known
-from tsva.restoration.baselines.wrap import fft_size, harmonic, wrap_shape, wrapped
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
+from tsva.settings.restoration import BaselineSettings
 
 LEVELS = (6, 10**6)
 """Grey levels of random images: few make ties, many make next to none."""

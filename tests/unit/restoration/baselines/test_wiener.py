@@ -15,7 +15,7 @@ from tsva.restoration.baselines.plane import Signal, frequencies_of, image_of, o
 from tsva.restoration.baselines.wiener import wiener_blind, wiener_one_shot, wiener_two_shot
 from tsva.restoration.layered_section import powers
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.baselines import BaselineSettings
+from tsva.settings.restoration import BaselineSettings
 
 OPTICS = OpticsSettings()
 FLAT = BaselineSettings(section_thickness_um=0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
-from bioimageio.spec.model.v0_5 import ArchitectureFromLibraryDescr
 from click.testing import CliRunner
 from settings_file import settings_option
 from torch import Tensor, nn
@@ -20,7 +20,6 @@ from tsva.cli.export import command
 from tsva.errors import UserError
 from tsva.restoration import checkpoint
 from tsva.restoration.checkpoint import Checkpoint, fresh_network, save
-from tsva.restoration.export.bioimage import InvalidPackageError, read_package
 from tsva.restoration.export.card import WHAT, write_card
 from tsva.restoration.export.onnx import (
     MOST,
@@ -77,6 +76,13 @@ def export(path: Path, out: Path, *more: str) -> str:
     return CliRunner().invoke(command, call, catch_exceptions=False).output
 
 
+def read_package(folder: Path) -> Any:
+    # here, as each process of a test run imports all files of tests, and this takes seconds
+    from tsva.restoration.export import bioimage
+
+    return bioimage.read_package(folder)
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export")
@@ -103,6 +109,8 @@ def test_the_package_is_complete_and_valid(package: Path) -> None:
 
 
 def test_a_package_with_faults_is_reported(package: Path, tmp_path: Path) -> None:
+    from tsva.restoration.export.bioimage import InvalidPackageError
+
     text = (package / "rdf.yaml").read_text()
     for path in package.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -122,6 +130,8 @@ def test_a_stranger_gets_the_test_image_from_the_test_pair(package: Path) -> Non
 
 
 def test_the_state_dictionary_fits_the_class_that_the_description_names(package: Path) -> None:
+    from bioimageio.spec.model.v0_5 import ArchitectureFromLibraryDescr
+
     held = read_package(package).weights.pytorch_state_dict
     assert held and isinstance(held.architecture, ArchitectureFromLibraryDescr)
     architecture = held.architecture
@@ -189,6 +199,8 @@ def test_fusions_file_tells_expected_error_and_offset_too(fusion_package: Path) 
 
 
 def test_fusions_state_dictionary_fits_the_named_class_and_tells_the_same(fusion_package: Path) -> None:
+    from bioimageio.spec.model.v0_5 import ArchitectureFromLibraryDescr
+
     held = read_package(fusion_package).weights.pytorch_state_dict
     assert held and isinstance(held.architecture, ArchitectureFromLibraryDescr)
     network = fresh_network(**held.architecture.kwargs)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from tsva.acquisition.pair import sharper_first
 from tsva.restoration.networks.denoiser import Denoiser
-from tsva.restoration.sharper import sharper_first
 
 
 def tissue(batch: int, size: int = 32) -> torch.Tensor:

@@ -18,7 +18,7 @@ from tsva.restoration.fusion.offset import OffsetEstimator, negative_log_likelih
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import NetworkMethod, restore
 from tsva.settings.acquisition import OpticsSettings
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.fit import multiply_accumulates
 

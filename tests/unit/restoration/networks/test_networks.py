@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsva.acquisition.pair import Pair
+from tsva.acquisition.pair import Pair, brenner_of, high_is_sharper, high_is_y1, sharper_first
 from tsva.acquisition.sharpness import brenner
 from tsva.restoration.networks.parts import UpConvolution, reflected_to_multiple
 from tsva.restoration.pair_network import SharperShot, build
-from tsva.restoration.sharper import brenner_of, high_is_sharper, high_is_y1, sharper_first
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import METHODS, NETWORK_NAMES, NetworkName
 from tsva.settings.train import TrainSettings

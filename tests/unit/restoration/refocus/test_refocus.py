@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tsva.acquisition.pair import Pair, grid_pairs
-from tsva.evaluation.metrics import psnr_db, ssim
-from tsva.evaluation.scoring import run
+from tsva.evaluation.scoring import psnr_db, run, ssim
 from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import NetworkMethod, restore
 from tsva.restoration.runtime import OnnxRuntime
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import NetworkName
-from tsva.settings.refocus import RefocusSettings
+from tsva.settings.restoration import RefocusSettings
 from tsva.settings.train import TrainSettings
 
 OPTICS = OpticsSettings()

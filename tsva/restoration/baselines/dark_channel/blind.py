@@ -6,6 +6,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from tsva.restoration.baselines.dark_channel.latent import latent_image
+from tsva.restoration.baselines.dark_channel.padding import wrap_shape, wrapped
 from tsva.restoration.baselines.kernels import (
     centred_by_mass,
     conjugate_gradient,
@@ -16,7 +17,6 @@ from tsva.restoration.baselines.kernels import (
     resized,
     without_specks,
 )
-from tsva.restoration.baselines.wrap import wrap_shape, wrapped
 
 BIN = 6e-5
 """Step between the squared gradients that are tried as threshold; the largest is 2."""
@@ -77,7 +77,7 @@ def first_threshold(image: np.ndarray, kernel_px: int) -> float:
 
 
 def strong_gradients(image: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """Gradients with squares of at least a threshold, others zero; and the threshold that left any.
+    """(Y, X) gradients along x and y, zero where their squares are below a threshold; and the threshold that left any.
 
     A threshold that nothing reaches is lowered by factors of 0.81, nine tenths of the gradient.
     """

@@ -138,7 +138,7 @@ def gradient_power(shape: tuple[int, int]) -> np.ndarray:
 
 
 def gradients(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-    """Put the periodic forward differences of an image into x and y."""
+    """Put the periodic forward differences of an image into x and y, all (Y, X)."""
     np.subtract(image[:, 1:], image[:, :-1], out=x[:, :-1])
     np.subtract(image[:, 0], image[:, -1], out=x[:, -1])
     np.subtract(image[1:], image[:-1], out=y[:-1])
@@ -146,7 +146,7 @@ def gradients(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
 
 
 def minus_divergence(x: np.ndarray, y: np.ndarray, result: np.ndarray) -> None:
-    """Put the transpose of `gradients`, applied to x and y, into the result."""
+    """Put the transpose of `gradients`, applied to x and y, into the result, all (Y, X)."""
     np.subtract(x[:, :-1], x[:, 1:], out=result[:, 1:])
     np.subtract(x[:, -1], x[:, 0], out=result[:, 0])
     result[1:] += y[:-1]

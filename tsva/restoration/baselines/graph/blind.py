@@ -41,7 +41,7 @@ class Graph:
     right: np.ndarray
 
     def laplacian(self, image: np.ndarray) -> np.ndarray:
-        """Σ DᵀWD x over the four directions.
+        """Σ DᵀWD x over the four directions, of a (Y, X) image.
 
         Border pixels are repeated outside by D and by Dᵀ alike, as in the original: their own edges count half. This is
         an asymmetry of the ring of repeated pixels that `skeleton` cuts off.
@@ -210,7 +210,7 @@ def blind_kernel(blurred: np.ndarray, kernel_px: int) -> tuple[np.ndarray, np.nd
 
 
 def pyramid(image: np.ndarray, kernel_px: int) -> tuple[list[np.ndarray], list[int]]:
-    """Images and edges of kernels by level, the finest first."""
+    """(Y, X) images, and edges of kernels in pixels, by level, the finest first."""
     levels = max(math.ceil(math.log(kernel_px / COARSEST_PX) / math.log(SCALE)), 0) + 1
     images, edges = [image], [kernel_px]
     for _ in range(levels - 1):
@@ -222,7 +222,7 @@ def pyramid(image: np.ndarray, kernel_px: int) -> tuple[list[np.ndarray], list[i
 
 
 def grown(kernel: np.ndarray, edge_px: int) -> np.ndarray:
-    """The kernel of a coarser level at a finer one."""
+    """The kernel of a coarser level at a finer one, (edge_px, edge_px)."""
     return normalised(np.maximum(resized(kernel, (edge_px, edge_px)), 0))
 
 

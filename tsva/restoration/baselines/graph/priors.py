@@ -11,7 +11,7 @@ image (its Green's function falls by six a pixel)."""
 
 
 def soft(values: np.ndarray, threshold: float) -> np.ndarray:
-    """Values drawn towards zero by a threshold."""
+    """Values (of any shape) drawn towards zero by a threshold."""
     return np.sign(values) * np.maximum(np.abs(values) - threshold, 0)
 
 

@@ -1,4 +1,4 @@
-"""What inspect says as facts: of a field, and of each slide of a whole sheet, with a light."""
+"""A whole sheet inspected: what is known of each field, and a traffic light for each slide."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def fft_size(least: int) -> int:
 
 
 def wrap_shape(image: np.ndarray, kernel: np.ndarray) -> tuple[int, int]:
-    """Shape on which an image can be deblurred with a kernel: fast, and no pixel sees both ends of the image."""
+    """Height and width on which a (Y, X) image is deblurred with a kernel: fast, and no pixel sees both of its ends."""
     height, width = (fft_size(size + edge - 1) for size, edge in zip(image.shape, kernel.shape, strict=True))
     return height, width
 
