@@ -1,8 +1,8 @@
 """Images of layered specimens at many stage positions (eqs. 2 and 3), and the position where a section looks sharpest.
 
 Every layer is transformed once at its own fine sampling. A plane's spectrum is the sum over the layers of spectrum
-times transfer function; because the transfer function depends on the radius alone, frequencies are sorted by radius
-and the sum over layers becomes stacked small matrix products, some for each radial bin. The camera's coarser sampling folds the
+times transfer function. The transfer function depends on the radius alone. So frequencies are sorted by radius, and the
+sum over layers becomes stacked small matrix products, some for each radial bin. The camera's coarser sampling folds the
 spectrum, so that the transform back has the camera's size.
 """
 
