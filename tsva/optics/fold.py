@@ -4,114 +4,148 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 
 from tsva.optics.camera import Grid
 from tsva.optics.otf import share_to_knots
 
-PRODUCT_SIZE = 200_000
-"""Multiplications in one matrix product. OpenBLAS shares out larger ones among threads, which for products this small
-takes longer than the product, and very much longer where the cores have other work."""
+PIECE = 128
+"""Frequencies of one bin of the transfer function's table that are multiplied at once."""
+PIECES_AT_ONCE = 32
+STRIP = 4096
+"""Camera frequencies summed at once. What both loops work on stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Fine frequencies below the highest cut-off and the fine sampling's limit, once each, in order of their radius.
+    """Fine frequencies below a cut-off and the fine sampling's limit, once each, by their bin of a table of radii.
 
     Attributes
     ----------
-    radius : (N,) float array
-        Spatial frequency, cycles per µm, rising.
-    source : (N,) int array
-        Place in the fine half spectrum, flattened.
-    mirrored : (N,) bool array
+    source : (P * PIECE,) int array
+        Place in the fine half spectrum, flattened; bins are filled up to whole pieces.
+    mirrored : (P * PIECE,) bool array
         Where the half spectrum holds the conjugate.
-    factor : (N,) complex array
-        The pixel's own transfer function, and the shift from fine samples to pixel centres.
+    factor : (P * PIECE,) complex array
+        The pixel's own transfer function, and the shift from fine samples to pixel centres; 0 where a bin is filled up.
+    bins : (P,) int array
+        The table's bin of each piece.
+    within : (P, 2 * PIECE) float array
+        Distance of each frequency from its bin's first knot, on the table's axis; twice, for real and imaginary part.
     ranks : list of (Y * (X // 2 + 1),) int arrays
         The camera's sampling folds several fine frequencies onto each of its own. For every camera frequency the places
-        of these in this order, one in each array; N where there is none.
+        of these in this order, one in each array; P * PIECE where there is none.
     """
 
-    radius: np.ndarray
     source: np.ndarray
     mirrored: np.ndarray
     factor: np.ndarray
+    bins: np.ndarray
+    within: np.ndarray
     ranks: list[np.ndarray]
 
-    def gather(self, spectrum: np.ndarray, count: int) -> np.ndarray:
-        """(count,) complex: the first values of a fine half spectrum, pixel and shift applied."""
-        part = spectrum.ravel()[self.source[:count]]
-        np.conjugate(part, out=part, where=self.mirrored[:count])
-        part *= self.factor[:count]
-        return part
+    def working_memory(self, planes: int) -> int:
+        """Real numbers that `of_layers` needs for so many planes."""
+        return (len(self.source) + 1) * 2 * planes
 
-    def add_to(
-        self, folded: np.ndarray, matter: np.ndarray, cutoff: float, transfer: np.ndarray, products: np.ndarray
-    ) -> None:
-        """Add the sum over layers of transfer function times spectrum to the camera's half spectra.
+    def gather(self, spectrum: np.ndarray) -> np.ndarray:
+        """(P, PIECE) complex: the values of a fine half spectrum, pixel and shift applied."""
+        part = spectrum.ravel()[self.source]
+        np.conjugate(part, out=part, where=self.mirrored)
+        part *= self.factor
+        return part.reshape(-1, PIECE)
+
+    def of_layers(self, folded: np.ndarray, matter: np.ndarray, transfer: np.ndarray, memory: np.ndarray) -> None:
+        """The sum over layers of transfer function times spectrum, as the camera's half spectra.
 
         Parameters
         ----------
         folded : (Z or more, Y, X // 2 + 1) complex array
-            Changed in place.
-        matter : (L, N') complex array
-            Of `gather`: what lies below the cut-off.
-        cutoff : float
-            Where the table of transfer functions ends, cycles per µm.
-        transfer : (B, Z, 4, L) float array
+            Filled in place.
+        matter : (P, L, PIECE) complex array
+            Of `gather`, layer by layer.
+        transfer : (B, 4, L, Z) float array
             Cubic polynomials of the transfer function in each of the table's bins, highest power first.
-        products : (Z or more, N' + 1 or more) complex array
-            Working memory.
+        memory : float array
+            Of `working_memory`.
         """
-        (layers, count), planes, real = matter.shape, transfer.shape[1], matter.real.dtype
-        bins = transfer.shape[0]
-        position = share_to_knots(self.radius[:count] / cutoff) * bins
-        borders = np.searchsorted(position, np.arange(bins + 1))
-        t = ((position - np.floor(position)) / bins).astype(real)
-        powers = np.stack((t * t * t, t * t, t, np.ones_like(t)))
-        piece = max(8, PRODUCT_SIZE // (8 * planes * layers))
-        for index, (first, last) in enumerate(pairwise(borders)):
-            polynomials = transfer[index].reshape(planes, 4 * layers)
-            for start in range(first, last, piece):
-                here = slice(start, min(start + piece, last))
-                terms = (powers[:, None, here] * matter[:, here]).reshape(4 * layers, -1)
-                products[:planes, here] = (polynomials @ terms.view(real)).view(matter.dtype)
-        products[:, count] = 0
-        backs = [np.minimum(rank, count) for rank in self.ranks if rank.min() < count]
-        for plane, product in zip(folded, products[:planes], strict=False):
-            for back in backs:
-                plane += product.take(back).reshape(plane.shape)
+        (pieces, layers, _), planes, real = matter.shape, transfer.shape[-1], matter.real.dtype
+        # a row a frequency: the real parts of all planes, then the imaginary ones; a last row of nothing
+        rows = memory[: self.working_memory(planes)].reshape(-1, 2 * planes)
+        rows[-1] = 0
+        products = rows[:-1].reshape(pieces, 2 * PIECE, planes)
+        values = matter.view(real)
+        terms = np.empty((PIECES_AT_ONCE, 4, layers, 2 * PIECE), real)
+        for start in range(0, pieces, PIECES_AT_ONCE):
+            here = slice(start, start + PIECES_AT_ONCE)
+            t = self.within[here]
+            powers = np.stack((t * t * t, t * t, t, np.ones_like(t)), axis=1)
+            some = np.multiply(powers[:, :, None], values[here, None], out=terms[: len(t)])
+            some = some.reshape(len(t), 4 * layers, 2 * PIECE).transpose(0, 2, 1)
+            # stacked products this small stay on one thread of OpenBLAS: sharing them out takes longer than they do
+            np.matmul(some, transfer[self.bins[here]].reshape(len(t), 4 * layers, planes), out=products[here])
+        parts = folded.view(real).reshape(len(folded), -1, 2)
+        for start in range(0, parts.shape[1], STRIP):
+            strip = slice(start, start + STRIP)
+            summed = rows.take(self.ranks[0][strip], axis=0)
+            for rank in self.ranks[1:]:
+                summed += rows.take(rank[strip], axis=0)
+            parts[:planes, strip, 0] = summed[:, :planes].T
+            parts[:planes, strip, 1] = summed[:, planes:].T
 
 
-@lru_cache(maxsize=2)
-def fold_of(grid: Grid, highest: float, dtype: np.dtype) -> Fold:
-    """Every fine frequency below `highest` (cycles per µm) and below the fine sampling's limit, once.
+@lru_cache(maxsize=6)
+def fold_of(grid: Grid, cutoff: float, bins: int, dtype: np.dtype) -> Fold:
+    """Every fine frequency below a cut-off and below the fine sampling's limit, once.
 
     Parameters
     ----------
     grid : Grid
         Sampling of camera and specimen.
-    highest : float
-        Highest cut-off among the colours.
+    cutoff : float
+        Where the table of transfer functions ends, cycles per µm.
+    bins : int
+        Of the table, evenly spaced on the axis of `share_to_knots`.
     dtype : numpy dtype
         Complex type of the spectra.
     """
-    parts = [_part(grid, y, x, highest, dtype) for y in range(grid.fine) for x in range(grid.fine)]
+    parts = [_part(grid, y, x, cutoff, dtype) for y in range(grid.fine) for x in range(grid.fine)]
     radius, source, mirrored, factor = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("radius", "source", "mirrored", "factor")
     )
-    order = np.argsort(radius, kind="stable")
-    rank = np.empty(len(order) + 1, int)
-    rank[order], rank[-1] = np.arange(len(order)), len(order)
+    position = share_to_knots(radius / cutoff) * bins
+    bin_of = np.minimum(position.astype(int), bins - 1)
+    order = np.argsort(position, kind="stable")
+    pieces_of = -(-np.bincount(bin_of, minlength=bins) // PIECE)
+    first = np.concatenate(([0], np.cumsum(pieces_of)[:-1])) * PIECE
+    sorted_bin = bin_of[order]
+    starts = np.searchsorted(sorted_bin, np.arange(bins))
+    place = np.empty(len(order), int)
+    place[order] = first[sorted_bin] + np.arange(len(order)) - starts[sorted_bin]
+    whole = int(pieces_of.sum()) * PIECE
+
+    def placed(values: np.ndarray) -> np.ndarray:
+        filled = np.zeros(whole, values.dtype)
+        filled[place] = values
+        return filled
+
+    within = placed((position - bin_of) / bins).astype(dtype.type(0).real.dtype)
     ends = np.cumsum([len(part.radius) for part in parts])
+    known = np.append(place, whole)
     ranks = [
-        rank[np.where(part.at < len(part.radius), end - len(part.radius) + part.at, len(order))]
+        known[np.where(part.at < len(part.radius), end - len(part.radius) + part.at, len(place))]
         for part, end in zip(parts, ends, strict=True)
+        if len(part.radius)
     ]
-    return Fold(radius[order], source[order], mirrored[order], factor[order], ranks)
+    return Fold(
+        source=placed(source),
+        mirrored=placed(mirrored),
+        factor=placed(factor),
+        bins=np.repeat(np.arange(bins), pieces_of),
+        within=np.repeat(within, 2).reshape(-1, 2 * PIECE),
+        ranks=ranks,
+    )
 
 
 @dataclass(frozen=True)
