@@ -65,7 +65,7 @@ def test_share_is_as_near_as_whole_patients_allow():
     assert (parts["train"]["split"] == "verification").sum() == 15  # 3 of 20 patients are 15 %
 
 
-def simulated_test_patches_are_parted_at_random_when_asked():
+def test_patches_are_parted_at_random_when_asked():
     tables = [table("s1", 40), table("s2", 60)]
     parts, _ = split(tables, [NONE], BY_PATCH, seed=1)
     sides = parts["train"]["split"]
