@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,3 +87,26 @@ def test_offsets_beyond_those_taught_are_as_uncertain_as_they_are_far_out(networ
     excess_um = float(within.focal_offset_um.abs()) / 2
     assert float(beyond.sd_um) == pytest.approx(np.hypot(float(within.sd_um), excess_um), rel=1e-5)
     assert torch.equal(beyond.focal_offset_um, within.focal_offset_um)
+
+
+@torch.inference_mode()
+def test_structures_of_more_power_leave_larger_errors(network: Fusion, verification: PatchStacks) -> None:
+    pairs = VerificationPairs(verification, CALIBRATION_PAIRS)
+    network.calibrate(pairs)
+    exponent, usual, most = network.by_contrast.tolist()
+    low, high = (shot[None].float() / 255 for shot in pairs[0][:2])
+    decision = network.decide(low, high)
+    image, sd = network.with_error(low, high, decision)
+    # the usual power gives what the factors alone give; e² of it, e^(2 · exponent) times as much; e⁹, no more than most
+    plain = replace(decision, signal=decision.mean.square() * np.exp(usual))
+    at_usual, at_more, at_far = (
+        network._contrast(replace(plain, signal=plain.signal * np.exp(more))) for more in (0, 2, 9)
+    )
+    torch.testing.assert_close(at_usual, torch.ones(1, 1, 1, 1))
+    torch.testing.assert_close(at_more, torch.full((1, 1, 1, 1), np.exp(2 * exponent)).float())
+    torch.testing.assert_close(at_far, torch.full((1, 1, 1, 1), np.exp(most * exponent)).float())
+    # a network of an earlier version has none of it, and the same image
+    network.by_contrast.zero_()
+    same, without = network.with_error(low, high, decision)
+    assert torch.equal(same, image)
+    assert not torch.equal(without, sd)

@@ -35,6 +35,12 @@ HALF_SD = (0.6, 0.45, 0.3, 0.27, 0.6)
 """Standard deviation of the offset, as a multiple of δ, that halves it: a restoration at a wrong offset does the most
 harm where one shot is nearly in focus. Chosen on development laboratories."""
 
+CONTRAST_EXPONENT = 0.2
+"""Errors of results rise with this power of the power of the specimen's structures (relative to the image's level),
+which the error head follows too little. Chosen on development laboratories."""
+MOST_CONTRAST = 2.5
+"""Logarithm of that power, from the verification pairs' mean, beyond which errors rise no further."""
+
 
 class CellConvolution(nn.Conv2d):
     """A 1x1 convolution of cells of pixels, (B, 4 C, Y / 2, X / 2), that is given the pixels, (B, C, Y, X).

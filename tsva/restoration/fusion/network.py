@@ -22,7 +22,9 @@ from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
 from tsva.restoration.fusion.correction import (
     CELL,
+    CONTRAST_EXPONENT,
     HALF_SD,
+    MOST_CONTRAST,
     MOST_WEIGHT,
     SIZES,
     Block,
@@ -123,6 +125,7 @@ class Fusion(PairNetwork[Estimate]):
     one_for_a_slide = ("mean", "noise", "signal")
     taught_um: Tensor
     factors: Tensor
+    by_contrast: Tensor
     most: Tensor
     doubt: Tensor
     copies_sharper: Tensor
@@ -144,6 +147,9 @@ class Fusion(PairNetwork[Estimate]):
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
         # true over expected errors of results, on verification pairs, by the size of the offset
         self.register_buffer("factors", torch.ones(len(SIZES)))
+        # their exponent in the structures' power, the logarithm of that power in verification pairs, and how far from
+        # there they follow it
+        self.register_buffer("by_contrast", torch.tensor([CONTRAST_EXPONENT, 0.0, MOST_CONTRAST]))
         # largest weights of restored images, there too, and how fast they fall with the offset's variance
         self.register_buffer("most", torch.tensor(MOST_WEIGHT))
         self.register_buffer("doubt", torch.tensor(HALF_SD).square().reciprocal())
@@ -257,7 +263,13 @@ class Fusion(PairNetwork[Estimate]):
         """
         restored, copy, logarithms, level = self.unblended(low, high, decision)
         image, sd = self._blended(restored, copy, logarithms, level, decision)
-        return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors)
+        return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors) * self._contrast(decision)
+
+    def _contrast(self, decision: Estimate) -> Tensor:
+        """(B, 1, 1, 1) factor of expected errors: structures of more power leave larger ones."""
+        exponent, usual, most = self.by_contrast.unbind()
+        above = torch.minimum(torch.maximum(_log_contrast(decision) - usual, -most), most)
+        return (exponent * above).exp().reshape(-1, 1, 1, 1)
 
     def _blended(
         self, restored: Tensor, copy: Tensor, logarithms: Tensor, level: Tensor, decision: Estimate
@@ -360,12 +372,16 @@ class Fusion(PairNetwork[Estimate]):
         mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`.
         """
         self.eval()
+        decisions = [self.decide(*(shot[None].float() / 255 for shot in pairs[n][:2])) for n in range(len(pairs))]
+        if decisions:
+            self.by_contrast[1] = torch.cat([_log_contrast(decision) for decision in decisions]).mean()
         self.error.calibrate(pairs, lambda low, high: self.unblended(low, high, self.decide(low, high)))
         true, expected, shares = [], [], []
         for number in range(len(pairs)):
             low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            decision = self.decide(low, high)
+            decision = decisions[number]
             image, sd = self._blended(*self.unblended(low, high, decision), decision)
+            sd = sd * self._contrast(decision)
             true.append((image - target).square().mean())
             expected.append(sd.square().mean())
             sizes = [by_size(decision.focal_offset_um, self.delta_um, one).mean() for one in torch.eye(len(SIZES))]
@@ -389,13 +405,15 @@ class Fusion(PairNetwork[Estimate]):
         """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
         return spectra, focal_offset_um
 
-    held_constants = frozenset({"correction.MOST_WEIGHT", "correction.HALF_SD"})
+    held_constants = frozenset(
+        {"correction.MOST_WEIGHT", "correction.HALF_SD", "correction.CONTRAST_EXPONENT", "correction.MOST_CONTRAST"}
+    )
 
     def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Earlier versions had no `doubt`: the weight was the same for any deviation of the offset. They copied the
-        nearer shot."""
-        earlier = {"doubt": torch.zeros_like(self.doubt), "copies_sharper": torch.zeros_like(self.copies_sharper)}
-        return {**earlier, **weights}
+        nearer shot. Their errors' factors did not depend on contrast."""
+        later = {"doubt": self.doubt, "copies_sharper": self.copies_sharper, "by_contrast": self.by_contrast}
+        return {**{name: torch.zeros_like(value) for name, value in later.items()}, **weights}
 
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on, beside the weights."""
@@ -411,3 +429,8 @@ class Fusion(PairNetwork[Estimate]):
     def extra_arithmetic(self, height: int, width: int) -> int:
         """Multiply-accumulates of Fourier transforms and products of spectra, which FlopCounter doesn't see."""
         return bands.arithmetic(height, width, self.channels) + self.wiener.arithmetic(height, width)
+
+
+def _log_contrast(decision: Estimate) -> Tensor:
+    """(B,) logarithm of the power of the specimen's structures, relative to the images' level."""
+    return (decision.signal / decision.mean.square()).log().mean(dim=1)
