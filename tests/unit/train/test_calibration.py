@@ -110,3 +110,29 @@ def test_structures_of_more_power_leave_larger_errors(network: Fusion, verificat
     same, without = network.with_error(low, high, decision)
     assert torch.equal(same, image)
     assert not torch.equal(without, sd)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["fusion", "tsva"])
+def test_expected_errors_of_results_are_those_that_occur_in_the_mean(
+    name: NetworkName, verification: PatchStacks
+) -> None:
+    torch.manual_seed(0)
+    network = build(name, TrainSettings(width=4, levels=2), 3).eval()
+    pairs = VerificationPairs(verification, CALIBRATION_PAIRS)
+
+    def errors() -> np.ndarray:
+        found = []
+        for number in range(len(pairs)):
+            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
+            image, sd = network.with_error(low, high, network.decide(low, high))
+            assert sd is not None
+            found.append([float(each.square().mean().sqrt()) for each in (image - target, sd)])
+        return np.mean(found, axis=0)
+
+    network.calibrate(pairs)
+    true, expected = errors()
+    # groups of few pairs are drawn to the mean of all
+    assert true == pytest.approx(expected, rel=0.1 if name == "fusion" else 1e-4)
+    network.calibrate(pairs)
+    np.testing.assert_allclose(errors(), (true, expected), rtol=1e-4)
