@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tsva.restoration.fusion.correction import contrast_factor, log_contrast
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.methods import NetworkName
@@ -98,9 +98,9 @@ def test_structures_of_more_power_leave_larger_errors(network: Fusion, verificat
     decision = network.decide(low, high)
     image, sd = network.with_error(low, high, decision)
     # the usual power gives what the factors alone give; e² of it, e^(2 · exponent) times as much; e⁹, no more than most
-    plain = replace(decision, signal=decision.mean.square() * np.exp(usual))
+    power = decision.mean.square() * np.exp(usual)
     at_usual, at_more, at_far = (
-        network._contrast(replace(plain, signal=plain.signal * np.exp(more))) for more in (0, 2, 9)
+        contrast_factor(log_contrast(power * np.exp(more), decision.mean), network.by_contrast) for more in (0, 2, 9)
     )
     torch.testing.assert_close(at_usual, torch.ones(1, 1, 1, 1))
     torch.testing.assert_close(at_more, torch.full((1, 1, 1, 1), np.exp(2 * exponent)).float())

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsva.acquisition.draws import rng
-from tsva.acquisition.pair import high_is_sharper, squared_gradients
-from tsva.acquisition.sharpness import is_sharper
+from tsva.acquisition.pair import high_is_sharper
 from tsva.restoration import blend
 from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
@@ -32,9 +31,12 @@ from tsva.restoration.fusion.correction import (
     Gate,
     by_size,
     conditions,
+    contrast_factor,
     in_blocks,
+    log_contrast,
     most_weight,
     per_pixel,
+    sharper_regions,
 )
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.restoration.fusion.offset import OffsetEstimator
@@ -207,16 +209,7 @@ class Fusion(PairNetwork[Estimate]):
         smooth = functional.avg_pool2d(precision, 3, 1, 1)
         focal_offset_um = functional.avg_pool2d(precision * focal_offset_um, 3, 1, 1) / smooth
         focal_offset_um, sd_um = per_pixel(focal_offset_um, low), per_pixel(sd_um, low)
-        return Estimate(focal_offset_um, sd_um, mean, noise, signal, self._high_share(low, high))
-
-    def _high_share(self, low: Tensor, high: Tensor) -> Tensor:
-        """1 in the regions whose sharper shot is `high`, 0 in those whose is `low`, linear between their middles."""
-        gradients = []
-        for shot in (low, high):
-            of_windows = bands.window_means(squared_gradients(shot))
-            size = [min(REGION_WINDOWS, n) for n in of_windows.shape[-2:]]
-            gradients.append(functional.avg_pool2d(of_windows, size, stride=1))
-        return per_pixel(is_sharper(gradients[1], gradients[0]).to(low.dtype), low)
+        return Estimate(focal_offset_um, sd_um, mean, noise, signal, sharper_regions(low, high, REGION_WINDOWS))
 
     def _noise_and_signal(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C) each."""
@@ -263,13 +256,8 @@ class Fusion(PairNetwork[Estimate]):
         """
         restored, copy, logarithms, level = self.unblended(low, high, decision)
         image, sd = self._blended(restored, copy, logarithms, level, decision)
-        return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors) * self._contrast(decision)
-
-    def _contrast(self, decision: Estimate) -> Tensor:
-        """(B, 1, 1, 1) factor of expected errors: structures of more power leave larger ones."""
-        exponent, usual, most = self.by_contrast.unbind()
-        above = torch.minimum(torch.maximum(_log_contrast(decision) - usual, -most), most)
-        return (exponent * above).exp().reshape(-1, 1, 1, 1)
+        factor = contrast_factor(log_contrast(decision.signal, decision.mean), self.by_contrast)
+        return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors) * factor
 
     def _blended(
         self, restored: Tensor, copy: Tensor, logarithms: Tensor, level: Tensor, decision: Estimate
@@ -372,22 +360,22 @@ class Fusion(PairNetwork[Estimate]):
         mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`.
         """
         self.eval()
-        decisions = [self.decide(*(shot[None].float() / 255 for shot in pairs[n][:2])) for n in range(len(pairs))]
-        if decisions:
-            self.by_contrast[1] = torch.cat([_log_contrast(decision) for decision in decisions]).mean()
         self.error.calibrate(pairs, lambda low, high: self.unblended(low, high, self.decide(low, high)))
-        true, expected, shares = [], [], []
+        true, expected, shares, contrasts = [], [], [], []
         for number in range(len(pairs)):
             low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            decision = decisions[number]
+            decision = self.decide(low, high)
             image, sd = self._blended(*self.unblended(low, high, decision), decision)
-            sd = sd * self._contrast(decision)
             true.append((image - target).square().mean())
             expected.append(sd.square().mean())
             sizes = [by_size(decision.focal_offset_um, self.delta_um, one).mean() for one in torch.eye(len(SIZES))]
             shares.append(torch.stack(sizes))
+            contrasts.append(log_contrast(decision.signal, decision.mean))
         if true:
-            self.factors.copy_(blend.factors(torch.stack(true), torch.stack(expected), torch.stack(shares)))
+            contrast = torch.cat(contrasts)
+            self.by_contrast[1] = contrast.mean()
+            squares = torch.stack(expected) * contrast_factor(contrast, self.by_contrast).flatten().square()
+            self.factors.copy_(blend.factors(torch.stack(true), squares, torch.stack(shares)))
 
     def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""
@@ -429,8 +417,3 @@ class Fusion(PairNetwork[Estimate]):
     def extra_arithmetic(self, height: int, width: int) -> int:
         """Multiply-accumulates of Fourier transforms and products of spectra, which FlopCounter doesn't see."""
         return bands.arithmetic(height, width, self.channels) + self.wiener.arithmetic(height, width)
-
-
-def _log_contrast(decision: Estimate) -> Tensor:
-    """(B,) logarithm of the power of the specimen's structures, relative to the images' level."""
-    return (decision.signal / decision.mean.square()).log().mean(dim=1)
