@@ -22,7 +22,7 @@ from scipy.ndimage import gaussian_filter, laplace
 from slide_quality import WORSE_DB, squared_errors
 from slide_simulation import Surface, bent, kept_slide, picture_of
 
-from tsva.cli.refocus_slide import edof
+from tsva.cli.slide_planes import edof
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import load
 from tsva.restoration.packaged_model import packaged_model

@@ -152,7 +152,7 @@ class EveryCellRestored:
         def all_restored(judge: Any, cells: Any, *_: Any) -> np.ndarray:
             return np.full(judge.survey.glass[cells].shape, Verdict.RESTORED, np.uint8)
 
-        def whole(_: Any, shares: np.ndarray) -> np.ndarray:
+        def whole(_: Any, shares: np.ndarray, *_where: int) -> np.ndarray:
             return np.ones([CELL_PX * (count - 2) for count in shares.shape], np.float32)
 
         Judge._verdicts = all_restored  # type: ignore[method-assign]

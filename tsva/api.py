@@ -14,7 +14,7 @@ from tsva.acquisition.pair import Pair, grid_pairs, shots_about
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.inputs import FocusSettings
+from tsva.settings.ingest import FocusSettings
 from tsva.settings.restoration import RefocusSettings
 
 if TYPE_CHECKING:

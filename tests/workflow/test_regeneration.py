@@ -108,6 +108,7 @@ SETTINGS = [
     ("train", {"steps_of": {"unet": 5}}, ["train:unet", *OF_UNET, *EVALUATE]),
     ("refocus", {"batch": 3}, [*REFOCUS, *COUNT_OF_NETWORKS, *USE, *EVALUATE]),
     ("pairs", {"verification_fraction": 0.4}, ["split", *TRAIN, *TESTS, *EVALUATE, *USE]),
+    ("pairs", {"simulated_test_patches": 1}, ["split", *TRAIN, *TESTS, *EVALUATE, *USE]),
     (
         "focus",
         {"min_tissue_fraction": 0.06},
@@ -136,7 +137,7 @@ CODE = [
     ("tsva/restoration/networks/burst.py", [*USE]),
     ("tsva/restoration/baselines/wiener.py", [ADVISE, *of_method("wiener_blind"), *EVALUATE]),
     ("tsva/cli/gather.py", EVALUATE),
-    ("tsva/acquisition/patch_spectra.py", [ADVISE, "spectrum", *BASELINE, *COUNT_OF_BASELINES, *EVALUATE]),
+    ("tsva/acquisition/spectrum.py", [ADVISE, "spectrum", *BASELINE, *COUNT_OF_BASELINES, *EVALUATE]),
     ("tsva/cli/split.py", ["split", *TRAIN, *TESTS, *USE, *EVALUATE]),
 ]
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from tsva.errors import UserError
-from tsva.settings.inputs import IngestSettings
+from tsva.settings.ingest import IngestSettings
 
 DARKEST_END, BRIGHTEST_END = 2, 253
 """Grey levels that a plane stretched to its full range reaches; JPEG moves 0 and 255 by a level or two."""

@@ -19,7 +19,7 @@ from tsva.acquisition.brightness import gains
 from tsva.acquisition.registration import Alignment, align, scale_trend
 from tsva.acquisition.sharpness import LAG_PX, TISSUE_FACTOR, differences, grey, mean_square, noise_floor, structure
 from tsva.acquisition.stack import Place, Stack, places
-from tsva.settings.inputs import FocusSettings
+from tsva.settings.ingest import FocusSettings
 
 NOISE_ERROR = 0.1
 """Error of the noise floor, as a share of it: between white noise and interpolated colours, and as lamps drift."""

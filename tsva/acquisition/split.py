@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tsva.acquisition.draws import rng
@@ -24,7 +25,7 @@ def split(
     patches, excluded : iterables of DataFrame
         ``pairs/<slide>/patches.tsv`` and ``pairs/<slide>/excluded.tsv`` of all slides.
     settings : PairsSettings
-        `split_by` and `verification_fraction`.
+        `split_by`, `verification_fraction` and `simulated_test_patches`.
     seed : int
         Of the choice of patients (or patches).
 
@@ -55,7 +56,10 @@ def split(
                 do="See pairs/excluded.tsv of its slides; correct or replace them.",
             )
         _check_channels(role, table)
-        tables[role] = table.assign(split=_sides(table, settings, seed) if role == "train" else "test")
+        if role == "train":
+            tables[role] = table.assign(split=_sides(table, settings, seed))
+        else:
+            tables[role] = _thinned(table, settings.simulated_test_patches).assign(split="test")
     return tables, left_out
 
 
@@ -107,6 +111,42 @@ def _check_channels(role: str, table: pd.DataFrame) -> None:
             wanted="grey or colour slides in one role, not both",
             do="Take one kind out of the sheet.",
         )
+
+
+def _thinned(table: pd.DataFrame, most: int | None) -> pd.DataFrame:
+    """At most so many patches of every simulated field (they have images without noise), in the table's order."""
+    if most is None or table.empty:
+        return table
+    simulated = table["has_clean"] == 1
+    chosen = table.index[~simulated].tolist()
+    for _, rows in table[simulated].groupby(["slide", "field"], sort=False):
+        places = rows[["row", "column"]].to_numpy(float)
+        picked = spread_out(places, most)
+        chosen += rows.index[picked].tolist()
+    return table.loc[sorted(chosen)].reset_index(drop=True)
+
+
+def spread_out(places: np.ndarray, most: int) -> list[int]:
+    """Choose places that lie far apart: the first, and then each time the one farthest from all that are chosen.
+
+    Parameters
+    ----------
+    places : (N, 2) float array
+        Rows and columns.
+    most : int
+        At most so many are chosen.
+
+    Returns
+    -------
+    list of int
+        Their indices, in the order of choice; of equally far ones the first.
+    """
+    chosen = [0] if len(places) else []
+    while len(chosen) < min(most, len(places)):
+        apart = np.linalg.norm(places[:, None] - places[chosen], axis=-1).min(axis=1)
+        apart[chosen] = -1.0
+        chosen.append(int(np.argmax(apart)))
+    return chosen
 
 
 def _sides(table: pd.DataFrame, settings: PairsSettings, seed: int) -> pd.Series:

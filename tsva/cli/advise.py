@@ -10,9 +10,9 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from tsva.acquisition.patch_spectra import signal_table
+from tsva.acquisition.spectrum import signal_table
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
 from tsva.optics.pupil import travel_per_depth
 from tsva.restoration.baselines.plane import Signal

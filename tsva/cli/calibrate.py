@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tsva.atomic import fresh_folder
-from tsva.cli.common import checked_section, settings_option
+from tsva.cli.stage_settings import checked_section, settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import OpticsSettings
 

@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,6 +46,18 @@ def cli(log: Path | None) -> None:
         handler = logging.FileHandler(log, mode="w" if is_first else "a", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+@contextlib.contextmanager
+def quiet_log() -> Iterator[None]:
+    """Within the block, warnings are not logged: for commands that report everything themselves."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def run() -> None:

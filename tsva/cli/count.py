@@ -15,7 +15,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.atomic import fresh_file
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.evaluation.counting.stained_nuclei import TrueNuclei, nuclei_near
 from tsva.evaluation.counting.table import count_patch, count_table

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from tsva.cli.config import merged, quiet_log
+from tsva.cli.commands import quiet_log
+from tsva.cli.run_settings import merged
 from tsva.errors import UserError
 from tsva.pipeline.doctor import machine, packages, slurm, torch_build
 from tsva.pipeline.doctor.finding import Finding

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.evaluation.inputs import Advice, DataSet, Inputs, Method, Slide, Training
 from tsva.evaluation.names import DATASETS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.settings.evaluation import ExportSettings
 

@@ -16,14 +16,14 @@ from tqdm import tqdm
 
 from tsva.acquisition.stack import places, resampled_shape
 from tsva.atomic import fresh_file, fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.pipeline.download import Patience, Progress, download
 from tsva.pipeline.fetch import Found, compare, deviations, find_sets, is_needed, sheet_rows
 from tsva.pipeline.unpack import unpack, wanted_members
 from tsva.readers.images import read_image
 from tsva.readers.planes import FIELD_PX
-from tsva.settings.inputs import Archive, FetchSettings
+from tsva.settings.fetch import Archive, FetchSettings
 from tsva.stage_files import write_table
 
 log = logging.getLogger(__name__)

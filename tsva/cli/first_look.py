@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from tsva.atomic import fresh_file
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.report.first_look import PICTURE_PX, difference, mosaic, page, shown_places
 from tsva.settings.acquisition import PairsSettings
 from tsva.stage_files import read_array, read_table

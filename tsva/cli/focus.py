@@ -13,11 +13,11 @@ from tqdm import tqdm
 from tsva.acquisition.focus import focus_field, summarise
 from tsva.acquisition.registration import breathing, drift
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.inputs import FocusSettings
+from tsva.settings.ingest import FocusSettings
 from tsva.stage_files import read_table, write_table
 
 log = logging.getLogger(__name__)

@@ -20,14 +20,14 @@ from tsva.acquisition.brightness import BrightnessRecorder, check_brightness, ch
 from tsva.acquisition.ingest import check_positions, check_step, checked, cropped, resulting_pixel_um
 from tsva.acquisition.stack import SAME_PIXEL, regular_step_um
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.readers.fields import find_fields
 from tsva.readers.scale import check_enlarging, reduction_note
 from tsva.readers.source import FieldSource, facts_of, files_of
 from tsva.readers.stack_file import read_stack, write_planes
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
-from tsva.settings.inputs import IngestSettings
+from tsva.settings.ingest import IngestSettings
 from tsva.settings.sheet import SlideRow
 from tsva.stage_files import STACK_COLUMNS, read_table, write_table
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from tsva.acquisition.brightness import spread
 from tsva.acquisition.stack import SAME_PIXEL
-from tsva.cli.config import load_settings, quiet_log
+from tsva.cli.commands import quiet_log
 from tsva.cli.inspecting.drawings import BLOCKS, chart
 from tsva.cli.inspecting.facts import UNKNOWN, Facts, cells_for, find, find_facts, sheet
 from tsva.cli.inspecting.fitness import FieldVerdict, has_two_shots, judge_all, look
 from tsva.cli.inspecting.sheet_check import AMBER, GREEN, RED, as_facts, look_at_sheet, worst
+from tsva.cli.run_settings import load_settings
 from tsva.errors import UserError
 from tsva.readers.registry import SHOWN
 from tsva.readers.source import FieldSource, files_of

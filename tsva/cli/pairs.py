@@ -13,7 +13,7 @@ from tqdm import tqdm
 from tsva.acquisition.pairs import alignments, cut, plan, plane_at, reachable_planes
 from tsva.acquisition.registration import all_aligned
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.readers.stack_file import read_stack
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.sheet import SlideRow

@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.restoration.datasets import read_patches, read_patches_table, sample_pairs
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
@@ -117,7 +117,7 @@ def command(
 
 
 def _baseline(name: str, settings: BaselineSettings, signal: Path | None, shots: Path | None) -> Method:
-    from tsva.acquisition.patch_spectra import ShotSpectra
+    from tsva.acquisition.shot_spectra import ShotSpectra
     from tsva.restoration.baselines.one_by_one import Known, baseline
     from tsva.restoration.baselines.plane import Signal
 

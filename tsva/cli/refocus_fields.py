@@ -13,7 +13,7 @@ from tqdm import tqdm
 from tsva.acquisition.pair import Pair, shots_about
 from tsva.acquisition.stack import Stack
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.readers.stack_file import read_stack, write_stack
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.restoration import RefocusSettings

@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsva.atomic import fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_stack
 from tsva.settings.acquisition import OpticsSettings, PairsSettings

@@ -10,7 +10,8 @@ import click
 import numpy as np
 import pandas as pd
 
-from tsva.acquisition.patch_spectra import shot_spectra, signal_table
+from tsva.acquisition.shot_spectra import shot_spectra
+from tsva.acquisition.spectrum import signal_table
 from tsva.atomic import fresh_file
 from tsva.errors import UserError
 from tsva.stage_files import read_array, read_table, write_table

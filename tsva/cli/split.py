@@ -9,7 +9,7 @@ import click
 
 from tsva.acquisition.split import check_repeats, split
 from tsva.atomic import fresh_file
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.settings.acquisition import PairsSettings
 from tsva.stage_files import read_table, write_table
 

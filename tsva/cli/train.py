@@ -13,7 +13,7 @@ import click
 import pandas as pd
 
 from tsva.atomic import fresh_file, fresh_folder
-from tsva.cli.common import settings_option
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.pipeline.fingerprint import code_digest
 from tsva.settings.acquisition import OpticsSettings, PairsSettings

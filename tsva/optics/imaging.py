@@ -1,8 +1,8 @@
 """Images of layered specimens at many stage positions (eqs. 2 and 3), and the position where a section looks sharpest.
 
 Every layer is transformed once at its own fine sampling. A plane's spectrum is the sum over the layers of spectrum
-times transfer function; because the transfer function depends on the radius alone, frequencies are sorted by radius
-and the sum over layers becomes a small matrix product for each radial bin. The camera's coarser sampling folds the
+times transfer function. The transfer function depends on the radius alone. So frequencies are sorted by radius, and the
+sum over layers becomes stacked small matrix products, some for each radial bin. The camera's coarser sampling folds the
 spectrum, so that the transform back has the camera's size.
 """
 
@@ -17,8 +17,8 @@ import scipy.fft
 from scipy.interpolate import CubicSpline
 from scipy.special import j0
 
+from tsva.optics.aliasing import PIECE, fold_of
 from tsva.optics.camera import Grid
-from tsva.optics.fold import fold_of
 from tsva.optics.otf import OtfTable, radial_otf
 from tsva.optics.pupil import pupil_of, spectrum, travel_per_depth
 from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_heights, layer_weights
@@ -76,24 +76,22 @@ def image_layers(
         return
     defocus = np.subtract.outer(z_um, heights_um)
     complex_type = np.result_type(dtype, np.complex64).type
-    fold = fold_of(grid, max(table.cutoffs), np.dtype(complex_type))
+    knots = table.knots()
+    folds = [fold_of(grid, cutoff, len(knots) - 1, np.dtype(complex_type)) for cutoff in table.cutoffs]
     # Working memory is taken once: fresh pages cost as much as the arithmetic on them.
-    folded = np.empty((PLANES_AT_ONCE, grid.shape_px[0], grid.shape_px[1] // 2 + 1), complex_type)
-    products = np.empty((PLANES_AT_ONCE, len(fold.radius) + 1), complex_type)
-    for channel in range(3):
-        cutoff = table.cutoffs[channel]
-        transfer = CubicSpline(table.knots(), table.at_knots(channel, defocus.ravel())).c
-        transfer = np.ascontiguousarray(transfer.reshape(4, -1, *defocus.shape).transpose(1, 2, 0, 3), dtype)
-        count = int(np.searchsorted(fold.radius, cutoff))
-        matter = np.empty((len(heights_um), count), complex_type)
+    at_once = min(PLANES_AT_ONCE, len(z_um))
+    folded = np.empty((at_once, grid.shape_px[0], grid.shape_px[1] // 2 + 1), complex_type)
+    memory: np.ndarray = np.empty(max(fold.working_memory(at_once) for fold in folds), dtype)
+    for channel, fold in enumerate(folds):
+        transfer = CubicSpline(knots, table.at_knots(channel, defocus.ravel())).c
+        transfer = transfer.reshape(4, -1, *defocus.shape).transpose(1, 0, 3, 2).astype(dtype)  # (bin, 4, layer, z)
+        matter = np.empty((len(fold.bins), len(heights_um), PIECE), complex_type)
         for index, layer in enumerate(layers(channel)):
             spectrum = scipy.fft.rfft2(np.asarray(layer, dtype), workers=threads)
-            matter[index] = fold.gather(spectrum, count)
+            matter[:, index] = fold.gather(spectrum)
         for start, stop in _batches(len(z_um) - apart, len(z_um)):
-            some = transfer[:, start:stop]
-            folded[:] = 0
-            fold.add_to(folded, matter, cutoff, some, products)
-            for index in range(some.shape[1]):
+            fold.of_layers(folded, matter, transfer[..., start:stop], memory)
+            for index in range(stop - start):
                 yield start + index, channel, 1 - scipy.fft.irfft2(folded[index], grid.shape_px, workers=threads)
 
 

@@ -108,6 +108,9 @@ class PatchSettings(Section, key="pairs"):
     """Share of the training data that chooses the best model and is not trained on."""
     split_by: Literal["patient", "patch"] = "patient"
     """The paper splits patches at random, which puts pieces of one slide on both sides."""
+    simulated_test_patches: int | None = Field(None, ge=1)
+    """Test sets have at most so many patches of a simulated field: its first one, and then each time the one farthest
+    from those chosen. Patches of a field are alike; intervals are over slides. None: all, as of all other fields."""
 
 
 class PairsSettings(PatchSettings, AcquisitionSettings):

@@ -11,7 +11,8 @@ from tsva.errors import UserError
 from tsva.settings.acquisition import AcquisitionSettings, OpticsSettings, PairsSettings, PatchSettings
 from tsva.settings.base import Section, with_moved
 from tsva.settings.evaluation import AdviseSettings, CountSettings, ExportSettings, ReportSettings
-from tsva.settings.inputs import FetchSettings, FocusSettings, IngestSettings
+from tsva.settings.fetch import FetchSettings
+from tsva.settings.ingest import FocusSettings, IngestSettings
 from tsva.settings.methods import METHODS, MethodsSettings, NetworkName
 from tsva.settings.restoration import BaselineSettings, RefocusSettings
 from tsva.settings.simulate import SimulateSettings

@@ -77,8 +77,9 @@ class Judge(Protocol):
         """Judge the cells of a region, (Y, X, …) arrays whose upper left pixel is (y, x) of the slide."""
         ...
 
-    def weights(self, shares: np.ndarray) -> np.ndarray:
-        """Share of the restored image of pixels, (64 r, 64 k), of (r+2, k+2) cells' shares: one more on each side."""
+    def weights(self, shares: np.ndarray, row: int, column: int) -> np.ndarray:
+        """Share of the restored image of pixels, (64 r, 64 k), of (r+2, k+2) cells' shares: one more on each side of
+        those from (row, column) on."""
         ...
 
 
@@ -173,7 +174,8 @@ class SlideEngine:
         window = _window(trust, rows, columns)
         frame_y, frame_x = rows.start * CELL_PX, columns.start * CELL_PX
         core = unit.core
-        weight = self._judge.weights(window)[core.y - frame_y :, core.x - frame_x :][: core.height, : core.width, None]
+        weight = self._judge.weights(window, rows.start, columns.start)
+        weight = weight[core.y - frame_y :, core.x - frame_x :][: core.height, : core.width, None]
         copied = self._copied(core.cut(shots[0], judged), core.cut(shots[1], judged), core.y, core.x)
         blended = copied + weight * (core.cut(restored, judged) * 255 - copied)
         values = {

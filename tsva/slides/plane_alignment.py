@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy.ndimage import map_coordinates, spline_filter
+from scipy.ndimage import distance_transform_edt, map_coordinates, spline_filter
 
 from tsva.slides.grid import CELL_PX
 from tsva.slides.survey import Survey
@@ -80,10 +80,34 @@ def pixel_shifts(survey: Survey, y: int, x: int, height: int, width: int) -> np.
     corners = [field[np.ix_(r, c)] for r in (rows, r1) for c in (columns, c1)]
     v, h = row_share[:, None, None].astype(np.float32), column_share[None, :, None].astype(np.float32)
     mixed = (corners[0] * (1 - h) + corners[1] * h) * (1 - v) + (corners[2] * (1 - h) + corners[3] * h) * v
-    nearest = field[np.ix_(np.where(row_share < 0.5, rows, r1), np.where(column_share < 0.5, columns, c1))]
+    nearest = _of_quarters(survey, rows, columns, (y, x), (height, width))
     apart = np.max(corners, axis=0) - np.min(corners, axis=0)
     jump = apart.max(axis=-1, keepdims=True) > JUMP_PX
     return np.asarray(np.where(jump, nearest, mixed))
+
+
+def _of_quarters(
+    survey: Survey, rows: np.ndarray, columns: np.ndarray, first: tuple[int, int], size: tuple[int, int]
+) -> np.ndarray:
+    """(height, width, 2) shift of each pixel's cell; of a misregistered cell, each quarter has that of the nearest cell
+    that is none, within a cell: so much of what a network sees beside a jump lies in its place."""
+    area = tuple(
+        slice(max(int(cells[0]) - 1, 0), min(int(cells[-1]) + 3, count))
+        for cells, count in zip((rows, columns), survey.misregistered.shape, strict=True)
+    )
+    unknown, field = (
+        np.repeat(np.repeat(cells[area], 2, axis=0), 2, axis=1)
+        for cells in (survey.misregistered, survey.shift_px.astype(np.float32))
+    )
+    if unknown.any() and not unknown.all():
+        away, place = distance_transform_edt(unknown, return_indices=True)
+        field = np.where((unknown & (away <= 2))[..., None], field[tuple(place)], field)
+    half = CELL_PX // 2
+    at = [
+        np.clip(np.arange(start, start + count) // half - 2 * cells.start, 0, length - 1)
+        for start, count, cells, length in zip(first, size, area, field.shape, strict=False)
+    ]
+    return np.asarray(field[np.ix_(*at)])
 
 
 JUMP_PX = 0.1

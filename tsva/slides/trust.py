@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
+from scipy.ndimage import distance_transform_cdt
 
 from tsva.restoration.colours import FARTHEST, Colours
 from tsva.slides.cell_spectra import chosen_cells
@@ -47,6 +48,8 @@ Mixed with copies (`errors_expected.CAUTION_DB`) fewer are."""
 FADE_PX = 32
 """How far a restoration fades out within its cell. Over 16 pixels it gains 3 % more, and shows steps of 1.1 times their
 surroundings in place of 1.05."""
+FADE_AT_JUMP_PX = 8
+"""The same beside a cell that a jump of the shift crosses, where a step is in the shots already."""
 LARGEST_RESIDUAL = 2.5
 """Re-blurred, a result may differ from the shots by so many times what noise and model explain."""
 
@@ -199,18 +202,25 @@ class Judge:
         verdict[survey.glass[cells]] = Verdict.GLASS
         return np.asarray(verdict, np.uint8)
 
-    def weights(self, shares: np.ndarray) -> np.ndarray:
-        """`weights`."""
-        return weights(shares)
+    def weights(self, shares: np.ndarray, row: int, column: int) -> np.ndarray:
+        """`weights`, of cells from (row, column) on."""
+        misregistered = self.survey.misregistered
+        rows, columns = (
+            np.clip(np.arange(first - 1, first - 1 + count), 0, size - 1)
+            for first, count, size in zip((row, column), shares.shape, misregistered.shape, strict=True)
+        )
+        return weights(shares, misregistered[np.ix_(rows, columns)])
 
 
-def weights(shares: np.ndarray) -> np.ndarray:
+def weights(shares: np.ndarray, misregistered: np.ndarray | None = None) -> np.ndarray:
     """How much of the restoration goes into each pixel; the rest is the nearer shot.
 
     Parameters
     ----------
     shares : (r + 2, k + 2) float array
         `CellTrust.share` of r by k cells and one more on each side (at the slide's edges, the outermost cells again).
+    misregistered : (r + 2, k + 2) bool array, optional
+        Cells across a jump of the shift: beside them restorations fade within `FADE_AT_JUMP_PX`.
 
     Returns
     -------
@@ -218,6 +228,11 @@ def weights(shares: np.ndarray) -> np.ndarray:
         0 in cells that are not restored; in restored ones their share, falling to that of neighbours with less within
         `FADE_PX` of them: nothing that is not believed gets in.
     """
+    if misregistered is not None and misregistered.any():
+        inner = np.repeat(np.repeat(misregistered, CELL_PX, axis=0), CELL_PX, axis=1)
+        away_px = distance_transform_cdt(~inner, "chessboard")[CELL_PX:-CELL_PX, CELL_PX:-CELL_PX]
+        # such cells take no part in the fading of their neighbours
+        return weights(np.where(misregistered, 1, shares)) * _ramp((away_px - 0.5) / FADE_AT_JUMP_PX)
     believed = shares.astype(np.float32)
     padded = np.pad(believed, 1, mode="edge")
     # a knot at each cell's middle, edge and corner: the least of the cells that it touches
@@ -229,14 +244,19 @@ def weights(shares: np.ndarray) -> np.ndarray:
     knots[0::2, 0::2], knots[0::2, 1::2], knots[1::2, 0::2], knots[1::2, 1::2] = corner, across, along, believed
     knots = knots[2:-2, 2:-2]
     half = CELL_PX // 2
-    share = np.minimum((np.arange(half, dtype=np.float32) + 0.5) / FADE_PX, 1)
-    ramp = share * share * (3 - 2 * share)
+    ramp = _ramp((np.arange(half, dtype=np.float32) + 0.5) / FADE_PX)
     both = np.stack([ramp, 1 - ramp[::-1]])  # from a cell's edge to its middle, and from there to the other edge
     by_row, by_column = (both[np.arange(count - 1) % 2] for count in knots.shape)
     down = knots[:-1, None] * (1 - by_row[..., None]) + knots[1:, None] * by_row[..., None]
     down = down.reshape(-1, knots.shape[1])
     whole = down[:, :-1, None] * (1 - by_column) + down[:, 1:, None] * by_column
     return np.asarray(whole.reshape(len(down), -1), np.float32)
+
+
+def _ramp(share: np.ndarray) -> np.ndarray:
+    """A smooth way from 0 to 1."""
+    within = np.clip(share, 0, 1).astype(np.float32)
+    return within * within * (3 - 2 * within)
 
 
 def _cut(image: np.ndarray, cells: tuple[slice, slice], y: int, x: int) -> np.ndarray:

@@ -67,7 +67,11 @@ rule split:
         runtime=more(20),
     params:
         settings=settings_file(
-            "split", *OFFSETS, "pairs.verification_fraction", "pairs.split_by"
+            "split",
+            *OFFSETS,
+            "pairs.verification_fraction",
+            "pairs.split_by",
+            "pairs.simulated_test_patches",
         ),
         seed=plan.settings.seed,
         roles=plan.roles(),

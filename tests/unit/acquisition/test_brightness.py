@@ -19,7 +19,7 @@ from tsva.acquisition.brightness import (
     spread,
 )
 from tsva.errors import UserError
-from tsva.settings.inputs import IngestSettings
+from tsva.settings.ingest import IngestSettings
 
 LIMIT = IngestSettings().max_brightness_spread
 

@@ -14,7 +14,7 @@ from scipy.ndimage import affine_transform, gaussian_filter
 from tsva.acquisition.focus import focus_field
 from tsva.acquisition.registration import align, all_aligned, breathing, scale_trend
 from tsva.acquisition.stack import Stack
-from tsva.settings.inputs import FocusSettings
+from tsva.settings.ingest import FocusSettings
 
 SMEAR = Path(__file__).parent / "smear"
 FOCUS = 4

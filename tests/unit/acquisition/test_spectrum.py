@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from tsva.acquisition.patch_spectra import COLUMNS, signal_table
+from tsva.acquisition.spectrum import COLUMNS, signal_table
 from tsva.cli.spectrum import command
 from tsva.errors import UserError
 from tsva.restoration.baselines.plane import Signal

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tsva.acquisition.pairs import EXCLUDED_COLUMNS, PATCH_COLUMNS
-from tsva.acquisition.split import check_repeats, split
+from tsva.acquisition.split import check_repeats, split, spread_out
 from tsva.errors import UserError
 from tsva.settings.acquisition import PairsSettings
 
 BY_PATCH = PairsSettings(split_by="patch")
 
 
-def table(slide, patches=4, role="train", patient=None, channels=3):
+def table(slide, patches=4, role="train", patient=None, channels=3, has_clean=1):
     rows = [
         {
             "index": i,
@@ -26,6 +27,7 @@ def table(slide, patches=4, role="train", patient=None, channels=3):
             "row": i // 5,
             "column": i % 5,
             "channels": channels,
+            "has_clean": has_clean,
         }
         for i in range(patches)
     ]
@@ -63,7 +65,7 @@ def test_share_is_as_near_as_whole_patients_allow():
     assert (parts["train"]["split"] == "verification").sum() == 15  # 3 of 20 patients are 15 %
 
 
-def test_patches_are_parted_at_random_when_asked():
+def simulated_test_patches_are_parted_at_random_when_asked():
     tables = [table("s1", 40), table("s2", 60)]
     parts, _ = split(tables, [NONE], BY_PATCH, seed=1)
     sides = parts["train"]["split"]
@@ -132,3 +134,23 @@ def test_a_field_that_stands_in_two_slides_is_refused() -> None:
     check_repeats([_ingested("A", "x", "y", "", ""), _ingested("B", "z", "", "")])
     with pytest.raises(UserError, match=r"^slide B, field 2: got the pixels of slide A, field 1; wanted each field in"):
         check_repeats([_ingested("A", "x", "y"), _ingested("B", "z", "x")])
+
+
+def test_test_sets_hold_outer_patches_of_simulated_fields_and_all_others():
+    # ten patches in two rows of five
+    tables = [table("a", 10), table("b", 10), table("t", 10, role="dataset1"), table("u", 1, role="dataset1")]
+    tables.append(table("real", 10, role="dataset2", has_clean=0))
+    parts, _ = split(tables, [NONE], PairsSettings(simulated_test_patches=2), seed=1)
+    assert (len(parts["train"]), len(parts["dataset2"])) == (20, 10)
+    assert parts["dataset1"][["slide", "row", "column"]].to_numpy().tolist() == [["t", 0, 0], ["t", 1, 4], ["u", 0, 0]]
+    assert parts["dataset1"].index.tolist() == [0, 1, 2]
+    assert parts["dataset1"]["index"].tolist() == [0, 9, 0]  # places in the slides' arrays stay
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 30))
+def test_spread_patches_are_different_and_as_many_as_there_are(rows, columns, most):
+    places = np.array([(y, x) for y in range(rows) for x in range(columns)], float)
+    chosen = spread_out(places, most)
+    assert len(set(chosen)) == len(chosen) == min(most, rows * columns)
+    if most >= 2 and len(chosen) >= 2:
+        assert np.ptp(places[chosen[:2]], axis=0).tolist() == [rows - 1, columns - 1]

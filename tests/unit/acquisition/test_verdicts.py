@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from tsva.acquisition.focus import between_planes_um, focus_field, judge, measure, summarise
 from tsva.acquisition.sharpness import brenner
 from tsva.acquisition.stack import Stack, places
-from tsva.settings.inputs import FocusSettings
+from tsva.settings.ingest import FocusSettings
 
 SETTINGS, PLAIN = FocusSettings(), FocusSettings(sharpness="brenner")
 PATCH = 64

@@ -10,11 +10,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tsva.cli import common
-from tsva.cli.common import settings_option
+from tsva.cli import stage_settings
+from tsva.cli.stage_settings import settings_option
 from tsva.errors import UserError
 from tsva.settings.acquisition import PairsSettings
-from tsva.settings.inputs import FocusSettings
+from tsva.settings.ingest import FocusSettings
 from tsva.settings.root import Settings
 from tsva.settings.sheet import SlideRow
 
@@ -98,4 +98,4 @@ def test_sections_are_named_as_in_the_settings() -> None:
     keys = {name: getattr(field.annotation, "key", None) for name, field in Settings.model_fields.items()}
     sections = {name: key for name, key in keys.items() if key is not None}
     assert len(sections) > 10 and all(name == key for name, key in sections.items())
-    assert not set(common.JOB_KEYS) & set(Settings.model_fields)
+    assert not set(stage_settings.JOB_KEYS) & set(Settings.model_fields)

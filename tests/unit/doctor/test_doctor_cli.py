@@ -105,7 +105,7 @@ def test_a_gpu_that_torch_can_not_use(folder: Path, fake) -> None:
 
 
 def test_files_of_settings_are_merged_as_snakemake_does(tmp_path: Path) -> None:
-    from tsva.cli.config import merged
+    from tsva.cli.run_settings import merged
 
     (tmp_path / "a.yaml").write_text("seed: 1\ntrain: {width: 8, networks: [tsva]}\n")
     (tmp_path / "b.yaml").write_text("train: {networks: [unet]}\n")

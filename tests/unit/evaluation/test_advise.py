@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from scipy.special import ndtr
 from settings_file import settings_option
 
-from tsva.acquisition.patch_spectra import signal_table
+from tsva.acquisition.spectrum import signal_table
 from tsva.cli.advise import command
 from tsva.evaluation.advise import METHODS, Bench, best, curves, in_focus, measure
 from tsva.report.plots import drawing

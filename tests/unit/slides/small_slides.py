@@ -45,7 +45,7 @@ class Checkered:
         ]
         return Judged(rows.start, columns.start, verdict, {"mean": np.array(means, np.float32)})
 
-    def weights(self, shares):
+    def weights(self, shares, *_place):
         whole = np.kron(shares, np.ones((CELL_PX, CELL_PX), np.float32))
         return gaussian_filter(whole, 6, truncate=4)[CELL_PX:-CELL_PX, CELL_PX:-CELL_PX]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_survey import shots, surveyed
@@ -109,3 +111,14 @@ def test_a_regions_shifts_do_not_depend_on_the_region():
     whole = pixel_shifts(found, 0, 0, 512, 512)
     np.testing.assert_allclose(pixel_shifts(found, 100, 37, 200, 300), whole[100:300, 37:337], atol=1e-6)
     assert not ((whole[..., 1] > 0.2) & (whole[..., 1] < 0.8)).any()
+
+
+def test_quarters_of_a_misregistered_cell_lie_as_the_cell_beside_them():
+    low, high = shots(0.5, shift_px=(0.4, 0.0))
+    found = surveyed(low, high)
+    shift, across = np.zeros_like(found.shift_px), np.zeros_like(found.misregistered)
+    shift[:, :3], shift[:, 4:] = (1.0, -0.5), (-2.0, 0.25)
+    across[:, 3] = True
+    placed = pixel_shifts(replace(found, shift_px=shift, misregistered=across), 0, 0, 512, 512)
+    np.testing.assert_array_equal(placed[:, 150 : 3 * 64 + 32], np.broadcast_to((1.0, -0.5), (512, 74, 2)))
+    np.testing.assert_array_equal(placed[:, 3 * 64 + 32 : 300], np.broadcast_to((-2.0, 0.25), (512, 76, 2)))

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
 from small_slides import scattered_network
 
-from tsva.cli.refocus_slide import edof
+from tsva.cli.slide_planes import edof
 from tsva.errors import UserError
 from tsva.readers.stack_file import write_planes
 from tsva.restoration.checkpoint import Checkpoint, save

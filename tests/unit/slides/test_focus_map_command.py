@@ -11,7 +11,7 @@ import tifffile
 from click.testing import CliRunner
 from test_survey import DELTA_UM, OPTICS, shots
 
-from tsva.cli.refocus_slide import focus_map
+from tsva.cli.slide_planes import focus_map
 from tsva.errors import UserError
 
 

@@ -11,7 +11,7 @@ from test_survey import DELTA_UM, OPTICS, shots, surveyed, tissue
 from tsva.optics.otf import camera_otf
 from tsva.restoration.colours import FARTHEST, Colours, density
 from tsva.slides.errors_expected import CAUTION_DB, error_of_mixture, share_of_restoration
-from tsva.slides.trust import FADE_PX, Judge, Verdict, weights
+from tsva.slides.trust import FADE_AT_JUMP_PX, FADE_PX, Judge, Verdict, weights
 
 EDGE = 512
 
@@ -123,11 +123,25 @@ def test_weights_never_leave_restored_cells_and_are_smooth():
     assert (weights(np.ones((4, 4))) == 1).all()
 
 
+def test_beside_a_jump_of_the_shift_restorations_fade_within_a_few_pixels():
+    shares, across = np.ones((5, 6)), np.zeros((5, 6), bool)
+    across[:, 3], shares[:, 3] = True, 0
+    found = weights(shares, across)
+    assert (found[:, 128:192] == 0).all()
+    distance = np.abs(np.arange(4 * 64) - 159.5) - 32  # of pixels' middles from the misregistered cells' edge
+    assert (found[:, distance > FADE_AT_JUMP_PX] == 1).all()
+    assert (np.diff(found[:, 192:], axis=1) >= 0).all() and (np.diff(found[:, :128], axis=1) <= 0).all()
+
+
 def test_weights_of_a_window_are_those_of_the_whole():
     random = np.random.default_rng(1)
     shares = random.uniform(-1, 1, (12, 12)).clip(0)
     whole = weights(shares)
     np.testing.assert_array_equal(weights(shares[3:9, 4:10]), whole[3 * 64 : 7 * 64, 4 * 64 : 8 * 64])
+    across = random.random((12, 12)) < 0.2
+    whole = weights(shares, across)
+    part = weights(shares[3:9, 4:10], across[3:9, 4:10])
+    np.testing.assert_array_equal(part, whole[3 * 64 : 7 * 64, 4 * 64 : 8 * 64])
 
 
 def test_the_share_is_that_of_the_least_error():

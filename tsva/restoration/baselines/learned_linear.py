@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tsva.acquisition.pair import Pair, floats
-from tsva.acquisition.patch_spectra import ShotSpectra
+from tsva.acquisition.shot_spectra import ShotSpectra
 from tsva.restoration.baselines.offset_search import find_offset
 from tsva.restoration.baselines.one_by_one import Known, Restored
 from tsva.restoration.baselines.plane import image_of, over_plane, padded_shape, transformed

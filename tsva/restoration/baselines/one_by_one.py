@@ -9,7 +9,7 @@ from importlib import import_module
 import numpy as np
 
 from tsva.acquisition.pair import Pair, y1_of
-from tsva.acquisition.patch_spectra import ShotSpectra
+from tsva.acquisition.shot_spectra import ShotSpectra
 from tsva.acquisition.stack import eight_bits
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.contract import Restoration

@@ -11,7 +11,7 @@ from tsva.acquisition.focus import focus_field
 from tsva.acquisition.registration import all_aligned
 from tsva.acquisition.stack import Stack
 from tsva.errors import UserError
-from tsva.settings.inputs import FocusSettings
+from tsva.settings.ingest import FocusSettings
 
 LEAST_PLANES = 7
 """The in-focus plane and three on either side: noise is read from five neighbours."""

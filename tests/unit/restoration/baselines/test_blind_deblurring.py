@@ -19,7 +19,7 @@ from tsva.restoration.baselines.dark_channel.blind import first_threshold
 from tsva.restoration.baselines.dark_channel.latent import dark_channel as dark_channel_of
 from tsva.restoration.baselines.dark_channel.latent import darkened, sparse
 from tsva.restoration.baselines.dark_channel.method import bilateral, final_image, with_little_variation
-from tsva.restoration.baselines.dark_channel.wrap import wrap_shape, wrapped
+from tsva.restoration.baselines.dark_channel.padding import wrap_shape, wrapped
 from tsva.restoration.baselines.graph import method as graph
 from tsva.restoration.baselines.graph.blind import kernel_step as graph_kernel_step
 from tsva.restoration.baselines.graph.method import deconvolved, shrunk

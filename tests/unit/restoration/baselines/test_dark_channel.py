@@ -39,7 +39,7 @@ from tsva.restoration.baselines.dark_channel.latent import (
     with_few_gradients,
 )
 from tsva.restoration.baselines.dark_channel.method import with_few_edges
-from tsva.restoration.baselines.dark_channel.wrap import fft_size, harmonic, wrap_shape, wrapped
+from tsva.restoration.baselines.dark_channel.padding import fft_size, harmonic, wrap_shape, wrapped
 from tsva.restoration.baselines.kernels import centred_by_mass, otf_of
 from tsva.restoration.baselines.one_by_one import Known
 from tsva.settings.acquisition import OpticsSettings

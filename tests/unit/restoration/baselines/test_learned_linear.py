@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tsva.acquisition.pair import Pair
-from tsva.acquisition.patch_spectra import RINGS, ShotSpectra, shot_spectra
+from tsva.acquisition.shot_spectra import RINGS, ShotSpectra, shot_spectra
 from tsva.restoration.baselines.learned_linear import filters, learned_linear
 from tsva.restoration.baselines.one_by_one import Known
 from tsva.restoration.baselines.plane import FREQUENCIES

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from tsva.restoration.baselines.dark_channel.latent import latent_image
-from tsva.restoration.baselines.dark_channel.wrap import wrap_shape, wrapped
+from tsva.restoration.baselines.dark_channel.padding import wrap_shape, wrapped
 from tsva.restoration.baselines.kernels import (
     centred_by_mass,
     conjugate_gradient,

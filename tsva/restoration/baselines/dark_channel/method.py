@@ -13,7 +13,7 @@ from tsva.restoration.baselines.dark_channel.latent import (
     minus_divergence,
     with_few_gradients,
 )
-from tsva.restoration.baselines.dark_channel.wrap import wrap_shape, wrapped
+from tsva.restoration.baselines.dark_channel.padding import wrap_shape, wrapped
 from tsva.restoration.baselines.kernels import otf_of
 from tsva.restoration.baselines.one_by_one import Known, Restored, deblurred
 

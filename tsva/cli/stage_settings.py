@@ -1,4 +1,4 @@
-"""What the subcommands share: the settings file of a job, checked section by section."""
+"""Settings of a stage: the option `--settings`, whose file is checked section by section."""
 
 from __future__ import annotations
 

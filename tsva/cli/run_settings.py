@@ -1,14 +1,12 @@
-"""What commands share that are no stages: settings as Snakemake would merge them, and a quiet log."""
+"""Settings of a run, for commands that are no stages: merged as Snakemake merges them."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tsva.cli.common import read_settings_file
+from tsva.cli.stage_settings import read_settings_file
 from tsva.settings.root import Settings, parse_settings
 
 
@@ -49,15 +47,3 @@ def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
         mine = out.get(key)
         out[key] = _over(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
     return out
-
-
-@contextmanager
-def quiet_log() -> Iterator[None]:
-    """Within the block, warnings are not logged: for commands that report everything themselves."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
