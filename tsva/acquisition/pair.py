@@ -140,6 +140,7 @@ def shots_about(
 
 
 FULL_SCALE = 255.0
+"""Grey level of white."""
 
 
 def floats(image: np.ndarray) -> np.ndarray:

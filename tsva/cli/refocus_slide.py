@@ -156,8 +156,9 @@ def _restore(planes: SlideInput, model: Path, out: Path, options: SlideOptions, 
     from tsva.slides.opening import open_two_planes
     from tsva.slides.slide_results import write_results
     from tsva.slides.slide_run import refocus_planes
+    from tsva.slides.trust_files import phrase
 
     with open_two_planes(planes) as opened:
         restored = refocus_planes(opened, model, out, options)
     totals = write_results(restored, results)
-    log.info("%s: %s", out, ", ".join(f"{name} {share:.0%}" for name, share in totals.items() if share))
+    log.info("%s: %s; verdicts and pictures are in %s", out, phrase(totals), results)

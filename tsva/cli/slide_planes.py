@@ -49,7 +49,8 @@ def focus_map(
     summary = write(out, measured, {}, out.name)
     measured.save(out / "survey.npz")
     shares = {row["verdict"]: row["share_of_tissue"] or 0 for row in summary["verdicts"]}
-    log.info("%s: %s", out, ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share))
+    named = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share)
+    log.info("%s: %s", out, f"{named} of the tissue" if named else "glass alone")
 
 
 @click.command()
@@ -88,6 +89,7 @@ def edof(
     from tsva.slides.opening import SlideInput, open_all_planes
     from tsva.slides.slide_results import write_results
     from tsva.slides.slide_run import SlideOptions, refocus_planes, without_ending
+    from tsva.slides.trust_files import phrase
 
     model = model or packaged_model("slides")
     given = SlideInput(stack=stack, field=field, pixel_um=pixel_um, bits=bits, z_step_um=z_step_um)
@@ -100,4 +102,4 @@ def edof(
             np.savez_compressed(
                 part, low_plane=planes.low_plane, height_um=planes.heights.z_um, known=planes.heights.known
             )
-    log.info("%s: %s", out, ", ".join(f"{name} {share:.0%}" for name, share in totals.items() if share))
+    log.info("%s: %s; verdicts and pictures are in %s", out, phrase(totals), folder)

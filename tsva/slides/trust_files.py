@@ -41,6 +41,23 @@ LARGEST_PICTURE_PX = 1200
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
+def phrase(shares: Mapping[str, float]) -> str:
+    """Shares of the tissue's cells, and of glass, for people.
+
+    Parameters
+    ----------
+    shares : dict of str to float
+        Of all cells, by the names of `Verdict` in small letters.
+    """
+    glass = shares["glass"]
+    found = [
+        f"{NAMES[kind]} {shares[kind.name.lower()] / max(1 - glass, 1e-9):.0%}"
+        for kind in Verdict
+        if kind != Verdict.GLASS and shares[kind.name.lower()]
+    ]
+    return f"{', '.join(found)} of the tissue; glass {glass:.0%} of the slide" if found else "glass alone"
+
+
 def write(folder: Path, survey: Survey, cells: Mapping[str, np.ndarray], slide: str) -> dict[str, Any]:
     """Write `summary.json`, `verdicts.tsv`, `focus_map.ome.tif`, `focus_map.png`, `trust.png`, `regions.geojson` and
     `cells.geojson`.
@@ -171,7 +188,7 @@ def _write_map(path: Path, survey: Survey) -> None:
 
 
 def _focus_picture(survey: Survey) -> np.ndarray:
-    """Blue where the focus lies above the shots' middle, red below; glass is white, unknown focus grey."""
+    """Blue where the low shot is nearer to focus, red where the high one is; glass is white, unknown focus grey."""
     import matplotlib as mpl
 
     reach_um = 3.0

@@ -13,7 +13,7 @@ from test_survey_file import made_up
 
 from tsva.slides.grid import CELL_PX
 from tsva.slides.trust import Verdict
-from tsva.slides.trust_files import outlines, write
+from tsva.slides.trust_files import outlines, phrase, write
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -66,3 +66,10 @@ def test_a_survey_alone_has_no_restored_cells(tmp_path):
     summary = write(tmp_path, made_up(), {}, "A1")
     assert not summary["restored"]
     assert {row["verdict"]: row["cells"] for row in summary["verdicts"]}["restored"] == 0
+
+
+def test_shares_are_said_of_the_tissue():
+    shares = dict.fromkeys((kind.name.lower() for kind in Verdict), 0.0)
+    assert phrase(shares | {"glass": 1.0}) == "glass alone"
+    said = phrase(shares | {"glass": 0.2, "restored": 0.6, "copied_good": 0.2})
+    assert said == "restored 75%, copied as good 25% of the tissue; glass 20% of the slide"
