@@ -22,10 +22,13 @@ hypothesis.settings.load_profile("patient")
 LONG = (
     "unit/docs/test_site.py",
     "unit/report/test_report_browser.py",
+    "unit/report/test_report_page.py",
     "unit/restoration/export/test_export.py",
     "unit/restoration/networks/test_fusion_export.py",
     "unit/slides/test_slide_run.py",
+    "unit/train/test_precision.py",
     "unit/train/test_processes.py",
+    "unit/train/test_resume.py",
 )
 """Files that take a process half a minute or more; `--durations` tells."""
 RUNS_FIRST = "workflow/test_faults.py"

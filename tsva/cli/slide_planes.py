@@ -49,8 +49,8 @@ def focus_map(
     summary = write(out, measured, {}, out.name)
     measured.save(out / "survey.npz")
     shares = {row["verdict"]: row["share_of_tissue"] or 0 for row in summary["verdicts"]}
-    told = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share)
-    log.info("%s: %s", out, f"{told} of the tissue" if told else "glass alone")
+    named = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share)
+    log.info("%s: %s", out, f"{named} of the tissue" if named else "glass alone")
 
 
 @click.command()

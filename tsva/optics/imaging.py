@@ -17,8 +17,8 @@ import scipy.fft
 from scipy.interpolate import CubicSpline
 from scipy.special import j0
 
+from tsva.optics.aliasing import PIECE, fold_of
 from tsva.optics.camera import Grid
-from tsva.optics.fold import PIECE, fold_of
 from tsva.optics.otf import OtfTable, radial_otf
 from tsva.optics.pupil import pupil_of, spectrum, travel_per_depth
 from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_heights, layer_weights

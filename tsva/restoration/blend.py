@@ -199,7 +199,8 @@ def factors(true: Tensor, expected: Tensor, shares: Tensor) -> Tensor:
     Parameters
     ----------
     true, expected : (N,) float tensors
-        Mean squared errors of each pair.
+        Mean squared errors of each pair. The ratio is that of the means of their roots: of the squares' means, a few
+        pairs whose restoration failed would raise the errors that are expected of all others.
     shares : (N, groups) float tensor
         How much of each pair is in each group.
 
@@ -208,9 +209,8 @@ def factors(true: Tensor, expected: Tensor, shares: Tensor) -> Tensor:
     (groups,) float tensor
         Each group has `COMMON_PAIRS` beside its own, as all pairs are in the mean: a few pairs say little.
     """
+    true, expected = true.sqrt(), expected.sqrt()
     usual = expected.mean()
     common = true.mean() / usual if float(usual) > 0 else torch.ones(())
     found = true @ shares + COMMON_PAIRS * common * usual
-    return (
-        (found / (expected @ shares + COMMON_PAIRS * usual).clamp(min=1e-20)).sqrt().clamp(MOST_FACTOR**-1, MOST_FACTOR)
-    )
+    return (found / (expected @ shares + COMMON_PAIRS * usual).clamp(min=1e-10)).clamp(MOST_FACTOR**-1, MOST_FACTOR)

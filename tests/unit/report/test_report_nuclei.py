@@ -62,7 +62,7 @@ def test_the_summary_is_the_table_of_counts(report: Callable[..., Any]) -> None:
 
 
 def test_tables_from_before_have_no_nuclei(report: Callable[..., Any]) -> None:
-    made = report(nuclei=False)
+    made = report(nuclei=False, datasets=("dataset1",), remaining={"tsva": 0.5})
     assert made.summary["nuclei"] == []
     assert not {"nuclei", "detections"} & {table.kind for table in made.tables}
     assert made.table("counts", "dataset1")

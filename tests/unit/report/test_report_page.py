@@ -211,7 +211,7 @@ def test_no_table_goes_unchecked(report: Callable[..., Any]) -> None:
 
 
 def test_worse_than_nothing_is_marked_by_a_sign_with_words(report: Callable[..., Any]) -> None:
-    made = report(remaining={"tsva": 1.2}, datasets=("dataset1",))
+    made = report(remaining={"tsva": 1.2, "unet": 0.7})
     nothing, *signs = (
         cells for method in ("y1", "tsva") for cells in made.table("table3", "dataset1").of(method=method)
     )

@@ -60,7 +60,7 @@ def test_surfaces_are_true_or_absent(report: Callable[..., Any]) -> None:
         found = [row[f"surface_{name}_um"] for name in ("low", "high", "mean")]
         assert found == pytest.approx([number, number + 1, number + 0.5], abs=1e-6)
         assert f"{number:.2f} to {number + 1:.2f} µm, mean {number + 0.5:.2f} µm; focus found 0.00 µm" in made.inputs
-    real = report(simulated=False, datasets=("dataset1",), remaining={})
+    real = report(datasets=("dataset1",), remaining={"tsva": 0.5}, simulated=False)
     assert {row["surface_mean_um"] for row in real.summary["fields_shown"]} == {None}
     assert 'class="surface"' not in real.inputs and "focal surface" not in real.inputs
     assert real.inputs.count('class="mosaic"') == len(real.summary["fields_shown"]) == 3

@@ -43,7 +43,7 @@ def test_the_schema_describes_the_summary(report: Callable[..., Any]) -> None:
         {},
         {"datasets": ("dataset1",), "remaining": {}},
         {"datasets": (), "remaining": {}},
-        {"nuclei": False},
+        {"nuclei": False, "datasets": ("dataset1",), "remaining": {"tsva": 0.5}},
         TABLE1,
     ):
         jsonschema.validate(report(**facts).summary, schema)

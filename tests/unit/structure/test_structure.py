@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -81,3 +82,9 @@ def test_the_script_fails_where_a_limit_is_broken(
         structure.main()
     assert end.value.code == 1
     assert "modules: " in capsys.readouterr().err
+
+
+def test_modules_of_tests_have_different_names() -> None:
+    """pytest imports them by their names alone, and stops at the second one of a name."""
+    names = Counter(path.name for path in Path(__file__).parents[2].rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, times in names.items() if times > 1] == []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tsva.restoration.fusion.correction import contrast_factor, log_contrast
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.methods import NetworkName
@@ -86,3 +87,52 @@ def test_offsets_beyond_those_taught_are_as_uncertain_as_they_are_far_out(networ
     excess_um = float(within.focal_offset_um.abs()) / 2
     assert float(beyond.sd_um) == pytest.approx(np.hypot(float(within.sd_um), excess_um), rel=1e-5)
     assert torch.equal(beyond.focal_offset_um, within.focal_offset_um)
+
+
+@torch.inference_mode()
+def test_structures_of_more_power_leave_larger_errors(network: Fusion, verification: PatchStacks) -> None:
+    pairs = VerificationPairs(verification, CALIBRATION_PAIRS)
+    network.calibrate(pairs)
+    exponent, usual, most = network.by_contrast.tolist()
+    low, high = (shot[None].float() / 255 for shot in pairs[0][:2])
+    decision = network.decide(low, high)
+    image, sd = network.with_error(low, high, decision)
+    # the usual power gives what the factors alone give; e² of it, e^(2 · exponent) times as much; e⁹, no more than most
+    power = decision.mean.square() * np.exp(usual)
+    at_usual, at_more, at_far = (
+        contrast_factor(log_contrast(power * np.exp(more), decision.mean), network.by_contrast) for more in (0, 2, 9)
+    )
+    torch.testing.assert_close(at_usual, torch.ones(1, 1, 1, 1))
+    torch.testing.assert_close(at_more, torch.full((1, 1, 1, 1), np.exp(2 * exponent)).float())
+    torch.testing.assert_close(at_far, torch.full((1, 1, 1, 1), np.exp(most * exponent)).float())
+    # a network of an earlier version has none of it, and the same image
+    network.by_contrast.zero_()
+    same, without = network.with_error(low, high, decision)
+    assert torch.equal(same, image)
+    assert not torch.equal(without, sd)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["fusion", "tsva"])
+def test_expected_errors_of_results_are_those_that_occur_in_the_mean(
+    name: NetworkName, verification: PatchStacks
+) -> None:
+    torch.manual_seed(0)
+    network = build(name, TrainSettings(width=4, levels=2), 3).eval()
+    pairs = VerificationPairs(verification, CALIBRATION_PAIRS)
+
+    def errors() -> np.ndarray:
+        found = []
+        for number in range(len(pairs)):
+            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
+            image, sd = network.with_error(low, high, network.decide(low, high))
+            assert sd is not None
+            found.append([float(each.square().mean().sqrt()) for each in (image - target, sd)])
+        return np.mean(found, axis=0)
+
+    network.calibrate(pairs)
+    true, expected = errors()
+    # groups of few pairs are drawn to the mean of all
+    assert true == pytest.approx(expected, rel=0.1 if name == "fusion" else 1e-4)
+    network.calibrate(pairs)
+    np.testing.assert_allclose(errors(), (true, expected), rtol=1e-4)

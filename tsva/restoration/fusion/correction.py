@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsva.acquisition.pair import squared_gradients
+from tsva.acquisition.sharpness import is_sharper
 from tsva.restoration.blend import CELL_PX, coarse, fine
 from tsva.restoration.fusion import bands
 from tsva.restoration.networks.parts import equal_parts, reflected_to_multiple, zero_started
@@ -34,6 +36,12 @@ estimates that are far off may seem to be."""
 HALF_SD = (0.6, 0.45, 0.3, 0.27, 0.6)
 """Standard deviation of the offset, as a multiple of δ, that halves it: a restoration at a wrong offset does the most
 harm where one shot is nearly in focus. Chosen on development laboratories."""
+
+CONTRAST_EXPONENT = 0.2
+"""Errors of results rise with this power of the power of the specimen's structures (relative to the image's level),
+which the error head follows too little. Chosen on development laboratories."""
+MOST_CONTRAST = 2.5
+"""Logarithm of that power, from the verification pairs' mean, beyond which errors rise no further."""
 
 
 class CellConvolution(nn.Conv2d):
@@ -141,6 +149,26 @@ def by_size(focal_offset_um: Tensor, delta_um: float, values: Tensor) -> Tensor:
     return found
 
 
+def log_contrast(signal: Tensor, mean: Tensor) -> Tensor:
+    """(B,) logarithm of the power of the specimen's structures relative to the images' level, of (B, C) each."""
+    return (signal / mean.square()).log().mean(dim=1)
+
+
+def contrast_factor(contrast: Tensor, by_contrast: Tensor) -> Tensor:
+    """(B, 1, 1, 1) factor of expected errors, as structures of more power leave larger ones.
+
+    Parameters
+    ----------
+    contrast : (B,) float tensor
+        Of `log_contrast`.
+    by_contrast : (3,) float tensor
+        Exponent, the usual contrast, and how far from there errors follow it.
+    """
+    exponent, usual, most = by_contrast.unbind()
+    above = torch.minimum(torch.maximum(contrast - usual, -most), most)
+    return (exponent * above).exp().reshape(-1, 1, 1, 1)
+
+
 def most_weight(focal_offset_um: Tensor, sd_um: Tensor, delta_um: float, most: Tensor, doubt: Tensor) -> Tensor:
     """Largest weight of a restored image, (B, 1, 1, 1) or (B, 1, Y, X), by its offset and how uncertain that is.
 
@@ -192,6 +220,17 @@ def conditions(focal_offset_um: Tensor, delta_um: float, noise: Tensor, level: T
         size = functional.avg_pool2d(reflected_to_multiple(size, CELL), CELL)
     relative = (noise.mean(1).reshape(-1, 1, 1, 1) / level.square()).log() / 2 + 5
     return torch.cat([_tents(size, TENTS), relative.expand(-1, 1, *size.shape[-2:])], dim=1)
+
+
+def sharper_regions(low: Tensor, high: Tensor, most_windows: int) -> Tensor:
+    """(B, 1, Y, X): 1 in the regions whose sharper shot is `high`, 0 in those whose is `low`, linear between their
+    middles. A region has at most so many windows each way."""
+    gradients = []
+    for shot in (low, high):
+        of_windows = bands.window_means(squared_gradients(shot))
+        size = [min(most_windows, n) for n in of_windows.shape[-2:]]
+        gradients.append(functional.avg_pool2d(of_windows, size, stride=1))
+    return per_pixel(is_sharper(gradients[1], gradients[0]).to(low.dtype), low)
 
 
 def per_pixel(grid: Tensor, like: Tensor) -> Tensor:

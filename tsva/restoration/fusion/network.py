@@ -14,15 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsva.acquisition.draws import rng
-from tsva.acquisition.pair import high_is_sharper, squared_gradients
-from tsva.acquisition.sharpness import is_sharper
+from tsva.acquisition.pair import high_is_sharper
 from tsva.restoration import blend
 from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
 from tsva.restoration.fusion.correction import (
     CELL,
+    CONTRAST_EXPONENT,
     HALF_SD,
+    MOST_CONTRAST,
     MOST_WEIGHT,
     SIZES,
     Block,
@@ -30,9 +31,12 @@ from tsva.restoration.fusion.correction import (
     Gate,
     by_size,
     conditions,
+    contrast_factor,
     in_blocks,
+    log_contrast,
     most_weight,
     per_pixel,
+    sharper_regions,
 )
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.restoration.fusion.offset import OffsetEstimator
@@ -123,6 +127,7 @@ class Fusion(PairNetwork[Estimate]):
     one_for_a_slide = ("mean", "noise", "signal")
     taught_um: Tensor
     factors: Tensor
+    by_contrast: Tensor
     most: Tensor
     doubt: Tensor
     copies_sharper: Tensor
@@ -144,6 +149,9 @@ class Fusion(PairNetwork[Estimate]):
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
         # true over expected errors of results, on verification pairs, by the size of the offset
         self.register_buffer("factors", torch.ones(len(SIZES)))
+        # their exponent in the structures' power, the logarithm of that power in verification pairs, and how far from
+        # there they follow it
+        self.register_buffer("by_contrast", torch.tensor([CONTRAST_EXPONENT, 0.0, MOST_CONTRAST]))
         # largest weights of restored images, there too, and how fast they fall with the offset's variance
         self.register_buffer("most", torch.tensor(MOST_WEIGHT))
         self.register_buffer("doubt", torch.tensor(HALF_SD).square().reciprocal())
@@ -201,16 +209,7 @@ class Fusion(PairNetwork[Estimate]):
         smooth = functional.avg_pool2d(precision, 3, 1, 1)
         focal_offset_um = functional.avg_pool2d(precision * focal_offset_um, 3, 1, 1) / smooth
         focal_offset_um, sd_um = per_pixel(focal_offset_um, low), per_pixel(sd_um, low)
-        return Estimate(focal_offset_um, sd_um, mean, noise, signal, self._high_share(low, high))
-
-    def _high_share(self, low: Tensor, high: Tensor) -> Tensor:
-        """1 in the regions whose sharper shot is `high`, 0 in those whose is `low`, linear between their middles."""
-        gradients = []
-        for shot in (low, high):
-            of_windows = bands.window_means(squared_gradients(shot))
-            size = [min(REGION_WINDOWS, n) for n in of_windows.shape[-2:]]
-            gradients.append(functional.avg_pool2d(of_windows, size, stride=1))
-        return per_pixel(is_sharper(gradients[1], gradients[0]).to(low.dtype), low)
+        return Estimate(focal_offset_um, sd_um, mean, noise, signal, sharper_regions(low, high, REGION_WINDOWS))
 
     def _noise_and_signal(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C) each."""
@@ -257,7 +256,8 @@ class Fusion(PairNetwork[Estimate]):
         """
         restored, copy, logarithms, level = self.unblended(low, high, decision)
         image, sd = self._blended(restored, copy, logarithms, level, decision)
-        return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors)
+        factor = contrast_factor(log_contrast(decision.signal, decision.mean), self.by_contrast)
+        return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors) * factor
 
     def _blended(
         self, restored: Tensor, copy: Tensor, logarithms: Tensor, level: Tensor, decision: Estimate
@@ -361,7 +361,7 @@ class Fusion(PairNetwork[Estimate]):
         """
         self.eval()
         self.error.calibrate(pairs, lambda low, high: self.unblended(low, high, self.decide(low, high)))
-        true, expected, shares = [], [], []
+        true, expected, shares, contrasts = [], [], [], []
         for number in range(len(pairs)):
             low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
             decision = self.decide(low, high)
@@ -370,8 +370,12 @@ class Fusion(PairNetwork[Estimate]):
             expected.append(sd.square().mean())
             sizes = [by_size(decision.focal_offset_um, self.delta_um, one).mean() for one in torch.eye(len(SIZES))]
             shares.append(torch.stack(sizes))
+            contrasts.append(log_contrast(decision.signal, decision.mean))
         if true:
-            self.factors.copy_(blend.factors(torch.stack(true), torch.stack(expected), torch.stack(shares)))
+            contrast = torch.cat(contrasts)
+            self.by_contrast[1] = contrast.mean()
+            squares = torch.stack(expected) * contrast_factor(contrast, self.by_contrast).flatten().square()
+            self.factors.copy_(blend.factors(torch.stack(true), squares, torch.stack(shares)))
 
     def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""
@@ -389,13 +393,15 @@ class Fusion(PairNetwork[Estimate]):
         """What the offset estimator is taught of pairs: spectra, (N, C * 3 * BANDS), and the offset, (N,)."""
         return spectra, focal_offset_um
 
-    held_constants = frozenset({"correction.MOST_WEIGHT", "correction.HALF_SD"})
+    held_constants = frozenset(
+        {"correction.MOST_WEIGHT", "correction.HALF_SD", "correction.CONTRAST_EXPONENT", "correction.MOST_CONTRAST"}
+    )
 
     def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Earlier versions had no `doubt`: the weight was the same for any deviation of the offset. They copied the
-        nearer shot."""
-        earlier = {"doubt": torch.zeros_like(self.doubt), "copies_sharper": torch.zeros_like(self.copies_sharper)}
-        return {**earlier, **weights}
+        nearer shot. Their errors' factors did not depend on contrast."""
+        later = {"doubt": self.doubt, "copies_sharper": self.copies_sharper, "by_contrast": self.by_contrast}
+        return {**{name: torch.zeros_like(value) for name, value in later.items()}, **weights}
 
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on, beside the weights."""

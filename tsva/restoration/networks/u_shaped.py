@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import torch
@@ -45,12 +45,16 @@ class UShaped(SharperShotNetwork):
     """Whether the output is added to Y1."""
     units: ClassVar[int]
     """3×3 convolutions a level of the expansive path."""
+    factor: Tensor
 
     def __init__(self, channels: int, width: int, levels: int, *, blends: bool = False) -> None:
         super().__init__()
         last = nn.Conv2d(width, channels, 1)
         self.last = zero_started(last) if self.residual else last
         self.error = ErrorHead(width) if blends else None
+        if blends:
+            # true over expected errors of results, on verification pairs
+            self.register_buffer("factor", torch.ones(1))
         self.coarsest_px = 2 ** (levels - 1)
         self.multiple = max(self.coarsest_px, blend.CELL_PX) if blends else self.coarsest_px
         sees_px = halo_px(levels, self.units) + (blend.REACH_PX if blends else 0)
@@ -91,7 +95,7 @@ class UShaped(SharperShotNetwork):
         if self.error is None:
             return restored, None
         image, sd = blended(restored, y1, *self.error.errors(logarithms, _full_scale(y1)))
-        return image, sd
+        return image, sd * self.factor
 
     def unblended(
         self, low: Tensor, high: Tensor, decision: SharperShot | None = None
@@ -135,11 +139,25 @@ class UShaped(SharperShotNetwork):
 
     @torch.inference_mode()
     def calibrate(self, pairs: Pairs) -> None:
-        """Scale the expected errors of restored images and of Y1 to those that occur, by a factor each."""
+        """Scale the expected errors of restored images and of Y1 to those that occur, then those of their blend."""
         if self.error is None:
             return
         self.eval()
         self.error.calibrate(pairs, lambda low, high: (*self.unblended(low, high), _full_scale(low)))
+        self.factor.fill_(1)
+        true, expected = [], []
+        for number in range(len(pairs)):
+            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
+            image, sd = self._with_error(low, high, None)
+            assert sd is not None
+            true.append((image - target).square().mean())
+            expected.append(sd.square().mean())
+        if true:
+            self.factor.copy_(blend.factors(torch.stack(true), torch.stack(expected), torch.ones(len(true), 1)))
+
+    def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Earlier versions had no factor of their results' errors."""
+        return dict(weights) if self.error is None else {"factor": torch.ones_like(self.factor), **weights}
 
 
 class UNet(UShaped):

@@ -259,3 +259,18 @@ def test_the_estimator_learns_offsets_of_known_specimens() -> None:
     with torch.no_grad():
         estimate, _ = estimator(found[test])
     assert (estimate - focal_offset_um[test]).abs().mean() < 0.25  # a guess of 0 would be 1.3 off
+
+
+def test_blocks_of_a_large_image_give_what_the_whole_one_does(monkeypatch):
+    """With a map of the offset over four nodes of kernels, and odd edges; with gradients nothing is cut in blocks."""
+    network = lively().eval()
+    low, high, _ = (image[..., :301, :277] for image in pair(0.7, 320))
+    estimate = network.decide(*pair(0.7)[:2])
+    offset_um = torch.linspace(-0.3, 0.9, 277).expand(1, 1, 301, 277).contiguous()
+    of_slide = {name: getattr(estimate, name) for name in network.one_for_a_slide}
+    decision = network.decide_at(offset_um, torch.full_like(offset_um, 0.1), of_slide)
+    with torch.no_grad():
+        in_blocks = network.with_error(low, high, decision)
+    monkeypatch.setattr(TwoShotWiener, "block_px", 10_000)
+    for found, whole in zip(in_blocks, network.with_error(low, high, decision), strict=True):
+        torch.testing.assert_close(found, whole.detach(), rtol=0, atol=2e-6)

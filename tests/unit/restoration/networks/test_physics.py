@@ -85,7 +85,10 @@ def test_a_network_from_before_offsets_were_doubted_gives_what_it_gave(tmp_path:
     path, made = tmp_path / "model.ckpt", checkpoint()
     save(made, path)
     held = torch.load(path, weights_only=True)
-    del held["weights"]["doubt"], held["weights"]["copies_sharper"], held["constants"]["correction.HALF_SD"]
+    for later in ("doubt", "copies_sharper", "by_contrast"):
+        del held["weights"][later]
+    for later in ("HALF_SD", "CONTRAST_EXPONENT", "MOST_CONTRAST"):
+        del held["constants"][f"correction.{later}"]
     torch.save(held, path)
     older = load(path).restored_network()
     assert isinstance(older, network.Fusion) and not older.copies_sharper

@@ -1,4 +1,4 @@
-"""How a camera's coarser sampling folds the specimen's fine spectrum, and the sum over layers on the way."""
+"""Aliasing: a camera's coarser sampling folds the specimen's fine spectrum; the sum over layers on the way."""
 
 from __future__ import annotations
 
