@@ -15,6 +15,8 @@ from tsva.stage_files import read_array, read_table
 
 QUALITY = 90
 REPORT = "../report/index.html"
+SHOWN = 0
+"""Place of the patch among the slide's: the first is in the test set, however few of a field's are."""
 
 
 @click.command()
@@ -39,7 +41,7 @@ def command(
                 path.write_text(page(f"{slide} (no usable patches)", [], pairs.delta_um, [], REPORT), encoding="utf-8")
         return
     places = shown_places(pairs.offsets_um)
-    middle, stack = pairs.reach_planes, stacks[len(stacks) // 2]
+    middle, stack = pairs.reach_planes, stacks[SHOWN]
     if method is None:
         rows = []
         for place in places:
@@ -53,7 +55,7 @@ def command(
             path.write_text(text, encoding="utf-8")
         return
     table = read_table(results / f"pairs/{dataset}.tsv")
-    number = int(table.index[table["slide"] == slide][len(stacks) // 2])
+    number = int(table.index[(table["slide"] == slide) & (table["index"] == SHOWN)][0])
     restored = read_array(results / f"refocus/{dataset}/{method}/restored.npy")[number]
     rows = [[restored[place], difference(restored[place], stack[middle])] for place in places]
     with fresh_file(out / f"{method}.jpg") as path:

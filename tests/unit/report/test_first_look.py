@@ -19,15 +19,18 @@ PAIRS = PairsSettings(patch_px=32)
 
 
 def results(folder: Path) -> Path:
-    """Two patches of one slide whose planes are grey levels 10, 20 …, and what a method made of them."""
+    """Three patches of one slide, the first one's planes of grey levels 10, 20 …; the test set has two of them, and a
+    method's images of the first are of level 77."""
     planes = 2 * PAIRS.reach_planes + 1
     stacks = (
-        np.zeros((2, planes, 32, 32, 3), np.uint8) + 10 * np.arange(1, planes + 1, dtype=np.uint8)[:, None, None, None]
+        np.zeros((3, planes, 32, 32, 3), np.uint8) + 10 * np.arange(1, planes + 1, dtype=np.uint8)[:, None, None, None]
     )
+    stacks[1:] = 0
     (folder / "pairs/S").mkdir(parents=True)
     np.save(folder / "pairs/S/patches.npy", stacks)
-    write_table(folder / "pairs/dataset1.tsv", pd.DataFrame({"slide": ["R", "S", "S"]}))
-    restored = np.full((3, len(PAIRS.offsets_um), 32, 32, 3), 77, np.uint8)
+    write_table(folder / "pairs/dataset1.tsv", pd.DataFrame({"slide": ["R", "S", "S"], "index": [0, 0, 2]}))
+    restored = np.zeros((3, len(PAIRS.offsets_um), 32, 32, 3), np.uint8)
+    restored[1] = 77
     (folder / "refocus/dataset1/tsva").mkdir(parents=True)
     np.save(folder / "refocus/dataset1/tsva/restored.npy", restored)
     return folder
