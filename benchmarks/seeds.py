@@ -1,11 +1,12 @@
 """Several trainings of the same networks on test data: how much the seed matters. Prints one JSON object.
 
     python benchmarks/seeds.py --results results --trained FOLDER [--seeds 1 2 3] [--networks tsva fusion]
-        [--train '{"steps": 7500, "steps_of": {}}']
+        [--train '{"steps": 7500, "steps_of": {}}'] [--keep seeds]
 
 `results` is the folder of a run of the embedded default up to its pairs and spectrum. FOLDER holds, or gets,
 `<network>-<seed>/model.ckpt`: what is not there is trained with the settings of config/config.yaml, those of `--train`
 in their place, and that seed. `verification_psnr_db` is by step. Gains are in dB, with 95 % intervals over slides.
+`--keep NAME` writes docs/results/NAME.json, and the tables of docs/results/NAME.md between its marks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,16 @@ SCORED = {"continuous_noise_free": ("continuous", "clean"), "strict": ("strict",
 KEYS = ("difference_db", "low_db", "high_db", "share_worse", "mean_loss_db")
 BATCH = 16
 """Pairs a batch."""
+KEPT = Path(__file__).parents[1] / "docs/results"
+START, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
+NAMES = {
+    "y1": "Y1",
+    "tsva": "TSVA",
+    "fusion": "Fusion",
+    "unet_residual": "U-Net (residual)",
+    "fusion_one_shot": "Fusion, one shot",
+    KNOWN: "Wiener, two shots (known ΔD)",
+}
 
 
 def main() -> None:
@@ -55,6 +67,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--networks", nargs="+", default=["tsva", "fusion"])
     parser.add_argument("--train", type=json.loads, default={})
+    parser.add_argument("--keep", help="Write docs/results/KEEP.json and the tables of docs/results/KEEP.md.")
     options = parser.parse_args()
     for network in options.networks:
         for seed in options.seeds:
@@ -66,7 +79,12 @@ def main() -> None:
     seconds = {name: json.loads((folders[name] / "summary.json").read_text())["seconds"] for name in names}
     curves = {name: _curve(folders[name] / "log.csv") for name in names}
     about = {"seeds": options.seeds, "train": options.train, "training_seconds": seconds}
-    print(json.dumps({**about, "verification_psnr_db": curves, **found}, indent=1))
+    made = {**about, "verification_psnr_db": curves, **found}
+    print(json.dumps(made, indent=1))
+    if options.keep:
+        (KEPT / f"{options.keep}.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+        page = KEPT / f"{options.keep}.md"
+        page.write_text(with_tables(page.read_text(encoding="utf-8"), made), encoding="utf-8")
 
 
 def _curve(log: Path) -> dict[str, float]:
@@ -141,6 +159,63 @@ def _gains(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: s
         values = json.loads(bins[list(KEYS[:3])].round(2).to_json(orient="values"))  # null, not NaN
         found[f"{key}_by_offset_um"] = dict(zip(bins["focal_offset_um"].map("{:+g}".format), values, strict=True))
     return found
+
+
+def with_tables(page: str, made: dict[str, Any]) -> str:
+    """A page with the tables of what was made between its marks."""
+    before, start, rest = page.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise ValueError(f"the page wants the lines {START.strip()} and {END.strip()}")
+    tables = [_table_of_gains(made)]
+    if len(made["seeds"]) == 1:
+        tables.append(_table_by_offset(made))
+    return before + start + "\n" + "\n\n".join(tables) + "\n\n" + end + after
+
+
+def _table_of_gains(made: dict[str, Any]) -> str:
+    lines = ["| test slides | method | less | seed | continuous, noise-free | made worse | strict |", "|" + "---|" * 7]
+    for dataset in DATASETS:
+        over_y1 = [(*_parted(name), "y1", found) for name, found in made[dataset]["over_y1"].items()]
+        versus = [
+            (name, seed, other, found)
+            for name, other in VERSUS
+            for seed, found in made[dataset].get(f"{name}_over_{other}", {}).items()
+        ]
+        for name, seed, other, found in (*over_y1, *versus):
+            between = found["continuous_noise_free"]
+            cells = [f"Dataset {dataset[-1]}", NAMES[name], NAMES[other], seed, _gain(between.values())]
+            cells += [f"{100 * between['share_worse']:.0f} %", _gain(found["strict"].values())]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _table_by_offset(made: dict[str, Any]) -> str:
+    pairs = [(name, other) for name, other in VERSUS if other != KNOWN and f"{name}_over_{other}" in made[DATASETS[0]]]
+    heads = [f"Dataset {dataset[-1]}: {NAMES[a]} less {NAMES[b]}" for dataset in DATASETS for a, b in pairs]
+    lines = ["| ΔD (µm) | " + " | ".join(heads) + " |", "|" + "---|" * (1 + len(heads))]
+    seed = str(made["seeds"][0])
+    columns = [
+        made[dataset][f"{a}_over_{b}"][seed]["continuous_noise_free_by_offset_um"]
+        for dataset in DATASETS
+        for a, b in pairs
+    ]
+    for offset in sorted(set().union(*columns), key=float):
+        cells = [_gain(column[offset]) if offset in column else "–" for column in columns]
+        lines.append("| " + " | ".join([offset, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _parted(name: str) -> tuple[str, str]:
+    network, dash, seed = name.rpartition("-")
+    return (network, seed) if dash else (name, "–")
+
+
+def _gain(values: Iterable[float | None]) -> str:
+    middle, low, high = list(values)[:3]
+    if middle is None:
+        return "–"
+    return f"{middle:+.2f}" if low is None or high is None else f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _row(rows: pd.DataFrame) -> dict[str, Any]:
