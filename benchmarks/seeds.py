@@ -36,7 +36,8 @@ from tsva.settings.evaluation import ReportSettings
 from tsva.settings.restoration import RefocusSettings
 from tsva.stage_files import read_table
 
-PAIRS, OPTICS, REPORT = PairsSettings(), OpticsSettings(), ReportSettings()
+CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text(encoding="utf-8"))
+PAIRS, OPTICS, REPORT = PairsSettings(), OpticsSettings.model_validate(CONFIG["optics"]), ReportSettings()
 DATASETS = ("dataset1", "dataset2")
 KNOWN = "wiener_two_shot"
 """Is given the offset."""
@@ -94,12 +95,12 @@ def _curve(log: Path) -> dict[str, float]:
 
 def _train(network: str, seed: int, options: argparse.Namespace) -> None:
     results, trained = options.results, options.trained
-    settings = yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text())["train"]
-    settings = {**settings, **options.train}
+    settings = {**CONFIG["train"], **options.train}
     settings.pop("networks", None)
     trained.mkdir(parents=True, exist_ok=True)
     file = trained / "settings.json"
-    file.write_text(json.dumps({"train": settings}))
+    # networks hold the optics: without this section they would be those of the settings' defaults
+    file.write_text(json.dumps({"train": settings, "optics": CONFIG["optics"]}))
     arguments = ["--network", network, "--settings", str(file)]
     arguments += ["--seed", str(seed), "--table", str(results / "pairs/train.tsv"), "--results", str(results)]
     arguments += ["--threads", "2", "--out", str(trained / f"{network}-{seed}")]
