@@ -5,23 +5,29 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from argparse import Namespace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[3]
 FIX = "python benchmarks/results_table.py --write"
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    """benchmarks/results_table.py."""
-    found = importlib.util.spec_from_file_location("results_table", ROOT / "benchmarks/results_table.py")
+def loaded(name: str) -> ModuleType:
+    """A program of benchmarks/."""
+    found = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    return loaded("results_table")
 
 
 def test_pages_print_the_stored_results(script: ModuleType) -> None:
@@ -65,3 +71,21 @@ def test_what_is_kept_of_a_summary(script: ModuleType) -> None:
     assert script.with_results(text, results).startswith("takes about 7 minutes on two cores\n")
     with pytest.raises(ValueError, match="wants the lines"):
         script.with_results("no table", results)
+
+
+@pytest.mark.parametrize("name", ["seeds", "second_shot"])
+def test_pages_of_seeds_print_the_stored_results(name: str) -> None:
+    page = (ROOT / f"docs/results/{name}.md").read_text(encoding="utf-8")
+    made = json.loads((ROOT / f"docs/results/{name}.json").read_text(encoding="utf-8"))
+    assert loaded("seeds").with_tables(page, made) == page
+
+
+def test_networks_of_several_seeds_are_trained_for_the_optics_of_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = loaded("seeds")
+    monkeypatch.setattr(seeds.subprocess, "run", lambda *_, **__: None)
+    options = Namespace(results=tmp_path, trained=tmp_path / "trained", train={})
+    seeds._train("fusion", 1, options)
+    written = json.loads((tmp_path / "trained/settings.json").read_text(encoding="utf-8"))
+    assert written["optics"] == yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["optics"]
