@@ -19,6 +19,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pages import between, gain, percent
+
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "docs/results/default.json"
 PAGE = ROOT / "docs/results/default.md"
@@ -97,7 +99,7 @@ def in_readme(results: dict[str, Any]) -> str:
     lines = ["| test slides | method | gain (dB) | tiles made worse | slides | patches |", "|---|---|---|---|---|---|"]
     for row in results["rows"]:
         if row["method"] in IN_README:
-            cells = [_slides(row), row["name"], _gain(row["gain_db"][head]), _share(row)]
+            cells = [_slides(row), row["name"], gain(row["gain_db"][head]), percent(row["share_worse"])]
             lines.append(f"| {' | '.join([*cells, str(row['slides']), str(row['patches'])])} |")
     return "\n".join(lines) + "\n" + older(results)
 
@@ -109,10 +111,10 @@ def tables(results: dict[str, Any]) -> tuple[str, str]:
     averages, offsets = ([_line(cells), "|---" * len(cells) + "|"] for cells in (heads, sizes_heads))
     for row in results["rows"]:
         name = [_slides(row), row["name"]]
-        gains = [_gain(row["gain_db"][head]) for head in AVERAGES]
+        gains = [gain(row["gain_db"][head]) for head in AVERAGES]
         loss = "–" if row["mean_loss_db"] is None else f"{row['mean_loss_db']:.2f}"
-        averages.append(_line([*name, *gains, _share(row), loss, row["slides"], row["patches"]]))
-        sizes = ["–" if gain is None else f"{gain:+.2f}" for gain in row["gain_by_offset_db"].values()]
+        averages.append(_line([*name, *gains, percent(row["share_worse"]), loss, row["slides"], row["patches"]]))
+        sizes = ["–" if each is None else f"{each:+.2f}" for each in row["gain_by_offset_db"].values()]
         offsets.append(_line([*name, *sizes]))
     return "\n".join(averages), "\n".join(offsets)
 
@@ -191,7 +193,7 @@ def before_and_now(results: dict[str, Any]) -> str:
 def _short(row: dict[str, Any]) -> str:
     """Gain in the continuous protocol without noise, gain in the strict one, share of tiles made worse."""
     gains = [row["gain_db"][head] for head in ("continuous, noise-free", "strict")]
-    return " / ".join([*("–" if gain is None else f"{gain[0]:+.2f}" for gain in gains), _share(row)])
+    return " / ".join([*("–" if each is None else f"{each[0]:+.2f}" for each in gains), percent(row["share_worse"])])
 
 
 def _line(cells: list[Any]) -> str:
@@ -202,18 +204,6 @@ def _slides(row: dict[str, Any]) -> str:
     return f"{row['dataset'].capitalize()[:-1]} {row['dataset'][-1]}"
 
 
-def _share(row: dict[str, Any]) -> str:
-    return f"{100 * row['share_worse']:.0f} %"
-
-
-def _gain(gain: list[float | None] | None) -> str:
-    if gain is None or gain[0] is None:
-        return "–"
-    mean_db, low_db, high_db = gain
-    interval = "one slide" if low_db is None else f"{low_db:+.2f} to {high_db:+.2f}"
-    return f"{mean_db:+.2f} ({interval})"
-
-
 def with_results(readme: str, results: dict[str, Any]) -> str:
     """README.md with its table and its running time replaced.
 
@@ -222,14 +212,11 @@ def with_results(readme: str, results: dict[str, Any]) -> str:
     ValueError
         If it has no place for them.
     """
-    before, start, rest = readme.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end and MINUTES.search(before)):
-        raise ValueError(
-            f"README.md wants the lines {START.strip()} and {END.strip()}, and 'about N minutes on two cores'"
-        )
-    before = MINUTES.sub(f"about {results['minutes_on_two_cores']} minutes on two cores", before)
-    return before + start + "\n" + in_readme(results) + "\n" + end + after
+    readme = between(readme, START, END, in_readme(results))
+    before, start, after = readme.partition(START)
+    if not MINUTES.search(before):
+        raise ValueError("README.md wants 'about N minutes on two cores' before its results")
+    return MINUTES.sub(f"about {results['minutes_on_two_cores']} minutes on two cores", before) + start + after
 
 
 def main() -> None:

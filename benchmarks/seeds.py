@@ -15,12 +15,12 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
+from pages import between, gain, percent
 
 from tsva.evaluation.scoring import named, run
 from tsva.evaluation.statistics.estimates import error_rows
@@ -33,6 +33,7 @@ from tsva.restoration.datasets import read_patches
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.evaluation import ReportSettings
+from tsva.settings.methods import METHODS
 from tsva.settings.restoration import RefocusSettings
 from tsva.stage_files import read_table
 
@@ -46,18 +47,8 @@ VERSUS = (("fusion", "tsva"), ("fusion", KNOWN), ("tsva", "unet_residual"), ("fu
 SCORED = {"continuous_noise_free": ("continuous", "clean"), "strict": ("strict", "captured")}
 """Protocol and target."""
 KEYS = ("difference_db", "low_db", "high_db", "share_worse", "mean_loss_db")
-BATCH = 16
-"""Pairs a batch."""
 KEPT = Path(__file__).parents[1] / "docs/results"
 START, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
-NAMES = {
-    "y1": "Y1",
-    "tsva": "TSVA",
-    "fusion": "Fusion",
-    "unet_residual": "U-Net (residual)",
-    "fusion_one_shot": "Fusion, one shot",
-    KNOWN: "Wiener, two shots (known ΔD)",
-}
 
 
 def main() -> None:
@@ -134,9 +125,8 @@ def _scores(table: pd.DataFrame, results: Path, method: Method) -> pd.DataFrame:
         target_um = float(patch.row["target_offset_um"])
         at_planes = [pair for pair in patch.grid if round(pair.focal_offset_um - target_um, 6) in strict]
         for protocol, pairs in (("grid", at_planes), ("continuous", patch.continuous)):
-            for at in range(0, len(pairs), BATCH):
-                scores = run(method, pairs[at : at + BATCH], patch.targets)[1]
-                found.append(named(scores.assign(pair=scores["pair"] + at), patch.number, patch.row, protocol))
+            if pairs:
+                found.append(named(run(method, pairs, patch.targets)[1], patch.number, patch.row, protocol))
     return pd.concat(found, ignore_index=True)
 
 
@@ -148,7 +138,7 @@ def _calibration(scores: pd.DataFrame, dataset: str, name: str) -> list[float]:
 
 def _gains(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: str) -> dict[str, Any]:
     """Of the protocols in `SCORED`: mean difference, 95 % interval over slides, share made worse and mean loss there;
-    and the mean difference by the size of the focal offset, with its interval."""
+    and the mean difference by the focal offset, with its interval."""
     said: dict[str, Any] = {"dataset": dataset, "method": name, "baseline": baseline}
     rows = comparison_rows(scores[name], scores[baseline], **said, pairs=PAIRS, report=REPORT)
     rows = rows[rows["sample"].isna()]
@@ -164,14 +154,10 @@ def _gains(scores: dict[str, pd.DataFrame], dataset: str, name: str, baseline: s
 
 def with_tables(page: str, made: dict[str, Any]) -> str:
     """A page with the tables of what was made between its marks."""
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise ValueError(f"the page wants the lines {START.strip()} and {END.strip()}")
     tables = [_table_of_gains(made)]
     if len(made["seeds"]) == 1:
         tables.append(_table_by_offset(made))
-    return before + start + "\n" + "\n\n".join(tables) + "\n\n" + end + after
+    return between(page, START, END, "\n\n".join(tables) + "\n")
 
 
 def _table_of_gains(made: dict[str, Any]) -> str:
@@ -184,16 +170,18 @@ def _table_of_gains(made: dict[str, Any]) -> str:
             for seed, found in made[dataset].get(f"{name}_over_{other}", {}).items()
         ]
         for name, seed, other, found in (*over_y1, *versus):
-            between = found["continuous_noise_free"]
-            cells = [f"Dataset {dataset[-1]}", NAMES[name], NAMES[other], seed, _gain(between.values())]
-            cells += [f"{100 * between['share_worse']:.0f} %", _gain(found["strict"].values())]
+            scored = found["continuous_noise_free"]
+            cells = [f"Dataset {dataset[-1]}", METHODS[name].title, METHODS[other].title, seed]
+            cells += [gain(_interval(scored)), percent(scored["share_worse"]), gain(_interval(found["strict"]))]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def _table_by_offset(made: dict[str, Any]) -> str:
     pairs = [(name, other) for name, other in VERSUS if other != KNOWN and f"{name}_over_{other}" in made[DATASETS[0]]]
-    heads = [f"Dataset {dataset[-1]}: {NAMES[a]} less {NAMES[b]}" for dataset in DATASETS for a, b in pairs]
+    heads = [
+        f"Dataset {dataset[-1]}: {METHODS[a].title} less {METHODS[b].title}" for dataset in DATASETS for a, b in pairs
+    ]
     lines = ["| ΔD (µm) | " + " | ".join(heads) + " |", "|" + "---|" * (1 + len(heads))]
     seed = str(made["seeds"][0])
     columns = [
@@ -202,21 +190,18 @@ def _table_by_offset(made: dict[str, Any]) -> str:
         for a, b in pairs
     ]
     for offset in sorted(set().union(*columns), key=float):
-        cells = [_gain(column[offset]) if offset in column else "–" for column in columns]
+        cells = [gain(column[offset]) if offset in column else "–" for column in columns]
         lines.append("| " + " | ".join([offset, *cells]) + " |")
     return "\n".join(lines)
+
+
+def _interval(scored: dict[str, float | None]) -> list[float | None]:
+    return [scored[key] for key in KEYS[:3]]
 
 
 def _parted(name: str) -> tuple[str, str]:
     network, dash, seed = name.rpartition("-")
     return (network, seed) if dash else (name, "–")
-
-
-def _gain(values: Iterable[float | None]) -> str:
-    middle, low, high = list(values)[:3]
-    if middle is None:
-        return "–"
-    return f"{middle:+.2f}" if low is None or high is None else f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _row(rows: pd.DataFrame) -> dict[str, Any]:

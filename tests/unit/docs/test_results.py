@@ -21,7 +21,9 @@ def loaded(name: str) -> ModuleType:
     found = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")  # what they share
+        found.loader.exec_module(module)
     return module
 
 
