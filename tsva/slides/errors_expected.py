@@ -13,10 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
+import torch
+from torch import Tensor
 
 from tsva.restoration.fusion.bands import BANDS
-from tsva.slides.cell_spectra import MODES, levels_of, real_product, window_and_rings
+from tsva.slides.cell_spectra import MODES, WHITE, in_bands, levels_of, transforms
 from tsva.slides.focal_offsets import Scene
 
 USED = slice(1, BANDS)
@@ -80,46 +81,42 @@ def reblurred(
     found, variance = np.zeros((3, len(low))), np.zeros((len(low), len(noise)))
     for first in range(0, len(low), CELLS_AT_ONCE):
         part = slice(first, first + CELLS_AT_ONCE)
-        shots = [cells[part] / np.float32(255) for cells in (low, high)]
-        regressions = scene.to_low[part], scene.to_high[part]
-        level = sum(levels_of(shot) for shot in shots) / 2
+        shots = [torch.from_numpy(cells[part]).float() for cells in (low, high)]
+        back = torch.from_numpy(restored[part]) * WHITE
+        levels = [levels_of(image) for image in (*shots, back)]
+        level = (levels[0] + levels[1]).numpy() / (2 * WHITE)
         variance[part] = np.maximum(noise[:, 0] + noise[:, 1] * level, LEAST_NOISE)
-        found[:, part] = _compared(shots, restored[part], variance[part], near_high[part], regressions)
+        regressions = scene.to_low[part], scene.to_high[part]
+        spectra = [transforms(*each) for each in zip((*shots, back), levels, strict=True)]
+        found[:2, part] = _left(spectra, variance[part], near_high[part], regressions)
+        near = torch.where(torch.from_numpy(near_high[part])[:, None, None, None], shots[1], shots[0])
+        found[2, part] = near.sub_(back).square_().flatten(1).mean(dim=1).sqrt().numpy() / WHITE
     return Reblur(found[0], found[1], found[2], variance)
 
 
-def _compared(
-    shots: list[np.ndarray],
-    restored: np.ndarray,
-    noise: np.ndarray,
-    near_high: np.ndarray,
-    regressions: tuple[np.ndarray, np.ndarray],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Residual, residual of the nearer shot, and difference, (n,) each."""
-    window, rings = window_and_rings()
-    one, two, back = (
-        scipy.fft.rfft2((cells - levels_of(cells)[..., None, None]) * window) for cells in (*shots, restored)
-    )
-
-    def bands(product: np.ndarray) -> np.ndarray:
-        return product.reshape(*product.shape[:2], -1) @ rings
-
-    own = bands(real_product(back, back))
+def _left(
+    spectra: list[Tensor], noise: np.ndarray, near_high: np.ndarray, regressions: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Residual, and residual of the nearer shot, (n,) each, of transforms of both shots and of the result."""
+    pairs = (0, 0), (1, 1), (0, 2), (1, 2), (2, 2)
+    products = torch.empty((len(pairs), *spectra[0].shape))
+    for product, (one, two) in zip(products, pairs, strict=True):
+        torch.mul(spectra[one], spectra[two], out=product)
+    *powers, with_low, with_high, own = in_bands(products) / WHITE**2
     modes = np.array(MODES, float)[USED]
     share = modes / (1 + modes / 40)
     whole = np.array(MODES, float)
     whole[0] = 0
     whole /= sum(MODES)
     total, of_near = np.zeros(len(own)), np.zeros(len(own))
-    for shot, g, is_near in zip((one, two), regressions, (~near_high, near_high), strict=True):
-        power = bands(real_product(shot, shot))
-        left = power - 2 * g * bands(real_product(shot, back)) + g**2 * own
+    for power, with_back, g, is_near in zip(
+        powers, (with_low, with_high), regressions, (~near_high, near_high), strict=True
+    ):
+        left = power - 2 * g * with_back + g**2 * own
         explained = noise[..., None] + MODEL_SHARE * power
         total += ((np.maximum(left, 0) / explained)[..., USED] @ share).mean(axis=-1) / share.sum() / 2
         of_near += np.where(is_near, (left @ whole).mean(axis=-1), 0)
-    away = (np.where(near_high[:, None, None, None], shots[1], shots[0]) - restored).reshape(len(own), -1)
-    difference = np.sqrt(np.einsum("nk,nk->n", away, away) / away.shape[-1])
-    return np.sqrt(total), np.sqrt(np.maximum(of_near, 0)), difference
+    return np.sqrt(total), np.sqrt(np.maximum(of_near, 0))
 
 
 FEATURES = ("one", "own", "difference", "copy", "linear", "residual", "size_um", "from_shot_um")
