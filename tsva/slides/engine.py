@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from tsva.atomic import fresh_file, fresh_folder
 from tsva.readers.stack_file import read_ahead
+from tsva.slides.cell_spectra import planar
 from tsva.slides.dicom_pyramid import is_dicom_folder, write_dicom
-from tsva.slides.grid import CELL_PX, Unit, filled, per_pixel, units
+from tsva.slides.grid import CELL_PX, Box, Unit, box_of, filled, per_pixel, units, whole_cells
 from tsva.slides.pyramid import SlideFacts, is_zarr, write_pyramid, write_zarr
 from tsva.slides.slide_plan import SlidePlan
 from tsva.slides.stored_tiles import TILE_PX, build_levels, halved, level_shapes, padded, tile_grid, tiles_of
@@ -156,42 +157,104 @@ class SlideEngine:
     def read(self, unit: Unit) -> tuple[Unit, np.ndarray, np.ndarray]:
         """Both shots of a unit, on one another."""
         box = unit.read
-        low, high = self._align(*self._planes.read(box.y, box.x, box.height, box.width), box.y, box.x)
-        return unit, unit.restored.cut(low, box), unit.restored.cut(high, box)
+        shots = self._align(*self._planes.read(box.y, box.x, box.height, box.width), box.y, box.x)
+        low, high = (planar(unit.restored.cut(shot, box)) for shot in shots)
+        return unit, low, high
 
     def restored(self, unit: Unit, low: np.ndarray, high: np.ndarray) -> Restored:
         """Restore, judge and blend one unit; `low` and `high` cover its box `restored`."""
         judged, frame = unit.judged, unit.restored
         rows, columns = self._survey.grid.touched(unit.core.y, unit.core.x, unit.core.height, unit.core.width)
         shots = judged.cut(low, frame), judged.cut(high, frame)
-        if self._is_copied[_and_around(rows), _and_around(columns)].all():
-            restored, error = np.zeros(shots[0].shape, np.float32), None
-        else:
-            whole, whole_error = self._restorer(low, high, frame.y, frame.x)
-            restored = judged.cut(whole, frame)
-            error = None if whole_error is None else judged.cut(whole_error, frame)
+        restored, error = self._restored(unit, low, high)
         trust = self._judge(*shots, restored, error, judged.y, judged.x)
         window = _window(trust, rows, columns)
         frame_y, frame_x = rows.start * CELL_PX, columns.start * CELL_PX
         core = unit.core
         weight = self._judge.weights(window, rows.start, columns.start)
-        weight = weight[core.y - frame_y :, core.x - frame_x :][: core.height, : core.width, None]
-        copied = self._copied(core.cut(shots[0], judged), core.cut(shots[1], judged), core.y, core.x)
-        blended = copied + weight * (core.cut(restored, judged) * 255 - copied)
+        weight = weight[core.y - frame_y :, core.x - frame_x :]
+        share = self._share_of_high(core)
+        cores = (core.cut(image, judged) for image in (*shots, restored))
+        pixels, before = blended(*cores, share, weight[: core.height, : core.width])
         values = {
             name: cells[rows.start - trust.row : rows.stop - trust.row, columns.start - trust.column :][
                 :, : columns.stop - columns.start
             ]
             for name, cells in {"verdict": trust.verdict, **trust.values}.items()
         }
-        pixels, before = (np.rint(np.clip(image, 0, 255)).astype(np.uint8) for image in (blended, copied))
         return Restored(unit, pixels, values, reduced(before, thumbnail_level(self._planes.shape)))
 
-    def _copied(self, low: np.ndarray, high: np.ndarray, y: int, x: int) -> np.ndarray:
-        """The shot that is nearer to focus, with soft changes from one to the other; levels from 0 to 255."""
-        offset_um = per_pixel(self._offset_um, y, x, *low.shape[:2])[..., None]
-        share = np.clip(0.5 - offset_um / (2 * MIXED_UM), 0, 1)
-        return np.asarray(low + share * (high.astype(np.float32) - low), dtype=np.float32)
+    def _restored(self, unit: Unit, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Result and expected error of the pixels that are judged; 0 beyond the box about their cells of tissue.
+
+        Nothing that is restored gets into a cell of glass.
+        """
+        judged, frame = unit.judged, unit.restored
+        cells = self._survey.grid.touched(judged.y, judged.x, judged.height, judged.width)
+        nothing = np.zeros((low.shape[2], judged.height, judged.width), np.float32).transpose(1, 2, 0)
+        if self._is_copied[cells].all():
+            return nothing, None
+        wanted = box_of(~self._survey.glass[cells], (cells[0].start, cells[1].start)).within(judged)
+        seen = wanted.grown(whole_cells(self._restorer.halo_px, self._restorer.multiple), self._planes.shape)
+        seen = seen.within(frame)
+        result, error = self._restorer(seen.cut(low, frame), seen.cut(high, frame), seen.y, seen.x)
+        if wanted != judged:
+            result = _put(wanted.cut(result, seen), nothing, wanted, judged)
+            error = None if error is None else _put(wanted.cut(error, seen), nothing[..., 0].copy(), wanted, judged)
+            return result, error
+        return wanted.cut(result, seen), None if error is None else wanted.cut(error, seen)
+
+    def _share_of_high(self, box: Box) -> np.ndarray:
+        """(Y, X) float32: how much of the high shot goes into the copy; it changes softly."""
+        offset_um = per_pixel(self._offset_um, box.y, box.x, box.height, box.width)
+        return np.asarray(np.clip(0.5 - offset_um / (2 * MIXED_UM), 0, 1), np.float32)
+
+
+def _put(part: np.ndarray, whole: np.ndarray, box: Box, frame: Box) -> np.ndarray:
+    box.cut(whole, frame)[:] = part
+    return whole
+
+
+ROWS_AT_ONCE = 32
+"""Rows of pixels whose intermediate values stay in the cache."""
+
+
+def blended(
+    low: np.ndarray, high: np.ndarray, restored: np.ndarray, share_of_high: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The result, and the copy of the nearer shot.
+
+    Parameters
+    ----------
+    low, high : (Y, X, C) uint8 arrays
+    restored : (Y, X, C) float32 array
+        In [0, 1].
+    share_of_high, weight : (Y, X) float32 arrays
+        Of the high shot in the copy, and of what is restored in the result.
+
+    Returns
+    -------
+    blended, copied : (Y, X, C) uint8 arrays
+    """
+    pixels, before = (np.empty(low.shape, np.uint8) for _ in range(2))
+    for first in range(0, len(low), ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        share, of_restored = share_of_high[rows], weight[rows]
+        for channel in range(low.shape[2]):
+            copied = low[rows, :, channel].astype(np.float32)
+            if share.any():
+                other = high[rows, :, channel].astype(np.float32)
+                other -= copied
+                other *= share
+                copied += other
+            before[rows, :, channel] = np.rint(copied)
+            if of_restored.any():
+                mixed = restored[rows, :, channel] * np.float32(255)
+                mixed -= copied
+                mixed *= of_restored
+                copied += mixed
+            pixels[rows, :, channel] = np.rint(copied, out=copied)
+    return pixels, before
 
 
 def thumbnail_level(shape: tuple[int, int]) -> int:
@@ -209,11 +272,6 @@ def reduced(pixels: np.ndarray, level: int) -> np.ndarray:
     for _ in range(level):
         pixels = halved(pixels)
     return pixels
-
-
-def _and_around(cells: slice) -> slice:
-    """One cell more on each side; beyond the grid's end there is none."""
-    return slice(max(cells.start - 1, 0), cells.stop + 1)
 
 
 def _window(trust: CellTrust, rows: slice, columns: slice) -> np.ndarray:
@@ -270,14 +328,14 @@ def _store(done: Restored, plan: SlidePlan, journal: Journal) -> None:
         journal.append(key, codec.encode(padded(done.pixels[top : top + TILE_PX, left : left + TILE_PX])))
     written = io.BytesIO()
     first = {"row": np.array(core.y // CELL_PX), "column": np.array(core.x // CELL_PX)}
-    np.savez_compressed(written, **first, **done.values)  # type: ignore[arg-type]
+    np.savez(written, **first, **done.values)  # type: ignore[arg-type]
     journal.append(Key(THUMBNAIL, 0, done.unit.row, done.unit.column), _array_bytes(done))
     journal.append(Key(VERDICTS, 0, done.unit.row, done.unit.column), written.getvalue())
 
 
 def _array_bytes(done: Restored) -> bytes:
     written = io.BytesIO()
-    np.savez_compressed(written, place=np.array([done.unit.core.y, done.unit.core.x]), pixels=done.thumbnail)
+    np.savez(written, place=np.array([done.unit.core.y, done.unit.core.x]), pixels=done.thumbnail)
     return written.getvalue()
 
 

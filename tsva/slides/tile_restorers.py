@@ -119,7 +119,7 @@ def _batch(shot: np.ndarray, multiple: int) -> np.ndarray:
 
 def _tensor(shot: np.ndarray) -> Tensor:
     # a copy: what a reader hands out may not be written to, which torch warns of
-    return torch.from_numpy(shot.astype(np.float32)).permute(2, 0, 1)[None] / 255
+    return torch.from_numpy(shot.astype(np.float32)).permute(2, 0, 1)[None].div_(255)
 
 
 class OffsetRestorer:
@@ -145,7 +145,7 @@ class OffsetRestorer:
         )
         decision = self._network.decide_at(offset_um, sd_um, self._constants)
         restored, sd = self._network.with_error(_tensor(low).to(self._device), _tensor(high).to(self._device), decision)
-        image = restored[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
+        image = restored[0].clamp(0, 1).cpu().numpy().transpose(1, 2, 0)
         return np.asarray(image), None if sd is None else np.asarray(sd[0, 0].cpu().numpy())
 
 
