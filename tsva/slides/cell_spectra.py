@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +15,7 @@ from tsva.restoration.fusion.bands import BANDS, EDGES, WINDOW_PX
 from tsva.slides.grid import CELL_PX
 
 assert WINDOW_PX == CELL_PX  # a cell is one window of the spectra
+assert EDGES[0] > math.sqrt(2)  # a Hann window lets a cell's mean into no frequency of the bands
 WHITE = 255
 """Level of white pixels."""
 
@@ -60,7 +62,7 @@ def measure_cells(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> Ce
     """
     cells = [_by_cell(planar(shot)) for shot in (low, high)]
     # a row of cells at a time, whose arrays stay in the cache
-    rows = [_measured(*(each[row] for each in cells), shift_px[row]) for row in range(len(cells[0]))]
+    rows = [_measured(cells[0][row], cells[1][row], shift_px[row]) for row in range(len(cells[0]))]
     return CellMeasures(*(np.stack(each) for each in zip(*rows, strict=True)))
 
 
@@ -69,7 +71,7 @@ def _measured(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> list[n
     shots = [torch.from_numpy(np.ascontiguousarray(cells)).float() for cells in (low, high)]
     levels = [levels_of(cells) for cells in shots]
     gradients = [_gradient(cells) for cells in shots]
-    first, second = (transforms(cells, level) for cells, level in zip(shots, levels, strict=True))
+    first, second = (transforms(cells) for cells in shots)
     products = torch.empty((3, *first.shape))
     torch.mul(first, first, out=products[0])
     torch.mul(second, second, out=products[1])
@@ -126,22 +128,20 @@ def _gradient(cells: Tensor) -> Tensor:
     return steps.square_().flatten(1).mean(dim=1) / cells.shape[1] ** 2
 
 
-def transforms(cells: Tensor, level: Tensor) -> Tensor:
-    """Fourier transforms of windowed cells, without their means.
+def transforms(cells: Tensor) -> Tensor:
+    """Fourier transforms of windowed cells.
 
     Parameters
     ----------
     cells : (N, C, CELL_PX, CELL_PX) float32 tensor
-    level : (N, C) float32 tensor
-        Of `levels_of`.
+        With their means, which this window lets into no band: the lowest begins beyond its neighbours of frequency 0.
 
     Returns
     -------
     (N, C, 2 * frequencies) float32 tensor
         Real and imaginary part side by side: the sum over both of a product of two transforms is Re one two*.
     """
-    window, _ = window_and_rings()
-    return torch.view_as_real(torch.fft.rfft2((cells - level[..., None, None]).mul_(window))).flatten(2)
+    return torch.view_as_real(torch.fft.rfft2(cells * window_and_rings()[0])).flatten(2)
 
 
 def in_bands(products: Tensor) -> np.ndarray:

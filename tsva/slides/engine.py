@@ -174,8 +174,8 @@ class SlideEngine:
         weight = self._judge.weights(window, rows.start, columns.start)
         weight = weight[core.y - frame_y :, core.x - frame_x :]
         share = self._share_of_high(core)
-        cores = (core.cut(image, judged) for image in (*shots, restored))
-        pixels, before = blended(*cores, share, weight[: core.height, : core.width])
+        low, high, restored = (core.cut(image, judged) for image in (*shots, restored))
+        pixels, before = blended(low, high, restored, share, weight[: core.height, : core.width])
         values = {
             name: cells[rows.start - trust.row : rows.stop - trust.row, columns.start - trust.column :][
                 :, : columns.stop - columns.start

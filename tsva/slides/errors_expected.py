@@ -83,11 +83,10 @@ def reblurred(
         part = slice(first, first + CELLS_AT_ONCE)
         shots = [torch.from_numpy(cells[part]).float() for cells in (low, high)]
         back = torch.from_numpy(restored[part]) * WHITE
-        levels = [levels_of(image) for image in (*shots, back)]
-        level = (levels[0] + levels[1]).numpy() / (2 * WHITE)
+        level = (levels_of(shots[0]) + levels_of(shots[1])).numpy() / (2 * WHITE)
         variance[part] = np.maximum(noise[:, 0] + noise[:, 1] * level, LEAST_NOISE)
         regressions = scene.to_low[part], scene.to_high[part]
-        spectra = [transforms(*each) for each in zip((*shots, back), levels, strict=True)]
+        spectra = [transforms(image) for image in (*shots, back)]
         found[:2, part] = _left(spectra, variance[part], near_high[part], regressions)
         near = torch.where(torch.from_numpy(near_high[part])[:, None, None, None], shots[1], shots[0])
         found[2, part] = near.sub_(back).square_().flatten(1).mean(dim=1).sqrt().numpy() / WHITE

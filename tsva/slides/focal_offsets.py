@@ -54,8 +54,12 @@ MOST_MODES = 12.0
 """The layered model is wrong by so much that a band never counts for more than so many free frequencies."""
 LEAST_SIGNAL = 0.05
 """Power of the specimen as a share of the noise's."""
+LEAST_SPECIMEN = 0.02
+"""Transfer of power of both shots together that the specimen's power is divided by at least."""
 LEAST_TRANSFER = 1e-6
 """Transfer of power beyond the optics' cutoff."""
+CELLS_AT_ONCE, OFFSETS_AT_ONCE = 300, 11
+"""Arrays of so many cells and offsets stay in the cache."""
 NOMINAL_UM = 2.0
 TELLING_UM = 0.75
 """Cells nearer to the focus than this don't show the distance of the planes: both shots are blurred alike."""
@@ -219,32 +223,68 @@ def log_likelihood(spectra: np.ndarray, noise: np.ndarray, scene: Scene, *, boun
     (N, len(OFFSETS_UM)) float32 array
         Natural logarithm; if bounded, less the largest possible one.
     """
-    one, two, common = (spectra[:, None, :, kind].astype(np.float32) for kind in range(3))
-    floor = noise[:, None, :, None].astype(np.float32)
-    signal = specimen_power(one + two, floor, scene)
-    low, high, both = signal * scene.low + floor, signal * scene.high + floor, signal * scene.common
-    determinant = np.maximum(low * high - both**2, 1e-3 * low * high)
-    trace = (high * one + low * two - 2 * both * common) / determinant
-    modes = np.array(MODES) / 2 / DEPENDENT
-    modes = (modes / (1 + modes / MOST_MODES)).astype(np.float32)
-    fit = (np.log(determinant) + trace) * modes
+    found = np.empty((len(spectra), len(OFFSETS_UM)), np.float32)
+    for first in range(0, len(spectra), CELLS_AT_ONCE):
+        part = slice(first, first + CELLS_AT_ONCE)
+        found[part] = _of_cells(spectra[part].astype(np.float32), noise[part].astype(np.float32), scene, bounded).T
+    return found
+
+
+def _of_cells(spectra: np.ndarray, noise: np.ndarray, scene: Scene, bounded: bool) -> np.ndarray:
+    """(len(OFFSETS_UM), N) logarithms; cells are the last axis of all arrays, so that sums over bands are quick."""
+    floor = noise.T[:, None]
+    one, two, common = spectra.transpose(2, 1, 3, 0) / floor  # powers over the noise's, (C, BANDS, N) each
+    twice_common = 2 * common
+    both = np.maximum(one + two - 2, np.float32(LEAST_SIGNAL))
+    law = np.log(both * floor) + np.float32(SLOPE) * np.log(np.array(FREQUENCIES, np.float32))[:, None]
+    free = np.array(MODES) / 2 / DEPENDENT
+    modes = np.asarray(free / (1 + free / MOST_MODES), np.float32)[:, None]
+    bands = np.ones(BANDS, np.float32)
+    fit = np.empty((len(OFFSETS_UM), *both.shape), np.float32)
+    stray = np.empty((len(OFFSETS_UM), both.shape[-1]), np.float32)
+    for first in range(0, len(OFFSETS_UM), OFFSETS_AT_ONCE):
+        part = slice(first, first + OFFSETS_AT_ONCE)
+        sums = scene.low[part] + scene.high[part]
+        transfer = np.maximum(sums, np.float32(LEAST_SPECIMEN))
+        of_low, of_high, of_both, of_seen = (
+            (each / transfer)[..., None]
+            for each in (scene.low[part], scene.high[part], scene.common[part], np.maximum(sums, LEAST_TRANSFER))
+        )
+        low, high, shared = both * of_low + 1, both * of_high + 1, both * of_both
+        product_of_both = low * high
+        determinant = np.maximum(product_of_both - shared * shared, np.float32(1e-3) * product_of_both)
+        shared *= twice_common
+        trace = np.multiply(high, one, out=fit[part])
+        trace += low * two
+        trace -= shared
+        trace /= determinant
+        trace += np.log(determinant, out=determinant)
+        # a band strays from the power law by its own scatter and by that of what is measured
+        low += high
+        low /= both * of_seen
+        low *= low
+        low /= modes
+        low += np.float32(SLOPE_WEIGHT**2)
+        weight = np.reciprocal(low, out=low)
+        away = law - np.log(transfer)[..., None]
+        # sums over bands, as products: NumPy's sums take twice as long
+        away -= ((bands @ (weight * away)) / (bands @ weight))[..., None, :]
+        away *= away
+        away *= weight
+        stray[part] = (bands @ away).sum(axis=1)
     if bounded:
-        fit = LOUDEST * -np.expm1((fit.min(axis=1, keepdims=True) - fit) / LOUDEST)
-    fit = fit.sum(axis=(-1, -2))
-    # a band strays from the power law by its own scatter and by that of what is measured
-    law = np.log(signal) + np.float32(SLOPE) * np.log(np.array(FREQUENCIES, np.float32))
-    seen = signal * np.maximum(scene.low + scene.high, LEAST_TRANSFER)
-    weight = 1 / (SLOPE_WEIGHT**2 + ((low + high) / seen) ** 2 / modes)
-    total = weight.sum(axis=-1)
-    middle = (weight * law).sum(axis=-1) / total
-    stray = (weight * (law - middle[..., None]) ** 2).sum(axis=(-1, -2))
+        fit -= fit.min(axis=0)
+        fit *= modes
+        summed = LOUDEST * (1 - np.exp(fit / np.float32(-LOUDEST))).sum(axis=(1, 2))
+    else:
+        summed = ((fit.swapaxes(-1, -2) @ modes[:, 0]) + 2 * np.log(floor[:, 0]) * modes.sum()).sum(axis=1)
     # colours show the same tissue
-    return np.asarray(-fit - 0.5 * stray / spectra.shape[1])
+    return np.asarray(-summed - 0.5 * stray / noise.shape[1], np.float32)
 
 
 def specimen_power(both: np.ndarray, noise: np.ndarray, scene: Scene) -> np.ndarray:
     """Power of the specimen that explains the sum of both shots' powers, at every offset."""
-    transfer = np.maximum(scene.low + scene.high, 0.02)
+    transfer = np.maximum(scene.low + scene.high, LEAST_SPECIMEN)
     return np.asarray(np.maximum(both - 2 * noise, LEAST_SIGNAL * noise) / transfer)
 
 

@@ -10,6 +10,7 @@ parted by a vertical line, a horizontal one, or both. Every parting is weighed b
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -30,6 +31,8 @@ LOWEST_PERIODS = 2.5
 RING = 2
 """Width of the rings that coherence is averaged over, periods a window."""
 LEAST_COHERENCE = 0.35
+MOST_CONDITION = 1e4
+"""Ratio of the eigenvalues of the fit's matrix: beyond, one direction is not known."""
 ITERATIONS, SETTLED_PX = 6, 1e-3
 """Steps of the fit at most, and a step so small that it is the last."""
 HANN_SHARE = 2.6
@@ -71,10 +74,9 @@ def tile_shift(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, float]:
         design, used = grid.design[:count], weight[:count]
         angle = np.angle(turned[:count]).astype(np.float64)
         weighted = design * used[:, None]
-        matrix = weighted.T @ design
-        if np.linalg.cond(matrix) > 1e4:
+        inverse = _inverse(weighted.T @ design)
+        if inverse is None:
             return np.full(2, np.nan), np.inf
-        inverse = np.linalg.inv(matrix)
         step_px = inverse @ (weighted.T @ angle)
         shift = shift + step_px
         rest = angle - design @ step_px
@@ -94,11 +96,24 @@ def real_product(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     return np.asarray(one.real * two.real + one.imag * two.imag)
 
 
+def _inverse(matrix: np.ndarray) -> np.ndarray | None:
+    """Of a symmetric (2, 2) matrix; None where it is too near to a singular one. A tenth of the time of a library's."""
+    (yy, yx), (_, xx) = matrix.tolist()
+    determinant, half = yy * xx - yx * yx, (yy + xx) / 2
+    apart = math.hypot((yy - xx) / 2, yx)  # eigenvalues lie at half ± apart
+    if not half + apart <= MOST_CONDITION * (half - apart):
+        return None
+    return np.array([[xx, -yx], [-yx, yy]]) / determinant
+
+
 def _spectrum(shot: np.ndarray, window: np.ndarray) -> np.ndarray:
+    assert BIN_PX == 2
     # a fifth of the time of a mean over two axes
-    rows = np.add.reduce([shot[first::BIN_PX] for first in range(BIN_PX)], dtype=np.float32)
-    small = np.add.reduce([rows[:, first::BIN_PX] for first in range(BIN_PX)]) / np.float32(BIN_PX**2)
-    spectrum: np.ndarray = scipy.fft.rfft2((small - small.mean()) * window)
+    rows = shot[0::2] + shot[1::2]
+    small = (rows[:, 0::2] + rows[:, 1::2]).astype(np.float32)
+    small -= small.mean()
+    small *= window
+    spectrum: np.ndarray = scipy.fft.rfft2(small)
     return spectrum
 
 
@@ -137,6 +152,7 @@ class _Grid:
     Attributes
     ----------
     window : (size, size) float32 array
+        Makes means of the sums over a bin, too.
     inside : (N,) int array
         Their places in a flat `rfft2`.
     edges : (rings + 1,) int array
@@ -182,7 +198,7 @@ def _grid() -> _Grid:
     inside = inside[np.argsort(ring[inside], kind="stable")]
     row, column = np.divmod(inside, len(cycles[1]))
     return _Grid(
-        window=np.outer(hann, hann).astype(np.float32),
+        window=(np.outer(hann, hann) / BIN_PX**2).astype(np.float32),
         inside=inside,
         edges=np.concatenate([[0], np.cumsum(np.bincount(ring[inside]))]),
         design=2 * np.pi * np.stack([cycles[0][row], cycles[1][column]], axis=1),

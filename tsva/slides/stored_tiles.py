@@ -54,7 +54,7 @@ class TileCodec:
         pixels = np.ascontiguousarray(tile if self.channels == 3 else tile[..., 0])
         if self.lossless:
             differences = imagecodecs.delta_encode(pixels, axis=1)  # TIFF's horizontal predictor
-            return bytes(imagecodecs.deflate_encode(differences, level=COMPRESSION_LEVEL))
+            return bytes(imagecodecs.deflate_encode(differences.tobytes(), level=COMPRESSION_LEVEL))
         if self.channels == 1:
             return bytes(imagecodecs.jpeg8_encode(pixels, level=self.quality))
         return bytes(

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from tsva.restoration.fusion.bands import BANDS, FREQUENCIES
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_spectra import MODES, grey_levels, measure_cells
+from tsva.slides.cell_spectra import MODES, grey_levels, measure_cells, planar
 from tsva.slides.focal_offsets import (
     OFFSETS_UM,
     Scene,
@@ -94,7 +94,7 @@ def survey(
     places = [(y, x) for y in range(0, height, step) for x in range(0, width, step)]
     for y, x in tqdm(places, desc="survey", unit="block", disable=None if progress else True):
         tall, wide = min(step, height - y), min(step, width - x)
-        low, high = (_whole_tiles(shot) for shot in planes.read(y, x, tall, wide))
+        low, high = (planar(_whole_tiles(shot)) for shot in planes.read(y, x, tall, wide))
         held.measure(y, x, low, high)
     return _assembled(planes, optics, grid, held, offset_given_um)
 
