@@ -17,12 +17,14 @@ from tqdm import tqdm
 
 from tsva.atomic import fresh_file, fresh_folder
 from tsva.readers.stack_file import read_ahead
+from tsva.slides.blending import blended, reduced, shape_at, thumbnail_level
 from tsva.slides.cell_spectra import planar
 from tsva.slides.dicom_pyramid import is_dicom_folder, write_dicom
 from tsva.slides.grid import CELL_PX, Box, Unit, box_of, filled, per_pixel, units, whole_cells
 from tsva.slides.pyramid import SlideFacts, is_zarr, write_pyramid, write_zarr
+from tsva.slides.shares import KnownShares, Shares
 from tsva.slides.slide_plan import SlidePlan
-from tsva.slides.stored_tiles import TILE_PX, build_levels, halved, level_shapes, padded, tile_grid, tiles_of
+from tsva.slides.stored_tiles import TILE_PX, build_levels, level_shapes, padded, tile_grid, tiles_of
 from tsva.slides.survey import Survey
 from tsva.slides.tile_restorers import TileRestorer
 from tsva.slides.two_planes import TwoPlanes
@@ -31,8 +33,6 @@ from tsva.slides.workplace import THUMBNAIL, TILE, VERDICTS, Journal, Key
 log = logging.getLogger(__name__)
 WAITING = 2
 """Restored units that may wait for the encoder: memory holds no more."""
-THUMBNAIL_PX = 1200
-"""Pictures of a whole slide are no larger."""
 MIXED_UM = 0.25
 """So far from the middle of the planes the copy is a mixture of both shots, which are as far out of focus there and
 share no noise. On four development slides 0.5 % of the copied cells then lie more than 0.5 dB below the sharper shot;
@@ -103,12 +103,14 @@ class Aligner(Protocol):
 
 @dataclass(frozen=True)
 class Restored:
-    """A unit's pixels, ready to be stored, what was judged of its cells, and the nearer shot as captured, reduced."""
+    """A unit's pixels, ready to be stored, what was judged of its cells, the nearer shot as captured, reduced, and the
+    shares of all cells that were judged, its neighbours' among them."""
 
     unit: Unit
     pixels: np.ndarray
     values: dict[str, np.ndarray]
     thumbnail: np.ndarray
+    shares: Shares
 
 
 class SlideEngine:
@@ -125,6 +127,9 @@ class SlideEngine:
         Edge of the cores.
     origin : (int, int)
         Where their grid begins; no pixel depends on it.
+    in_order : bool
+        Units are restored in their order, or recalled: cells that were judged around an earlier one are not judged, nor
+        restored, again.
     """
 
     def __init__(
@@ -136,7 +141,10 @@ class SlideEngine:
         judge: Judge,
         core_px: int,
         origin: tuple[int, int] = (0, 0),
+        *,
+        in_order: bool = True,
     ) -> None:
+        self._shares = KnownShares(survey.grid, in_order)
         self._planes, self._survey, self._restorer = planes, survey, restorer
         self._align, self._judge = aligner, judge
         self._is_copied = survey.glass | survey.misregistered  # whatever the network says
@@ -163,33 +171,32 @@ class SlideEngine:
 
     def restored(self, unit: Unit, low: np.ndarray, high: np.ndarray) -> Restored:
         """Restore, judge and blend one unit; `low` and `high` cover its box `restored`."""
-        judged, frame = unit.judged, unit.restored
-        rows, columns = self._survey.grid.touched(unit.core.y, unit.core.x, unit.core.height, unit.core.width)
+        core, frame, judged = unit.core, unit.restored, self._shares.to_judge(unit)
         shots = judged.cut(low, frame), judged.cut(high, frame)
-        restored, error = self._restored(unit, low, high)
+        restored, error = self._restored(judged, frame, low, high)
         trust = self._judge(*shots, restored, error, judged.y, judged.x)
-        window = _window(trust, rows, columns)
-        frame_y, frame_x = rows.start * CELL_PX, columns.start * CELL_PX
-        core = unit.core
-        weight = self._judge.weights(window, rows.start, columns.start)
-        weight = weight[core.y - frame_y :, core.x - frame_x :]
-        share = self._share_of_high(core)
+        shares = Shares(trust.row, trust.column, trust.share)
+        self._shares.add(unit, shares)
+        cells = self._survey.grid.touched(core.y, core.x, core.height, core.width)
+        first_y, first_x = (CELL_PX * each.start for each in cells)
+        weight = self._judge.weights(self._shares.window(unit), cells[0].start, cells[1].start)
+        weight = weight[core.y - first_y :, core.x - first_x :][: core.height, : core.width]
         low, high, restored = (core.cut(image, judged) for image in (*shots, restored))
-        pixels, before = blended(low, high, restored, share, weight[: core.height, : core.width])
-        values = {
-            name: cells[rows.start - trust.row : rows.stop - trust.row, columns.start - trust.column :][
-                :, : columns.stop - columns.start
-            ]
-            for name, cells in {"verdict": trust.verdict, **trust.values}.items()
-        }
-        return Restored(unit, pixels, values, reduced(before, thumbnail_level(self._planes.shape)))
+        pixels, before = blended(low, high, restored, self._share_of_high(core), weight)
+        values = {name: each[shares.place(cells)] for name, each in {"verdict": trust.verdict, **trust.values}.items()}
+        return Restored(unit, pixels, values, reduced(before, thumbnail_level(self._planes.shape)), shares)
 
-    def _restored(self, unit: Unit, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Result and expected error of the pixels that are judged; 0 beyond the box about their cells of tissue.
+    def recall(self, unit: Unit, shares: Shares) -> None:
+        """Take in what was judged of a unit that an earlier run has restored."""
+        self._shares.add(unit, shares)
+
+    def _restored(
+        self, judged: Box, frame: Box, low: np.ndarray, high: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Result and expected error of the pixels of a box, of shots of a frame; 0 beyond the box's cells of tissue.
 
         Nothing that is restored gets into a cell of glass.
         """
-        judged, frame = unit.judged, unit.restored
         cells = self._survey.grid.touched(judged.y, judged.x, judged.height, judged.width)
         nothing = np.zeros((low.shape[2], judged.height, judged.width), np.float32).transpose(1, 2, 0)
         if self._is_copied[cells].all():
@@ -215,75 +222,6 @@ def _put(part: np.ndarray, whole: np.ndarray, box: Box, frame: Box) -> np.ndarra
     return whole
 
 
-ROWS_AT_ONCE = 32
-"""Rows of pixels whose intermediate values stay in the cache."""
-
-
-def blended(
-    low: np.ndarray, high: np.ndarray, restored: np.ndarray, share_of_high: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The result, and the copy of the nearer shot.
-
-    Parameters
-    ----------
-    low, high : (Y, X, C) uint8 arrays
-    restored : (Y, X, C) float32 array
-        In [0, 1].
-    share_of_high, weight : (Y, X) float32 arrays
-        Of the high shot in the copy, and of what is restored in the result.
-
-    Returns
-    -------
-    blended, copied : (Y, X, C) uint8 arrays
-    """
-    pixels, before = (np.empty(low.shape, np.uint8) for _ in range(2))
-    for first in range(0, len(low), ROWS_AT_ONCE):
-        rows = slice(first, first + ROWS_AT_ONCE)
-        share, of_restored = share_of_high[rows], weight[rows]
-        for channel in range(low.shape[2]):
-            copied = low[rows, :, channel].astype(np.float32)
-            if share.any():
-                other = high[rows, :, channel].astype(np.float32)
-                other -= copied
-                other *= share
-                copied += other
-            before[rows, :, channel] = np.rint(copied)
-            if of_restored.any():
-                mixed = restored[rows, :, channel] * np.float32(255)
-                mixed -= copied
-                mixed *= of_restored
-                copied += mixed
-            pixels[rows, :, channel] = np.rint(copied, out=copied)
-    return pixels, before
-
-
-def thumbnail_level(shape: tuple[int, int]) -> int:
-    """The finest level of a slide's pyramid that is small enough for a page, and that cores are whole pixels of."""
-    return next((level for level in range(9) if max(shape) >> level <= THUMBNAIL_PX), 9)
-
-
-def shape_at(shape: tuple[int, int], level: int) -> tuple[int, int]:
-    """Height and width of a slide that was halved so many times, rounded up."""
-    return -(-shape[0] // (1 << level)), -(-shape[1] // (1 << level))
-
-
-def reduced(pixels: np.ndarray, level: int) -> np.ndarray:
-    """Halved so many times."""
-    for _ in range(level):
-        pixels = halved(pixels)
-    return pixels
-
-
-def _window(trust: CellTrust, rows: slice, columns: slice) -> np.ndarray:
-    """Shares of cells and of one around them; those at the slide's edge stand for the ones beyond."""
-    share = trust.share
-    at = [
-        np.clip(np.arange(cells.start - 1, cells.stop + 1) - first, 0, count - 1)
-        for cells, first, count in ((rows, trust.row, share.shape[0]), (columns, trust.column, share.shape[1]))
-    ]
-    return np.asarray(share[np.ix_(*at)])
-
-
 class Engine(Protocol):
     """Reads and restores the units of one slide; shots are whatever `read` gives."""
 
@@ -297,6 +235,10 @@ class Engine(Protocol):
         """Restore, judge and blend one unit."""
         ...
 
+    def recall(self, unit: Unit, shares: Shares) -> None:
+        """Take in what was judged of a unit that an earlier run has restored."""
+        ...
+
 
 def restore_tiles(engine: Engine, plan: SlidePlan, journal: Journal, progress: Callable[[int], object]) -> None:
     """Restore all units that the journal lacks: one thread reads, one computes, one encodes.
@@ -305,7 +247,11 @@ def restore_tiles(engine: Engine, plan: SlidePlan, journal: Journal, progress: C
     """
     todo = []
     for unit in engine.units:
-        if Key(VERDICTS, 0, unit.row, unit.column) in journal:
+        key = Key(VERDICTS, 0, unit.row, unit.column)
+        if key in journal:
+            with np.load(io.BytesIO(journal.read(key))) as held:
+                row, column = held["judged_from"]
+                engine.recall(unit, Shares(int(row), int(column), held["judged_share"]))
             progress(unit.core.height * unit.core.width)
         else:
             todo.append(unit)
@@ -327,7 +273,13 @@ def _store(done: Restored, plan: SlidePlan, journal: Journal) -> None:
         key = Key(TILE, 0, (core.y + top) // TILE_PX, (core.x + left) // TILE_PX)
         journal.append(key, codec.encode(padded(done.pixels[top : top + TILE_PX, left : left + TILE_PX])))
     written = io.BytesIO()
-    first = {"row": np.array(core.y // CELL_PX), "column": np.array(core.x // CELL_PX)}
+    shares = done.shares
+    first = {
+        "row": np.array(core.y // CELL_PX),
+        "column": np.array(core.x // CELL_PX),
+        "judged_from": np.array([shares.row, shares.column]),
+        "judged_share": shares.share,
+    }
     np.savez(written, **first, **done.values)  # type: ignore[arg-type]
     journal.append(Key(THUMBNAIL, 0, done.unit.row, done.unit.column), _array_bytes(done))
     journal.append(Key(VERDICTS, 0, done.unit.row, done.unit.column), written.getvalue())
@@ -356,7 +308,7 @@ def judged_cells(journal: Journal, survey: Survey) -> dict[str, np.ndarray]:
     for key in journal.keys(VERDICTS):
         with np.load(io.BytesIO(journal.read(key))) as held:
             row, column = int(held["row"]), int(held["column"])
-            for name in sorted(set(held.files) - {"row", "column"}):
+            for name in sorted(set(held.files) - {"row", "column", "judged_from", "judged_share"}):
                 part = held[name]
                 if name not in whole:
                     whole[name] = np.zeros((*survey.grid.shape, *part.shape[2:]), part.dtype)
