@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from tsva.slides.grid import CELL_PX
 
 assert WINDOW_PX == CELL_PX  # a cell is one window of the spectra
 assert EDGES[0] > math.sqrt(2)  # a Hann window lets a cell's mean into no frequency of the bands
+CELLS_AT_ONCE = 8
+"""Arrays of so many cells stay in a processor's own cache: transforms then take half of the time."""
 WHITE = 255
 """Level of white pixels."""
 
@@ -60,37 +63,37 @@ def measure_cells(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> Ce
     shift_px : (R, K, 2) float array
         What lies at p in `low` lies at p + shift in `high`; the common spectrum is taken as if it lay at p.
     """
+    rows, columns, channels = low.shape[0] // CELL_PX, low.shape[1] // CELL_PX, low.shape[2]
+    level = np.empty((2, rows, columns, channels), np.float32)
+    gradient = np.empty((2, rows, columns), np.float32)
+    spectra = np.empty((rows, columns, channels, 3, BANDS), np.float32)
     cells = [_by_cell(planar(shot)) for shot in (low, high)]
-    # a row of cells at a time, whose arrays stay in the cache
-    rows = [_measured(cells[0][row], cells[1][row], shift_px[row]) for row in range(len(cells[0]))]
-    return CellMeasures(*(np.stack(each) for each in zip(*rows, strict=True)))
+    for row, first in product(range(rows), range(0, columns, CELLS_AT_ONCE)):
+        part = row, slice(first, first + CELLS_AT_ONCE)
+        found = []
+        for number, shot in enumerate(cells):
+            some = torch.from_numpy(np.ascontiguousarray(shot[part])).float()
+            level[number][part], gradient[number][part] = levels_of(some).numpy(), _gradient(some).numpy()
+            found.append(transforms(some))
+        one, two = found
+        spectra[part][:, :, 0], spectra[part][:, :, 1] = in_bands(one, one), in_bands(two, two)
+        spectra[part][:, :, 2] = in_bands(one, _turned(two, shift_px[part]))
+    level /= WHITE
+    gradient /= WHITE**2
+    spectra /= WHITE**2
+    return CellMeasures(level[0], level[1], gradient[0], gradient[1], spectra)
 
 
-def _measured(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> list[np.ndarray]:
-    """Of one row of cells, (K, C, CELL_PX, CELL_PX) each, in the order of `CellMeasures`."""
-    shots = [torch.from_numpy(np.ascontiguousarray(cells)).float() for cells in (low, high)]
-    levels = [levels_of(cells) for cells in shots]
-    gradients = [_gradient(cells) for cells in shots]
-    first, second = (transforms(cells) for cells in shots)
-    products = torch.empty((3, *first.shape))
-    torch.mul(first, first, out=products[0])
-    torch.mul(second, second, out=products[1])
-    torch.mul(first, _turned(second, shift_px), out=products[2])
-    spectra = np.moveaxis(in_bands(products), 0, 2) / np.float32(WHITE**2)
-    return [*(each.numpy() / WHITE for each in levels), *(each.numpy() / WHITE**2 for each in gradients), spectra]
-
-
-def _turned(transform: Tensor, shift_px: np.ndarray) -> Tensor:
-    """Transforms of `transforms`, as if what lies at p + shift lay at p."""
+def _turned(transform: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
+    """Transforms of `transforms`, (K, C, …), as if what lies at p + shift, (K, 2), lay at p."""
     if not np.any(shift_px):
         return transform
     turns = [
         np.exp(2j * np.pi * shift_px[:, axis, None] * frequencies).astype(np.complex64)
         for axis, frequencies in enumerate((np.fft.fftfreq(CELL_PX), np.fft.rfftfreq(CELL_PX)))
     ]
-    phase = torch.from_numpy(turns[0][:, None, :, None] * turns[1][:, None, None, :])
-    values = torch.view_as_complex(transform.reshape(*transform.shape[:2], CELL_PX, -1, 2))
-    return torch.view_as_real(values * phase).flatten(2)
+    phase = (turns[0][:, :, None] * turns[1][:, None, :]).reshape(len(transform), 1, -1)
+    return np.asarray((transform.view(np.complex64) * phase).view(np.float32))
 
 
 def grey_levels(shot: np.ndarray) -> np.ndarray:
@@ -128,7 +131,7 @@ def _gradient(cells: Tensor) -> Tensor:
     return steps.square_().flatten(1).mean(dim=1) / cells.shape[1] ** 2
 
 
-def transforms(cells: Tensor) -> Tensor:
+def transforms(cells: Tensor) -> np.ndarray:
     """Fourier transforms of windowed cells.
 
     Parameters
@@ -138,17 +141,18 @@ def transforms(cells: Tensor) -> Tensor:
 
     Returns
     -------
-    (N, C, 2 * frequencies) float32 tensor
+    (N, C, 2 * frequencies) float32 array
         Real and imaginary part side by side: the sum over both of a product of two transforms is Re one two*.
     """
-    return torch.view_as_real(torch.fft.rfft2(cells * window_and_rings()[0])).flatten(2)
+    window, _ = window_and_rings()
+    return np.asarray(torch.view_as_real(torch.fft.rfft2(cells * window)).flatten(2).numpy())
 
 
-def in_bands(products: Tensor) -> np.ndarray:
-    """(…, BANDS) mean powers of products of two `transforms`, (…, 2 * frequencies)."""
-    # NumPy's product with so few columns takes half of the time of torch's
-    flat = products.flatten(0, -2).numpy() @ window_and_rings()[1]
-    return np.asarray(flat.reshape(*products.shape[:-1], BANDS))
+def in_bands(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """(…, BANDS) mean of Re one two* of `transforms`, (…, 2 * frequencies)."""
+    _, rings = window_and_rings()
+    found = (one * two).reshape(-1, one.shape[-1]) @ rings
+    return np.asarray(found.reshape(*one.shape[:-1], BANDS))
 
 
 @lru_cache(maxsize=1)
