@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
@@ -32,12 +31,15 @@ from tsva.restoration.fusion.correction import (
     by_size,
     conditions,
     contrast_factor,
+    geometric_mean,
     in_blocks,
     log_contrast,
     most_weight,
     per_pixel,
     sharper_regions,
 )
+from tsva.restoration.fusion.estimate import Estimate
+from tsva.restoration.fusion.familiarity import Familiarity
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
@@ -58,43 +60,6 @@ ERROR_GAIN = 8.0
 """Differences between shots and estimate are a small part of the level."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What Fusion estimates once for each image.
-
-    Attributes
-    ----------
-    focal_offset_um, sd_um : (B,) or (B, 1, Y, X) float tensors
-        Signed offset of F from the true focus, and its standard deviation; per pixel where an image is so large that
-        topography matters.
-    mean : (B, C) float tensor
-        Mean of both shots, by colour.
-    noise : (B, C) float tensor
-        Variance of the shots' noise.
-    signal : (B, C) float tensor
-        Power of the specimen at frequency 1 a pixel, which falls as f^-SLOPE.
-    high_share : (B, 1, 1, 1) or (B, 1, Y, X) float tensor, optional
-        Of the high shot in the copy that the result is blended with: 1 where it is the sharper one. None where the
-        offset says which shot is the copy.
-    """
-
-    focal_offset_um: Tensor
-    sd_um: Tensor
-    mean: Tensor
-    noise: Tensor
-    signal: Tensor
-    high_share: Tensor | None = None
-
-    def tile(self, y: slice, x: slice) -> Estimate:
-        """The same for a part of the images."""
-        if self.focal_offset_um.ndim == 1:
-            return self
-        share = None if self.high_share is None else self.high_share[..., y, x]
-        return replace(
-            self, focal_offset_um=self.focal_offset_um[..., y, x], sd_um=self.sd_um[..., y, x], high_share=share
-        )
-
-
 class Fusion(PairNetwork[Estimate]):
     """Two-shot Wiener restoration at the offset that the shots' spectra show, corrected by a small network.
 
@@ -106,7 +71,8 @@ class Fusion(PairNetwork[Estimate]):
     5. A gate blends the result with the nearer shot where the offset says too little of which is better.
     6. Errors are expected of the result and of the sharper shot; where the result is expected to gain nothing, the shot
        stays (`tsva.restoration.blend`). Some of it stays everywhere, the less the more certain the offset is. It is the
-       sharper shot by Brenner's gradient, not the nearer one by an offset whose sign may be wrong.
+       sharper shot by Brenner's gradient, not the nearer one by an offset whose sign may be wrong. Images whose spectra
+       are like those of the training pairs keep no more of it than their expected errors say (`Familiarity`).
 
     Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
 
@@ -140,6 +106,7 @@ class Fusion(PairNetwork[Estimate]):
         self.spectra = BandSpectra()
         self.offset = OffsetEstimator(channels)
         self.wiener = TwoShotWiener(optics, delta_um, channels)
+        self.familiarity = Familiarity(channels * 3 * bands.BANDS, delta_um)
         cells = channels * CELL * CELL
         self.head = CellConvolution(3 * cells, width, 1)
         self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
@@ -199,17 +166,20 @@ class Fusion(PairNetwork[Estimate]):
         sd_um = (sd_um.square() + beyond_um.square()).sqrt()  # ONNX knows no hypot
         noise, signal = self._noise_and_signal(flat, focal_offset_um)
         images = (low.shape[0], grid[0] * grid[1])
-        noise, signal = (each.log().reshape(*images, -1).mean(1).exp() for each in (noise, signal))
+        noise, signal = (geometric_mean(each.reshape(*images, -1)) for each in (noise, signal))
+        misfit = self.familiarity(*self.offset.nearer_first(flat, focal_offset_um))
+        familiar = self.familiarity.share(geometric_mean(misfit.reshape(images)))
         mean = (low.mean(dim=(-2, -1)) + high.mean(dim=(-2, -1))) / 2
         focal_offset_um, sd_um = (each.reshape(low.shape[0], 1, *grid) for each in (focal_offset_um, sd_um))
         if grid[0] * grid[1] == 1:
             high_share = high_is_sharper(low, high).to(low.dtype).reshape(-1, 1, 1, 1)
-            return Estimate(focal_offset_um.flatten(), sd_um.flatten(), mean, noise, signal, high_share)
+            return Estimate(focal_offset_um.flatten(), sd_um.flatten(), mean, noise, signal, high_share, familiar)
         precision = sd_um.square().reciprocal()
         smooth = functional.avg_pool2d(precision, 3, 1, 1)
         focal_offset_um = functional.avg_pool2d(precision * focal_offset_um, 3, 1, 1) / smooth
         focal_offset_um, sd_um = per_pixel(focal_offset_um, low), per_pixel(sd_um, low)
-        return Estimate(focal_offset_um, sd_um, mean, noise, signal, sharper_regions(low, high, REGION_WINDOWS))
+        high_share = sharper_regions(low, high, REGION_WINDOWS)
+        return Estimate(focal_offset_um, sd_um, mean, noise, signal, high_share, familiar)
 
     def _noise_and_signal(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C) each."""
@@ -264,6 +234,8 @@ class Fusion(PairNetwork[Estimate]):
     ) -> tuple[Tensor, Tensor]:
         """Result and expected error, before `factors`, of `unblended`'s."""
         most = most_weight(decision.focal_offset_um, decision.sd_um, self.delta_um, self.most, self.doubt)
+        if decision.familiar is not None:
+            most = torch.lerp(most, torch.ones_like(most), decision.familiar.reshape(-1, 1, 1, 1))
         return blended(restored, copy, *self.error.errors(logarithms, level), most)
 
     def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -399,8 +371,9 @@ class Fusion(PairNetwork[Estimate]):
 
     def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Earlier versions had no `doubt`: the weight was the same for any deviation of the offset. They copied the
-        nearer shot. Their errors' factors did not depend on contrast."""
+        nearer shot. Their errors' factors did not depend on contrast. They knew of no spectra."""
         later = {"doubt": self.doubt, "copies_sharper": self.copies_sharper, "by_contrast": self.by_contrast}
+        later |= {f"familiarity.{name}": value for name, value in self.familiarity.named_buffers()}
         return {**{name: torch.zeros_like(value) for name, value in later.items()}, **weights}
 
     def physics(self) -> dict[str, ModuleType]:

@@ -72,6 +72,11 @@ class OffsetEstimator(nn.Module):
         coherence = common / (one * two).sqrt()
         return torch.stack([one.log() - level, two.log() - level, coherence], dim=2).flatten(1)
 
+    def nearer_first(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
+        """Features with the nearer shot first, and the offsets, (N,): the same whichever shot was taken first."""
+        flipped = (focal_offset_um < 0)[:, None]
+        return self.features(torch.where(flipped, self.exchanged(spectra), spectra)), focal_offset_um
+
     def exchanged(self, spectra: Tensor) -> Tensor:
         """The spectra of the shots in the other order."""
         one, two, common = spectra.reshape(-1, self.channels, 3, BANDS).unbind(2)
