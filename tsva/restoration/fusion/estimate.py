@@ -25,8 +25,8 @@ class Estimate:
     high_share : (B, 1, 1, 1) or (B, 1, Y, X) float tensor, optional
         Of the high shot in the copy that the result is blended with: 1 where it is the sharper one. None where the
         offset says which shot is the copy.
-    familiar : (B,) float tensor, optional
-        How far the limits of the restored image's weight are lifted, 0 to 1 (`Familiarity`). None: not at all.
+    lifted : (B,) float tensor, optional
+        How far the limits of the restored image's weight are lifted, 0 to 1 (`SpectralMisfit`). None: not at all.
     """
 
     focal_offset_um: Tensor
@@ -35,7 +35,7 @@ class Estimate:
     noise: Tensor
     signal: Tensor
     high_share: Tensor | None = None
-    familiar: Tensor | None = None
+    lifted: Tensor | None = None
 
     def tile(self, y: slice, x: slice) -> Estimate:
         """The same for a part of the images."""

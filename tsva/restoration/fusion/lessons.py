@@ -33,7 +33,7 @@ SCATTER = 0.15
 
 
 def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
-    """Fit the network's offset estimator, in place, and what spectra are familiar; half a minute of a core.
+    """Fit the network's offset estimator, in place, and the spectral misfit; half a minute of a core.
 
     A spectrum shows offset, noise, tissue and microscope in one. The estimator shall not learn the last two by heart:
     each lesson's spectra are turned into those of another microscope, tissue, stain and camera.
@@ -74,7 +74,7 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
     estimator.requires_grad_(False)
     with torch.no_grad():
         own, _ = network.lesson(spectra, focal_offset_um)
-        network.familiarity.fit(*estimator.nearer_first(own, estimator(own)[0]))
+        network.misfit.fit(*estimator.nearer_first(own, estimator(own)[0]))
     network.taught_um.fill_(patches.pairs.offset_max_um)
 
 

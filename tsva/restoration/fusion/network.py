@@ -39,8 +39,8 @@ from tsva.restoration.fusion.correction import (
     sharper_regions,
 )
 from tsva.restoration.fusion.estimate import Estimate
-from tsva.restoration.fusion.familiarity import Familiarity
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
+from tsva.restoration.fusion.misfit import SpectralMisfit
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
@@ -72,7 +72,7 @@ class Fusion(PairNetwork[Estimate]):
     6. Errors are expected of the result and of the sharper shot; where the result is expected to gain nothing, the shot
        stays (`tsva.restoration.blend`). Some of it stays everywhere, the less the more certain the offset is. It is the
        sharper shot by Brenner's gradient, not the nearer one by an offset whose sign may be wrong. Images whose spectra
-       are like those of the training pairs keep no more of it than their expected errors say (`Familiarity`).
+       are like those of the training pairs keep no more of it than their expected errors say (`SpectralMisfit`).
 
     Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
 
@@ -106,7 +106,7 @@ class Fusion(PairNetwork[Estimate]):
         self.spectra = BandSpectra()
         self.offset = OffsetEstimator(channels)
         self.wiener = TwoShotWiener(optics, delta_um, channels)
-        self.familiarity = Familiarity(channels * 3 * bands.BANDS, delta_um)
+        self.misfit = SpectralMisfit(channels * 3 * bands.BANDS, delta_um)
         cells = channels * CELL * CELL
         self.head = CellConvolution(3 * cells, width, 1)
         self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
@@ -167,19 +167,19 @@ class Fusion(PairNetwork[Estimate]):
         noise, signal = self._noise_and_signal(flat, focal_offset_um)
         images = (low.shape[0], grid[0] * grid[1])
         noise, signal = (geometric_mean(each.reshape(*images, -1)) for each in (noise, signal))
-        misfit = self.familiarity(*self.offset.nearer_first(flat, focal_offset_um))
-        familiar = self.familiarity.share(geometric_mean(misfit.reshape(images)))
+        misfit = self.misfit(*self.offset.nearer_first(flat, focal_offset_um))
+        lifted = self.misfit.share(geometric_mean(misfit.reshape(images)))
         mean = (low.mean(dim=(-2, -1)) + high.mean(dim=(-2, -1))) / 2
         focal_offset_um, sd_um = (each.reshape(low.shape[0], 1, *grid) for each in (focal_offset_um, sd_um))
         if grid[0] * grid[1] == 1:
             high_share = high_is_sharper(low, high).to(low.dtype).reshape(-1, 1, 1, 1)
-            return Estimate(focal_offset_um.flatten(), sd_um.flatten(), mean, noise, signal, high_share, familiar)
+            return Estimate(focal_offset_um.flatten(), sd_um.flatten(), mean, noise, signal, high_share, lifted)
         precision = sd_um.square().reciprocal()
         smooth = functional.avg_pool2d(precision, 3, 1, 1)
         focal_offset_um = functional.avg_pool2d(precision * focal_offset_um, 3, 1, 1) / smooth
         focal_offset_um, sd_um = per_pixel(focal_offset_um, low), per_pixel(sd_um, low)
         high_share = sharper_regions(low, high, REGION_WINDOWS)
-        return Estimate(focal_offset_um, sd_um, mean, noise, signal, high_share, familiar)
+        return Estimate(focal_offset_um, sd_um, mean, noise, signal, high_share, lifted)
 
     def _noise_and_signal(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C) each."""
@@ -234,8 +234,8 @@ class Fusion(PairNetwork[Estimate]):
     ) -> tuple[Tensor, Tensor]:
         """Result and expected error, before `factors`, of `unblended`'s."""
         most = most_weight(decision.focal_offset_um, decision.sd_um, self.delta_um, self.most, self.doubt)
-        if decision.familiar is not None:
-            most = torch.lerp(most, torch.ones_like(most), decision.familiar.reshape(-1, 1, 1, 1))
+        if decision.lifted is not None:
+            most = torch.lerp(most, torch.ones_like(most), decision.lifted.reshape(-1, 1, 1, 1))
         return blended(restored, copy, *self.error.errors(logarithms, level), most)
 
     def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -373,7 +373,7 @@ class Fusion(PairNetwork[Estimate]):
         """Earlier versions had no `doubt`: the weight was the same for any deviation of the offset. They copied the
         nearer shot. Their errors' factors did not depend on contrast. They knew of no spectra."""
         later = {"doubt": self.doubt, "copies_sharper": self.copies_sharper, "by_contrast": self.by_contrast}
-        later |= {f"familiarity.{name}": value for name, value in self.familiarity.named_buffers()}
+        later |= {f"misfit.{name}": value for name, value in self.misfit.named_buffers()}
         return {**{name: torch.zeros_like(value) for name, value in later.items()}, **weights}
 
     def physics(self) -> dict[str, ModuleType]:

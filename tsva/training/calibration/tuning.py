@@ -14,8 +14,8 @@ from torch import Tensor
 
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint
-from tsva.restoration.fusion.familiarity import unknown
 from tsva.restoration.fusion.filters import REACH_UM
+from tsva.restoration.fusion.misfit import unknown
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from tsva.restoration.fusion.correction import TENTS, tents
 
-MOST_MISFIT = 4.0
-"""Misfit at which a restored image is given half of the weight that its limits would take. Training pairs have 1 in the
-mean. Chosen on development laboratories, and the same whichever of them is left out."""
+MOST_MISFIT = 3.0
+"""Misfit at which the limits of the restored image's weight are lifted by half. Training pairs have 1 in the mean, and 1
+in 100 of them has more than 3.3. Chosen on development laboratories (docs/training.md)."""
 POWER = 3.0
 """Of the misfit, in the share: 89 % at half of `MOST_MISFIT`, 11 % at twice as much."""
 SHRINKAGE = 0.1
@@ -20,11 +20,11 @@ COMMON_SPECTRA = 0.1
 """A size of the offset has so many spectra of the usual features beside its own."""
 
 
-class Familiarity(nn.Module):
-    """Mahalanobis distance of spectra from those of the training pairs, given the offset, and what follows from it.
+class SpectralMisfit(nn.Module):
+    """Squared Mahalanobis distance of spectra from those of the training pairs, given the offset.
 
-    The limits of a restored image's weight are made for offsets that other optics make wrong. Where the spectra are
-    those of the network's own optics, they take gain and spare no harm.
+    The restored image's weight is limited because other optics or tissue make the estimated offset wrong. Where the
+    spectra are like those of the training pairs, the limits cost gain and prevent no harm: they are lifted.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Familiarity(nn.Module):
         self.register_buffer("mean", torch.zeros(len(TENTS), features))
         # its product with differences from them has a mean square of 1 on training pairs
         self.register_buffer("whitening", torch.zeros(features, features))
-        # misfit with half of the share, and its power; 0: nothing is familiar
+        # misfit at which limits are lifted by half, and its power; 0: never
         self.register_buffer("limits", torch.zeros(2))
 
     @torch.no_grad()
@@ -89,7 +89,7 @@ class Familiarity(nn.Module):
 
 
 def unknown(weights: dict[str, Tensor], there: int, here: int) -> dict[str, Tensor]:
-    """Buffers of a `Familiarity` among weights for images of other channels, of which nothing is known.
+    """Buffers of a `SpectralMisfit` among weights for images of other channels, of which nothing is known.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def unknown(weights: dict[str, Tensor], there: int, here: int) -> dict[str, Tens
     there, here : int
         Channels of the weights' images, and of the others.
     """
-    own = {name: value for name, value in weights.items() if name.startswith("familiarity.")}
+    own = {name: value for name, value in weights.items() if name.startswith("misfit.")}
     features = {"mean": (1,), "whitening": (0, 1), "limits": ()}
     found = {}
     for name, value in own.items():

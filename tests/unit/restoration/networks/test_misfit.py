@@ -1,4 +1,4 @@
-"""Which spectra Fusion takes for those of its training pairs, and what follows for the weight of its images."""
+"""How far spectra are from those of the training pairs, and what follows for the weight of Fusion's images."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.fusion import lessons
 from tsva.restoration.fusion.bands import FREQUENCIES
-from tsva.restoration.fusion.familiarity import MOST_MISFIT, Familiarity, unknown
 from tsva.restoration.fusion.microscopes import Microscopes, Seen, _seen
+from tsva.restoration.fusion.misfit import MOST_MISFIT, SpectralMisfit, unknown
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import build
 from tsva.restoration.refocus import restore
@@ -34,8 +34,8 @@ def offsets(count: int, seed: int = 5) -> Tensor:
     return torch.randn(count, generator=torch.Generator().manual_seed(seed))
 
 
-def fitted(count: int = 4000) -> Familiarity:
-    found = Familiarity(FEATURES, DELTA_UM)
+def fitted(count: int = 4000) -> SpectralMisfit:
+    found = SpectralMisfit(FEATURES, DELTA_UM)
     found.fit(normal(count) + offsets(count).abs()[:, None], offsets(count))
     return found
 
@@ -54,7 +54,7 @@ def test_training_pairs_and_others_alike_have_a_misfit_of_one_in_the_mean() -> N
 
 
 def test_few_training_pairs_make_a_finite_misfit() -> None:
-    found = Familiarity(FEATURES, DELTA_UM)
+    found = SpectralMisfit(FEATURES, DELTA_UM)
     found.fit(normal(3), offsets(3))
     assert torch.isfinite(found(normal(50, seed=2), offsets(50))).all()
     found.fit(torch.ones(3, FEATURES), torch.zeros(3))
@@ -67,7 +67,7 @@ def test_limits_are_lifted_by_half_at_the_given_misfit_and_never_before_a_fit() 
     share = found.share(misfit)
     torch.testing.assert_close(share[2:5], torch.tensor([8 / 9, 1 / 2, 1 / 9]))
     assert (share.diff() <= 0).all() and share[0] == 1 and share[-1] < 1e-6
-    assert (Familiarity(FEATURES, DELTA_UM).share(misfit) == 0).all()
+    assert (SpectralMisfit(FEATURES, DELTA_UM).share(misfit) == 0).all()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def taught() -> tuple[Fusion, Microscopes]:
     estimated = offsets(2000)
     spectra = shown(seen.nominal(estimated), seed=3)
     network.offset.standardise(spectra)
-    network.familiarity.fit(*network.offset.nearer_first(spectra, estimated))
+    network.misfit.fit(*network.offset.nearer_first(spectra, estimated))
     return network.eval(), seen
 
 
@@ -104,13 +104,13 @@ def test_another_aperture_and_an_aberration_raise_the_misfit(taught: tuple[Fusio
     network, seen = taught
     at_um = offsets(500, 8)
     nominal, *others = (
-        network.familiarity(*network.offset.nearer_first(shown(seen._at(torch.full((500,), which), at_um), 4), at_um))
+        network.misfit(*network.offset.nearer_first(shown(seen._at(torch.full((500,), which), at_um), 4), at_um))
         for which in range(3)
     )
     assert float(nominal.median()) == pytest.approx(1, abs=0.25)
     for other in others:
         assert other.median() > 2 * nominal.median()
-        assert network.familiarity.share(other).median() < network.familiarity.share(nominal).median()
+        assert network.misfit.share(other).median() < network.misfit.share(nominal).median()
 
 
 @torch.no_grad()
@@ -118,8 +118,8 @@ def test_the_order_of_the_shots_changes_nothing(taught: tuple[Fusion, Microscope
     network, seen = taught
     at_um = offsets(100, 9)
     spectra = shown(seen.nominal(at_um), 5)
-    there = network.familiarity(*network.offset.nearer_first(spectra, at_um))
-    back = network.familiarity(*network.offset.nearer_first(network.offset.exchanged(spectra), -at_um))
+    there = network.misfit(*network.offset.nearer_first(spectra, at_um))
+    back = network.misfit(*network.offset.nearer_first(network.offset.exchanged(spectra), -at_um))
     torch.testing.assert_close(there, back)
 
 
@@ -130,15 +130,17 @@ def shots(size: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def test_a_familiar_image_has_the_weight_of_its_expected_errors_alone(taught: tuple[Fusion, Microscopes]) -> None:
+def test_an_image_of_little_misfit_has_the_weight_of_its_expected_errors_alone(
+    taught: tuple[Fusion, Microscopes],
+) -> None:
     network, (low, high) = taught[0], shots(96)
     network.error.calibration.copy_(torch.tensor([0.1, 1.0]))  # a large gain is expected
     decision = replace(network.decide(low, high), sd_um=torch.tensor([0.5]))
     restored, copy, *_ = network.unblended(low, high, decision)
     by_share = [
-        network.with_error(low, high, replace(decision, familiar=torch.tensor([share])))[0] for share in (0.0, 0.5, 1.0)
+        network.with_error(low, high, replace(decision, lifted=torch.tensor([share])))[0] for share in (0.0, 0.5, 1.0)
     ]
-    limited = network.with_error(low, high, replace(decision, familiar=None))[0]
+    limited = network.with_error(low, high, replace(decision, lifted=None))[0]
     assert torch.equal(by_share[0], limited) and (limited - restored).abs().max() > 0.01
     torch.testing.assert_close(by_share[2], restored, rtol=0, atol=1e-5)
     torch.testing.assert_close(by_share[1], (by_share[0] + by_share[2]) / 2, rtol=0, atol=1e-6)
@@ -152,20 +154,20 @@ def test_tiles_have_the_share_of_their_image(taught: tuple[Fusion, Microscopes])
     whole, tiled = (restore(network, low, high, tile_px=edge) for edge in (10_000, 96))
     torch.testing.assert_close(tiled[0], whole[0], rtol=1e-3, atol=2e-5)
     decision = network.decide(low, high)
-    assert decision.familiar is not None and decision.familiar.shape == (1,)
-    assert torch.equal(decision.tile(slice(0, 96), slice(0, 96)).familiar, decision.familiar)
+    assert decision.lifted is not None and decision.lifted.shape == (1,)
+    assert torch.equal(decision.tile(slice(0, 96), slice(0, 96)).lifted, decision.lifted)
 
 
 @torch.no_grad()
 def test_a_network_of_before_restores_what_it_restored(taught: tuple[Fusion, Microscopes], tmp_path: Path) -> None:
     network, (low, high) = taught[0], shots(96)
     settings, optics = (kind().model_dump(mode="json") for kind in (TrainSettings, OpticsSettings))
-    weights = {name: value for name, value in network.state_dict().items() if not name.startswith("familiarity.")}
+    weights = {name: value for name, value in network.state_dict().items() if not name.startswith("misfit.")}
     older = Checkpoint("fusion", settings, 3, 0.345, DELTA_UM, 3.0, optics, step=7, seed=1, data="abc", weights=weights)
     save(older, tmp_path / "model.ckpt")
     loaded = load(tmp_path / "model.ckpt").restored_network()
     decision = network.decide(low, high)
-    found, wanted = loaded(low, high), network.with_error(low, high, replace(decision, familiar=None))[0]
+    found, wanted = loaded(low, high), network.with_error(low, high, replace(decision, lifted=None))[0]
     assert torch.equal(found, wanted)
 
 
@@ -177,8 +179,8 @@ def test_nothing_is_known_of_images_of_other_channels(taught: tuple[Fusion, Micr
     assert len(found) == 3 and all((value == 0).all() for value in found.values())
 
 
-def test_lessons_teach_what_is_familiar(monkeypatch: pytest.MonkeyPatch, taught: tuple[Fusion, Microscopes]) -> None:
-    network, seen = taught
+def test_lessons_fit_it(monkeypatch: pytest.MonkeyPatch, taught: tuple[Fusion, Microscopes]) -> None:
+    seen = taught[1]
     at_um = offsets(60, 11)
     of_patches = shown(seen.nominal(at_um), 6), at_um, at_um.abs() < 0.3
     monkeypatch.setattr(lessons, "_of_patches", lambda *_: of_patches)
@@ -189,5 +191,5 @@ def test_lessons_teach_what_is_familiar(monkeypatch: pytest.MonkeyPatch, taught:
     lessons.teach_offsets(other, type("Patches", (), {"pairs": pairs})(), settings, 1)  # type: ignore[arg-type]
     with torch.no_grad():
         estimated = other.offset(of_patches[0])[0]
-        misfit = other.familiarity(*other.offset.nearer_first(of_patches[0], estimated))
+        misfit = other.misfit(*other.offset.nearer_first(of_patches[0], estimated))
     assert float(misfit.mean()) == pytest.approx(1, rel=1e-3)
