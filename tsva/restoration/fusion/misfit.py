@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from tsva.restoration.fusion.correction import TENTS, tents
 
 MOST_MISFIT = 3.0
-"""Misfit at which the limits of the restored image's weight are lifted by half. Training pairs have 1 in the mean, and 1
-in 100 of them has more than 3.3. Chosen on development laboratories (docs/training.md)."""
+"""Misfit at which the limits of the restored image's weight are lifted by half. Training pairs have 1 in the mean, and
+one in a hundred has more than 3.3. Chosen on development laboratories (docs/training.md)."""
 POWER = 3.0
 """Of the misfit, in the share: 89 % at half of `MOST_MISFIT`, 11 % at twice as much."""
 SHRINKAGE = 0.1

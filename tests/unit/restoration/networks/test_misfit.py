@@ -130,7 +130,7 @@ def shots(size: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def test_an_image_of_little_misfit_has_the_weight_of_its_expected_errors_alone(
+def test_an_image_of_little_misfit_has_the_weight_of_its_expected_errors(
     taught: tuple[Fusion, Microscopes],
 ) -> None:
     network, (low, high) = taught[0], shots(96)
