@@ -53,7 +53,7 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
     spectra, focal_offset_um, at_target = _of_patches(network, patches)
     still = spectra[at_target]
     share = torch.from_numpy(bin_weights(focal_offset_um, SPREAD * patches.pairs.offset_sd_um, patches.pairs.z_step_um))
-    estimator = network.offset
+    estimator = network.offset.requires_grad_(True)
     estimator.standardise(network.lesson(_noisy(spectra, settings.noise_jitter, random), focal_offset_um)[0])
     optimiser = torch.optim.Adam(estimator.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.fusion.offset_steps)

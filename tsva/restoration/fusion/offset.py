@@ -38,6 +38,8 @@ class OffsetEstimator(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(features, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 2)
         )
+        # the training steps leave it as it was taught, in a training that goes on from a state, too
+        self.requires_grad_(False)
 
     def forward(self, spectra: Tensor) -> tuple[Tensor, Tensor]:
         """Estimate.
