@@ -27,7 +27,8 @@ class BandSpectra(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        hann = torch.hann_window(WINDOW_PX + 1, periodic=False, dtype=torch.float64)[:-1]
+        # on the CPU, whatever the default device: on the meta device it would import torch's compiler, for seconds
+        hann = torch.hann_window(WINDOW_PX + 1, periodic=False, dtype=torch.float64, device="cpu")[:-1]
         window = hann[:, None] * hann[None, :]
         self.register_buffer("window", window.float(), persistent=False)
         fy = torch.fft.fftfreq(WINDOW_PX, dtype=torch.float64) * WINDOW_PX

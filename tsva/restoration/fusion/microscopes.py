@@ -233,7 +233,8 @@ def as_others_show(
     count, device = len(target), target.device
     focal_offset_um, spectra = focal_offset_um.float().cpu(), spectra.cpu()
     mixture = seen.mixture(count)
-    changed = (torch.rand(count) < OTHERS).float()
+    others = torch.rand(count) < OTHERS
+    changed, chosen = others.float(), others.nonzero().flatten().to(device)
     mixture = replace(mixture, share=mixture.share * changed)
     finer = tilt(count, SLOPE_SD) ** changed[:, None, None]
     in_focus_um = torch.full_like(focal_offset_um, delta_um)  # where the low shot is
@@ -244,13 +245,21 @@ def as_others_show(
     for image, power, of, to in zip(shots, (one, two), (here.low, here.high), (there.low, there.high), strict=True):
         signal = (power - noise).clamp(min=0) * _change(of, to) * finer
         factor = ((signal + noise) / power.clamp(min=LEAST_PATCH_POWER)).sqrt()
-        found.append(_filtered(image, factor.to(device)))
+        found.append(_filtered_some(image, factor.to(device), chosen))
     of_target = _change(seen.nominal(in_focus_um).low, seen.through(mixture, in_focus_um).low) * finer
-    return found[0], found[1], _filtered(target, of_target.sqrt().to(device))
+    return found[0], found[1], _filtered_some(target, of_target.sqrt().to(device), chosen)
 
 
 def _change(of: Tensor, to: Tensor) -> Tensor:
     return (to / of).log().clamp(-MOST_CHANGE, MOST_CHANGE).exp()
+
+
+def _filtered_some(images: Tensor, factor: Tensor, chosen: Tensor) -> Tensor:
+    """The images, the chosen ones filtered; the others' factors are 1."""
+    found = images.float().clone(memory_format=torch.contiguous_format)
+    if len(chosen):
+        found[chosen] = _filtered(images[chosen], factor[chosen])
+    return found
 
 
 def _filtered(image: Tensor, factor: Tensor) -> Tensor:

@@ -16,7 +16,16 @@ from torch.nn import functional
 from tsva.acquisition.draws import rng
 from tsva.acquisition.pair import high_is_sharper
 from tsva.restoration import blend
-from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
+from tsva.restoration.blend import (
+    ERROR_WEIGHT,
+    HARM_WEIGHT,
+    ErrorHead,
+    Unblended,
+    UnblendedPairs,
+    blended,
+    harm,
+    likelihood,
+)
 from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
 from tsva.restoration.fusion.correction import (
@@ -360,13 +369,13 @@ class Fusion(PairNetwork[Estimate]):
         mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`.
         """
         self.eval()
-        self.error.calibrate(pairs, lambda low, high: self.unblended(low, high, self.decide(low, high)))
+        seen = UnblendedPairs(pairs, self._seen)
+        self.error.calibrate(seen)
         true, expected, shares, contrasts = [], [], [], []
-        for number in range(len(pairs)):
-            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            decision = self.decide(low, high)
-            image, sd = self._blended(*self.unblended(low, high, decision), decision)
-            true.append((image - target).square().mean())
+        for pair in seen:
+            decision: Estimate = pair.decision
+            image, sd = self._blended(pair.restored, pair.shot, pair.logarithms, pair.level, decision)
+            true.append((image - pair.target).square().mean())
             expected.append(sd.square().mean())
             sizes = [by_size(decision.focal_offset_um, self.delta_um, one).mean() for one in torch.eye(len(SIZES))]
             shares.append(torch.stack(sizes))
@@ -376,6 +385,11 @@ class Fusion(PairNetwork[Estimate]):
             self.by_contrast[1] = contrast.mean()
             squares = torch.stack(expected) * contrast_factor(contrast, self.by_contrast).flatten().square()
             self.factors.copy_(blend.factors(torch.stack(true), squares, torch.stack(shares)))
+
+    def _seen(self, low: Tensor, high: Tensor, target: Tensor) -> Unblended:
+        decision = self.decide(low, high)
+        restored, copy, logarithms, level = self.unblended(low, high, decision)
+        return Unblended(restored, copy, target, logarithms, level, decision)
 
     def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""

@@ -10,7 +10,16 @@ from torch import Tensor, nn
 
 from tsva.acquisition.pair import sharper_first
 from tsva.restoration import blend
-from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
+from tsva.restoration.blend import (
+    ERROR_WEIGHT,
+    HARM_WEIGHT,
+    ErrorHead,
+    Unblended,
+    UnblendedPairs,
+    blended,
+    harm,
+    likelihood,
+)
 from tsva.restoration.networks.parts import (
     ContractingPath,
     ExpansivePath,
@@ -143,17 +152,20 @@ class UShaped(SharperShotNetwork):
         if self.error is None:
             return
         self.eval()
-        self.error.calibrate(pairs, lambda low, high: (*self.unblended(low, high), _full_scale(low)))
-        self.factor.fill_(1)
+        seen = UnblendedPairs(pairs, self._seen)
+        self.error.calibrate(seen)
         true, expected = [], []
-        for number in range(len(pairs)):
-            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            image, sd = self._with_error(low, high, None)
-            assert sd is not None
-            true.append((image - target).square().mean())
+        for pair in seen:
+            image, sd = blended(pair.restored, pair.shot, *self.error.errors(pair.logarithms, pair.level))
+            true.append((image - pair.target).square().mean())
             expected.append(sd.square().mean())
+        self.factor.fill_(1)
         if true:
             self.factor.copy_(blend.factors(torch.stack(true), torch.stack(expected), torch.ones(len(true), 1)))
+
+    def _seen(self, low: Tensor, high: Tensor, target: Tensor) -> Unblended:
+        restored, y1, logarithms = self.unblended(low, high)
+        return Unblended(restored, y1, target, logarithms, _full_scale(low), None)
 
     def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Earlier versions had no factor of their results' errors."""
