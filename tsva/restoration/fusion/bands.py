@@ -67,7 +67,7 @@ class BandSpectra(nn.Module):
     def _windows(self, shot: Tensor) -> Tensor:
         """(B, C, windows along y, windows along x, WINDOW_PX, WINDOW_PX), weighted, of mean zero before."""
         windows = _cut_both(shot)
-        return (windows - windows.mean(dim=(-2, -1), keepdim=True)) * self.window
+        return (windows - windows.mean(dim=(-2, -1), keepdim=True)).mul_(self.window)
 
 
 def window_means(image: Tensor) -> Tensor:
