@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tsva.acquisition.draws import bin_weights, offset_at_um, rng
+from tsva.restoration.networks.parts import single_precision
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
@@ -179,8 +180,10 @@ def augmented(low: Tensor, high: Tensor, target: Tensor, settings: TrainSettings
         # Beer-Lambert: optical densities add up, so that another stain is a linear map of them.
         scales = torch.exp(settings.stain_jitter * torch.randn(size, channels, device=low.device))
         mixing = settings.stain_jitter / 4 * torch.randn(size, channels, channels, device=low.device)
-        mixed = (torch.diag_embed(scales) + mixing) @ images.clamp_(min=DARKEST).log_().flatten(3)
-        images = mixed.float().clamp_(max=0).exp_().view_as(images)  # under autocast the product is bfloat16
+        logarithms = images.clamp_(min=DARKEST).log_().flatten(3)
+        with single_precision(low.device):  # eight bits of bfloat16 would be the target's noise
+            mixed = (torch.diag_embed(scales) + mixing) @ logarithms
+        images = mixed.clamp_(max=0).exp_().view_as(images)
     if settings.lamp_jitter:
         images *= 1 + settings.lamp_jitter * _symmetric(size, low.device)
     if settings.noise_jitter:
