@@ -72,7 +72,9 @@ def test_without_another_microscope_a_lesson_is_the_pair_itself(
 ) -> None:
     random = torch.Generator().manual_seed(0)
     monkeypatch.setattr(offset_lessons, "SLOPE_SD", 0.0)
-    monkeypatch.setattr(seen, "drawn", lambda focal_offset_um, _random, here=None: here or seen.nominal(focal_offset_um))
+    monkeypatch.setattr(
+        seen, "drawn", lambda focal_offset_um, _random, here=None: here or seen.nominal(focal_offset_um)
+    )
     focal_offset_um = torch.tensor([-1.0, 0.0, 2.0])
     at = seen.nominal(focal_offset_um)
     powers = [1e-3 * at.low + 1e-5, 1e-3 * at.high + 1e-5, 1e-3 * at.coherence * (at.low * at.high).sqrt()]
