@@ -124,7 +124,7 @@ class Microscopes:
         return self.through(self.mixture(len(focal_offset_um), random), focal_offset_um, nominal)
 
     def through(self, mixture: Mixture, focal_offset_um: Tensor, nominal: Seen | None = None) -> Seen:
-        """Each of N pairs at its offset, (N,), through its own microscope; `nominal` at these offsets, if it is known."""
+        """Each of N pairs at its offset, (N,), through its own microscope; `nominal` at these offsets, if known."""
         nominal, other = nominal or self.nominal(focal_offset_um), self._at(mixture.other, focal_offset_um)
         share = mixture.share[:, None, None]
         return Seen(
