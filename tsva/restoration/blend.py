@@ -100,7 +100,7 @@ class Unblended:
 
     Attributes
     ----------
-    restored, shot, target : (1, C, Y, X) float tensors
+    target, restored, shot : (1, C, Y, X) float tensors
     logarithms : (1, 2, Y, X) float tensor
         Of `ErrorHead.forward`.
     level : (1, 1, 1, 1) float tensor
@@ -109,9 +109,9 @@ class Unblended:
         What the network decided for the pair.
     """
 
+    target: Tensor
     restored: Tensor
     shot: Tensor
-    target: Tensor
     logarithms: Tensor
     level: Tensor
     decision: Any
@@ -128,23 +128,31 @@ class UnblendedPairs:
     Parameters
     ----------
     pairs : Pairs
+    decide : callable
+        Of low and high shot, (1, C, Y, X) in [0, 1]: what the network decides.
     unblended : callable
-        Of low shot, high shot and target, (1, C, Y, X) each, in [0, 1].
+        Of both shots and that: restored image, shot, logarithms and level of `Unblended`.
     most_bytes : int
         So many are kept from one time to the next.
     """
 
     def __init__(
-        self, pairs: Pairs, unblended: Callable[[Tensor, Tensor, Tensor], Unblended], most_bytes: int = 256 << 20
+        self,
+        pairs: Pairs,
+        decide: Callable[[Tensor, Tensor], Any],
+        unblended: Callable[[Tensor, Tensor, Any], tuple[Tensor, Tensor, Tensor, Tensor]],
+        most_bytes: int = 256 << 20,
     ) -> None:
-        self._pairs, self._unblended, self._left = pairs, unblended, most_bytes
+        self._pairs, self._decide, self._unblended, self._left = pairs, decide, unblended, most_bytes
         self._kept: dict[int, Unblended] = {}
 
     def __iter__(self) -> Iterator[Unblended]:
         for number in range(len(self._pairs)):
             found = self._kept.get(number)
             if found is None:
-                found = self._unblended(*(shot[None].float() / 255 for shot in self._pairs[number][:3]))
+                low, high, target = (shot[None].float() / 255 for shot in self._pairs[number][:3])
+                decision = self._decide(low, high)
+                found = Unblended(target, *self._unblended(low, high, decision), decision)
                 if found.nbytes <= self._left:
                     self._left -= found.nbytes
                     self._kept[number] = found

@@ -16,16 +16,7 @@ from torch.nn import functional
 from tsva.acquisition.draws import rng
 from tsva.acquisition.pair import high_is_sharper
 from tsva.restoration import blend
-from tsva.restoration.blend import (
-    ERROR_WEIGHT,
-    HARM_WEIGHT,
-    ErrorHead,
-    Unblended,
-    UnblendedPairs,
-    blended,
-    harm,
-    likelihood,
-)
+from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.fusion import bands, correction, filters, offset
 from tsva.restoration.fusion.bands import BandSpectra
 from tsva.restoration.fusion.correction import (
@@ -369,7 +360,7 @@ class Fusion(PairNetwork[Estimate]):
         mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`.
         """
         self.eval()
-        seen = UnblendedPairs(pairs, self._seen)
+        seen = blend.UnblendedPairs(pairs, self.decide, self.unblended)
         self.error.calibrate(seen)
         true, expected, shares, contrasts = [], [], [], []
         for pair in seen:
@@ -385,11 +376,6 @@ class Fusion(PairNetwork[Estimate]):
             self.by_contrast[1] = contrast.mean()
             squares = torch.stack(expected) * contrast_factor(contrast, self.by_contrast).flatten().square()
             self.factors.copy_(blend.factors(torch.stack(true), squares, torch.stack(shares)))
-
-    def _seen(self, low: Tensor, high: Tensor, target: Tensor) -> Unblended:
-        decision = self.decide(low, high)
-        restored, copy, logarithms, level = self.unblended(low, high, decision)
-        return Unblended(restored, copy, target, logarithms, level, decision)
 
     def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""

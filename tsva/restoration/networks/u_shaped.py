@@ -10,16 +10,7 @@ from torch import Tensor, nn
 
 from tsva.acquisition.pair import sharper_first
 from tsva.restoration import blend
-from tsva.restoration.blend import (
-    ERROR_WEIGHT,
-    HARM_WEIGHT,
-    ErrorHead,
-    Unblended,
-    UnblendedPairs,
-    blended,
-    harm,
-    likelihood,
-)
+from tsva.restoration.blend import ERROR_WEIGHT, HARM_WEIGHT, ErrorHead, blended, harm, likelihood
 from tsva.restoration.networks.parts import (
     ContractingPath,
     ExpansivePath,
@@ -152,7 +143,9 @@ class UShaped(SharperShotNetwork):
         if self.error is None:
             return
         self.eval()
-        seen = UnblendedPairs(pairs, self._seen)
+        seen = blend.UnblendedPairs(
+            pairs, self.decide, lambda low, high, y1: (*self.unblended(low, high, y1), _full_scale(low))
+        )
         self.error.calibrate(seen)
         true, expected = [], []
         for pair in seen:
@@ -162,10 +155,6 @@ class UShaped(SharperShotNetwork):
         self.factor.fill_(1)
         if true:
             self.factor.copy_(blend.factors(torch.stack(true), torch.stack(expected), torch.ones(len(true), 1)))
-
-    def _seen(self, low: Tensor, high: Tensor, target: Tensor) -> Unblended:
-        restored, y1, logarithms = self.unblended(low, high)
-        return Unblended(restored, y1, target, logarithms, _full_scale(low), None)
 
     def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Earlier versions had no factor of their results' errors."""
