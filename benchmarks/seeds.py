@@ -189,7 +189,8 @@ def _table_by_offset(made: dict[str, Any]) -> str:
         for dataset in DATASETS
         for a, b in pairs
     ]
-    for offset in sorted(set().union(*columns), key=float):
+    offsets: set[str] = set().union(*columns)
+    for offset in sorted(offsets, key=float):
         cells = [gain(column[offset]) if offset in column else "–" for column in columns]
         lines.append("| " + " | ".join([offset, *cells]) + " |")
     return "\n".join(lines)
