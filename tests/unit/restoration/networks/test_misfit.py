@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from tsva.restoration.checkpoint import Checkpoint, load, save
 from tsva.restoration.fusion import lessons
 from tsva.restoration.fusion.bands import FREQUENCIES
-from tsva.restoration.fusion.microscopes import Microscopes, Seen, _seen
+from tsva.restoration.fusion.microscopes import Microscopes, Seen
 from tsva.restoration.fusion.misfit import MOST_MISFIT, SpectralMisfit, unknown
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import build
@@ -76,9 +77,10 @@ def taught() -> tuple[Fusion, Microscopes]:
     torch.manual_seed(0)
     network = build("fusion", TrainSettings(), 3, OPTICS, DELTA_UM)
     assert isinstance(network, Fusion)
-    seen = Microscopes.__new__(Microscopes)
-    others = [(OPTICS, 0.0), (OPTICS.model_copy(update={"na": 0.8 * OPTICS.na}), 0.0), (OPTICS, 0.05)]
-    seen.tables = torch.stack([torch.from_numpy(_seen(optics, um, 1.0, DELTA_UM, 3)).float() for optics, um in others])
+    others = [(OPTICS, 0.0, 1.0), (OPTICS.model_copy(update={"na": 0.8 * OPTICS.na}), 0.0, 1.0), (OPTICS, 0.05, 1.0)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Microscopes, "draw", lambda *_: others)
+        seen = Microscopes(OPTICS, DELTA_UM, 3, len(others), np.random.default_rng(1))
     estimated = offsets(2000)
     spectra = shown(seen.nominal(estimated), seed=3)
     network.offset.standardise(spectra)
