@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
@@ -93,6 +94,7 @@ class Fusion(PairNetwork[Estimate]):
     one_for_a_slide = ("mean", "noise", "signal")
     taught_um: Tensor
     factors: Tensor
+    factors_lifted: Tensor
     by_contrast: Tensor
     most: Tensor
     doubt: Tensor
@@ -116,6 +118,7 @@ class Fusion(PairNetwork[Estimate]):
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
         # true over expected errors of results, on verification pairs, by the size of the offset
         self.register_buffer("factors", torch.ones(len(SIZES)))
+        self.register_buffer("factors_lifted", torch.ones(len(SIZES)))  # where the weight has no limits
         # their exponent in the structures' power, the logarithm of that power in verification pairs, and how far from
         # there they follow it
         self.register_buffer("by_contrast", torch.tensor([CONTRAST_EXPONENT, 0.0, MOST_CONTRAST]))
@@ -226,8 +229,11 @@ class Fusion(PairNetwork[Estimate]):
         """
         restored, copy, logarithms, level = self.unblended(low, high, decision)
         image, sd = self._blended(restored, copy, logarithms, level, decision)
-        factor = contrast_factor(log_contrast(decision.signal, decision.mean), self.by_contrast)
-        return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors) * factor
+        factor = by_size(decision.focal_offset_um, self.delta_um, self.factors)
+        if decision.lifted is not None:
+            lifted = by_size(decision.focal_offset_um, self.delta_um, self.factors_lifted)
+            factor = torch.lerp(factor, lifted, decision.lifted.reshape(-1, 1, 1, 1))
+        return image, sd * factor * contrast_factor(log_contrast(decision.signal, decision.mean), self.by_contrast)
 
     def _blended(
         self, restored: Tensor, copy: Tensor, logarithms: Tensor, level: Tensor, decision: Estimate
@@ -329,25 +335,29 @@ class Fusion(PairNetwork[Estimate]):
         """Scale the expected errors to those that occur.
 
         One factor for all errors of restored images and one for those of shots, which decide the blend: the geometric
-        mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`.
+        mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`,
+        with the limits of the weight and without.
         """
         self.eval()
         seen = blend.UnblendedPairs(pairs, self.decide, self.unblended)
         self.error.calibrate(seen)
-        true, expected, shares, contrasts = [], [], [], []
+        errors, shares, contrasts = [], [], []
         for pair in seen:
             decision: Estimate = pair.decision
-            image, sd = self._blended(pair.restored, pair.shot, pair.logarithms, pair.level, decision)
-            true.append((image - pair.target).square().mean())
-            expected.append(sd.square().mean())
+            for lifted in (0.0, 1.0):
+                limited = replace(decision, lifted=decision.mean.new_full((1,), lifted))
+                image, sd = self._blended(pair.restored, pair.shot, pair.logarithms, pair.level, limited)
+                errors.append(torch.stack([(image - pair.target).square().mean(), sd.square().mean()]))
             sizes = [by_size(decision.focal_offset_um, self.delta_um, one).mean() for one in torch.eye(len(SIZES))]
             shares.append(torch.stack(sizes))
             contrasts.append(log_contrast(decision.signal, decision.mean))
-        if true:
+        if shares:
             contrast = torch.cat(contrasts)
             self.by_contrast[1] = contrast.mean()
-            squares = torch.stack(expected) * contrast_factor(contrast, self.by_contrast).flatten().square()
-            self.factors.copy_(blend.factors(torch.stack(true), squares, torch.stack(shares)))
+            of_contrast = contrast_factor(contrast, self.by_contrast).flatten().square()
+            by_limits = torch.stack(errors).unflatten(0, (-1, 2)).permute(1, 2, 0)
+            for held, (true, expected) in zip((self.factors, self.factors_lifted), by_limits, strict=True):
+                held.copy_(blend.factors(true, expected * of_contrast, torch.stack(shares)))
 
     def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""
@@ -373,6 +383,7 @@ class Fusion(PairNetwork[Estimate]):
         """Earlier versions had no `doubt`: the weight was the same for any deviation of the offset. They copied the
         nearer shot. Their errors' factors did not depend on contrast. They knew of no spectra."""
         later = {"doubt": self.doubt, "copies_sharper": self.copies_sharper, "by_contrast": self.by_contrast}
+        later["factors_lifted"] = self.factors_lifted
         later |= {f"misfit.{name}": value for name, value in self.misfit.named_buffers()}
         return {**{name: torch.zeros_like(value) for name, value in later.items()}, **weights}
 
