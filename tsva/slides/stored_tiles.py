@@ -22,8 +22,8 @@ COMPRESSION_LEVEL = 1
 class TileCodec:
     """Deflate without loss, or JPEG of red, green and blue as they are.
 
-    libdeflate's fastest level takes two thirds of the time of zlib's Huffman codes and runs, which are 4 % larger to 4 %
-    smaller, with little and with much camera noise: noise has no repeats, and the search for them finds false ones.
+    libdeflate's fastest level takes two thirds of the time of zlib's Huffman codes and runs. These are 1 % larger to
+    4 % smaller under camera noise: it has no repeats, and the search for them finds false ones.
 
     JPEG of luminance and chrominance would take a quarter less, but not all readers agree on them: Bio-Formats converts
     twice what has no subsampled colours.
