@@ -26,8 +26,8 @@ from tsva.slides.focal_offsets import (
     scene_at,
     scenes,
     specimen_power,
-    surface,
 )
+from tsva.slides.focal_surface import surface
 from tsva.slides.grid import CELL_PX, CellGrid
 from tsva.slides.plane_shift import MARGIN_PX, TILE_PX, tile_shift
 from tsva.slides.shift_field import TRUSTED_PX, fit_field
