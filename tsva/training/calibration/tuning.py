@@ -15,6 +15,7 @@ from torch import Tensor
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint
 from tsva.restoration.fusion.filters import REACH_UM
+from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
@@ -29,7 +30,9 @@ from tsva.training.calibration.kept_area import (
     protocol,
     summary_of,
 )
+from tsva.training.calibration.limits import LEAST_FIELDS, Blends, Limits, fitted_limits
 from tsva.training.calibration.measure import Measured
+from tsva.training.calibration.offsets import teach_own_offsets
 from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.loop import DivergedError
@@ -52,10 +55,12 @@ RECIPE: dict[str, Any] = {
 }
 """One facility's stain and lamp: little jitter. Shots between the planes, so that no shot shares the target's noise."""
 LEAST_CROP_PX = 64
-GIVEN, MEASURED, TUNED = "given", "measured", "tuned"
+GIVEN, MEASURED, CAUTIOUS, TUNED = "given", "measured", "tuned_cautious", "tuned"
+"""Candidates, by how far each is the microscope's own: cautious is the fine-tuned one with the given limits."""
 WORDS = {
     GIVEN: "The network is kept as it was given: neither measured optics nor fine-tuning made it better",
     MEASURED: "Fine-tuning was not better: the old weights are kept, with the measured optics",
+    CAUTIOUS: "Fine-tuned, with the given limits of the restored image's weight",
     TUNED: "Fine-tuned",
 }
 
@@ -168,18 +173,39 @@ def _candidates(
     candidates[MEASURED] = base
     progress(f"network: {steps} steps on {len(area.training)} patches")
     try:
-        fitted = fit(given.network, area.training, area.verification, settings, seed, optics=optics, start=base.weights)
-        candidates[TUNED] = replace(base, weights=fitted.weights, step=fitted.best_step, seed=seed, data="")
+        # limits choose no step: with them a network that may hardly restore seems as good as one that can
+        begun = {**base.weights, **Limits.none().tensors()} if isinstance(start, Fusion) else base.weights
+        fitted = fit(given.network, area.training, area.verification, settings, seed, optics=optics, start=begun)
+        tuned = replace(base, weights=fitted.weights, step=fitted.best_step, seed=seed, data="")
+        candidates |= _with_limits(tuned, Limits.of(start), area) if isinstance(start, Fusion) else {TUNED: tuned}
     except DivergedError:
         log.warning("fine-tuning diverged; the old weights are kept")
+    return candidates
+
+
+def _with_limits(tuned: Checkpoint, given: Limits, area: Area) -> dict[str, Checkpoint]:
+    """The fine-tuned network with the limits that it had, and with those that verification patches allow."""
+    network = tuned.restored_network()
+    assert isinstance(network, Fusion)
+    pairs = VerificationPairs(area.verification, CALIBRATION_PAIRS)
+    patches = [pairs.patch_of(pair) for pair in range(len(pairs))]
+    apart = len(set(area.verifying)) >= LEAST_FIELDS
+    blends = Blends.of(network, pairs, [area.verifying[patch] if apart else str(patch) for patch in patches])
+    found = {CAUTIOUS: given, TUNED: fitted_limits(blends, given)}
+    candidates = {}
+    for name, limits in found.items():
+        network.load_state_dict({**tuned.weights, **limits.tensors()})
+        network.calibrate(pairs)
+        candidates[name] = replace(tuned, weights={key: value.clone() for key, value in network.state_dict().items()})
     return candidates
 
 
 def _compared(gains: dict[str, np.ndarray], chosen: str, kept: Sequence[KeptPair], area: Area) -> dict[str, Any]:
     """What the record says of the candidates, before and after."""
     before = GIVEN if GIVEN in gains else MEASURED
-    after = gains.get(TUNED, gains[MEASURED])
-    words = WORDS[chosen] + (f": {float(np.mean(after - gains[before])):+.2f} dB" if chosen == TUNED else "")
+    after = gains[chosen if chosen in (CAUTIOUS, TUNED) else TUNED if TUNED in gains else MEASURED]
+    more = f": {float(np.mean(after - gains[before])):+.2f} dB" if chosen in (CAUTIOUS, TUNED) else ""
+    words = WORDS[chosen] + more
     if gains[chosen].mean() <= 0:
         words += ". It is not better than the sharper shot: do not use it on such tissue"
     pairs = area.training.pairs
@@ -239,6 +265,8 @@ def _with_optics(
         torch.manual_seed(seed)
         network = build(given.network, settings, channels, optics, area.training.pairs.delta_um)
         network.prepare(area.training, settings, seed)
+    if isinstance(network, Fusion):
+        teach_own_offsets(network, area.training, area.verification, seed)
     prepared = {name: value for name, value in network.state_dict().items() if name.startswith(("offset.", "taught"))}
     weights = for_channels(given.weights, given.channels, channels)
     network.load_state_dict({**weights, **prepared})
