@@ -19,7 +19,9 @@ def blends(along: np.ndarray, fields: int, each: int = 20) -> Blends:
     count = fields * each
     size = np.eye(len(SIZES))[np.arange(count) % len(SIZES)]
     terms = np.stack([np.ones(count), np.resize(along, count), np.ones(count)], axis=1)
-    return Blends(size, np.ones(count), terms, np.repeat([f"field {number}" for number in range(fields)], each))
+    return Blends(
+        size, np.ones(count), np.ones(count), terms, np.repeat([f"field {number}" for number in range(fields)], each)
+    )
 
 
 def test_a_restoration_that_is_always_right_gets_all_of_the_weight() -> None:

@@ -29,6 +29,7 @@ from tsva.restoration.fusion.correction import (
     Block,
     CellConvolution,
     Gate,
+    agreement,
     by_size,
     conditions,
     contrast_factor,
@@ -130,6 +131,7 @@ class Fusion(PairNetwork[Estimate]):
     by_contrast: Tensor
     most: Tensor
     doubt: Tensor
+    contradicted: Tensor
     copies_sharper: Tensor
     _microscopes: Microscopes | None
 
@@ -155,6 +157,8 @@ class Fusion(PairNetwork[Estimate]):
         # largest weights of restored images, there too, and how fast they fall with the offset's variance
         self.register_buffer("most", torch.tensor(MOST_WEIGHT))
         self.register_buffer("doubt", torch.tensor(HALF_SD).square().reciprocal())
+        # factor of the weight where the sharper shot is not the nearer one by the offset, whose sign may be wrong then
+        self.register_buffer("contradicted", torch.tensor(1.0))
         self.register_buffer("copies_sharper", torch.tensor(True))
         self.multiple = blend.CELL_PX
         # errors and the gate are averaged over a neighbourhood, one after the other
@@ -264,6 +268,7 @@ class Fusion(PairNetwork[Estimate]):
     ) -> tuple[Tensor, Tensor]:
         """Result and expected error, before `factors`, of `unblended`'s."""
         most = most_weight(decision.focal_offset_um, decision.sd_um, self.delta_um, self.most, self.doubt)
+        most = most * agreement(decision.focal_offset_um, decision.high_share, self.contradicted)
         return blended(restored, copy, *self.error.errors(logarithms, level), most)
 
     def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -401,7 +406,8 @@ class Fusion(PairNetwork[Estimate]):
         """Earlier versions had no `doubt`: the weight was the same for any deviation of the offset. They copied the
         nearer shot. Their errors' factors did not depend on contrast."""
         later = {"doubt": self.doubt, "copies_sharper": self.copies_sharper, "by_contrast": self.by_contrast}
-        return {**{name: torch.zeros_like(value) for name, value in later.items()}, **weights}
+        without = {name: torch.zeros_like(value) for name, value in later.items()}
+        return {"contradicted": torch.ones_like(self.contradicted), **without, **weights}
 
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on, beside the weights."""

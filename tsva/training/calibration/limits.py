@@ -8,7 +8,8 @@ on show how far that caution is needed here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import torch
@@ -16,18 +17,19 @@ from torch import Tensor
 
 from tsva.evaluation.names import WORSE_DB
 from tsva.restoration.blend import HARM_WEIGHT, weight
-from tsva.restoration.fusion.correction import SIZES, by_size
+from tsva.restoration.fusion.correction import SIZES, agreement, by_size
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import Pairs
 
 LEAST_FIELDS = 3
-"""Of fewer, nothing is known of how fields differ: the given limits stay."""
+"""Of fewer, or fewer patches of one field, nothing is known of how they differ: the given limits stay."""
 MOST_WORSE = 0.03
 """Share of the pairs made worse that limits may cost; more counts as a loss of `WORSE_COSTS_DB` each."""
 WORSE_COSTS_DB = 10.0
 WEIGHTS = np.linspace(0, 1, 11)
 DOUBTS = (1.0, 0.5, 0.25, 0.1, 0.0)
 """Factors of what uncertain offsets take of the weight; 0: nothing."""
+CONTRADICTED = (1.0, 0.5, 0.0)
 WAYS = np.linspace(0, 1, 5)
 """How far the limits go from the given to the fitted ones."""
 SWEEPS = 3
@@ -43,15 +45,18 @@ class Limits:
     ----------
     most, doubt : (len(SIZES),) float arrays
         Of `tsva.restoration.fusion.correction.most_weight`.
+    contradicted : float
+        Factor where the sharper shot is the farther one by the estimated offset.
     """
 
     most: np.ndarray
     doubt: np.ndarray
+    contradicted: float = 1.0
 
     @classmethod
     def of(cls, network: Fusion) -> Limits:
         """Those that a network has."""
-        return cls(network.most.double().numpy(), network.doubt.double().numpy())
+        return cls(network.most.double().numpy(), network.doubt.double().numpy(), float(network.contradicted))
 
     @classmethod
     def none(cls) -> Limits:
@@ -60,11 +65,16 @@ class Limits:
 
     def towards(self, other: Limits, way: float) -> Limits:
         """Between these (0) and others (1)."""
-        return Limits(self.most + way * (other.most - self.most), self.doubt + way * (other.doubt - self.doubt))
+        return Limits(
+            self.most + way * (other.most - self.most),
+            self.doubt + way * (other.doubt - self.doubt),
+            self.contradicted + way * (other.contradicted - self.contradicted),
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """As a network's weights have them."""
-        return {"most": torch.from_numpy(self.most).float(), "doubt": torch.from_numpy(self.doubt).float()}
+        values = {"most": self.most, "doubt": self.doubt, "contradicted": self.contradicted}
+        return {name: torch.tensor(value, dtype=torch.float32) for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,8 @@ class Blends:
         How far each pair's estimated offset belongs to each of `SIZES`.
     variance : (N,) float array
         Of that offset, as a multiple of δ².
+    agrees : (N,) float array
+        1 where the sharper shot is the nearer one by that offset, 0 where it is the farther one.
     terms : (N, 3) float array
         Means of (c - t)², (c - t) w (r - c), and (w (r - c))².
     field : (N,) str array
@@ -88,6 +100,7 @@ class Blends:
 
     size: np.ndarray
     variance: np.ndarray
+    agrees: np.ndarray
     terms: np.ndarray
     field: np.ndarray
 
@@ -95,7 +108,7 @@ class Blends:
     @torch.inference_mode()
     def of(cls, network: Fusion, pairs: Pairs, fields: Sequence[str]) -> Blends:
         """Restore pairs, each of a field of this name; images of at most 224 pixels have one offset."""
-        size, variance, terms = [], [], []
+        size, variance, agrees, terms = [], [], [], []
         for number in range(len(pairs)):
             low, high, target = (image[None].float() / 255 for image in pairs[number][:3])
             decision = network.decide(low, high)
@@ -107,11 +120,13 @@ class Blends:
             offset_um, sd_um = network.focal_offset(decision)
             size.append([float(by_size(offset_um, network.delta_um, one)) for one in torch.eye(len(SIZES))])
             variance.append(float((sd_um / network.delta_um).square()))
-        return cls(np.array(size), np.array(variance), np.array(terms), np.asarray(fields))
+            agrees.append(float(agreement(offset_um, decision.high_share, torch.zeros(())).mean()))
+        return cls(np.array(size), np.array(variance), np.array(agrees), np.array(terms), np.asarray(fields))
 
     def gains(self, limits: Limits) -> np.ndarray:
         """(N,) gain (dB) over the sharper shot."""
         share = (self.size @ limits.most) / (1 + self.variance * (self.size @ limits.doubt))
+        share = share * (limits.contradicted + (1 - limits.contradicted) * self.agrees)
         shot, along, change = self.terms.T
         left = 1 + (2 * share * along + share**2 * change) / np.maximum(shot, 1e-12)
         return np.asarray(-10 * np.log10(np.maximum(left, LEAST_SHARE)))
@@ -125,7 +140,7 @@ class Blends:
         return self._where(self.field == field)
 
     def _where(self, chosen: np.ndarray) -> Blends:
-        return Blends(self.size[chosen], self.variance[chosen], self.terms[chosen], self.field[chosen])
+        return Blends(*(values[chosen] for values in vars(self).values()))
 
 
 def worth(gains: np.ndarray) -> float:
@@ -165,11 +180,10 @@ def _surely_better(gains: np.ndarray, before: np.ndarray, field: np.ndarray) -> 
 def _best(blends: Blends, given: Limits) -> Limits:
     """By a search along each coordinate, from the given limits and from none."""
     found = given
-    for factor in DOUBTS:
-        for most in (given.most, np.ones(len(SIZES))):
-            limits = _searched(blends, Limits(most, factor * given.doubt))
-            if worth(blends.gains(limits)) > worth(blends.gains(found)):
-                found = limits
+    for factor, most, contradicted in product(DOUBTS, (given.most, np.ones(len(SIZES))), CONTRADICTED):
+        limits = _searched(blends, Limits(most, factor * given.doubt, contradicted))
+        if worth(blends.gains(limits)) > worth(blends.gains(found)):
+            found = limits
     return found
 
 
@@ -180,6 +194,6 @@ def _searched(blends: Blends, limits: Limits) -> Limits:
             for value in (limits.most[place], *WEIGHTS):
                 most = limits.most.copy()
                 most[place] = value
-                tried.append(Limits(most, limits.doubt))
+                tried.append(replace(limits, most=most))
             limits = max(tried, key=lambda one: worth(blends.gains(one)))
     return limits

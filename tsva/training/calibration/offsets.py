@@ -50,7 +50,7 @@ def teach_own_offsets(network: Fusion, training: PatchStacks, verification: Patc
     best = _unlikelihood(network.offset, checks, true_um), network.offset.state_dict()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        estimator = OffsetEstimator(network.channels)
+        estimator = OffsetEstimator(network.channels).requires_grad_(True)
     estimator.standardise(spectra)
     optimiser = torch.optim.AdamW(estimator.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     for step in range(1, STEPS + 1):

@@ -265,7 +265,7 @@ def _with_optics(
         torch.manual_seed(seed)
         network = build(given.network, settings, channels, optics, area.training.pairs.delta_um)
         network.prepare(area.training, settings, seed)
-    if isinstance(network, Fusion):
+    if isinstance(network, Fusion) and len(area.verifying) >= LEAST_FIELDS:
         teach_own_offsets(network, area.training, area.verification, seed)
     prepared = {name: value for name, value in network.state_dict().items() if name.startswith(("offset.", "taught"))}
     weights = for_channels(given.weights, given.channels, channels)
