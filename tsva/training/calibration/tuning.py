@@ -154,7 +154,7 @@ def _candidates(
     pairs, channels = area.training.pairs, area.training.channels
     progress("network: measured optics")
     settings = TrainSettings.model_validate(
-        {**given.settings, **RECIPE, "steps": steps, **_crops(given, pairs.patch_px)}
+        {**given.settings, **RECIPE, "steps": steps, **_crops(given, pairs.patch_px, own=_knows_own(area))}
     )
     # a real camera's in-focus plane has noise, which log_mse forgives
     start = _with_optics(given, settings, area, optics, seed)
@@ -174,10 +174,13 @@ def _candidates(
     progress(f"network: {steps} steps on {len(area.training)} patches")
     try:
         # limits choose no step: with them a network that may hardly restore seems as good as one that can
-        begun = {**base.weights, **Limits.none().tensors()} if isinstance(start, Fusion) else base.weights
+        own = isinstance(start, Fusion) and _knows_own(area)
+        begun = {**base.weights, **Limits.none().tensors()} if own else base.weights
         fitted = fit(given.network, area.training, area.verification, settings, seed, optics=optics, start=begun)
         tuned = replace(base, weights=fitted.weights, step=fitted.best_step, seed=seed, data="")
-        candidates |= _with_limits(tuned, Limits.of(start), area) if isinstance(start, Fusion) else {TUNED: tuned}
+        candidates |= (
+            _with_limits(tuned, Limits.of(start), area) if isinstance(start, Fusion) and own else {TUNED: tuned}
+        )
     except DivergedError:
         log.warning("fine-tuning diverged; the old weights are kept")
     return candidates
@@ -235,9 +238,15 @@ def _compared(gains: dict[str, np.ndarray], chosen: str, kept: Sequence[KeptPair
     }
 
 
-def _crops(given: Checkpoint, patch_px: int) -> dict[str, Any]:
+def _knows_own(area: Area) -> bool:
+    """Whether there are patches enough to train for this microscope alone, and to judge that."""
+    return len(area.verifying) >= LEAST_FIELDS
+
+
+def _crops(given: Checkpoint, patch_px: int, *, own: bool) -> dict[str, Any]:
     if given.network.startswith("fusion"):
-        return {"fusion": {**given.settings.get("fusion", {}), "crop_px": max(LEAST_CROP_PX, min(128, patch_px))}}
+        fusion = {**given.settings.get("fusion", {}), "crop_px": max(LEAST_CROP_PX, min(128, patch_px))}
+        return {"fusion": {**fusion, "microscopes": 1} if own else fusion}
     return {"crop_px": LEAST_CROP_PX}
 
 
@@ -265,7 +274,7 @@ def _with_optics(
         torch.manual_seed(seed)
         network = build(given.network, settings, channels, optics, area.training.pairs.delta_um)
         network.prepare(area.training, settings, seed)
-    if isinstance(network, Fusion) and len(area.verifying) >= LEAST_FIELDS:
+    if isinstance(network, Fusion) and _knows_own(area):
         teach_own_offsets(network, area.training, area.verification, seed)
     prepared = {name: value for name, value in network.state_dict().items() if name.startswith(("offset.", "taught"))}
     weights = for_channels(given.weights, given.channels, channels)
