@@ -30,8 +30,6 @@ WEIGHTS = np.linspace(0, 1, 11)
 DOUBTS = (1.0, 0.5, 0.25, 0.1, 0.0)
 """Factors of what uncertain offsets take of the weight; 0: nothing."""
 CONTRADICTED = (1.0, 0.5, 0.0)
-WAYS = np.linspace(0, 1, 5)
-"""How far the limits go from the given to the fitted ones."""
 SWEEPS = 3
 LEAST_SHARE = 1e-3
 """Of the sharper shot's squared error: no gain counts for more than 30 dB."""
@@ -62,14 +60,6 @@ class Limits:
     def none(cls) -> Limits:
         """The restored image may have all of the weight."""
         return cls(np.ones(len(SIZES)), np.zeros(len(SIZES)))
-
-    def towards(self, other: Limits, way: float) -> Limits:
-        """Between these (0) and others (1)."""
-        return Limits(
-            self.most + way * (other.most - self.most),
-            self.doubt + way * (other.doubt - self.doubt),
-            self.contradicted + way * (other.contradicted - self.contradicted),
-        )
 
     def tensors(self) -> dict[str, Tensor]:
         """As a network's weights have them."""
@@ -150,7 +140,7 @@ def worth(gains: np.ndarray) -> float:
 
 
 def fitted_limits(blends: Blends, given: Limits) -> Limits:
-    """The limits that are worth most on these pairs, as far towards them as they are better on fields left out.
+    """The limits that are worth most on these pairs, if such limits are better on fields left out.
 
     Parameters
     ----------
@@ -161,20 +151,11 @@ def fitted_limits(blends: Blends, given: Limits) -> Limits:
     fields = np.unique(blends.field)
     if len(fields) < LEAST_FIELDS:
         return given
-    crossed = np.zeros((len(WAYS), len(blends.field)))
+    crossed = np.zeros(len(blends.field))
     for field in fields:
-        best, left_out = _best(blends.without(field), given), blends.field == field
-        crossed[:, left_out] = [blends.only(field).gains(given.towards(best, way)) for way in WAYS]
-    better = [_surely_better(gains, crossed[0], blends.field) for gains in crossed]
-    return given.towards(_best(blends, given), float(WAYS[np.argmax(better)]))
-
-
-def _surely_better(gains: np.ndarray, before: np.ndarray, field: np.ndarray) -> float:
-    """Difference in worth, less its standard error by the jackknife over fields."""
-    fields = np.unique(field)
-    rests = [worth(gains[field != one]) - worth(before[field != one]) for one in fields]
-    error = np.sqrt((len(fields) - 1) * np.var(rests))
-    return worth(gains) - worth(before) - float(error)
+        best = _best(blends.without(field), given)
+        crossed[blends.field == field] = blends.only(field).gains(best)
+    return _best(blends, given) if worth(crossed) > worth(blends.gains(given)) else given
 
 
 def _best(blends: Blends, given: Limits) -> Limits:

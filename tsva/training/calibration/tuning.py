@@ -173,14 +173,14 @@ def _candidates(
     candidates[MEASURED] = base
     progress(f"network: {steps} steps on {len(area.training)} patches")
     try:
-        # limits choose no step: with them a network that may hardly restore seems as good as one that can
-        own = isinstance(start, Fusion) and _knows_own(area)
-        begun = {**base.weights, **Limits.none().tensors()} if own else base.weights
+        begun = dict(base.weights)
+        if isinstance(start, Fusion) and _knows_own(area):
+            # limits choose no step: with them a network that may hardly restore seems as good as one that can
+            begun |= Limits.none().tensors()
         fitted = fit(given.network, area.training, area.verification, settings, seed, optics=optics, start=begun)
-        tuned = replace(base, weights=fitted.weights, step=fitted.best_step, seed=seed, data="")
-        candidates |= (
-            _with_limits(tuned, Limits.of(start), area) if isinstance(start, Fusion) and own else {TUNED: tuned}
-        )
+        candidates[TUNED] = replace(base, weights=fitted.weights, step=fitted.best_step, seed=seed, data="")
+        if isinstance(start, Fusion) and _knows_own(area):
+            candidates |= _with_limits(candidates.pop(TUNED), Limits.of(start), area)
     except DivergedError:
         log.warning("fine-tuning diverged; the old weights are kept")
     return candidates
