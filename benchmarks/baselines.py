@@ -25,7 +25,7 @@ from tsva.acquisition.pair import Pair, y1_of
 from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.contract import Method, Restoration
-from tsva.restoration.datasets import read_patches
+from tsva.restoration.datasets import read_patches, read_patches_table
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.methods import BASELINES
 from tsva.settings.restoration import BaselineSettings
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, required=True)
     results = parser.parse_args().results
-    table = read_table(results / "pairs/dataset1.tsv")
+    table = read_patches_table(results / "pairs/dataset1.tsv")
     patch = next(iter(read_patches(table, results, PAIRS, dict.fromkeys(table["slide"], OPTICS))))
     pairs = [pair for pair in patch.grid if pair.focal_offset_um in PAIRS.strict_offsets_um]
     known = Known(BaselineSettings(), Signal.of_table(read_table(results / "spectrum/signal.tsv")))

@@ -75,7 +75,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 def found(case: dict[str, Any]) -> dict[str, Any]:
     """Simulate a case and calibrate on it."""
-    true = OpticsSettings(**{"model": "debye", **case["true"]})
+    true = OpticsSettings(model="debye", **case["true"])
     key = "condenser_ratio" if true.condenser_ratio is not None else "na"
     given = true.model_copy(update={key: case["given"]})
     spherical_um = case.get("spherical_um", 0.0)

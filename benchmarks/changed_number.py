@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 LINKED = ("Snakefile", "workflow", "profiles", "envs", "tsva", "docs", "tests", "benchmarks", "shared")
-LEFT_OUT = (".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "site")
+LEFT_OUT = (".git", ".venv", ".pytest_cache", ".ruff_cache", ".hypothesis", "site")
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from tsva.acquisition.stack import eight_bits
 from tsva.evaluation.scoring import psnr_db
 from tsva.readers.stack_file import read_stack
 from tsva.restoration.checkpoint import load
-from tsva.restoration.datasets import read_patches
+from tsva.restoration.datasets import read_patches, read_patches_table
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.restoration import RefocusSettings
@@ -78,7 +78,7 @@ def _seconds(networks: Mapping[str, torch.nn.Module]) -> dict[str, float]:
 
 def _lamps(results: Path, fusion) -> dict[str, float]:  # type: ignore[no-untyped-def]
     """PSNR lost, of full scale, where shots and target are brighter by a gain and nothing is clipped that wasn't."""
-    rows = read_table(results / "pairs/dataset1.tsv").iloc[::6]
+    rows = read_patches_table(results / "pairs/dataset1.tsv").iloc[::6]
     lost: dict[float, list[float]] = {gain: [] for gain in GAINS}
     for patch in read_patches(rows, results, PAIRS, dict.fromkeys(rows["slide"], OPTICS)):
         for pair in (one for one in patch.grid if one.focal_offset_um in (-2.0, 0.0, 1.0)):

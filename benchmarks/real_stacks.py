@@ -10,6 +10,7 @@ name are kept aside, of the others the second half of the area. Results of other
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -92,8 +93,7 @@ def brain_measured(folder: Path, *, training: bool) -> tuple[Measured, list[int]
     everything = measured(stacks, BRAIN["optics"], BRAIN["offset_sd_um"])  # type: ignore[arg-type]
     names = {name for name, _ in stacks[-KEPT_STACKS:]}
     aside = [number for number, field in enumerate(everything.fields) if field.name in names]
-    merged = {**vars(own), "fields": everything.fields}
-    return Measured(**merged), aside
+    return dataclasses.replace(own, fields=everything.fields), aside
 
 
 def brain_optics(folder: Path) -> dict[str, Any]:

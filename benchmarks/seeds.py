@@ -29,7 +29,7 @@ from tsva.restoration.baselines.one_by_one import Known, baseline
 from tsva.restoration.baselines.plane import Signal
 from tsva.restoration.checkpoint import load
 from tsva.restoration.contract import Method
-from tsva.restoration.datasets import read_patches
+from tsva.restoration.datasets import read_patches, read_patches_table
 from tsva.restoration.refocus import NetworkMethod
 from tsva.settings.acquisition import OpticsSettings, PairsSettings
 from tsva.settings.evaluation import ReportSettings
@@ -99,7 +99,7 @@ def _train(network: str, seed: int, options: argparse.Namespace) -> None:
 
 
 def _dataset(dataset: str, options: argparse.Namespace) -> dict[str, Any]:
-    table = read_table(options.results / f"pairs/{dataset}.tsv")
+    table = read_patches_table(options.results / f"pairs/{dataset}.tsv")
     signal = Signal.of_table(read_table(options.results / "spectrum/signal.tsv"))
     methods = {"y1": baseline("y1", Known()), KNOWN: baseline(KNOWN, Known(signal=signal))}
     for network in options.networks:
@@ -189,7 +189,8 @@ def _table_by_offset(made: dict[str, Any]) -> str:
         for dataset in DATASETS
         for a, b in pairs
     ]
-    for offset in sorted(set().union(*columns), key=float):
+    offsets: set[str] = set().union(*columns)
+    for offset in sorted(offsets, key=float):
         cells = [gain(column[offset]) if offset in column else "–" for column in columns]
         lines.append("| " + " | ".join([offset, *cells]) + " |")
     return "\n".join(lines)

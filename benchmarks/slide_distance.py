@@ -81,7 +81,7 @@ def main() -> None:
                     "called_wrong": found.distance_seems_wrong,
                 }
             )
-    called = {str(t): sum(r["called_wrong"] for r in rows if r["true"] == t) for t in DISTANCES}
+    called = {str(t): sum(bool(r["called_wrong"]) for r in rows if r["true"] == t) for t in DISTANCES}
     result = {"slides": len(rows) // len(DISTANCES), "called_wrong": called, "rows": rows}
     text = json.dumps(result, indent=1, ensure_ascii=False)
     print(text)

@@ -185,12 +185,12 @@ def timed_callback(seconds: float, score: Callable[[torch.nn.Module], float]) ->
             self.steps, self._spent = 0, 0.0
             self._began: float | None = None
 
-        def on_train_batch_start(self, *_: object) -> None:
+        def on_train_batch_start(self, *_: Any, **__: Any) -> None:
             # From one batch to the next, so that loading counts, as it does for us.
             if self._began is None:
                 self._began = time.process_time()
 
-        def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: object) -> None:
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any, **__: Any) -> None:
             assert self._began is not None
             now = time.process_time()
             self._spent, self.steps, self._began = self._spent + now - self._began, self.steps + 1, now
@@ -199,7 +199,7 @@ def timed_callback(seconds: float, score: Callable[[torch.nn.Module], float]) ->
                 trainer.should_stop = len(self.curve) >= CHECKS
                 self._began = time.process_time()
 
-        def on_validation_end(self, *_: object) -> None:
+        def on_validation_end(self, *_: Any, **__: Any) -> None:
             self._began = time.process_time()
 
     return Timed()

@@ -15,7 +15,7 @@ check() {
 }
 checks() {
   local status=0
-  check mypy || status=1
+  check pyrefly check --output-format min-text || status=1
   check lint-imports || status=1
   check snakefmt --check Snakefile workflow || status=1
   check snakemake --lint || status=1

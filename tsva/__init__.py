@@ -31,11 +31,11 @@ _PLACES = {
 __all__ = list(_PLACES)
 
 
-def __getattr__(name):  # PEP 562
+def __getattr__(name: str) -> object:  # PEP 562
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_PLACES[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *_PLACES])

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -76,10 +77,11 @@ def _zarr_codecs(planes: np.ndarray) -> dict[str, dict[str, bytes]]:
     axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
     said = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": step}]}
     with tempfile.TemporaryDirectory() as folder:
-        for name, form, how in (
+        ways: tuple[tuple[str, int, dict[str, Any]], ...] = (
             ("zarr_blosc", 2, {"compressors": numcodecs.Blosc()}),
             ("zarr_shards", 3, {"shards": (1, 64, 64), "compressors": GzipCodec()}),
-        ):
+        )
+        for name, form, how in ways:
             path = Path(folder) / name
             root = zarr.open_group(path, mode="w", zarr_format=2 if form == 2 else 3)
             root.attrs.update(

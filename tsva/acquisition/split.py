@@ -167,7 +167,7 @@ def _sides(table: pd.DataFrame, settings: PairsSettings, seed: int) -> pd.Series
     return pd.Series(["verification" if name in chosen else "training" for name in names])
 
 
-def _key(name: object) -> tuple[str | int, ...]:
+def _key(name: Any) -> tuple[str | int, ...]:
     """What groupby or itertuples call a group, as a key of random numbers."""
     parts = name if isinstance(name, tuple) else (name,)
     return tuple(part if isinstance(part, str) else int(part) for part in parts)

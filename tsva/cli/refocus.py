@@ -73,7 +73,7 @@ def command(
     """
     from tsva.evaluation.scoring import SCORES, named, run
 
-    rows, entry = read_patches_table(table), METHODS[name]
+    rows, entry = read_patches_table(table, share_draws=pairs.share_draws), METHODS[name]
     method = (
         _network(name, checkpoint, settings, pairs, rows, table, threads)
         if entry.trained

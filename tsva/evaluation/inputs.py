@@ -144,7 +144,7 @@ def advice_of(found: Advice | None) -> dict[str, Any] | None:
     if found is None:
         return None
     curves = found.curves
-    summary = {**found.summary, "curves": curves.to_dict("records")}
+    summary: dict[str, Any] = {**found.summary, "curves": curves.to_dict("records")}
     here = curves[np.isclose(curves["delta_um"], summary["scanned_with_um"])].set_index("method")["psnr_db"]
     blind = curves[(curves["method"] == "wiener_blind") & (curves["delta_um"] > 0)]["psnr_db"]
     summary["cost_db"] = float(blind.max() - here["wiener_blind"]) if len(here) else None

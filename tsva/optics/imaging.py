@@ -150,12 +150,13 @@ def image_specimen(
     heights = [layer_heights(slab, surface_um, spacing_um) for slab in slabs]
     everywhere = np.unique(np.concatenate(heights))
     reach = float(np.abs(np.subtract.outer(np.atleast_1d(z_um), everywhere)).max(initial=0))
+    transfer = table(reach)
     if absorption == "adds" and len(slabs) > 1:
         column = _column(slabs, surface_um, everywhere, spacing_um)
-        return image_layers(column, everywhere, z_um, table(reach), grid, apart=apart, threads=threads)
+        return image_layers(column, everywhere, z_um, transfer, grid, apart=apart, threads=threads)
     images = [
         image_layers(
-            _column([slab], surface_um, own, spacing_um), own, z_um, table(reach), grid, apart=apart, threads=threads
+            _column([slab], surface_um, own, spacing_um), own, z_um, transfer, grid, apart=apart, threads=threads
         )
         for slab, own in zip(slabs, heights, strict=True)
     ]

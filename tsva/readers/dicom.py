@@ -163,7 +163,7 @@ class Frames:
         from pydicom.encaps import encapsulate, get_frame
         from pydicom.uid import JPEG2000TransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
-        alone = {**self._options, "number_of_frames": 1}
+        alone: dict[str, Any] = {**self._options, "number_of_frames": 1}
         table = alone.pop("extended_offsets", None)
         count = self._options["number_of_frames"]
         data = get_frame(self._file, frame, number_of_frames=count, extended_offsets=table)

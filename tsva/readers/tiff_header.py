@@ -123,11 +123,13 @@ def channel_colours(tif: TiffFile) -> tuple[str, ...]:
 
 
 def _colour(table: np.ndarray) -> str:
-    lit = [bool(row.any()) for row in table] if table.ndim == 2 and len(table) == 3 else []
-    return {(True, False, False): "red", (False, True, False): "green", (False, False, True): "blue"}.get(
-        tuple(lit),  # type: ignore[arg-type]
-        "",
-    )
+    lit = tuple(bool(row.any()) for row in table) if table.ndim == 2 else ()
+    colours: dict[tuple[bool, ...], str] = {
+        (True, False, False): "red",
+        (False, True, False): "green",
+        (False, False, True): "blue",
+    }
+    return colours.get(lit, "")
 
 
 def slice_labels(tif: TiffFile) -> tuple[str, ...]:

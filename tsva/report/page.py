@@ -129,7 +129,7 @@ def environment(read: Callable[[str], bytes], figure_set: FigureSet, matched: Se
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "plain": names.plain,
         "signed": names.signed,
         "offset": names.offset,
@@ -146,9 +146,10 @@ def environment(read: Callable[[str], bytes], figure_set: FigureSet, matched: Se
         "numbered": lambda values: (list(range(1, len(values) + 1)), values),
         "pixels": lambda name: np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB")),
     }
-    made.globals |= {"roles": names.ROLES, "delta_methods": run_figures.DELTA_METHODS}
-    made.globals |= {"figures": figure_set, "worse_db": names.WORSE_DB, "curve": curve}
-    made.globals["matched"] = matched
+    made.filters |= filters
+    shared: dict[str, Any] = {"roles": names.ROLES, "delta_methods": run_figures.DELTA_METHODS, "matched": matched}
+    shared |= {"figures": figure_set, "worse_db": names.WORSE_DB, "curve": curve}
+    made.globals.update(shared)
     return made
 
 

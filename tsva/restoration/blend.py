@@ -8,7 +8,9 @@ follows from the two errors averaged over a neighbourhood, so that it varies slo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,22 +85,78 @@ class ErrorHead(nn.Module):
         sd = (logarithms.float().clamp(LEAST_LOG, MOST_LOG) / 2).exp() * self.calibration.reshape(1, 2, 1, 1) * level
         return sd[:, :1], sd[:, 1:]
 
-    def calibrate(self, pairs: Pairs, unblended: Callable[[Tensor, Tensor], tuple[Tensor, ...]]) -> None:
-        """Scale the expected errors to those that occur in pairs.
-
-        Parameters
-        ----------
-        pairs : Pairs
-        unblended : callable
-            Of low and high shot, (1, C, Y, X) in [0, 1]: restored image, shot, `forward`'s logarithms and level.
-        """
+    def calibrate(self, pairs: Iterable[Unblended]) -> None:
+        """Scale the expected errors to those that occur in pairs of one image each."""
         true, expected = [], []
-        for number in range(len(pairs)):
-            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            *images, logarithms, level = unblended(low, high)
-            true.append([float((image - target).square().mean()) for image in images])
-            expected.append([float(sd.square().mean()) for sd in self.errors(logarithms, level)])
+        for pair in pairs:
+            true.append([float((image - pair.target).square().mean()) for image in (pair.restored, pair.shot)])
+            expected.append([float(sd.square().mean()) for sd in self.errors(pair.logarithms, pair.level)])
         self.calibration.mul_(calibration(torch.tensor(true), torch.tensor(expected)))
+
+
+@dataclass(frozen=True)
+class Unblended:
+    """A pair before blending, and what it should become.
+
+    Attributes
+    ----------
+    target, restored, shot : (1, C, Y, X) float tensors
+    logarithms : (1, 2, Y, X) float tensor
+        Of `ErrorHead.forward`.
+    level : (1, 1, 1, 1) float tensor
+        Mean of the image.
+    decision : Any
+        What the network decided for the pair.
+    """
+
+    target: Tensor
+    restored: Tensor
+    shot: Tensor
+    logarithms: Tensor
+    level: Tensor
+    decision: Any
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the maps."""
+        return sum(each.nbytes for each in (self.restored, self.shot, self.target, self.logarithms))
+
+
+class UnblendedPairs:
+    """Pairs before blending, in order, any number of times: computed once where memory allows, else each time.
+
+    Parameters
+    ----------
+    pairs : Pairs
+    decide : callable
+        Of low and high shot, (1, C, Y, X) in [0, 1]: what the network decides.
+    unblended : callable
+        Of both shots and that: restored image, shot, logarithms and level of `Unblended`.
+    most_bytes : int
+        So many are kept from one time to the next.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        decide: Callable[[Tensor, Tensor], Any],
+        unblended: Callable[[Tensor, Tensor, Any], tuple[Tensor, Tensor, Tensor, Tensor]],
+        most_bytes: int = 256 << 20,
+    ) -> None:
+        self._pairs, self._decide, self._unblended, self._left = pairs, decide, unblended, most_bytes
+        self._kept: dict[int, Unblended] = {}
+
+    def __iter__(self) -> Iterator[Unblended]:
+        for number in range(len(self._pairs)):
+            found = self._kept.get(number)
+            if found is None:
+                low, high, target = (shot[None].float() / 255 for shot in self._pairs[number][:3])
+                decision = self._decide(low, high)
+                found = Unblended(target, *self._unblended(low, high, decision), decision)
+                if found.nbytes <= self._left:
+                    self._left -= found.nbytes
+                    self._kept[number] = found
+            yield found
 
 
 def blended(

@@ -42,8 +42,20 @@ class Patch:
     targets: dict[str, np.ndarray]
 
 
-def read_patches_table(table: Path) -> pd.DataFrame:
+def read_patches_table(table: Path, *, share_draws: bool = False) -> pd.DataFrame:
     """The table of a test data set.
+
+    Parameters
+    ----------
+    table : Path
+    share_draws : bool
+        As in the settings' section pairs.
+
+    Returns
+    -------
+    DataFrame
+        With two columns more: of a patch's pairs at continuous offsets, in the order of these, every `draw_step`th is
+        used from the `draw_first`th on.
 
     Raises
     ------
@@ -53,7 +65,10 @@ def read_patches_table(table: Path) -> pd.DataFrame:
     rows = read_table(table)
     if rows.empty:
         raise UserError(str(table), got="no patches", wanted="at least one", do="Add slides of this role to the sheet.")
-    return rows
+    if not share_draws:
+        return rows.assign(draw_first=0, draw_step=1)
+    fields = rows.groupby(["slide", "field"], sort=False)["draws"]
+    return rows.assign(draw_first=fields.cumcount(), draw_step=fields.transform("size"))
 
 
 def read_patches(
@@ -84,15 +99,15 @@ def read_patches(
         stack = np.asarray(arrays[row["array"]][row["index"]])
         given = optics[row["slide"]]
         array = results / row["array"]
-        continuous = _continuous(array, row, stack, pairs, given, offsets)
-        if noise_free and continuous:
+        drawn = _drawn(array, row, stack, pairs, given, offsets)
+        if noise_free and drawn:
             clean = read_array(array.with_name("continuous_clean.npy"))[row["index"]]
-            continuous = [
-                replace(pair, noise_free=(np.asarray(clean[draw, 0]), np.asarray(clean[draw, 1])))
-                for draw, pair in enumerate(continuous)
-            ]
+            drawn = {
+                draw: replace(pair, noise_free=(np.asarray(clean[draw, 0]), np.asarray(clean[draw, 1])))
+                for draw, pair in drawn.items()
+            }
         grid = grid_pairs(stack, pairs, given, float(row["target_offset_um"]))
-        yield Patch(number, row, grid, continuous, _targets(array, row, stack, pairs))
+        yield Patch(number, row, grid, list(drawn.values()), _targets(array, row, stack, pairs))
 
 
 def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:
@@ -102,22 +117,28 @@ def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings)
     return targets
 
 
-def _continuous(
+def _drawn(
     array: Path,
     row: Mapping,
     stack: np.ndarray,
     pairs: PairsSettings,
     optics: OpticsSettings,
     read: Callable[[Path], pd.DataFrame],
-) -> list[Pair]:
+) -> dict[int, Pair]:
+    """A patch's pairs at continuous offsets, by their number in the arrays."""
     if not row["draws"]:
-        return []
+        return {}
     offsets = read(array.with_name("continuous.tsv"))
-    focal_offset_um = offsets[offsets["index"] == row["index"]].sort_values("draw")["focal_offset_um"]
-    shots = np.asarray(read_array(array.with_name("continuous.npy"))[row["index"]][: row["draws"]])
-    both = zip(shots, focal_offset_um, strict=True)
+    of_patch = offsets[offsets["index"] == row["index"]].set_index("draw")["focal_offset_um"].sort_values()
+    of_patch = of_patch.iloc[int(row["draw_first"]) :: int(row["draw_step"])].sort_index()
+    shots = read_array(array.with_name("continuous.npy"))[row["index"]]
     means = stack[pairs.reach_planes].mean(axis=(0, 1))
-    return [Pair(low, high, pairs.delta_um, optics, float(n), pairs.z_step_um / 2, means) for (low, high), n in both]
+    within_um = pairs.z_step_um / 2
+    found = {}
+    for draw, n in of_patch.items():
+        low, high = (np.asarray(shot) for shot in shots[draw])
+        found[int(draw)] = Pair(low, high, pairs.delta_um, optics, float(n), within_um, means)
+    return found
 
 
 def sample_pairs(slides: Sequence[str], offsets: int, per_offset: int, seed: int) -> np.ndarray:

@@ -111,6 +111,9 @@ class PatchSettings(Section, key="pairs"):
     simulated_test_patches: int | None = Field(None, ge=1)
     """Test sets have at most so many patches of a simulated field: its first one, and then each time the one farthest
     from those chosen. Patches of a field are alike; intervals are over slides. None: all, as of all other fields."""
+    share_draws: bool = False
+    """The pairs of a simulated test field at offsets between the planes are shared among its patches, in turn from the
+    lowest offset to the highest: all patches have the same offsets, and intervals over slides stay as wide."""
 
 
 class PairsSettings(PatchSettings, AcquisitionSettings):

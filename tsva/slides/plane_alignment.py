@@ -95,10 +95,8 @@ def _of_quarters(
         slice(max(int(cells[0]) - 1, 0), min(int(cells[-1]) + 3, count))
         for cells, count in zip((rows, columns), survey.misregistered.shape, strict=True)
     )
-    unknown, field = (
-        np.repeat(np.repeat(cells[area], 2, axis=0), 2, axis=1)
-        for cells in (survey.misregistered, survey.shift_px.astype(np.float32))
-    )
+    unknown = np.repeat(np.repeat(survey.misregistered[area], 2, axis=0), 2, axis=1)
+    field = np.repeat(np.repeat(survey.shift_px[area].astype(np.float32), 2, axis=0), 2, axis=1)
     if unknown.any() and not unknown.all():
         away, place = distance_transform_edt(unknown, return_indices=True)
         field = np.where((unknown & (away <= 2))[..., None], field[tuple(place)], field)

@@ -89,7 +89,8 @@ class SlidePlan:
             held = json.loads(path.read_text(encoding="utf-8"))
             if held.pop("format") != FORMAT:
                 raise ValueError("another format")
-            return cls(**{**held, "shape": tuple(held["shape"])})
+            held["shape"] = tuple(held["shape"])
+            return cls(**held)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(
                 str(path), got=" ".join(str(error).split()), wanted="a slide's plan", do=f"Delete {path.parent}."

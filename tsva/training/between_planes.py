@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 NODES = 4
@@ -46,9 +48,12 @@ def shot_between(
     shot = _sum(stack, nodes, weights)
     lost = 1 - np.square(weights).sum()
     if lost > 0:
-        variance = np.maximum(noise[:, 0] + noise[:, 1] * shot, 0).astype(np.float32)
-        shot += np.sqrt(np.float32(lost) * variance) * random.standard_normal(shot.shape, np.float32)
-    return np.rint(shot).clip(0, 255).astype(np.uint8)
+        base, slope = (lost * noise.T).astype(np.float32)
+        variance = shot * slope
+        variance += base
+        sd = np.sqrt(np.maximum(variance, 0, out=variance), out=variance)
+        shot += np.multiply(sd, random.standard_normal(shot.shape, np.float32), out=sd)
+    return np.clip(np.rint(shot, out=shot), 0, 255, out=shot).astype(np.uint8)
 
 
 def camera_noise(stacks: np.ndarray, middle: int) -> np.ndarray:
@@ -81,8 +86,10 @@ def _nearest(middle: int, position: float, without: tuple[int, ...]) -> tuple[np
     """Numbers of the planes next to a position, and their weights in the cubic through them."""
     planes = np.array([plane for plane in range(-middle, middle + 1) if plane not in without])
     nodes = planes[np.lexsort((np.abs(planes), np.abs(planes - position)))[:NODES]]
-    others = [np.delete(nodes, i) for i in range(len(nodes))]
-    weights = [np.prod((position - rest) / (node - rest)) for node, rest in zip(nodes, others, strict=True)]
+    weights = [
+        math.prod((position - other) / (node - other) for other in nodes.tolist() if other != node)
+        for node in nodes.tolist()
+    ]
     return middle + nodes, np.array(weights, np.float32)
 
 

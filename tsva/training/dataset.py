@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tsva.acquisition.draws import bin_weights, offset_at_um, rng
+from tsva.restoration.networks.parts import single_precision
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
@@ -177,22 +178,23 @@ def augmented(low: Tensor, high: Tensor, target: Tensor, settings: TrainSettings
     low, high, target : (B, C, Y, X) float tensors
         In [0, 1]. Stain and lamp change shots and target alike; noise is added to the shots alone.
     """
-    images = torch.stack([low, high, target])  # (3, B, C, Y, X)
+    images = torch.stack([low, high, target])  # (3, B, C, Y, X): a copy, which is changed in place
     size, channels = low.shape[:2]
     if settings.stain_jitter:
         # Beer-Lambert: optical densities add up, so that another stain is a linear map of them.
         scales = torch.exp(settings.stain_jitter * torch.randn(size, channels, device=low.device))
         mixing = settings.stain_jitter / 4 * torch.randn(size, channels, channels, device=low.device)
-        density = -torch.log(images.clamp_min(DARKEST))
-        density = torch.einsum("bij,nbjyx->nbiyx", torch.diag_embed(scales) + mixing, density)
-        images = torch.exp(-density.clamp_min(0))
+        logarithms = images.clamp_(min=DARKEST).log_().flatten(3)
+        with single_precision(low.device):  # eight bits of bfloat16 would be the target's noise
+            mixed = (torch.diag_embed(scales) + mixing) @ logarithms
+        images = mixed.clamp_(max=0).exp_().view_as(images)
     if settings.lamp_jitter:
-        images = images * (1 + settings.lamp_jitter * _symmetric(size, low.device))
-    shots, target = images[:2], images[2]
+        images *= 1 + settings.lamp_jitter * _symmetric(size, low.device)
     if settings.noise_jitter:
-        noise = torch.randn(shots.shape, device=low.device)  # randn_like of channels last takes six times as long
-        shots = shots + settings.noise_jitter * _symmetric(size, low.device) * noise
-    low, high, target = (image.clamp(0, 1).contiguous(memory_format=torch.channels_last) for image in (*shots, target))
+        noise = torch.randn(images[:2].shape, device=low.device)  # randn_like of channels last takes six times as long
+        images[:2] += noise.mul_(settings.noise_jitter * _symmetric(size, low.device))
+    images.clamp_(0, 1)
+    low, high, target = (image.contiguous(memory_format=torch.channels_last) for image in images)
     return low, high, target
 
 

@@ -168,7 +168,13 @@ def settings_of_method(wildcards):
         uses = ["baselines", "methods.slow", "methods.sample_per_offset"]
         facts = {"true_optics": plan.true_optics(wildcards.dataset)}
     return plan.settings_file(
-        "refocus", *uses, *OFFSETS, "pairs.patch_px", "optics", **facts
+        "refocus",
+        *uses,
+        *OFFSETS,
+        "pairs.patch_px",
+        "pairs.share_draws",
+        "optics",
+        **facts,
     )
 
 

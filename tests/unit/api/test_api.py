@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkpoints import colour_checkpoint
 from scipy.ndimage import gaussian_filter
 
 import tsva
 from tsva.readers.stack_file import write_stack
-from tsva.restoration.checkpoint import Checkpoint, save
-from tsva.restoration.pair_network import build
-from tsva.settings.acquisition import OpticsSettings
+from tsva.restoration.checkpoint import save
 from tsva.settings.train import TrainSettings
 
 PROJECT = Path(__file__).parents[3]
@@ -34,21 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         gaussian_filter(specimen, (0.7 + abs(z), 0.7 + abs(z), 0)) + random.normal(0, 1, specimen.shape) for z in z_um
     ]
     write_stack(folder / "stack.ome.tif", tsva.Stack(np.clip(planes, 0, 255).astype(np.uint8), z_um, 0.345))
-    settings = TrainSettings(width=2, levels=2)
-    checkpoint = Checkpoint(
-        network="tsva",
-        settings=settings.model_dump(mode="json"),
-        channels=3,
-        pixel_um=0.345,
-        delta_um=0.5,
-        offset_max_um=3.0,
-        optics=OpticsSettings().model_dump(mode="json"),
-        step=0,
-        seed=1,
-        data="",
-        weights=build("tsva", settings, 3).state_dict(),
-    )
-    save(checkpoint, folder / "model.ckpt")
+    save(colour_checkpoint("tsva", TrainSettings(width=2, levels=2)), folder / "model.ckpt")
     return folder
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from small_problem import stacks
 
+import tsva.training.fit
 from tsva.settings.acquisition import PairsSettings
 from tsva.settings.train import TrainSettings
 from tsva.training.patches import PatchStacks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_calibration_pairs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A quarter of these trainings' time were pairs that expected errors are fitted to, which other tests look at."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not request.path.name.endswith("test_calibration.py"):
+            patch.setattr(tsva.training.fit, "CALIBRATION_PAIRS", 12)
+        yield
 
 
 @pytest.fixture(scope="session")

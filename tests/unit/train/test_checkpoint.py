@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoints import colour_checkpoint
 
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, load, save
-from tsva.restoration.pair_network import build
-from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
 
 SETTINGS = TrainSettings(width=2, levels=2, crop_px=None)
@@ -19,19 +18,7 @@ SETTINGS = TrainSettings(width=2, levels=2, crop_px=None)
 
 def checkpoint() -> Checkpoint:
     torch.manual_seed(0)
-    return Checkpoint(
-        network="tsva",
-        settings=SETTINGS.model_dump(mode="json"),
-        channels=3,
-        pixel_um=0.345,
-        delta_um=0.5,
-        offset_max_um=3.0,
-        optics=OpticsSettings().model_dump(mode="json"),
-        step=7,
-        seed=1,
-        data="abc",
-        weights=build("tsva", SETTINGS, 3).state_dict(),
-    )
+    return colour_checkpoint("tsva", SETTINGS)
 
 
 def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:

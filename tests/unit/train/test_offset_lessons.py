@@ -42,8 +42,8 @@ def test_shots_of_the_nominal_microscope_change_places_with_the_offsets_sign(see
 
 def test_every_microscope_is_sharpest_at_its_focus(seen: Microscopes) -> None:
     assert len(seen.tables) == 24
-    focal_offset_um = np.arange(seen.tables.shape[2]) * NODE_STEP_UM - REACH_UM
-    middle = seen.tables[:, :2, :, 1, 3:8].mean(dim=(1, 3)).numpy()  # both shots, green, where Brenner looks
+    focal_offset_um = np.arange(seen.tables.shape[1]) * NODE_STEP_UM - REACH_UM
+    middle = seen.tables[:, :, :2, 1, 3:8].mean(dim=(2, 3)).numpy()  # both shots, green, where Brenner looks
     best = focal_offset_um[middle.argmax(axis=1)]
     assert np.abs(best).max() <= 2 * NODE_STEP_UM
 
@@ -72,7 +72,9 @@ def test_without_another_microscope_a_lesson_is_the_pair_itself(
 ) -> None:
     random = torch.Generator().manual_seed(0)
     monkeypatch.setattr(offset_lessons, "SLOPE_SD", 0.0)
-    monkeypatch.setattr(seen, "drawn", lambda focal_offset_um, _random: seen.nominal(focal_offset_um))
+    monkeypatch.setattr(
+        seen, "drawn", lambda focal_offset_um, _random, here=None: here or seen.nominal(focal_offset_um)
+    )
     focal_offset_um = torch.tensor([-1.0, 0.0, 2.0])
     at = seen.nominal(focal_offset_um)
     powers = [1e-3 * at.low + 1e-5, 1e-3 * at.high + 1e-5, 1e-3 * at.coherence * (at.low * at.high).sqrt()]

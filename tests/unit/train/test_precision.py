@@ -54,10 +54,11 @@ def test_every_network_is_trained_in_either_precision(
 ) -> None:
     monkeypatch.setattr(tsva.training.devices, "precision", lambda: precision)
     fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=4, offset_steps=5, microscopes=2)
-    settings = small.model_copy(update={"steps": 24, "verifications": 2, "fusion": fusion})
+    # the denoiser's training loss depends on the strength of noise that a step happens to draw, and it begins slowly
+    steps = 72 if name == "denoiser" else 24
+    settings = small.model_copy(update={"steps": steps, "verifications": 2, "fusion": fusion})
     fitted = fit(name, training, verification, settings, seed=1)
-    assert fitted.diverged_at is None and [row["step"] for row in fitted.log_rows] == [12, 24]
-    # the denoiser's training loss depends on the strength of noise that a step happens to draw
+    assert fitted.diverged_at is None and [row["step"] for row in fitted.log_rows] == [steps // 2, steps]
     loss = "verification_loss" if name == "denoiser" else "training_loss"
     assert fitted.log_rows[-1][loss] < fitted.log_rows[0][loss]
     # kept in single precision, whatever the products were made in

@@ -116,5 +116,6 @@ def _strict(scores: pd.DataFrame, pairs: PairsSettings) -> pd.DataFrame:
         "predicted_rmse",
     ]
     rows = scores[(scores["protocol"] == "grid") & (scores["target"] == "captured")].reindex(columns=wanted)
-    strict = np.isclose(rows["focal_offset_um"].to_numpy(float)[:, None], np.array(pairs.strict_offsets_um)).any(axis=1)
-    return rows[strict]
+    offsets_um = rows["focal_offset_um"].to_numpy(float)[:, None]
+    strict: np.ndarray = np.isclose(offsets_um, np.array(pairs.strict_offsets_um))
+    return rows.iloc[np.flatnonzero(strict.any(axis=1))]

@@ -156,7 +156,7 @@ def check_parity(
             strict=True,
         )
         for output, ours, truth, theirs in named:
-            parity = _parity((batch, channels, height, width), output, ours.numpy(), truth.numpy(), theirs)
+            parity = _parity((batch, channels, height, width), output, ours.numpy(), truth.numpy(), np.asarray(theirs))
             if not parity.error <= parity.tolerance:
                 excess = f"{parity.error:.3g} off at {parity.shape}, with {parity.tolerance:.3g} allowed"
                 raise UnequalError(f"{output}: {excess}")

@@ -27,7 +27,8 @@ class BandSpectra(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        hann = torch.hann_window(WINDOW_PX + 1, periodic=False, dtype=torch.float64)[:-1]
+        # on the CPU, whatever the default device: on the meta device it would import torch's compiler, for seconds
+        hann = torch.hann_window(WINDOW_PX + 1, periodic=False, dtype=torch.float64, device="cpu")[:-1]
         window = hann[:, None] * hann[None, :]
         self.register_buffer("window", window.float(), persistent=False)
         fy = torch.fft.fftfreq(WINDOW_PX, dtype=torch.float64) * WINDOW_PX
@@ -66,7 +67,7 @@ class BandSpectra(nn.Module):
     def _windows(self, shot: Tensor) -> Tensor:
         """(B, C, windows along y, windows along x, WINDOW_PX, WINDOW_PX), weighted, of mean zero before."""
         windows = _cut_both(shot)
-        return (windows - windows.mean(dim=(-2, -1), keepdim=True)) * self.window
+        return (windows - windows.mean(dim=(-2, -1), keepdim=True)).mul_(self.window)
 
 
 def window_means(image: Tensor) -> Tensor:

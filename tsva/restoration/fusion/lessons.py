@@ -93,7 +93,8 @@ def _foreign(seen: Microscopes, spectra: Tensor, focal_offset_um: Tensor, random
     """Spectra of captured pairs, (N, C * 3 * BANDS), as other microscopes would have them of other tissue."""
     one, two, common = spectra.reshape(len(spectra), -1, 3, bands.BANDS).unbind(2)
     noise = noise_power(one, two, common)
-    here, there = seen.nominal(focal_offset_um), seen.drawn(focal_offset_um, random)
+    here = seen.nominal(focal_offset_um)
+    there = seen.drawn(focal_offset_um, random, here)
     finer = tilt(len(spectra), SLOPE_SD, random)
     changes = [
         torch.exp((to / of).log().clamp(-MOST_CHANGE, MOST_CHANGE)) * finer

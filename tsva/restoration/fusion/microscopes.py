@@ -90,8 +90,9 @@ class Microscopes:
         self, optics: OpticsSettings, delta_um: float, channels: int, count: int, random: np.random.Generator
     ) -> None:
         drawn = self.draw(optics, count, random)
-        # (microscope, 3, node, C, BANDS), offsets from -REACH_UM to REACH_UM every NODE_STEP_UM
-        self.tables = torch.from_numpy(np.stack([_seen(*one, delta_um, channels) for one in drawn])).float()
+        # (microscope, node, 3, C, BANDS), offsets from -REACH_UM to REACH_UM every NODE_STEP_UM
+        tables = np.stack([_seen(*one, delta_um, channels) for one in drawn])
+        self.tables = torch.from_numpy(np.ascontiguousarray(tables.swapaxes(1, 2))).float()
 
     @staticmethod
     def draw(
@@ -118,13 +119,13 @@ class Microscopes:
         other = torch.randint(len(self.tables), (count,), generator=random)
         return Mixture(other, torch.rand(count, generator=random))
 
-    def drawn(self, focal_offset_um: Tensor, random: torch.Generator) -> Seen:
-        """Each of N pairs at its offset, (N,), through a microscope drawn for it."""
-        return self.through(self.mixture(len(focal_offset_um), random), focal_offset_um)
+    def drawn(self, focal_offset_um: Tensor, random: torch.Generator, nominal: Seen | None = None) -> Seen:
+        """Each of N pairs at its offset, (N,), through a microscope drawn for it; further parameter as of `through`."""
+        return self.through(self.mixture(len(focal_offset_um), random), focal_offset_um, nominal)
 
-    def through(self, mixture: Mixture, focal_offset_um: Tensor) -> Seen:
-        """Each of N pairs at its offset, (N,), through its own microscope."""
-        nominal, other = self.nominal(focal_offset_um), self._at(mixture.other, focal_offset_um)
+    def through(self, mixture: Mixture, focal_offset_um: Tensor, nominal: Seen | None = None) -> Seen:
+        """Each of N pairs at its offset, (N,), through its own microscope; `nominal` at these offsets, if known."""
+        nominal, other = nominal or self.nominal(focal_offset_um), self._at(mixture.other, focal_offset_um)
         share = mixture.share[:, None, None]
         return Seen(
             torch.lerp(nominal.low.log(), other.low.log(), share).exp(),
@@ -134,11 +135,9 @@ class Microscopes:
 
     def _at(self, which: Tensor, focal_offset_um: Tensor) -> Seen:
         place = (focal_offset_um + REACH_UM) / NODE_STEP_UM
-        below = place.floor().clamp(0, self.tables.shape[2] - 2).long()
-        share = (place - below)[:, None, None]
-        low, high, common = (
-            torch.lerp(self.tables[which, kind, below], self.tables[which, kind, below + 1], share) for kind in range(3)
-        )
+        below = place.floor().clamp(0, self.tables.shape[1] - 2).long()
+        share = (place - below)[:, None, None, None]
+        low, high, common = torch.lerp(self.tables[which, below], self.tables[which, below + 1], share).unbind(1)
         low, high = low.clamp(min=LEAST_POWER), high.clamp(min=LEAST_POWER)
         return Seen(low, high, (common / (low * high).sqrt()).clamp(-1, 1))
 
@@ -233,24 +232,35 @@ def as_others_show(
     count, device = len(target), target.device
     focal_offset_um, spectra = focal_offset_um.float().cpu(), spectra.cpu()
     mixture = seen.mixture(count)
-    changed = (torch.rand(count) < OTHERS).float()
+    others = torch.rand(count) < OTHERS
+    changed, chosen = others.float(), others.nonzero().flatten().to(device)
     mixture = replace(mixture, share=mixture.share * changed)
     finer = tilt(count, SLOPE_SD) ** changed[:, None, None]
     in_focus_um = torch.full_like(focal_offset_um, delta_um)  # where the low shot is
-    here, there = seen.nominal(focal_offset_um), seen.through(mixture, focal_offset_um)
+    here = seen.nominal(focal_offset_um)
+    there = seen.through(mixture, focal_offset_um, here)
     one, two, common = spectra.reshape(count, -1, 3, bands.BANDS).unbind(2)
     noise = noise_power(one, two, common)
     found = []
     for image, power, of, to in zip(shots, (one, two), (here.low, here.high), (there.low, there.high), strict=True):
         signal = (power - noise).clamp(min=0) * _change(of, to) * finer
         factor = ((signal + noise) / power.clamp(min=LEAST_PATCH_POWER)).sqrt()
-        found.append(_filtered(image, factor.to(device)))
-    of_target = _change(seen.nominal(in_focus_um).low, seen.through(mixture, in_focus_um).low) * finer
-    return found[0], found[1], _filtered(target, of_target.sqrt().to(device))
+        found.append(_filtered_some(image, factor.to(device), chosen))
+    at_focus = seen.nominal(in_focus_um)
+    of_target = _change(at_focus.low, seen.through(mixture, in_focus_um, at_focus).low) * finer
+    return found[0], found[1], _filtered_some(target, of_target.sqrt().to(device), chosen)
 
 
 def _change(of: Tensor, to: Tensor) -> Tensor:
     return (to / of).log().clamp(-MOST_CHANGE, MOST_CHANGE).exp()
+
+
+def _filtered_some(images: Tensor, factor: Tensor, chosen: Tensor) -> Tensor:
+    """The images, the chosen ones filtered; the others' factors are 1."""
+    found = images.float().clone(memory_format=torch.contiguous_format)
+    if len(chosen):
+        found[chosen] = _filtered(images[chosen], factor[chosen])
+    return found
 
 
 def _filtered(image: Tensor, factor: Tensor) -> Tensor:

@@ -365,13 +365,13 @@ class Fusion(PairNetwork[Estimate]):
         mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`.
         """
         self.eval()
-        self.error.calibrate(pairs, lambda low, high: self.unblended(low, high, self.decide(low, high)))
+        seen = blend.UnblendedPairs(pairs, self.decide, self.unblended)
+        self.error.calibrate(seen)
         true, expected, shares, contrasts = [], [], [], []
-        for number in range(len(pairs)):
-            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            decision = self.decide(low, high)
-            image, sd = self._blended(*self.unblended(low, high, decision), decision)
-            true.append((image - target).square().mean())
+        for pair in seen:
+            decision: Estimate = pair.decision
+            image, sd = self._blended(pair.restored, pair.shot, pair.logarithms, pair.level, decision)
+            true.append((image - pair.target).square().mean())
             expected.append(sd.square().mean())
             sizes = [by_size(decision.focal_offset_um, self.delta_um, one).mean() for one in torch.eye(len(SIZES))]
             shares.append(torch.stack(sizes))

@@ -143,15 +143,16 @@ class UShaped(SharperShotNetwork):
         if self.error is None:
             return
         self.eval()
-        self.error.calibrate(pairs, lambda low, high: (*self.unblended(low, high), _full_scale(low)))
-        self.factor.fill_(1)
+        seen = blend.UnblendedPairs(
+            pairs, self.decide, lambda low, high, y1: (*self.unblended(low, high, y1), _full_scale(low))
+        )
+        self.error.calibrate(seen)
         true, expected = [], []
-        for number in range(len(pairs)):
-            low, high, target = (shot[None].float() / 255 for shot in pairs[number][:3])
-            image, sd = self._with_error(low, high, None)
-            assert sd is not None
-            true.append((image - target).square().mean())
+        for pair in seen:
+            image, sd = blended(pair.restored, pair.shot, *self.error.errors(pair.logarithms, pair.level))
+            true.append((image - pair.target).square().mean())
             expected.append(sd.square().mean())
+        self.factor.fill_(1)
         if true:
             self.factor.copy_(blend.factors(torch.stack(true), torch.stack(expected), torch.ones(len(true), 1)))
 

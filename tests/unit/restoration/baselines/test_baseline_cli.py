@@ -54,14 +54,16 @@ def results(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(results: Path, method: str, batches: int = 1, **methods: object) -> tuple[np.ndarray, pd.DataFrame]:
+def run(
+    results: Path, method: str, batches: int = 1, *, share_draws: bool = False, **methods: object
+) -> tuple[np.ndarray, pd.DataFrame]:
     """All batches, gathered where there are several."""
     folders = [str(results / f"{method}-{batch}-of-{batches}") for batch in range(batches)]
     for batch, folder in enumerate(folders):
         arguments = [
             "--method",
             method,
-            *settings_option(methods=methods, pairs={"patch_px": 48}),
+            *settings_option(methods=methods, pairs={"patch_px": 48, "share_draws": share_draws}),
             "--signal",
             results / "signal.tsv",
             "--seed",
@@ -132,3 +134,16 @@ def test_shots_without_noise_are_scored_where_they_are_known(results: Path) -> N
     target = np.load(results / "pairs/D2/patches.npy")[1, 7]
     row = scores[(scores["patch"] == 4) & (scores["draw"] == 0)].iloc[0]
     assert row["psnr_db"] == pytest.approx(psnr_db(clean[int(high)][None], target[None])[0], abs=1e-6)
+
+
+def test_pairs_at_continuous_offsets_are_shared_among_the_patches_of_a_field(results: Path) -> None:
+    """In turn by offset; a third patch has none of two."""
+    table, drawn = results / "pairs/dataset1.tsv", results / "pairs/D2/continuous.tsv"
+    write_table(table, read_table(table).assign(field="f001"))
+    write_table(drawn, read_table(drawn).assign(focal_offset_um=lambda rows: 1.3 - rows["draw"]))
+    _, scores = run(results, "noise_free", share_draws=True)
+    assert list(zip(scores["patch"], scores["focal_offset_um"].round(6), strict=True)) == [(3, 0.3), (4, 1.3)]
+    shots, clean = (np.load(results / f"pairs/D2/{name}.npy")[0, 1] for name in ("continuous", "continuous_clean"))
+    high = high_is_y1(Pair(shots[0], shots[1], 0.5, OpticsSettings()))
+    target = np.load(results / "pairs/D2/patches.npy")[0, 7]
+    assert scores["psnr_db"].iloc[0] == pytest.approx(psnr_db(clean[int(high)][None], target[None])[0], abs=1e-6)

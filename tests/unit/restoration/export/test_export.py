@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from checkpoints import colour_checkpoint
 from click.testing import CliRunner
 from settings_file import settings_option
 from torch import Tensor, nn
@@ -30,7 +31,6 @@ from tsva.restoration.export.onnx import (
     write_onnx,
 )
 from tsva.restoration.pair_network import PairNetwork, build
-from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
 from tsva.settings.train import TrainSettings
 
@@ -52,22 +52,7 @@ def lively(name: NetworkName, channels: int = 3) -> nn.Module:
 
 
 def trained(name: NetworkName, path: Path) -> Path:
-    save(
-        Checkpoint(
-            network=name,
-            settings=SETTINGS.model_dump(mode="json"),
-            channels=3,
-            pixel_um=0.345,
-            delta_um=0.5,
-            offset_max_um=3.0,
-            optics=OpticsSettings().model_dump(mode="json"),
-            step=7,
-            seed=1,
-            data="abc",
-            weights=lively(name).state_dict(),
-        ),
-        path,
-    )
+    save(colour_checkpoint(name, SETTINGS, lively(name)), path)
     return path
 
 

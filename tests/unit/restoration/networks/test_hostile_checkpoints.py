@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoints import colour_checkpoint
 
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, load, save
-from tsva.restoration.pair_network import build
-from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.train import TrainSettings
 
@@ -23,19 +22,7 @@ SETTINGS = TrainSettings.model_validate(
 
 def checkpoint(name: str = "tsva") -> Checkpoint:
     torch.manual_seed(0)
-    return Checkpoint(
-        network=name,
-        settings=SETTINGS.model_dump(mode="json"),
-        channels=3,
-        pixel_um=0.345,
-        delta_um=0.5,
-        offset_max_um=3.0,
-        optics=OpticsSettings().model_dump(mode="json"),
-        step=7,
-        seed=1,
-        data="abc",
-        weights=build(name, SETTINGS, 3).state_dict(),
-    )
+    return colour_checkpoint(name, SETTINGS)
 
 
 def write_changed(path: Path, **changes: object) -> None:

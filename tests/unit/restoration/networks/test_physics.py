@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoints import colour_checkpoint
 
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint, fresh_network, load, save
 from tsva.restoration.fusion import bands, correction, filters, network, offset
 from tsva.restoration.pair_network import build
-from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NETWORK_NAMES
 from tsva.settings.train import TrainSettings
 
@@ -24,19 +24,7 @@ SETTINGS = TrainSettings.model_validate(
 
 def checkpoint(name: str = "fusion") -> Checkpoint:
     torch.manual_seed(0)
-    return Checkpoint(
-        network=name,
-        settings=SETTINGS.model_dump(mode="json"),
-        channels=3,
-        pixel_um=0.345,
-        delta_um=0.5,
-        offset_max_um=3.0,
-        optics=OpticsSettings().model_dump(mode="json"),
-        step=7,
-        seed=1,
-        data="abc",
-        weights=build(name, SETTINGS, 3).state_dict(),
-    )
+    return colour_checkpoint(name, SETTINGS)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from checkpoints import colour_checkpoint
 from click.testing import CliRunner
 from settings_file import settings_option
 
@@ -16,9 +17,7 @@ from tsva.cli.refocus import command as refocus
 from tsva.cli.refocus_fields import command as refocus_slide
 from tsva.errors import UserError
 from tsva.readers.stack_file import read_stack, write_stack
-from tsva.restoration.checkpoint import Checkpoint, save
-from tsva.restoration.pair_network import build
-from tsva.settings.acquisition import OpticsSettings
+from tsva.restoration.checkpoint import save
 from tsva.settings.train import TrainSettings
 from tsva.stage_files import read_table, write_table
 
@@ -62,22 +61,7 @@ def patch_table() -> pd.DataFrame:
 def untrained(tmp_path: Path) -> Path:
     """A TSVA that returns Y1."""
     path = tmp_path / "model.ckpt"
-    save(
-        Checkpoint(
-            network="tsva",
-            settings=SETTINGS.model_dump(mode="json"),
-            channels=3,
-            pixel_um=0.345,
-            delta_um=0.5,
-            offset_max_um=3.0,
-            optics=OpticsSettings().model_dump(mode="json"),
-            step=0,
-            seed=1,
-            data="",
-            weights=build("tsva", SETTINGS, 3).state_dict(),
-        ),
-        path,
-    )
+    save(colour_checkpoint("tsva", SETTINGS), path)
     return path
 
 

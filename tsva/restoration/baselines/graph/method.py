@@ -69,7 +69,7 @@ def deconvolved(blurred: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     x, weight = b, FIRST
     while weight < LAST:
         flows = [shrunk(np.roll(x, -1, axis) - x, weight) for axis in (0, 1)]
-        back = sum(np.roll(flow, 1, axis) - flow for axis, flow in enumerate(flows))
+        back = np.add(*(np.roll(flow, 1, axis) - flow for axis, flow in enumerate(flows)))
         share = weight / DATA_WEIGHT
         x = fft.irfft2((data + share * fft.rfft2(back)) / (data_power + share * power), shape)
         weight *= GROWTH
