@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from tsva.restoration.fusion.correction import SIZES
 from tsva.restoration.fusion.network import Fusion
 from tsva.settings.acquisition import OpticsSettings
 from tsva.training.calibration.limits import Blends, Limits, fitted_limits, worth
+from tsva.training.dataset import VerificationPairs
 
 GIVEN = Limits(np.array([1.0, 1.0, 1.0, 0.8, 0.5]), np.array([2.8, 4.9, 11.1, 13.7, 2.8]))
 
@@ -34,6 +38,14 @@ def test_a_restoration_that_is_always_wrong_gets_none() -> None:
     assert fitted_limits(blends(np.array([0.5]), fields=4), GIVEN).most.max() == 0
 
 
+def test_a_doubtful_sign_leaves_a_quarter_of_the_weight() -> None:
+    surely = blends(np.array([-1.0]), fields=4)
+    contradicted = replace(surely, agrees=np.zeros(len(surely.agrees)))
+    limits = fitted_limits(surely, GIVEN)
+    shares = [1 - 10 ** (-one.gains(limits)[0] / 20) for one in (surely, contradicted)]  # the shot's error is 1
+    assert shares[1] == pytest.approx(0.25 * shares[0], abs=0.01)
+
+
 def test_few_fields_change_nothing() -> None:
     assert fitted_limits(blends(np.array([-1.0]), fields=2), GIVEN) is GIVEN
 
@@ -53,7 +65,10 @@ def test_gains_are_those_of_the_blended_image() -> None:
     torch.manual_seed(0)
     network = Fusion(1, 8, 1, OpticsSettings(), 0.5).eval()
     low, high, target = (torch.randint(60, 200, (1, 96, 96), dtype=torch.uint8) for _ in range(3))
-    found = Blends.of(network, [(low, high, target, 0.0)], ["field"])  # type: ignore[arg-type]
+    pair = MagicMock(VerificationPairs, **{"patch_of.return_value": 0})
+    pair.__len__.return_value, pair.__getitem__.return_value = 1, (low, high, target, 0.0)
+    found = Blends.of(network, pair, ["field"])
+    assert found.with_others(found).field.tolist() == ["field", "field"]
     shots = [shot[None].float() / 255 for shot in (low, high)]
     with torch.inference_mode():
         restored, high_share = network(*shots), network.decide(*shots).high_share

@@ -55,6 +55,8 @@ RECIPE: dict[str, Any] = {
 }
 """One facility's stain and lamp: little jitter. Shots between the planes, so that no shot shares the target's noise."""
 LEAST_CROP_PX = 64
+LIMITS_PAIRS = 200
+"""At most so many pairs of training patches are restored for limits."""
 GIVEN, MEASURED, CAUTIOUS, TUNED = "given", "measured", "tuned_cautious", "tuned"
 """Candidates, by how far each is the microscope's own: cautious is the fine-tuned one with the given limits."""
 WORDS = {
@@ -191,9 +193,8 @@ def _with_limits(tuned: Checkpoint, given: Limits, area: Area) -> dict[str, Chec
     network = tuned.restored_network()
     assert isinstance(network, Fusion)
     pairs = VerificationPairs(area.verification, CALIBRATION_PAIRS)
-    patches = [pairs.patch_of(pair) for pair in range(len(pairs))]
-    apart = len(set(area.verifying)) >= LEAST_FIELDS
-    blends = Blends.of(network, pairs, [area.verifying[patch] if apart else str(patch) for patch in patches])
+    seen = VerificationPairs(area.training, LIMITS_PAIRS)
+    blends = Blends.of(network, seen, area.learning).with_others(Blends.of(network, pairs, area.verifying))
     found = {CAUTIOUS: given, TUNED: fitted_limits(blends, given)}
     candidates = {}
     for name, limits in found.items():
