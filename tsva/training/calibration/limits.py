@@ -1,9 +1,9 @@
 """How much weight a microscope's own stacks allow Fusion's restored image.
 
 A network meets unknown optics with cautious limits: far from focus, and where the offset is uncertain, most of the
-sharper shot stays (`tsva.restoration.fusion.correction`). After fine-tuning, pairs of the stacks show how far that caution
-is needed here. They are of training patches, too: what makes pairs worse is the offset, which no weights learn by heart,
-and few fields say little of rare harm.
+sharper shot stays (`tsva.restoration.fusion.correction`). After fine-tuning, pairs of the stacks show how far that
+caution is needed here. They are of training patches, too: what makes pairs worse is the offset, which weights do not
+learn by heart, and few fields say little of rare harm.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WEIGHTS = np.linspace(0, 1, 11)
 DOUBTS = (1.0, 0.5, 0.25, 0.1, 0.0)
 """Factors of what uncertain offsets take of the weight; 0: nothing."""
 CONTRADICTED = 0.25
-"""Factor of fitted limits where the sharper shot is the farther one by the estimated offset: chosen on thick sections."""
+"""Of fitted limits where the sharper shot is the farther one by the estimated offset (chosen on thick sections)."""
 SWEEPS = 3
 LEAST_SHARE = 1e-3
 """Of the sharper shot's squared error: no gain counts for more than 30 dB."""
@@ -100,7 +100,7 @@ class Blends:
     @classmethod
     @torch.inference_mode()
     def of(cls, network: Fusion, pairs: VerificationPairs, fields: Sequence[str]) -> Blends:
-        """Restore pairs of patches, each of a field of this name; at most 224 pixels wide, they have one offset each."""
+        """Restore pairs of patches, of fields of these names; at most 224 pixels wide, they have one offset each."""
         size, variance, agrees, terms, field = [], [], [], [], []
         for number in range(len(pairs)):
             low, high, target = (image[None].float() / 255 for image in pairs[number][:3])
