@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def focal_heights(specimen: Specimen, surface_um: np.ndarray) -> np.ndarray:
 
 def layer_heights(specimen: Specimen, surface_um: np.ndarray, spacing_um: float) -> np.ndarray:
     """Heights of the layers, (L,), multiples of the spacing that enclose all matter that absorbs anything."""
-    matter = specimen.transmittance.min(axis=2) < 1
+    matter = reduce(np.logical_or, (specimen.transmittance[..., channel] < 1 for channel in range(3)))
     if not matter.any():
         return np.zeros(0)
     heights = focal_heights(specimen, surface_um)[matter]
