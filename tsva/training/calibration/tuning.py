@@ -15,6 +15,7 @@ from torch import Tensor
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint
 from tsva.restoration.fusion.filters import REACH_UM
+from tsva.restoration.fusion.misfit import unknown
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
@@ -263,7 +264,7 @@ def for_channels(weights: dict[str, Tensor], there: int, here: int) -> dict[str,
             wanted=f"{here}, as the stacks have (Fusion takes either)",
             do="Give a checkpoint of Fusion, or of such images.",
         )
-    out = dict(weights)
+    out = {**weights, **unknown(weights, there, here)}
     head, last, bias = (weights[name] for name in ("head.weight", "last.weight", "last.bias"))
     cells = bias.numel() // there
     split = head.reshape(head.shape[0], 3, there, cells, 1, 1).sum(dim=2, keepdim=True) / here
