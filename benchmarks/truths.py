@@ -11,7 +11,8 @@ Development slides alone. The pairs of both folders are the same images; each is
 noise-free targets. Prints one JSON object: by laboratory (beginning of the slides' names) pairs, gain over Y1, share
 made worse by more than 0.1 dB, mean loss in these, gain by the size of the offset, and true over expected error.
 `--most 1,0.9,0.55,0.45,0.4` restores with other shares of Fusion's image than those that the network holds, and
-`--half 0.6,0.45,0.3,0.27,0.6` with other deviations of the offset that halve them (0: none does); B may then be A.
+`--half 0.6,0.45,0.3,0.27,0.6` with other deviations of the offset that halve them (0: none does). `--misfit 3` is the
+misfit of the spectra at which these limits are lifted by half (0: never). B may then be A.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--most", help="Largest weights of Fusion's image in place of its own, five with commas.")
     parser.add_argument("--half", help="Deviations that halve them, as multiples of δ, likewise; 0: none does.")
+    parser.add_argument("--misfit", type=float, help="Misfit at which these limits are lifted by half; 0: never.")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     held = load(asked.checkpoint)
@@ -58,6 +60,8 @@ def main() -> None:
     if asked.half:
         half = _numbers(asked.half)
         buffers["doubt"].copy_(torch.where(half > 0, half, torch.inf).square().reciprocal())
+    if asked.misfit is not None:
+        buffers["misfit.limits"][0] = asked.misfit
     method = NetworkMethod(network, RefocusSettings())
     tables = [
         _scores(method, table, asked.field / table.relative_to(asked.patch), held.delta_um, optics)

@@ -18,11 +18,12 @@ from small_problem import patch_table, stacks
 
 from tsva.cli.train import command
 from tsva.restoration.checkpoint import load
-from tsva.settings.train import TrainSettings
+from tsva.restoration.pair_network import build
+from tsva.settings.train import FusionSettings, TrainSettings
 from tsva.stage_files import write_table
 from tsva.training.dataset import TrainingPairs
 from tsva.training.fit import Fitted, fit
-from tsva.training.loop import Resume
+from tsva.training.loop import Learner, Resume
 from tsva.training.patches import PatchStacks
 
 MAIN = "from tsva.cli.main import main; main()"
@@ -84,6 +85,17 @@ def test_a_training_can_be_killed_again_and_again(
     for at_step in (3, 6, 9):
         broken_off(at_step, monkeypatch, "unet", training, verification, constant, 1, resume=resume)
     assert_same(whole, fit("unet", training, verification, constant, seed=1, resume=resume))
+
+
+def test_a_fusion_goes_on_from_its_state(training: PatchStacks, short: TrainSettings) -> None:
+    own = FusionSettings(width=4, depth=1, crop_px=None, batch=4, offset_steps=1, microscopes=1)
+    settings = short.model_copy(update={"optimiser": "muon", "fusion": own})
+    taught, fresh = (build("fusion", settings, 3) for _ in range(2))
+    taught.prepare(training, settings, 1)
+    state = Learner.fresh(taught, settings, 4).state()
+    # it is built anew and not taught again; the optimiser has the same parameters all the same
+    Learner.fresh(fresh, settings, 4).resume(state)
+    assert all(torch.equal(value, fresh.state_dict()[name]) for name, value in taught.state_dict().items())
 
 
 def test_between_two_states_some_seconds_pass(

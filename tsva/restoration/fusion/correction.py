@@ -149,6 +149,11 @@ def by_size(focal_offset_um: Tensor, delta_um: float, values: Tensor) -> Tensor:
     return found
 
 
+def geometric_mean(values: Tensor) -> Tensor:
+    """(B, …) of positive values of regions, (B, regions, …)."""
+    return values.log().mean(1).exp()
+
+
 def log_contrast(signal: Tensor, mean: Tensor) -> Tensor:
     """(B,) logarithm of the power of the specimen's structures relative to the images' level, of (B, C) each."""
     return (signal / mean.square()).log().mean(dim=1)
@@ -204,7 +209,7 @@ def agreement(focal_offset_um: Tensor, high_share: Tensor | None, contradicted: 
     return torch.lerp(contradicted, torch.ones_like(contradicted), agrees)
 
 
-def _tents(value: Tensor, at: tuple[float, ...]) -> Tensor:
+def tents(value: Tensor, at: tuple[float, ...]) -> Tensor:
     """(B, len(at), Y, X): shares of `value`, (B, 1, Y, X), in the hat functions of the knots."""
     value = value.clamp(max=float(np.nextafter(np.float32(at[-1]), np.float32(0))))
     knots = torch.tensor(at, device=value.device)
@@ -237,7 +242,7 @@ def conditions(focal_offset_um: Tensor, delta_um: float, noise: Tensor, level: T
     else:
         size = functional.avg_pool2d(reflected_to_multiple(size, CELL), CELL)
     relative = (noise.mean(1).reshape(-1, 1, 1, 1) / level.square()).log() / 2 + 5
-    return torch.cat([_tents(size, TENTS), relative.expand(-1, 1, *size.shape[-2:])], dim=1)
+    return torch.cat([tents(size, TENTS), relative.expand(-1, 1, *size.shape[-2:])], dim=1)
 
 
 def sharper_regions(low: Tensor, high: Tensor, most_windows: int) -> Tensor:

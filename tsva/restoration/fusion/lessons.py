@@ -33,7 +33,7 @@ SCATTER = 0.15
 
 
 def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSettings, seed: int) -> None:
-    """Fit the network's offset estimator, in place; half a minute of a core.
+    """Fit the network's offset estimator, in place, and the spectral misfit; half a minute of a core.
 
     A spectrum shows offset, noise, tissue and microscope in one. The estimator shall not learn the last two by heart:
     each lesson's spectra are turned into those of another microscope, tissue, stain and camera.
@@ -53,7 +53,7 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
     spectra, focal_offset_um, at_target = _of_patches(network, patches)
     still = spectra[at_target]
     share = torch.from_numpy(bin_weights(focal_offset_um, SPREAD * patches.pairs.offset_sd_um, patches.pairs.z_step_um))
-    estimator = network.offset
+    estimator = network.offset.requires_grad_(True)
     estimator.standardise(network.lesson(_noisy(spectra, settings.noise_jitter, random), focal_offset_um)[0])
     optimiser = torch.optim.Adam(estimator.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.fusion.offset_steps)
@@ -72,6 +72,9 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
             optimiser.step()
             schedule.step()
     estimator.requires_grad_(False)
+    with torch.no_grad():
+        own, _ = network.lesson(spectra, focal_offset_um)
+        network.misfit.fit(*estimator.nearer_first(own, estimator(own)[0]))
     network.taught_um.fill_(patches.pairs.offset_max_um)
 
 

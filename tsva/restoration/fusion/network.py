@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
@@ -33,13 +33,16 @@ from tsva.restoration.fusion.correction import (
     by_size,
     conditions,
     contrast_factor,
+    geometric_mean,
     in_blocks,
     log_contrast,
     most_weight,
     per_pixel,
     sharper_regions,
 )
+from tsva.restoration.fusion.estimate import Estimate
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
+from tsva.restoration.fusion.misfit import SpectralMisfit
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
@@ -59,43 +62,6 @@ ERROR_GAIN = 8.0
 """Differences between shots and estimate are a small part of the level."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What Fusion estimates once for each image.
-
-    Attributes
-    ----------
-    focal_offset_um, sd_um : (B,) or (B, 1, Y, X) float tensors
-        Signed offset of F from the true focus, and its standard deviation; per pixel where an image is so large that
-        topography matters.
-    mean : (B, C) float tensor
-        Mean of both shots, by colour.
-    noise : (B, C) float tensor
-        Variance of the shots' noise.
-    signal : (B, C) float tensor
-        Power of the specimen at frequency 1 a pixel, which falls as f^-SLOPE.
-    high_share : (B, 1, 1, 1) or (B, 1, Y, X) float tensor, optional
-        Of the high shot in the copy that the result is blended with: 1 where it is the sharper one. None where the
-        offset says which shot is the copy.
-    """
-
-    focal_offset_um: Tensor
-    sd_um: Tensor
-    mean: Tensor
-    noise: Tensor
-    signal: Tensor
-    high_share: Tensor | None = None
-
-    def tile(self, y: slice, x: slice) -> Estimate:
-        """The same for a part of the images."""
-        if self.focal_offset_um.ndim == 1:
-            return self
-        share = None if self.high_share is None else self.high_share[..., y, x]
-        return replace(
-            self, focal_offset_um=self.focal_offset_um[..., y, x], sd_um=self.sd_um[..., y, x], high_share=share
-        )
-
-
 class Fusion(PairNetwork[Estimate]):
     """Two-shot Wiener restoration at the offset that the shots' spectra show, corrected by a small network.
 
@@ -107,7 +73,8 @@ class Fusion(PairNetwork[Estimate]):
     5. A gate blends the result with the nearer shot where the offset says too little of which is better.
     6. Errors are expected of the result and of the sharper shot; where the result is expected to gain nothing, the shot
        stays (`tsva.restoration.blend`). Some of it stays everywhere, the less the more certain the offset is. It is the
-       sharper shot by Brenner's gradient, not the nearer one by an offset whose sign may be wrong.
+       sharper shot by Brenner's gradient, not the nearer one by an offset whose sign may be wrong. Images whose spectra
+       are like those of the training pairs keep no more of it than their expected errors say (`SpectralMisfit`).
 
     Everything is relative to the image's mean level, so that a brighter lamp makes a brighter result and nothing else.
 
@@ -128,6 +95,7 @@ class Fusion(PairNetwork[Estimate]):
     one_for_a_slide = ("mean", "noise", "signal")
     taught_um: Tensor
     factors: Tensor
+    factors_lifted: Tensor
     by_contrast: Tensor
     most: Tensor
     doubt: Tensor
@@ -142,6 +110,7 @@ class Fusion(PairNetwork[Estimate]):
         self.spectra = BandSpectra()
         self.offset = OffsetEstimator(channels)
         self.wiener = TwoShotWiener(optics, delta_um, channels)
+        self.misfit = SpectralMisfit(channels * 3 * bands.BANDS, delta_um)
         cells = channels * CELL * CELL
         self.head = CellConvolution(3 * cells, width, 1)
         self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
@@ -151,6 +120,7 @@ class Fusion(PairNetwork[Estimate]):
         self.register_buffer("taught_um", torch.tensor(REACH_UM))  # to so large offsets real pairs have been seen
         # true over expected errors of results, on verification pairs, by the size of the offset
         self.register_buffer("factors", torch.ones(len(SIZES)))
+        self.register_buffer("factors_lifted", torch.ones(len(SIZES)))  # where the weight has no limits
         # their exponent in the structures' power, the logarithm of that power in verification pairs, and how far from
         # there they follow it
         self.register_buffer("by_contrast", torch.tensor([CONTRAST_EXPONENT, 0.0, MOST_CONTRAST]))
@@ -203,17 +173,20 @@ class Fusion(PairNetwork[Estimate]):
         sd_um = (sd_um.square() + beyond_um.square()).sqrt()  # ONNX knows no hypot
         noise, signal = self._noise_and_signal(flat, focal_offset_um)
         images = (low.shape[0], grid[0] * grid[1])
-        noise, signal = (each.log().reshape(*images, -1).mean(1).exp() for each in (noise, signal))
+        noise, signal = (geometric_mean(each.reshape(*images, -1)) for each in (noise, signal))
+        misfit = self.misfit(*self.offset.nearer_first(flat, focal_offset_um))
+        lifted = self.misfit.share(geometric_mean(misfit.reshape(images)))
         mean = (low.mean(dim=(-2, -1)) + high.mean(dim=(-2, -1))) / 2
         focal_offset_um, sd_um = (each.reshape(low.shape[0], 1, *grid) for each in (focal_offset_um, sd_um))
         if grid[0] * grid[1] == 1:
             high_share = high_is_sharper(low, high).to(low.dtype).reshape(-1, 1, 1, 1)
-            return Estimate(focal_offset_um.flatten(), sd_um.flatten(), mean, noise, signal, high_share)
+            return Estimate(focal_offset_um.flatten(), sd_um.flatten(), mean, noise, signal, high_share, lifted)
         precision = sd_um.square().reciprocal()
         smooth = functional.avg_pool2d(precision, 3, 1, 1)
         focal_offset_um = functional.avg_pool2d(precision * focal_offset_um, 3, 1, 1) / smooth
         focal_offset_um, sd_um = per_pixel(focal_offset_um, low), per_pixel(sd_um, low)
-        return Estimate(focal_offset_um, sd_um, mean, noise, signal, sharper_regions(low, high, REGION_WINDOWS))
+        high_share = sharper_regions(low, high, REGION_WINDOWS)
+        return Estimate(focal_offset_um, sd_um, mean, noise, signal, high_share, lifted)
 
     def _noise_and_signal(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C) each."""
@@ -260,14 +233,19 @@ class Fusion(PairNetwork[Estimate]):
         """
         restored, copy, logarithms, level = self.unblended(low, high, decision)
         image, sd = self._blended(restored, copy, logarithms, level, decision)
-        factor = contrast_factor(log_contrast(decision.signal, decision.mean), self.by_contrast)
-        return image, sd * by_size(decision.focal_offset_um, self.delta_um, self.factors) * factor
+        factor = by_size(decision.focal_offset_um, self.delta_um, self.factors)
+        if decision.lifted is not None:
+            lifted = by_size(decision.focal_offset_um, self.delta_um, self.factors_lifted)
+            factor = torch.lerp(factor, lifted, decision.lifted.reshape(-1, 1, 1, 1))
+        return image, sd * factor * contrast_factor(log_contrast(decision.signal, decision.mean), self.by_contrast)
 
     def _blended(
         self, restored: Tensor, copy: Tensor, logarithms: Tensor, level: Tensor, decision: Estimate
     ) -> tuple[Tensor, Tensor]:
         """Result and expected error, before `factors`, of `unblended`'s."""
         most = most_weight(decision.focal_offset_um, decision.sd_um, self.delta_um, self.most, self.doubt)
+        if decision.lifted is not None:
+            most = torch.lerp(most, torch.ones_like(most), decision.lifted.reshape(-1, 1, 1, 1))
         most = most * agreement(decision.focal_offset_um, decision.high_share, self.contradicted)
         return blended(restored, copy, *self.error.errors(logarithms, level), most)
 
@@ -362,25 +340,29 @@ class Fusion(PairNetwork[Estimate]):
         """Scale the expected errors to those that occur.
 
         One factor for all errors of restored images and one for those of shots, which decide the blend: the geometric
-        mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`.
+        mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`,
+        with the limits of the weight and without.
         """
         self.eval()
         seen = blend.UnblendedPairs(pairs, self.decide, self.unblended)
         self.error.calibrate(seen)
-        true, expected, shares, contrasts = [], [], [], []
+        errors, shares, contrasts = [], [], []
         for pair in seen:
             decision: Estimate = pair.decision
-            image, sd = self._blended(pair.restored, pair.shot, pair.logarithms, pair.level, decision)
-            true.append((image - pair.target).square().mean())
-            expected.append(sd.square().mean())
+            for lifted in (0.0, 1.0):
+                limited = replace(decision, lifted=decision.mean.new_full((1,), lifted))
+                image, sd = self._blended(pair.restored, pair.shot, pair.logarithms, pair.level, limited)
+                errors.append(torch.stack([(image - pair.target).square().mean(), sd.square().mean()]))
             sizes = [by_size(decision.focal_offset_um, self.delta_um, one).mean() for one in torch.eye(len(SIZES))]
             shares.append(torch.stack(sizes))
             contrasts.append(log_contrast(decision.signal, decision.mean))
-        if true:
+        if shares:
             contrast = torch.cat(contrasts)
             self.by_contrast[1] = contrast.mean()
-            squares = torch.stack(expected) * contrast_factor(contrast, self.by_contrast).flatten().square()
-            self.factors.copy_(blend.factors(torch.stack(true), squares, torch.stack(shares)))
+            of_contrast = contrast_factor(contrast, self.by_contrast).flatten().square()
+            by_limits = torch.stack(errors).unflatten(0, (-1, 2)).permute(1, 2, 0)
+            for held, (true, expected) in zip((self.factors, self.factors_lifted), by_limits, strict=True):
+                held.copy_(blend.factors(true, expected * of_contrast, torch.stack(shares)))
 
     def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""
@@ -404,8 +386,10 @@ class Fusion(PairNetwork[Estimate]):
 
     def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Earlier versions had no `doubt`: the weight was the same for any deviation of the offset. They copied the
-        nearer shot. Their errors' factors did not depend on contrast."""
+        nearer shot. Their errors' factors did not depend on contrast. They knew of no spectra."""
         later = {"doubt": self.doubt, "copies_sharper": self.copies_sharper, "by_contrast": self.by_contrast}
+        later["factors_lifted"] = self.factors_lifted
+        later |= {f"misfit.{name}": value for name, value in self.misfit.named_buffers()}
         without = {name: torch.zeros_like(value) for name, value in later.items()}
         return {"contradicted": torch.ones_like(self.contradicted), **without, **weights}
 

@@ -38,6 +38,8 @@ class OffsetEstimator(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(features, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 2)
         )
+        # the training steps leave it as it was taught, in a training that goes on from a state, too
+        self.requires_grad_(False)
 
     def forward(self, spectra: Tensor) -> tuple[Tensor, Tensor]:
         """Estimate.
@@ -71,6 +73,11 @@ class OffsetEstimator(nn.Module):
         level = (one + two)[..., :4].log().mean(-1, keepdim=True)
         coherence = common / (one * two).sqrt()
         return torch.stack([one.log() - level, two.log() - level, coherence], dim=2).flatten(1)
+
+    def nearer_first(self, spectra: Tensor, focal_offset_um: Tensor) -> tuple[Tensor, Tensor]:
+        """Features with the nearer shot first, and the offsets, (N,): the same whichever shot was taken first."""
+        flipped = (focal_offset_um < 0)[:, None]
+        return self.features(torch.where(flipped, self.exchanged(spectra), spectra)), focal_offset_um
 
     def exchanged(self, spectra: Tensor) -> Tensor:
         """The spectra of the shots in the other order."""

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from tsva.acquisition.pair import high_is_sharper, sharper_first
 from tsva.restoration.fusion.bands import BANDS, FREQUENCIES
+from tsva.restoration.fusion.estimate import Estimate
 from tsva.restoration.fusion.filters import TwoShotWiener
-from tsva.restoration.fusion.network import Estimate, Fusion
+from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.settings.acquisition import OpticsSettings
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint
 from tsva.restoration.fusion.filters import REACH_UM
+from tsva.restoration.fusion.misfit import unknown
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.acquisition import OpticsSettings
@@ -278,8 +279,10 @@ def _with_optics(
     if isinstance(network, Fusion) and _knows_own(area):
         teach_own_offsets(network, area.training, area.verification, seed)
     prepared = {name: value for name, value in network.state_dict().items() if name.startswith(("offset.", "taught"))}
+    # limits are what these stacks allow: they are not lifted for spectra like those of another training
+    own = {"misfit.limits": torch.zeros(2)} if isinstance(network, Fusion) else {}
     weights = for_channels(given.weights, given.channels, channels)
-    network.load_state_dict({**weights, **prepared})
+    network.load_state_dict({**weights, **prepared, **own})
     network.calibrate(VerificationPairs(area.verification, CALIBRATION_PAIRS))
     return network.eval()
 
@@ -301,7 +304,7 @@ def for_channels(weights: dict[str, Tensor], there: int, here: int) -> dict[str,
             wanted=f"{here}, as the stacks have (Fusion takes either)",
             do="Give a checkpoint of Fusion, or of such images.",
         )
-    out = dict(weights)
+    out = {**weights, **unknown(weights, there, here)}
     head, last, bias = (weights[name] for name in ("head.weight", "last.weight", "last.bias"))
     cells = bias.numel() // there
     split = head.reshape(head.shape[0], 3, there, cells, 1, 1).sum(dim=2, keepdim=True) / here
