@@ -12,8 +12,6 @@ MOST_MISFIT = 3.0
 one in a hundred has more than 3.3. Chosen on development laboratories (docs/training.md)."""
 POWER = 3.0
 """Of the misfit, in the share: 89 % at half of `MOST_MISFIT`, 11 % at twice as much."""
-LIFTS = (0.0, 0.5, 1.0)
-"""How far limits may be lifted at no misfit: the farthest that does no harm to verification pairs."""
 HARMED_SHARE = 0.05
 """Of verification pairs, made worse than the sharper shot by more than `HARMED_DB`."""
 HARMED_DB = 0.1
@@ -39,6 +37,8 @@ class SpectralMisfit(nn.Module):
         Half the distance between the shots.
     """
 
+    lifts = (0.0, 0.5, 1.0)
+    """How far limits may be lifted at no misfit: the farthest of these that does no harm to verification pairs."""
     mean: Tensor
     whitening: Tensor
     limits: Tensor
@@ -75,7 +75,7 @@ class SpectralMisfit(nn.Module):
         square = (apart @ whitening).square().mean()
         self.mean.copy_(mean)
         self.whitening.copy_(whitening / square.clamp(min=1e-12).sqrt())
-        self.limits.copy_(torch.tensor([MOST_MISFIT, POWER, LIFTS[-1]]))
+        self.limits.copy_(torch.tensor([MOST_MISFIT, POWER, self.lifts[-1]]))
 
     def forward(self, features: Tensor, focal_offset_um: Tensor) -> Tensor:
         """(N,) misfit, 1 in the mean over training pairs, of features and estimated offsets as `fit` takes them."""
@@ -93,12 +93,12 @@ class SpectralMisfit(nn.Module):
 
         Parameters
         ----------
-        gain_db : (N, len(LIFTS)) float tensor
+        gain_db : (N, len(lifts)) float tensor
             Of pairs' results over their sharper shots, at limits lifted so far.
         """
         harmed = (gain_db < -HARMED_DB).float().mean(dim=0)
         allowed = harmed <= torch.clamp(harmed[:1], min=HARMED_SHARE)
-        self.limits[2] = torch.tensor(LIFTS)[allowed].max()
+        self.limits[2] = torch.tensor(self.lifts)[allowed].max()
 
     def _shares(self, focal_offset_um: Tensor) -> Tensor:
         """(N, len(TENTS)) of the sizes between which an offset lies."""

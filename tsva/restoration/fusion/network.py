@@ -41,7 +41,7 @@ from tsva.restoration.fusion.correction import (
 )
 from tsva.restoration.fusion.estimate import Estimate
 from tsva.restoration.fusion.filters import FREQUENCIES, NODE_STEP_UM, NODES, RADIUS_PX, REACH_UM, SLOPE, TwoShotWiener
-from tsva.restoration.fusion.misfit import LIFTS, SpectralMisfit
+from tsva.restoration.fusion.misfit import SpectralMisfit
 from tsva.restoration.fusion.offset import OffsetEstimator
 from tsva.restoration.networks.parts import reflected_to_multiple, single_precision, zero_started
 from tsva.restoration.pair_network import PairNetwork, Pairs, TrainingPatches, TwoShotModule
@@ -345,7 +345,7 @@ class Fusion(PairNetwork[Estimate]):
         for pair in seen:
             decision: Estimate = pair.decision
             shots.append((pair.shot - pair.target).square().mean())
-            for lifted in LIFTS:
+            for lifted in self.misfit.lifts:
                 limited = replace(decision, lifted=decision.mean.new_full((1,), lifted))
                 image, sd = self._blended(pair.restored, pair.shot, pair.logarithms, pair.level, limited)
                 errors.append(torch.stack([(image - pair.target).square().mean(), sd.square().mean()]))
@@ -356,7 +356,7 @@ class Fusion(PairNetwork[Estimate]):
             contrast = torch.cat(contrasts)
             self.by_contrast[1] = contrast.mean()
             of_contrast = contrast_factor(contrast, self.by_contrast).flatten().square()
-            by_lift = torch.stack(errors).unflatten(0, (-1, len(LIFTS))).permute(1, 2, 0)
+            by_lift = torch.stack(errors).unflatten(0, (-1, len(self.misfit.lifts))).permute(1, 2, 0)
             for held, (true, expected) in ((self.factors, by_lift[0]), (self.factors_lifted, by_lift[-1])):
                 held.copy_(blend.factors(true, expected * of_contrast, torch.stack(shares)))
             self.misfit.choose_lift(10 * (torch.stack(shots) / by_lift[:, 0]).log10().T)

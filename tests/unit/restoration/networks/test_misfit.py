@@ -185,6 +185,8 @@ def test_a_network_of_before_restores_what_it_restored(taught: tuple[Fusion, Mic
     weights = {name: value for name, value in network.state_dict().items() if not name.startswith(later)}
     older = Checkpoint("fusion", settings, 3, 0.345, DELTA_UM, 3.0, optics, step=7, seed=1, data="abc", weights=weights)
     save(older, tmp_path / "model.ckpt")
+    held = torch.load(tmp_path / "model.ckpt", weights_only=True)["constants"]
+    assert not any("misfit" in name.lower() or "lift" in name.lower() for name in held)
     loaded = load(tmp_path / "model.ckpt").restored_network()
     decision = network.decide(low, high)
     wanted = network.with_error(low, high, replace(decision, lifted=None))
