@@ -18,6 +18,7 @@ from tsva.acquisition.sharpness import LAG_PX
 from tsva.errors import UserError
 from tsva.slides.engine import Restored, SlideEngine
 from tsva.slides.grid import CELL_PX, CellGrid, Unit, filled, per_pixel, smoothed
+from tsva.slides.shares import Shares
 from tsva.slides.survey import Survey
 from tsva.slides.two_planes import JoinedPlanes, Plane, TwoPlanes
 
@@ -265,7 +266,11 @@ class StackEngine:
             _mixed(
                 {n: p.thumbnail for n, p in parts.items()}, {n: share[::step, ::step] for n, share in shares.items()}
             ),
+            first.shares,
         )
+
+    def recall(self, unit: Unit, shares: Shares) -> None:
+        """Nothing: a pair is not restored in all units, so that each is judged with all that is around it."""
 
 
 def _mixed(images: Mapping[int, np.ndarray], shares: Mapping[int, np.ndarray]) -> np.ndarray:

@@ -17,11 +17,14 @@ from tqdm import tqdm
 
 from tsva.atomic import fresh_file, fresh_folder
 from tsva.readers.stack_file import read_ahead
+from tsva.slides.blending import blended, reduced, shape_at, thumbnail_level
+from tsva.slides.cell_spectra import planar
 from tsva.slides.dicom_pyramid import is_dicom_folder, write_dicom
-from tsva.slides.grid import CELL_PX, Unit, filled, per_pixel, units
+from tsva.slides.grid import CELL_PX, Box, Unit, box_of, filled, per_pixel, units, whole_cells
 from tsva.slides.pyramid import SlideFacts, is_zarr, write_pyramid, write_zarr
+from tsva.slides.shares import KnownShares, Shares
 from tsva.slides.slide_plan import SlidePlan
-from tsva.slides.stored_tiles import TILE_PX, build_levels, halved, level_shapes, padded, tile_grid, tiles_of
+from tsva.slides.stored_tiles import TILE_PX, build_levels, level_shapes, padded, tile_grid, tiles_of
 from tsva.slides.survey import Survey
 from tsva.slides.tile_restorers import TileRestorer
 from tsva.slides.two_planes import TwoPlanes
@@ -30,8 +33,6 @@ from tsva.slides.workplace import THUMBNAIL, TILE, VERDICTS, Journal, Key
 log = logging.getLogger(__name__)
 WAITING = 2
 """Restored units that may wait for the encoder: memory holds no more."""
-THUMBNAIL_PX = 1200
-"""Pictures of a whole slide are no larger."""
 MIXED_UM = 0.25
 """So far from the middle of the planes the copy is a mixture of both shots, which are as far out of focus there and
 share no noise. On four development slides 0.5 % of the copied cells then lie more than 0.5 dB below the sharper shot;
@@ -102,12 +103,14 @@ class Aligner(Protocol):
 
 @dataclass(frozen=True)
 class Restored:
-    """A unit's pixels, ready to be stored, what was judged of its cells, and the nearer shot as captured, reduced."""
+    """A unit's pixels, ready to be stored, what was judged of its cells, the nearer shot as captured, reduced, and the
+    shares of all cells that were judged, its neighbours' among them."""
 
     unit: Unit
     pixels: np.ndarray
     values: dict[str, np.ndarray]
     thumbnail: np.ndarray
+    shares: Shares
 
 
 class SlideEngine:
@@ -124,6 +127,9 @@ class SlideEngine:
         Edge of the cores.
     origin : (int, int)
         Where their grid begins; no pixel depends on it.
+    in_order : bool
+        Units are restored in their order, or recalled: cells that were judged around an earlier one are not judged, nor
+        restored, again.
     """
 
     def __init__(
@@ -135,7 +141,10 @@ class SlideEngine:
         judge: Judge,
         core_px: int,
         origin: tuple[int, int] = (0, 0),
+        *,
+        in_order: bool = True,
     ) -> None:
+        self._shares = KnownShares(survey.grid, in_order)
         self._planes, self._survey, self._restorer = planes, survey, restorer
         self._align, self._judge = aligner, judge
         self._is_copied = survey.glass | survey.misregistered  # whatever the network says
@@ -156,74 +165,61 @@ class SlideEngine:
     def read(self, unit: Unit) -> tuple[Unit, np.ndarray, np.ndarray]:
         """Both shots of a unit, on one another."""
         box = unit.read
-        low, high = self._align(*self._planes.read(box.y, box.x, box.height, box.width), box.y, box.x)
-        return unit, unit.restored.cut(low, box), unit.restored.cut(high, box)
+        shots = self._align(*self._planes.read(box.y, box.x, box.height, box.width), box.y, box.x)
+        low, high = (planar(unit.restored.cut(shot, box)) for shot in shots)
+        return unit, low, high
 
     def restored(self, unit: Unit, low: np.ndarray, high: np.ndarray) -> Restored:
         """Restore, judge and blend one unit; `low` and `high` cover its box `restored`."""
-        judged, frame = unit.judged, unit.restored
-        rows, columns = self._survey.grid.touched(unit.core.y, unit.core.x, unit.core.height, unit.core.width)
+        core, frame, judged = unit.core, unit.restored, self._shares.to_judge(unit)
         shots = judged.cut(low, frame), judged.cut(high, frame)
-        if self._is_copied[_and_around(rows), _and_around(columns)].all():
-            restored, error = np.zeros(shots[0].shape, np.float32), None
-        else:
-            whole, whole_error = self._restorer(low, high, frame.y, frame.x)
-            restored = judged.cut(whole, frame)
-            error = None if whole_error is None else judged.cut(whole_error, frame)
+        restored, error = self._restored(judged, frame, low, high)
         trust = self._judge(*shots, restored, error, judged.y, judged.x)
-        window = _window(trust, rows, columns)
-        frame_y, frame_x = rows.start * CELL_PX, columns.start * CELL_PX
-        core = unit.core
-        weight = self._judge.weights(window, rows.start, columns.start)
-        weight = weight[core.y - frame_y :, core.x - frame_x :][: core.height, : core.width, None]
-        copied = self._copied(core.cut(shots[0], judged), core.cut(shots[1], judged), core.y, core.x)
-        blended = copied + weight * (core.cut(restored, judged) * 255 - copied)
-        values = {
-            name: cells[rows.start - trust.row : rows.stop - trust.row, columns.start - trust.column :][
-                :, : columns.stop - columns.start
-            ]
-            for name, cells in {"verdict": trust.verdict, **trust.values}.items()
-        }
-        pixels, before = (np.rint(np.clip(image, 0, 255)).astype(np.uint8) for image in (blended, copied))
-        return Restored(unit, pixels, values, reduced(before, thumbnail_level(self._planes.shape)))
+        shares = Shares(trust.row, trust.column, trust.share)
+        self._shares.add(unit, shares)
+        cells = self._survey.grid.touched(core.y, core.x, core.height, core.width)
+        first_y, first_x = (CELL_PX * each.start for each in cells)
+        weight = self._judge.weights(self._shares.window(unit), cells[0].start, cells[1].start)
+        weight = weight[core.y - first_y :, core.x - first_x :][: core.height, : core.width]
+        low, high, restored = (core.cut(image, judged) for image in (*shots, restored))
+        pixels, before = blended(low, high, restored, self._share_of_high(core), weight)
+        values = {name: each[shares.place(cells)] for name, each in {"verdict": trust.verdict, **trust.values}.items()}
+        return Restored(unit, pixels, values, reduced(before, thumbnail_level(self._planes.shape)), shares)
 
-    def _copied(self, low: np.ndarray, high: np.ndarray, y: int, x: int) -> np.ndarray:
-        """The shot that is nearer to focus, with soft changes from one to the other; levels from 0 to 255."""
-        offset_um = per_pixel(self._offset_um, y, x, *low.shape[:2])[..., None]
-        share = np.clip(0.5 - offset_um / (2 * MIXED_UM), 0, 1)
-        return np.asarray(low + share * (high.astype(np.float32) - low), dtype=np.float32)
+    def recall(self, unit: Unit, shares: Shares) -> None:
+        """Take in what was judged of a unit that an earlier run has restored."""
+        self._shares.add(unit, shares)
 
+    def _restored(
+        self, judged: Box, frame: Box, low: np.ndarray, high: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Result and expected error of the pixels of a box, of shots of a frame; 0 beyond the box's cells of tissue.
 
-def thumbnail_level(shape: tuple[int, int]) -> int:
-    """The finest level of a slide's pyramid that is small enough for a page, and that cores are whole pixels of."""
-    return next((level for level in range(9) if max(shape) >> level <= THUMBNAIL_PX), 9)
+        Nothing that is restored gets into a cell of glass.
+        """
+        cells = self._survey.grid.touched(judged.y, judged.x, judged.height, judged.width)
+        nothing = np.zeros((low.shape[2], judged.height, judged.width), np.float32).transpose(1, 2, 0)
+        if self._is_copied[cells].all():
+            return nothing, None
+        wanted = box_of(~self._survey.glass[cells], (cells[0].start, cells[1].start)).within(judged)
+        seen = wanted.grown(whole_cells(self._restorer.halo_px, self._restorer.multiple), self._planes.shape)
+        seen = seen.within(frame)
+        result, error = self._restorer(seen.cut(low, frame), seen.cut(high, frame), seen.y, seen.x)
+        if wanted != judged:
+            result = _put(wanted.cut(result, seen), nothing, wanted, judged)
+            error = None if error is None else _put(wanted.cut(error, seen), nothing[..., 0].copy(), wanted, judged)
+            return result, error
+        return wanted.cut(result, seen), None if error is None else wanted.cut(error, seen)
 
-
-def shape_at(shape: tuple[int, int], level: int) -> tuple[int, int]:
-    """Height and width of a slide that was halved so many times, rounded up."""
-    return -(-shape[0] // (1 << level)), -(-shape[1] // (1 << level))
-
-
-def reduced(pixels: np.ndarray, level: int) -> np.ndarray:
-    """Halved so many times."""
-    for _ in range(level):
-        pixels = halved(pixels)
-    return pixels
-
-
-def _and_around(cells: slice) -> slice:
-    """One cell more on each side; beyond the grid's end there is none."""
-    return slice(max(cells.start - 1, 0), cells.stop + 1)
+    def _share_of_high(self, box: Box) -> np.ndarray:
+        """(Y, X) float32: how much of the high shot goes into the copy; it changes softly."""
+        offset_um = per_pixel(self._offset_um, box.y, box.x, box.height, box.width)
+        return np.asarray(np.clip(0.5 - offset_um / (2 * MIXED_UM), 0, 1), np.float32)
 
 
-def _window(trust: CellTrust, rows: slice, columns: slice) -> np.ndarray:
-    """Shares of cells and of one around them; those at the slide's edge stand for the ones beyond."""
-    share = trust.share
-    at = [
-        np.clip(np.arange(cells.start - 1, cells.stop + 1) - first, 0, count - 1)
-        for cells, first, count in ((rows, trust.row, share.shape[0]), (columns, trust.column, share.shape[1]))
-    ]
-    return np.asarray(share[np.ix_(*at)])
+def _put(part: np.ndarray, whole: np.ndarray, box: Box, frame: Box) -> np.ndarray:
+    box.cut(whole, frame)[:] = part
+    return whole
 
 
 class Engine(Protocol):
@@ -239,6 +235,10 @@ class Engine(Protocol):
         """Restore, judge and blend one unit."""
         ...
 
+    def recall(self, unit: Unit, shares: Shares) -> None:
+        """Take in what was judged of a unit that an earlier run has restored."""
+        ...
+
 
 def restore_tiles(engine: Engine, plan: SlidePlan, journal: Journal, progress: Callable[[int], object]) -> None:
     """Restore all units that the journal lacks: one thread reads, one computes, one encodes.
@@ -247,7 +247,11 @@ def restore_tiles(engine: Engine, plan: SlidePlan, journal: Journal, progress: C
     """
     todo = []
     for unit in engine.units:
-        if Key(VERDICTS, 0, unit.row, unit.column) in journal:
+        key = Key(VERDICTS, 0, unit.row, unit.column)
+        if key in journal:
+            with np.load(io.BytesIO(journal.read(key))) as held:
+                row, column = held["judged_from"]
+                engine.recall(unit, Shares(int(row), int(column), held["judged_share"]))
             progress(unit.core.height * unit.core.width)
         else:
             todo.append(unit)
@@ -269,15 +273,21 @@ def _store(done: Restored, plan: SlidePlan, journal: Journal) -> None:
         key = Key(TILE, 0, (core.y + top) // TILE_PX, (core.x + left) // TILE_PX)
         journal.append(key, codec.encode(padded(done.pixels[top : top + TILE_PX, left : left + TILE_PX])))
     written = io.BytesIO()
-    first = {"row": np.array(core.y // CELL_PX), "column": np.array(core.x // CELL_PX)}
-    np.savez_compressed(written, **first, **done.values)  # type: ignore[arg-type]
+    shares = done.shares
+    first = {
+        "row": np.array(core.y // CELL_PX),
+        "column": np.array(core.x // CELL_PX),
+        "judged_from": np.array([shares.row, shares.column]),
+        "judged_share": shares.share,
+    }
+    np.savez(written, **first, **done.values)  # type: ignore[arg-type]
     journal.append(Key(THUMBNAIL, 0, done.unit.row, done.unit.column), _array_bytes(done))
     journal.append(Key(VERDICTS, 0, done.unit.row, done.unit.column), written.getvalue())
 
 
 def _array_bytes(done: Restored) -> bytes:
     written = io.BytesIO()
-    np.savez_compressed(written, place=np.array([done.unit.core.y, done.unit.core.x]), pixels=done.thumbnail)
+    np.savez(written, place=np.array([done.unit.core.y, done.unit.core.x]), pixels=done.thumbnail)
     return written.getvalue()
 
 
@@ -298,7 +308,7 @@ def judged_cells(journal: Journal, survey: Survey) -> dict[str, np.ndarray]:
     for key in journal.keys(VERDICTS):
         with np.load(io.BytesIO(journal.read(key))) as held:
             row, column = int(held["row"]), int(held["column"])
-            for name in sorted(set(held.files) - {"row", "column"}):
+            for name in sorted(set(held.files) - {"row", "column", "judged_from", "judged_share"}):
                 part = held[name]
                 if name not in whole:
                     whole[name] = np.zeros((*survey.grid.shape, *part.shape[2:]), part.dtype)

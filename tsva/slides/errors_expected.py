@@ -13,11 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
+import torch
 
 from tsva.restoration.fusion.bands import BANDS
-from tsva.slides.cell_spectra import MODES, levels_of, real_product, window_and_rings
+from tsva.slides.cell_spectra import CELLS_AT_ONCE, MODES, WHITE, in_bands, levels_of, transforms
 from tsva.slides.focal_offsets import Scene
+from tsva.slides.grid import CELL_PX
 
 USED = slice(1, BANDS)
 """Bands that count: below lies what window and lamp do."""
@@ -25,8 +26,6 @@ MODEL_SHARE = 0.01
 """Power that blurring a cell by one transfer function gets wrong: its offset varies, its edges see the neighbours."""
 
 
-CELLS_AT_ONCE = 16
-"""Arrays of so many cells stay in the cache."""
 LEAST_NOISE = 1e-8
 
 
@@ -77,49 +76,47 @@ def reblurred(
     With R the result's transform and g the regression of a shot on the in-focus image, Σ K H₀ Hᵢ / Σ K H₀ H₀, what is
     left of a shot Y is |Y|² - 2 g Re Y R* + g² |R|², summed over a band.
     """
-    found, variance = np.zeros((3, len(low))), np.zeros((len(low), len(noise)))
-    for first in range(0, len(low), CELLS_AT_ONCE):
+    count, channels = low.shape[:2]
+    pairs = (0, 0), (1, 1), (0, 2), (1, 2), (2, 2)
+    powers = np.empty((len(pairs), count, channels, BANDS), np.float32)
+    level, difference = np.empty((count, channels), np.float32), np.empty(count, np.float32)
+    for first in range(0, count, CELLS_AT_ONCE):
         part = slice(first, first + CELLS_AT_ONCE)
-        shots = [cells[part] / np.float32(255) for cells in (low, high)]
-        regressions = scene.to_low[part], scene.to_high[part]
-        level = sum(levels_of(shot) for shot in shots) / 2
-        variance[part] = np.maximum(noise[:, 0] + noise[:, 1] * level, LEAST_NOISE)
-        found[:, part] = _compared(shots, restored[part], variance[part], near_high[part], regressions)
-    return Reblur(found[0], found[1], found[2], variance)
+        shots = [torch.from_numpy(cells[part]).float() for cells in (low, high)]
+        back = torch.from_numpy(restored[part]) * WHITE
+        level[part] = (levels_of(shots[0]) + levels_of(shots[1])).numpy()
+        found = [transforms(image) for image in (*shots, back)]
+        for number, (one, two) in enumerate(pairs):
+            powers[number, part] = in_bands(found[one], found[two])
+        near = torch.where(torch.from_numpy(near_high[part])[:, None, None, None], shots[1], shots[0])
+        difference[part] = near.sub_(back).flatten(1).norm(dim=1).numpy()
+    powers /= WHITE**2
+    difference /= WHITE * np.sqrt(channels * CELL_PX**2)
+    variance = np.maximum(noise[:, 0] + noise[:, 1] * (level / (2 * WHITE)), LEAST_NOISE)
+    residual, near_residual = _left(powers, variance, near_high, (scene.to_low, scene.to_high))
+    return Reblur(residual, near_residual, difference.astype(float), variance)
 
 
-def _compared(
-    shots: list[np.ndarray],
-    restored: np.ndarray,
-    noise: np.ndarray,
-    near_high: np.ndarray,
-    regressions: tuple[np.ndarray, np.ndarray],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Residual, residual of the nearer shot, and difference, (n,) each."""
-    window, rings = window_and_rings()
-    one, two, back = (
-        scipy.fft.rfft2((cells - levels_of(cells)[..., None, None]) * window) for cells in (*shots, restored)
-    )
-
-    def bands(product: np.ndarray) -> np.ndarray:
-        return product.reshape(*product.shape[:2], -1) @ rings
-
-    own = bands(real_product(back, back))
+def _left(
+    powers: np.ndarray, noise: np.ndarray, near_high: np.ndarray, regressions: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Residual, and residual of the nearer shot, (N,) each, of the powers of both shots, of the result's product with
+    either, and of the result, (5, N, C, BANDS)."""
+    *of_shots, with_low, with_high, own = powers
     modes = np.array(MODES, float)[USED]
     share = modes / (1 + modes / 40)
     whole = np.array(MODES, float)
     whole[0] = 0
     whole /= sum(MODES)
     total, of_near = np.zeros(len(own)), np.zeros(len(own))
-    for shot, g, is_near in zip((one, two), regressions, (~near_high, near_high), strict=True):
-        power = bands(real_product(shot, shot))
-        left = power - 2 * g * bands(real_product(shot, back)) + g**2 * own
+    for power, with_back, g, is_near in zip(
+        of_shots, (with_low, with_high), regressions, (~near_high, near_high), strict=True
+    ):
+        left = power - 2 * g * with_back + g**2 * own
         explained = noise[..., None] + MODEL_SHARE * power
         total += ((np.maximum(left, 0) / explained)[..., USED] @ share).mean(axis=-1) / share.sum() / 2
         of_near += np.where(is_near, (left @ whole).mean(axis=-1), 0)
-    away = (np.where(near_high[:, None, None, None], shots[1], shots[0]) - restored).reshape(len(own), -1)
-    difference = np.sqrt(np.einsum("nk,nk->n", away, away) / away.shape[-1])
-    return np.sqrt(total), np.sqrt(np.maximum(of_near, 0)), difference
+    return np.sqrt(total), np.sqrt(np.maximum(of_near, 0))
 
 
 FEATURES = ("one", "own", "difference", "copy", "linear", "residual", "size_um", "from_shot_um")

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter
 
 from tsva.optics.otf import radial_otf
 from tsva.optics.pupil import pupil_of, spectrum
@@ -54,8 +53,12 @@ MOST_MODES = 12.0
 """The layered model is wrong by so much that a band never counts for more than so many free frequencies."""
 LEAST_SIGNAL = 0.05
 """Power of the specimen as a share of the noise's."""
+LEAST_SPECIMEN = 0.02
+"""Transfer of power of both shots together that the specimen's power is divided by at least."""
 LEAST_TRANSFER = 1e-6
 """Transfer of power beyond the optics' cutoff."""
+CELLS_AT_ONCE, OFFSETS_AT_ONCE = 300, 11
+"""Arrays of so many cells and offsets stay in the cache."""
 NOMINAL_UM = 2.0
 TELLING_UM = 0.75
 """Cells nearer to the focus than this don't show the distance of the planes: both shots are blurred alike."""
@@ -219,32 +222,68 @@ def log_likelihood(spectra: np.ndarray, noise: np.ndarray, scene: Scene, *, boun
     (N, len(OFFSETS_UM)) float32 array
         Natural logarithm; if bounded, less the largest possible one.
     """
-    one, two, common = (spectra[:, None, :, kind].astype(np.float32) for kind in range(3))
-    floor = noise[:, None, :, None].astype(np.float32)
-    signal = specimen_power(one + two, floor, scene)
-    low, high, both = signal * scene.low + floor, signal * scene.high + floor, signal * scene.common
-    determinant = np.maximum(low * high - both**2, 1e-3 * low * high)
-    trace = (high * one + low * two - 2 * both * common) / determinant
-    modes = np.array(MODES) / 2 / DEPENDENT
-    modes = (modes / (1 + modes / MOST_MODES)).astype(np.float32)
-    fit = (np.log(determinant) + trace) * modes
+    found = np.empty((len(spectra), len(OFFSETS_UM)), np.float32)
+    for first in range(0, len(spectra), CELLS_AT_ONCE):
+        part = slice(first, first + CELLS_AT_ONCE)
+        found[part] = _of_cells(spectra[part].astype(np.float32), noise[part].astype(np.float32), scene, bounded).T
+    return found
+
+
+def _of_cells(spectra: np.ndarray, noise: np.ndarray, scene: Scene, bounded: bool) -> np.ndarray:
+    """(len(OFFSETS_UM), N) logarithms; cells are the last axis of all arrays, so that sums over bands are quick."""
+    floor = noise.T[:, None]
+    one, two, common = spectra.transpose(2, 1, 3, 0) / floor  # powers over the noise's, (C, BANDS, N) each
+    twice_common = 2 * common
+    both = np.maximum(one + two - 2, np.float32(LEAST_SIGNAL))
+    law = np.log(both * floor) + np.float32(SLOPE) * np.log(np.array(FREQUENCIES, np.float32))[:, None]
+    free = np.array(MODES) / 2 / DEPENDENT
+    modes = np.asarray(free / (1 + free / MOST_MODES), np.float32)[:, None]
+    bands = np.ones(BANDS, np.float32)
+    fit = np.empty((len(OFFSETS_UM), *both.shape), np.float32)
+    stray = np.empty((len(OFFSETS_UM), both.shape[-1]), np.float32)
+    for first in range(0, len(OFFSETS_UM), OFFSETS_AT_ONCE):
+        part = slice(first, first + OFFSETS_AT_ONCE)
+        sums = scene.low[part] + scene.high[part]
+        transfer = np.maximum(sums, np.float32(LEAST_SPECIMEN))
+        of_low, of_high, of_both, of_seen = (
+            (each / transfer)[..., None]
+            for each in (scene.low[part], scene.high[part], scene.common[part], np.maximum(sums, LEAST_TRANSFER))
+        )
+        low, high, shared = both * of_low + 1, both * of_high + 1, both * of_both
+        product_of_both = low * high
+        determinant = np.maximum(product_of_both - shared * shared, np.float32(1e-3) * product_of_both)
+        shared *= twice_common
+        trace = np.multiply(high, one, out=fit[part])
+        trace += low * two
+        trace -= shared
+        trace /= determinant
+        trace += np.log(determinant, out=determinant)
+        # a band strays from the power law by its own scatter and by that of what is measured
+        low += high
+        low /= both * of_seen
+        low *= low
+        low /= modes
+        low += np.float32(SLOPE_WEIGHT**2)
+        weight = np.reciprocal(low, out=low)
+        away = law - np.log(transfer)[..., None]
+        # sums over bands, as products: NumPy's sums take twice as long
+        away -= ((bands @ (weight * away)) / (bands @ weight))[..., None, :]
+        away *= away
+        away *= weight
+        stray[part] = (bands @ away).sum(axis=1)
     if bounded:
-        fit = LOUDEST * -np.expm1((fit.min(axis=1, keepdims=True) - fit) / LOUDEST)
-    fit = fit.sum(axis=(-1, -2))
-    # a band strays from the power law by its own scatter and by that of what is measured
-    law = np.log(signal) + np.float32(SLOPE) * np.log(np.array(FREQUENCIES, np.float32))
-    seen = signal * np.maximum(scene.low + scene.high, LEAST_TRANSFER)
-    weight = 1 / (SLOPE_WEIGHT**2 + ((low + high) / seen) ** 2 / modes)
-    total = weight.sum(axis=-1)
-    middle = (weight * law).sum(axis=-1) / total
-    stray = (weight * (law - middle[..., None]) ** 2).sum(axis=(-1, -2))
+        fit -= fit.min(axis=0)
+        fit *= modes
+        summed = LOUDEST * (1 - np.exp(fit / np.float32(-LOUDEST))).sum(axis=(1, 2))
+    else:
+        summed = ((fit.swapaxes(-1, -2) @ modes[:, 0]) + 2 * np.log(floor[:, 0]) * modes.sum()).sum(axis=1)
     # colours show the same tissue
-    return np.asarray(-fit - 0.5 * stray / spectra.shape[1])
+    return np.asarray(-summed - 0.5 * stray / noise.shape[1], np.float32)
 
 
 def specimen_power(both: np.ndarray, noise: np.ndarray, scene: Scene) -> np.ndarray:
     """Power of the specimen that explains the sum of both shots' powers, at every offset."""
-    transfer = np.maximum(scene.low + scene.high, 0.02)
+    transfer = np.maximum(scene.low + scene.high, LEAST_SPECIMEN)
     return np.asarray(np.maximum(both - 2 * noise, LEAST_SIGNAL * noise) / transfer)
 
 
@@ -309,99 +348,6 @@ def _peak(by_scale: np.ndarray) -> float:
     left, middle, right = by_scale[best - 1 : best + 2]
     curvature = max(2 * middle - left - right, 1e-9)
     return DELTA_SCALES[best] + (DELTA_SCALES[1] - DELTA_SCALES[0]) * 0.5 * float(right - left) / curvature
-
-
-SMOOTH_CELLS = 0.5
-"""Deviation of the Gaussian that pools the evidence of neighbouring cells."""
-SURFACE_CELLS = 3.0
-"""Deviation of the Gaussian that the focal surface's local plane is fitted with."""
-SURFACE_SD_UM = 0.35
-"""How far a cell's focus lies from the plane through its neighbourhood."""
-MODEL_SD_UM = 0.2
-"""Scatter of the offsets about the truth that no cell's own evidence shows: the section's depth, the model."""
-ROUNDS = 3
-
-
-ROWS_AT_ONCE = 32
-
-
-def surface(likelihood: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets on a smooth focal surface.
-
-    Parameters
-    ----------
-    likelihood : (R, K, len(OFFSETS_UM)) float array
-    weight : (R, K) float array
-        0 on glass.
-
-    Returns
-    -------
-    focal_offset_um, sd_um : (R, K) float64 arrays
-        Without evidence of its own a cell takes its neighbourhood's.
-    """
-    pooled = np.empty_like(likelihood)
-    for n in range(likelihood.shape[-1]):
-        pooled[..., n] = gaussian_filter(likelihood[..., n] * weight, SMOOTH_CELLS, mode="constant")
-    prior = np.zeros(likelihood.shape[:2])
-    prior_sd = np.full(likelihood.shape[:2], 2 * REACH_UM)
-    mean, sd = _moments(pooled, prior, prior_sd)
-    for _ in range(ROUNDS):
-        plane, plane_sd = _local_plane(mean, np.where(weight > 0, 1 / (sd**2 + SURFACE_SD_UM**2), 0))
-        mean, sd = _moments(pooled, plane, np.hypot(plane_sd, SURFACE_SD_UM))
-    return mean, np.hypot(sd, MODEL_SD_UM)
-
-
-def _moments(likelihood: np.ndarray, prior: np.ndarray, prior_sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Top of the offset's posterior, by a parabola between the grid's offsets, and the deviation about it.
-
-    Some rows at a time: a whole slide's posteriors would take a tenth of a gigabyte.
-    """
-    found = [
-        _moments_of_rows(*(each[start : start + ROWS_AT_ONCE] for each in (likelihood, prior, prior_sd)))
-        for start in range(0, len(likelihood), ROWS_AT_ONCE)
-    ]
-    top, sd = (np.concatenate(each) for each in zip(*found, strict=True))
-    return top, sd
-
-
-def _moments_of_rows(likelihood: np.ndarray, prior: np.ndarray, prior_sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    log = likelihood - 0.5 * ((OFFSETS_UM - prior[..., None]) / prior_sd[..., None]) ** 2
-    best = np.clip(log.argmax(axis=-1), 1, log.shape[-1] - 2)
-    left, middle, right = (np.take_along_axis(log, (best + k)[..., None], axis=-1)[..., 0] for k in (-1, 0, 1))
-    bend = np.maximum(2 * middle - left - right, 1e-6)
-    top = OFFSETS_UM[best] + STEP_UM * np.clip(0.5 * (right - left) / bend, -1, 1)
-    chance = np.exp(log - log.max(axis=-1, keepdims=True))
-    chance /= chance.sum(axis=-1, keepdims=True)
-    variance = (chance * (OFFSETS_UM - top[..., None]) ** 2).sum(axis=-1)
-    return top, np.sqrt(variance)
-
-
-def _local_plane(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted least squares of a plane about each cell: its height there, and the height's standard error.
-
-    Cells that lie far from their neighbourhood's mean plane of the round before count little.
-    """
-    y, x = np.mgrid[: values.shape[0], : values.shape[1]].astype(float)
-
-    def sums(field: np.ndarray) -> np.ndarray:
-        return np.asarray(gaussian_filter(field, SURFACE_CELLS, mode="constant", truncate=4))
-
-    w = sums(weight) + 1e-9
-    my, mx, mv = sums(weight * y) / w, sums(weight * x) / w, sums(weight * values) / w
-    yy, xx, yx = (
-        sums(weight * y * y) / w - my * my,
-        sums(weight * x * x) / w - mx * mx,
-        sums(weight * y * x) / w - my * mx,
-    )
-    yv, xv = sums(weight * y * values) / w - my * mv, sums(weight * x * values) / w - mx * mv
-    ridge = 0.5  # square cells: a neighbourhood without extent has no slope
-    yy, xx = yy + ridge, xx + ridge
-    determinant = yy * xx - yx**2
-    by, bx = (xx * yv - yx * xv) / determinant, (yy * xv - yx * yv) / determinant
-    plane = mv + by * (y - my) + bx * (x - mx)
-    away = ((y - my) ** 2 * xx - 2 * (y - my) * (x - mx) * yx + (x - mx) ** 2 * yy) / determinant
-    area = 4 * np.pi * SURFACE_CELLS**2
-    return np.clip(plane, -REACH_UM, REACH_UM), np.sqrt((1 + away) / (w * area))
 
 
 def at_offsets(table: np.ndarray, focal_offset_um: np.ndarray) -> np.ndarray:

@@ -104,20 +104,23 @@ def per_pixel(cells: np.ndarray, y: int, x: int, height: int, width: int) -> np.
     -------
     (height, width) float32 array
     """
-    rows, row_share = _between(y, height, cells.shape[0])
-    columns, column_share = _between(x, width, cells.shape[1])
-    part = cells[rows[0] : rows[-1] + 2].astype(np.float32)
-    above, below = part[rows - rows[0]], part[np.minimum(rows - rows[0] + 1, len(part) - 1)]
-    along = above + (below - above) * row_share[:, None]
-    left, right = along[:, columns], along[:, np.minimum(columns + 1, cells.shape[1] - 1)]
-    return np.asarray(left + (right - left) * column_share[None, :], dtype=np.float32)
+    part = cells[_around(y, height, cells.shape[0])].astype(np.float32)
+    # the other way round, the last step would be along the pixels of a row, in twice the time
+    along = _between(part.T[_around(x, width, cells.shape[1])], x, width)
+    return _between(along.T, y, height)
 
 
-def _between(first: int, count: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """For pixels along an axis: the cell whose middle comes before, and the share of the next one."""
-    place = np.clip((np.arange(first, first + count) + 0.5) / CELL_PX - 0.5, 0, cells - 1)
-    before = np.floor(place).astype(int)
-    return before, (place - before).astype(np.float32)
+def _around(first: int, count: int, cells: int) -> np.ndarray:
+    """Cells along an axis between whose middles pixels lie; those at the ends stand for the ones beyond."""
+    half = CELL_PX // 2
+    return np.clip(np.arange((first - half) // CELL_PX, (first + count - 1 - half) // CELL_PX + 2), 0, cells - 1)
+
+
+def _between(around: np.ndarray, first: int, count: int) -> np.ndarray:
+    """(count, N) float32: rows of pixels between the middles of rows of cells, those of `_around`, (R, N)."""
+    share = ((np.arange(CELL_PX) + 0.5) / CELL_PX).astype(np.float32)
+    found = around[:-1, None] + (around[1:] - around[:-1])[:, None] * share[:, None]
+    return np.asarray(found.reshape(-1, around.shape[1])[(first - CELL_PX // 2) % CELL_PX :][:count])
 
 
 JUDGED_PX = 64
@@ -139,10 +142,26 @@ class Box:
         bottom, right = min(self.y + self.height + margin, shape[0]), min(self.x + self.width + margin, shape[1])
         return Box(y, x, bottom - y, right - x)
 
+    def within(self, other: Box) -> Box:
+        """What both have in common."""
+        y, x = max(self.y, other.y), max(self.x, other.x)
+        bottom = min(self.y + self.height, other.y + other.height)
+        right = min(self.x + self.width, other.x + other.width)
+        return Box(y, x, max(bottom - y, 0), max(right - x, 0))
+
     def cut(self, pixels: np.ndarray, frame: Box) -> np.ndarray:
         """This part of pixels, (Y, X, …), that cover `frame`."""
         y, x = self.y - frame.y, self.x - frame.x
         return pixels[y : y + self.height, x : x + self.width]
+
+
+def box_of(chosen: np.ndarray, first: tuple[int, int] = (0, 0)) -> Box:
+    """The least box of pixels about chosen cells, (R, K) bool, of which the first lies at a row and column of cells."""
+    (top, bottom), (left, right) = (
+        (int(found[0]), int(found[-1]) + 1) if len(found := np.flatnonzero(chosen.any(axis=axis))) else (0, 0)
+        for axis in (1, 0)
+    )
+    return Box(*(CELL_PX * n for n in (first[0] + top, first[1] + left, bottom - top, right - left)))
 
 
 @dataclass(frozen=True)
@@ -171,6 +190,11 @@ class Unit:
     read: Box
 
 
+def whole_cells(margin_px: int, multiple: int) -> int:
+    """A margin, rounded up to whole cells of a network."""
+    return -(-margin_px // multiple) * multiple
+
+
 def units(
     shape: tuple[int, int],
     core_px: int,
@@ -195,7 +219,7 @@ def units(
     origin : (int, int)
         Where the grid of cores begins, in (-core_px, 0]: whole cells of trust. The result does not depend on it.
     """
-    judged_px, halo = (-(-margin // multiple) * multiple for margin in (JUDGED_PX, halo_px))
+    judged_px, halo = (whole_cells(margin, multiple) for margin in (JUDGED_PX, halo_px))
     for row, top in enumerate(range(origin[0], shape[0], core_px)):
         for column, left in enumerate(range(origin[1], shape[1], core_px)):
             y, x = max(top, 0), max(left, 0)

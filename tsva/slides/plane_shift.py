@@ -10,6 +10,7 @@ parted by a vertical line, a horizontal one, or both. Every parting is weighed b
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -17,8 +18,6 @@ from itertools import product
 import numpy as np
 import scipy.fft
 from scipy.ndimage import gaussian_filter, map_coordinates
-
-from tsva.slides.cell_spectra import real_product
 
 TILE_PX = 256
 """Edge of the windows that shifts are measured in: four cells."""
@@ -32,6 +31,8 @@ LOWEST_PERIODS = 2.5
 RING = 2
 """Width of the rings that coherence is averaged over, periods a window."""
 LEAST_COHERENCE = 0.35
+MOST_CONDITION = 1e4
+"""Ratio of the eigenvalues of the fit's matrix: beyond, one direction is not known."""
 ITERATIONS, SETTLED_PX = 6, 1e-3
 """Steps of the fit at most, and a step so small that it is the last."""
 HANN_SHARE = 2.6
@@ -55,31 +56,33 @@ def tile_shift(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, float]:
     standard_error_px : float
         Of the worse direction; infinite without evidence.
     """
-    window, inside, fy, fx, ring = _grid()
-    spectra = [_spectrum(shot, window) for shot in (low, high)]
-    shift = _guess(spectra[0] * np.conj(spectra[1]), inside, ring)
-    one, two = (each[inside] for each in spectra)
+    grid = _grid()
+    spectra = np.stack([_spectrum(shot, grid.window) for shot in (low, high)])
+    one, two = spectra.reshape(2, -1)[:, grid.inside]
     cross = one * np.conj(two)
-    powers = real_product(one, one), real_product(two, two)
+    shift = _guess(cross, grid)
+    powers = _sums(real_product(one, one)), _sums(real_product(two, two))
     found = np.full(2, np.nan), np.inf
     for step in range(ITERATIONS):
-        turned = cross * np.exp(-2j * np.pi * (fy * shift[0] + fx * shift[1]))
-        weight = _weights(turned, powers, ring, START_PER_PX if step < 2 else HIGHEST_PER_PX)
-        used = weight > 0
-        if used.sum() < 20:
+        rings = grid.rings_below(START_PER_PX if step < 2 else HIGHEST_PER_PX)
+        turned = grid.turned(cross, shift, rings)
+        weight = _weights(turned, powers, rings)
+        # rings go on from the lowest one without a gap
+        count = int(np.count_nonzero(weight))
+        if count < 20:
             return np.full(2, np.nan), np.inf
-        design = 2 * np.pi * np.stack([fy[used], fx[used]], axis=1)
-        angle = np.angle(turned[used])
-        matrix = (design * weight[used, None]).T @ design
-        if np.linalg.cond(matrix) > 1e4:
+        design, used = grid.design[:count], weight[:count]
+        angle = np.angle(turned[:count]).astype(np.float64)
+        weighted = design * used[:, None]
+        inverse = _inverse(weighted.T @ design)
+        if inverse is None:
             return np.full(2, np.nan), np.inf
-        inverse = np.linalg.inv(matrix)
-        step_px = inverse @ (design.T @ (weight[used] * angle))
+        step_px = inverse @ (weighted.T @ angle)
         shift = shift + step_px
         rest = angle - design @ step_px
-        spread = float((weight[used] * rest**2).sum() / weight[used].sum())
+        spread = float(used @ rest**2 / used.sum())
         # weighted least squares with errors of one spread; neighbours in frequency are not independent
-        scatter = inverse @ ((design * (weight[used] ** 2)[:, None]).T @ design) @ inverse * spread * HANN_SHARE
+        scatter = inverse @ (weighted.T @ weighted) @ inverse * spread * HANN_SHARE
         found = shift, float(np.sqrt(np.diag(scatter).max()))
         if step >= 2 and np.abs(step_px).max() < SETTLED_PX:
             break
@@ -88,52 +91,122 @@ def tile_shift(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, float]:
     return found
 
 
+def real_product(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Re one two*."""
+    return np.asarray(one.real * two.real + one.imag * two.imag)
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray | None:
+    """Of a symmetric (2, 2) matrix; None where it is too near to a singular one. A tenth of the time of a library's."""
+    (yy, yx), (_, xx) = matrix.tolist()
+    determinant, half = yy * xx - yx * yx, (yy + xx) / 2
+    apart = math.hypot((yy - xx) / 2, yx)  # eigenvalues lie at half ± apart
+    if not half + apart <= MOST_CONDITION * (half - apart):
+        return None
+    return np.array([[xx, -yx], [-yx, yy]]) / determinant
+
+
 def _spectrum(shot: np.ndarray, window: np.ndarray) -> np.ndarray:
-    wide = shot.astype(np.float64)
+    assert BIN_PX == 2
     # a fifth of the time of a mean over two axes
-    rows = np.add.reduce([wide[first::BIN_PX] for first in range(BIN_PX)])
-    small = np.add.reduce([rows[:, first::BIN_PX] for first in range(BIN_PX)]) / BIN_PX**2
-    spectrum: np.ndarray = scipy.fft.rfft2((small - small.mean()) * window)
+    rows = shot[0::2] + shot[1::2]
+    small = (rows[:, 0::2] + rows[:, 1::2]).astype(np.float32)
+    small -= small.mean()
+    small *= window
+    spectrum: np.ndarray = scipy.fft.rfft2(small)
     return spectrum
 
 
-def _guess(cross: np.ndarray, inside: np.ndarray, ring: np.ndarray) -> np.ndarray:
+def _guess(cross: np.ndarray, grid: _Grid) -> np.ndarray:
     """The highest place of the low-passed phase correlation, to a binned pixel."""
-    edge = round(START_PER_PX * TILE_PX / RING)
     size = TILE_PX // BIN_PX
-    white, used = np.zeros_like(cross), inside.copy()
-    used[inside] = ring < edge
-    white[used] = cross[used] / np.maximum(np.abs(cross[used]), 1e-30)
-    surface = scipy.fft.irfft2(np.conj(white), (size, size))
+    low = slice(grid.edges[round(START_PER_PX * TILE_PX / RING)])
+    white = np.zeros(size * (size // 2 + 1), np.complex64)
+    white[grid.inside[low]] = np.conj(cross[low]) / np.maximum(np.abs(cross[low]), 1e-30)
+    surface = scipy.fft.irfft2(white.reshape(size, -1), (size, size))
     peak = np.array(np.unravel_index(np.argmax(surface), surface.shape))
     return np.asarray((peak + size // 2) % size - size // 2, dtype=float) * BIN_PX
 
 
-def _weights(turned: np.ndarray, powers: tuple[np.ndarray, np.ndarray], ring: np.ndarray, highest: float) -> np.ndarray:
+def _weights(turned: np.ndarray, powers: tuple[np.ndarray, np.ndarray], rings: int) -> np.ndarray:
     """Weight of each frequency's phase: its ring's coherence² / (1 - coherence²), shared out by size."""
-    count = int(ring.max()) + 1
-    size = np.abs(turned)
-    sums = [np.bincount(ring, values, count) for values in (turned.real, *powers, size)]
-    members = np.bincount(ring, minlength=count)
-    coherence = sums[0] / np.maximum(np.sqrt(sums[1] * sums[2]), 1e-30)
-    coherence = np.where((np.arange(count) + 1) * RING / TILE_PX > highest, 0, coherence)
+    members, size = np.diff(_grid().edges[: rings + 1]), np.abs(turned)
+    one, two = (each[:rings] for each in powers)
+    coherence = _sums(turned.real) / np.maximum(np.sqrt(one * two), 1e-30)
     clear = np.logical_and.accumulate(coherence > LEAST_COHERENCE)
     square = np.minimum(coherence, 0.995) ** 2
-    of_ring = np.where(clear, square / (1 - square), 0) / np.maximum(sums[3] / np.maximum(members, 1), 1e-30)
-    return np.asarray(of_ring[ring] * size)
+    of_ring = np.where(clear, square / (1 - square), 0) / np.maximum(_sums(size) / members, 1e-30)
+    return np.asarray(np.repeat(of_ring, members) * size)
+
+
+def _sums(values: np.ndarray) -> np.ndarray:
+    """Of each ring, of so many of the lowest ones as there are values for."""
+    edges = _grid().edges
+    return np.asarray(np.add.reduceat(values, edges[: np.searchsorted(edges, len(values))], dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The N frequencies that are used, sorted by ring from the lowest on.
+
+    Attributes
+    ----------
+    window : (size, size) float32 array
+        Makes means of the sums over a bin, too.
+    inside : (N,) int array
+        Their places in a flat `rfft2`.
+    edges : (rings + 1,) int array
+        The first frequency of each ring, and N.
+    design : (N, 2) float64 array
+        Radians that a shift of one pixel along y and x adds to the phase.
+    row, column : (N,) int arrays
+        Their places along both axes; `cycles_y` and `cycles_x` hold these places' cycles a pixel.
+    """
+
+    window: np.ndarray
+    inside: np.ndarray
+    edges: np.ndarray
+    design: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    cycles_y: np.ndarray
+    cycles_x: np.ndarray
+
+    @staticmethod
+    def rings_below(per_px: float) -> int:
+        """How many rings end at so many cycles a pixel or before."""
+        return int(per_px * TILE_PX / RING)
+
+    def turned(self, cross: np.ndarray, shift_px: np.ndarray, rings: int) -> np.ndarray:
+        """A cross-spectrum, of so many of the lowest rings, as if a shift were undone; complex64."""
+        along = [
+            np.exp(-2j * np.pi * cycles * moved).astype(np.complex64)
+            for cycles, moved in zip((self.cycles_y, self.cycles_x), shift_px, strict=True)
+        ]
+        part = slice(self.edges[rings])
+        return np.asarray(cross[part] * (along[0][self.row[part]] * along[1][self.column[part]]))
 
 
 @lru_cache(maxsize=1)
-def _grid() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Window; which frequencies are used; of these, cycles a pixel along both axes, and the ring."""
+def _grid() -> _Grid:
     size = TILE_PX // BIN_PX
     hann = np.hanning(size + 1)[:-1]
-    fy = np.fft.fftfreq(size, BIN_PX)[:, None] + np.zeros((1, size // 2 + 1))
-    fx = np.fft.rfftfreq(size, BIN_PX)[None, :] + np.zeros((size, 1))
-    periods = np.hypot(fy, fx) * TILE_PX
-    ring = ((periods - LOWEST_PERIODS) // RING).astype(int)
-    inside = (periods >= LOWEST_PERIODS) & (np.hypot(fy, fx) <= HIGHEST_PER_PX)
-    return np.outer(hann, hann), inside, fy[inside], fx[inside], ring[inside]
+    cycles = np.fft.fftfreq(size, BIN_PX), np.fft.rfftfreq(size, BIN_PX)
+    radius = np.hypot(cycles[0][:, None], cycles[1]).ravel()
+    ring = ((radius * TILE_PX - LOWEST_PERIODS) // RING).astype(int)
+    inside = np.flatnonzero((radius * TILE_PX >= LOWEST_PERIODS) & (radius <= HIGHEST_PER_PX))
+    inside = inside[np.argsort(ring[inside], kind="stable")]
+    row, column = np.divmod(inside, len(cycles[1]))
+    return _Grid(
+        window=(np.outer(hann, hann) / BIN_PX**2).astype(np.float32),
+        inside=inside,
+        edges=np.concatenate([[0], np.cumsum(np.bincount(ring[inside]))]),
+        design=2 * np.pi * np.stack([cycles[0][row], cycles[1][column]], axis=1),
+        row=row,
+        column=column,
+        cycles_y=cycles[0],
+        cycles_x=cycles[1],
+    )
 
 
 BLOCK_PX = 16

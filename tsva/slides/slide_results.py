@@ -16,8 +16,8 @@ from tsva.restoration.checkpoint import colours_phrase
 from tsva.restoration.packaged_model import packaged_model
 from tsva.settings.acquisition import OpticsSettings
 from tsva.slides import trust_files
+from tsva.slides.blending import THUMBNAIL_PX
 from tsva.slides.dicom_pyramid import is_dicom_folder, smallest_dicom_level
-from tsva.slides.engine import THUMBNAIL_PX
 from tsva.slides.opening import SlideInput, open_two_planes
 from tsva.slides.pyramid import NOTICE, is_zarr, smallest_zarr_level
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes

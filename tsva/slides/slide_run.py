@@ -144,7 +144,7 @@ def refocus_planes(planes: TwoPlanes, model: Path, out: Path, options: SlideOpti
         def engine_of(two: TwoPlanes, survey: Survey) -> SlideEngine:
             own = restorer_of(network, two.channels, survey, constants, options.threads)
             judging = Judge(survey, held.offset_max_um, judge.colours)
-            return SlideEngine(two, survey, own, _Aligner(survey), judging, plan.core_px)
+            return SlideEngine(two, survey, own, _Aligner(survey), judging, plan.core_px, in_order=False)
 
         engine: Engine
         if isinstance(planes, ChosenPlanes):

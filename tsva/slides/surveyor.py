@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from tsva.restoration.fusion.bands import BANDS, FREQUENCIES
 from tsva.settings.acquisition import OpticsSettings
-from tsva.slides.cell_spectra import MODES, grey_levels, measure_cells
+from tsva.slides.cell_spectra import MODES, grey_levels, measure_cells, planar
 from tsva.slides.focal_offsets import (
     OFFSETS_UM,
     Scene,
@@ -26,8 +26,8 @@ from tsva.slides.focal_offsets import (
     scene_at,
     scenes,
     specimen_power,
-    surface,
 )
+from tsva.slides.focal_surface import surface
 from tsva.slides.grid import CELL_PX, CellGrid
 from tsva.slides.plane_shift import MARGIN_PX, TILE_PX, tile_shift
 from tsva.slides.shift_field import TRUSTED_PX, fit_field
@@ -94,7 +94,7 @@ def survey(
     places = [(y, x) for y in range(0, height, step) for x in range(0, width, step)]
     for y, x in tqdm(places, desc="survey", unit="block", disable=None if progress else True):
         tall, wide = min(step, height - y), min(step, width - x)
-        low, high = (_whole_tiles(shot) for shot in planes.read(y, x, tall, wide))
+        low, high = (planar(_whole_tiles(shot)) for shot in planes.read(y, x, tall, wide))
         held.measure(y, x, low, high)
     return _assembled(planes, optics, grid, held, offset_given_um)
 

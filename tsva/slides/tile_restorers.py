@@ -13,7 +13,7 @@ from torch import Tensor
 from tsva.restoration.networks.parts import reflected_to_multiple
 from tsva.restoration.pair_network import PairNetwork, SharperShotNetwork
 from tsva.restoration.runtime import Runtime, runtime_of
-from tsva.slides.grid import filled, per_pixel, smoothed
+from tsva.slides.grid import Box, filled, per_pixel, smoothed, whole_cells
 from tsva.slides.survey import Survey
 from tsva.slides.two_planes import TwoPlanes
 
@@ -82,25 +82,48 @@ class SharperRestorer:
         self._high_is_y1 = weight_of_high(survey)
 
     def __call__(self, low: np.ndarray, high: np.ndarray, y: int, x: int) -> tuple[np.ndarray, np.ndarray | None]:
-        weight = per_pixel(self._high_is_y1, y, x, *low.shape[:2])[..., None]
-        one, two = (_batch(shot, self.multiple) for shot in (low, high))
+        weight = per_pixel(self._high_is_y1, y, x, *low.shape[:2])
         if weight.max() == 0:
-            return self._restored(one, two, low.shape)
+            return self._restored(low, high)
         if weight.min() == 1:
-            return self._restored(two, one, low.shape)
-        (by_low, of_low), (by_high, of_high) = (self._restored(*shots, low.shape) for shots in ((one, two), (two, one)))
-        image = by_low + weight * (by_high - by_low)
+            return self._restored(high, low)
+        by_low, of_low = self._where(weight < 1, low, high)
+        by_high, of_high = self._where(weight > 0, high, low)
+        image = by_low + weight[..., None] * (by_high - by_low)
         if of_low is None or of_high is None:
             return image, None
         # the square of a mean is at most the mean of the squares
-        return image, np.sqrt(of_low**2 + weight[..., 0] * (of_high**2 - of_low**2))
+        return image, np.sqrt(of_low**2 + weight * (of_high**2 - of_low**2))
 
-    def _restored(
-        self, first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        images, errors = self._run(first, second)
-        image = np.clip(images[0].transpose(1, 2, 0)[: shape[0], : shape[1]], 0, 1)
-        return image, None if errors is None else errors[0, 0, : shape[0], : shape[1]]
+    def _where(self, wanted: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Restored where any pixel, (Y, X) bool, is wanted: 0 beyond the box about these."""
+        halo, multiple = whole_cells(self.halo_px, self.multiple), self.multiple
+        found = [np.flatnonzero(wanted.any(axis=axis)) for axis in (1, 0)]
+        box = Box(*(int(n[0]) for n in found), *(int(n[-1] - n[0]) + 1 for n in found))
+        grown = box.grown(halo, first.shape[:2])
+        top, left = grown.y - grown.y % multiple, grown.x - grown.x % multiple
+        bottom, right = (
+            min(start + whole_cells(stop - start, multiple), size)
+            for start, stop, size in (
+                (top, grown.y + grown.height, first.shape[0]),
+                (left, grown.x + grown.width, first.shape[1]),
+            )
+        )
+        seen = slice(top, bottom), slice(left, right)
+        part, of_part = self._restored(first[seen], second[seen])
+        image = np.zeros((first.shape[2], *first.shape[:2]), np.float32).transpose(1, 2, 0)
+        image[seen] = part
+        if of_part is None:
+            return image, None
+        error = np.zeros(wanted.shape, np.float32)
+        error[seen] = of_part
+        return image, error
+
+    def _restored(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        images, errors = self._run(*(_batch(shot, self.multiple) for shot in (first, second)))
+        height, width = first.shape[:2]
+        image = np.clip(images[0].transpose(1, 2, 0)[:height, :width], 0, 1)
+        return image, None if errors is None else errors[0, 0, :height, :width]
 
 
 def weight_of_high(survey: Survey) -> np.ndarray:
@@ -119,7 +142,7 @@ def _batch(shot: np.ndarray, multiple: int) -> np.ndarray:
 
 def _tensor(shot: np.ndarray) -> Tensor:
     # a copy: what a reader hands out may not be written to, which torch warns of
-    return torch.from_numpy(shot.astype(np.float32)).permute(2, 0, 1)[None] / 255
+    return torch.from_numpy(shot.astype(np.float32)).permute(2, 0, 1)[None].div_(255)
 
 
 class OffsetRestorer:
@@ -145,7 +168,7 @@ class OffsetRestorer:
         )
         decision = self._network.decide_at(offset_um, sd_um, self._constants)
         restored, sd = self._network.with_error(_tensor(low).to(self._device), _tensor(high).to(self._device), decision)
-        image = restored[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
+        image = restored[0].clamp(0, 1).cpu().numpy().transpose(1, 2, 0)
         return np.asarray(image), None if sd is None else np.asarray(sd[0, 0].cpu().numpy())
 
 

@@ -12,12 +12,13 @@ import logging
 import os
 import shutil
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, NamedTuple
+
+import imagecodecs
 
 from tsva.errors import UserError
 from tsva.readers.registry import files_at
@@ -250,4 +251,5 @@ def _sound_records(file: BinaryIO, start: int) -> tuple[dict[Key, tuple[int, int
 
 
 def _checksum(key: Key, content: bytes) -> int:
-    return zlib.crc32(content, zlib.crc32(RECORD.pack(*key, 0, len(content))))
+    head = imagecodecs.deflate_crc32(RECORD.pack(*key, 0, len(content)))
+    return int(imagecodecs.deflate_crc32(content, head))

@@ -26,7 +26,7 @@ class Judged:
 
 
 class Checkered:
-    """Believes two cells of three, by their place on the slide; the blend has a soft border."""
+    """Believes two cells of three, by their place on the slide; the border is soft within believed cells."""
 
     def __init__(self, survey):
         self.survey = survey
@@ -47,7 +47,7 @@ class Checkered:
 
     def weights(self, shares, *_place):
         whole = np.kron(shares, np.ones((CELL_PX, CELL_PX), np.float32))
-        return gaussian_filter(whole, 6, truncate=4)[CELL_PX:-CELL_PX, CELL_PX:-CELL_PX]
+        return (whole * gaussian_filter(whole, 6, truncate=4))[CELL_PX:-CELL_PX, CELL_PX:-CELL_PX]
 
 
 class Still:
