@@ -341,15 +341,16 @@ class Fusion(PairNetwork[Estimate]):
 
         One factor for all errors of restored images and one for those of shots, which decide the blend: the geometric
         mean, over pairs, of the ratio of both root mean squares. Then one for the blend's errors at each of `SIZES`,
-        with the limits of the weight and without.
+        with the limits of the weight and without. And lift these limits as far as they may be.
         """
         self.eval()
         seen = blend.UnblendedPairs(pairs, self.decide, self.unblended)
         self.error.calibrate(seen)
-        errors, shares, contrasts = [], [], []
+        errors, shots, shares, contrasts = [], [], [], []
         for pair in seen:
             decision: Estimate = pair.decision
-            for lifted in (0.0, 1.0):
+            shots.append((pair.shot - pair.target).square().mean())
+            for lifted in self.misfit.lifts:
                 limited = replace(decision, lifted=decision.mean.new_full((1,), lifted))
                 image, sd = self._blended(pair.restored, pair.shot, pair.logarithms, pair.level, limited)
                 errors.append(torch.stack([(image - pair.target).square().mean(), sd.square().mean()]))
@@ -360,9 +361,10 @@ class Fusion(PairNetwork[Estimate]):
             contrast = torch.cat(contrasts)
             self.by_contrast[1] = contrast.mean()
             of_contrast = contrast_factor(contrast, self.by_contrast).flatten().square()
-            by_limits = torch.stack(errors).unflatten(0, (-1, 2)).permute(1, 2, 0)
-            for held, (true, expected) in zip((self.factors, self.factors_lifted), by_limits, strict=True):
+            by_lift = torch.stack(errors).unflatten(0, (-1, len(self.misfit.lifts))).permute(1, 2, 0)
+            for held, (true, expected) in ((self.factors, by_lift[0]), (self.factors_lifted, by_lift[-1])):
                 held.copy_(blend.factors(true, expected * of_contrast, torch.stack(shares)))
+            self.misfit.choose_lift(10 * (torch.stack(shots) / by_lift[:, 0]).log10().T)
 
     def with_all_outputs(self) -> TwoShotModule:
         """The same as a module that returns image, expected error and offset."""
