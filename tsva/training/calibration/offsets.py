@@ -7,6 +7,7 @@ Here both are known: pairs of the stacks themselves, at offsets as they will occ
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -66,6 +67,28 @@ def teach_own_offsets(network: Fusion, training: PatchStacks, verification: Patc
         if step % INTERVAL == 0 and (value := _unlikelihood(estimator, checks, true_um)) < best[0]:
             best = value, copy.deepcopy(estimator.state_dict())
     network.offset.load_state_dict(best[1])
+
+
+def keep_likelier(network: Fusion, others: Mapping[str, Tensor], verification: PatchStacks, seed: int) -> None:
+    """Put another estimator in place of a network's, if offsets of the verification patches are likelier by it.
+
+    Parameters
+    ----------
+    network : Fusion
+    others : mapping of str to tensor
+        Weights of a network for the same pixels, colours and distance of the shots: it may know more tissue.
+    verification : PatchStacks
+    seed : int
+    """
+    checks, true_um = _lessons(network, verification, seed)
+    before = copy.deepcopy(network.offset.state_dict())
+    value = _unlikelihood(network.offset, checks, true_um)
+    prefix = "offset."
+    network.offset.load_state_dict(
+        {name.removeprefix(prefix): weight for name, weight in others.items() if name.startswith(prefix)}
+    )
+    if _unlikelihood(network.offset, checks, true_um) >= value:
+        network.offset.load_state_dict(before)
 
 
 @torch.no_grad()

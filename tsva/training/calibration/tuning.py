@@ -33,7 +33,7 @@ from tsva.training.calibration.kept_area import (
 )
 from tsva.training.calibration.limits import LEAST_FIELDS, Blends, Limits, fitted_limits
 from tsva.training.calibration.measure import Measured
-from tsva.training.calibration.offsets import teach_own_offsets
+from tsva.training.calibration.offsets import keep_likelier, teach_own_offsets
 from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.loop import DivergedError
@@ -276,6 +276,8 @@ def _with_optics(
         torch.manual_seed(seed)
         network = build(given.network, settings, channels, optics, area.training.pairs.delta_um)
         network.prepare(area.training, settings, seed)
+    if isinstance(network, Fusion) and _fits(given, optics, channels, area.training.pairs.delta_um):
+        keep_likelier(network, given.weights, area.verification, seed)
     if isinstance(network, Fusion) and _knows_own(area):
         teach_own_offsets(network, area.training, area.verification, seed)
     prepared = {name: value for name, value in network.state_dict().items() if name.startswith(("offset.", "taught"))}
