@@ -51,3 +51,13 @@ def test_what_is_better_already_stays(area: Area, network: Fusion, monkeypatch: 
     monkeypatch.setattr(offsets, "LEARNING_RATE", 1e-6)
     offsets.teach_own_offsets(network, area.training, area.kept, 2)
     assert all(torch.equal(value, before[name]) for name, value in network.offset.state_dict().items())
+
+
+def test_the_likelier_of_two_estimators_is_kept(area: Area, network: Fusion) -> None:
+    offsets.teach_own_offsets(network, area.training, area.kept, 1)
+    good = {f"offset.{name}": value.clone() for name, value in network.offset.state_dict().items()}
+    bad = {name: torch.zeros_like(value) if "layers" in name else value for name, value in good.items()}
+    for first, second in ((good, bad), (bad, good)):
+        network.load_state_dict(first, strict=False)
+        offsets.keep_likelier(network, second, area.verification, 1)
+        assert all(torch.equal(value, good[f"offset.{name}"]) for name, value in network.offset.state_dict().items())
