@@ -108,6 +108,7 @@ SETTINGS = [
     ("train", {"steps_of": {"unet": 5}}, ["train:unet", *OF_UNET, *EVALUATE]),
     ("refocus", {"batch": 3}, [*REFOCUS, *COUNT_OF_NETWORKS, *USE, *EVALUATE]),
     ("pairs", {"verification_fraction": 0.4}, ["split", *TRAIN, *TESTS, *EVALUATE, *USE]),
+    ("pairs", {"share_draws": False}, [*REFOCUS, *BASELINE, *COUNT, *EVALUATE]),
     ("pairs", {"simulated_test_patches": 1}, ["split", *TRAIN, *TESTS, *EVALUATE, *USE]),
     (
         "focus",

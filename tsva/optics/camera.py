@@ -138,8 +138,11 @@ def expose(
     if rng is not None:
         variance = signal / np.float32(microscope.full_well_e)
         variance += np.float32((microscope.read_noise_e / microscope.full_well_e) ** 2)
-        signal += np.sqrt(variance) * rng.standard_normal(signal.shape, dtype=np.float32)
-    return np.rint(np.clip(signal, 0, 1) * FULL_SCALE).astype(np.uint8)
+        sd = np.sqrt(variance, out=variance)
+        signal += np.multiply(sd, rng.standard_normal(signal.shape, dtype=np.float32), out=sd)
+    np.clip(signal, 0, 1, out=signal)
+    signal *= FULL_SCALE
+    return np.rint(signal, out=signal).astype(np.uint8)
 
 
 def noise_sd(level: np.ndarray, microscope: MicroscopeSettings) -> np.ndarray:

@@ -92,7 +92,8 @@ def image_layers(
         for start, stop in _batches(len(z_um) - apart, len(z_um)):
             fold.of_layers(folded, matter, transfer[..., start:stop], memory)
             for index in range(stop - start):
-                yield start + index, channel, 1 - scipy.fft.irfft2(folded[index], grid.shape_px, workers=threads)
+                taken = scipy.fft.irfft2(folded[index], grid.shape_px, workers=threads)
+                yield start + index, channel, np.subtract(1, taken, out=taken)
 
 
 def _batches(*ends: int) -> Iterator[tuple[int, int]]:
@@ -194,7 +195,7 @@ def _product(images: list[Iterator[tuple[int, int, np.ndarray]]]) -> Iterator[tu
     for parts in zip(*images, strict=True):
         plane, channel, image = parts[0]
         for _, _, other in parts[1:]:
-            image = image * other
+            image *= other
         yield plane, channel, image
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def focal_heights(specimen: Specimen, surface_um: np.ndarray) -> np.ndarray:
 
 def layer_heights(specimen: Specimen, surface_um: np.ndarray, spacing_um: float) -> np.ndarray:
     """Heights of the layers, (L,), multiples of the spacing that enclose all matter that absorbs anything."""
-    matter = specimen.transmittance.min(axis=2) < 1
+    matter = reduce(np.logical_or, (specimen.transmittance[..., channel] < 1 for channel in range(3)))
     if not matter.any():
         return np.zeros(0)
     heights = focal_heights(specimen, surface_um)[matter]
@@ -127,12 +128,21 @@ def layer_weights(
     middle = (heights_um / spacing_um).astype(np.float32)
     # Below a thousandth of a spacing the difference quotient would lose its digits; the matter is as good as flat.
     half = np.maximum((thickness_um / (2 * spacing_um)).astype(np.float32), np.float32(5e-4))
+    whole = 2 * half
     for layer in layers_um / spacing_um:
-        upper, lower = middle - np.float32(layer) + half, middle - np.float32(layer) - half
-        yield (_triangle_integral(upper) - _triangle_integral(lower)) / (2 * half)
+        lower = middle - np.float32(layer)
+        weight = _triangle_integral(lower + half)
+        lower -= half
+        weight -= _triangle_integral(lower)
+        weight /= whole
+        yield weight
 
 
 def _triangle_integral(position: np.ndarray) -> np.ndarray:
-    """Integral of the triangle max(0, 1 - |t|) from -1 to `position`, less one half."""
-    inside = np.clip(position, -1, 1)
-    return inside - inside * np.abs(inside) / 2
+    """Integral of the triangle max(0, 1 - |t|) from -1 to `position`, less one half; in place, as memory takes time."""
+    inside = np.clip(position, -1, 1, out=position)
+    square = np.abs(inside)
+    square *= inside
+    square /= 2
+    inside -= square
+    return inside

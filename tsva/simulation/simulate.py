@@ -290,7 +290,7 @@ def _pictures(
     """All `count` pictures, (Z, Y, X, 3) uint8, those of `clean_planes` without noise, and what the images after them
     make by their `shares`, (Y, X, 3) uint8, without noise."""
     height, width = frame.field_px
-    lamp = illumination(microscope, height, width)
+    lamps = np.ascontiguousarray(np.moveaxis(illumination(microscope, height, width), -1, 0))
     taken = np.empty((count, height, width, 3), np.uint8)
     clean = np.empty((len(clean_planes), height, width, 3), np.uint8)
     clean_at = {int(plane): index for index, plane in enumerate(clean_planes)}
@@ -300,10 +300,10 @@ def _pictures(
         if plane >= count:
             along[channel] += shares[:, :, plane - count] * light
             continue
-        taken[plane, :, :, channel] = expose(light, lamp[:, :, channel], microscope, draws)
+        taken[plane, :, :, channel] = expose(light, lamps[channel], microscope, draws)
         if plane in clean_at:
-            clean[clean_at[plane], :, :, channel] = expose(light, lamp[:, :, channel], microscope)
-    in_focus = [expose(light, lamp[:, :, channel], microscope) for channel, light in enumerate(along)]
+            clean[clean_at[plane], :, :, channel] = expose(light, lamps[channel], microscope)
+    in_focus = [expose(light, lamps[channel], microscope) for channel, light in enumerate(along)]
     return taken, clean, np.stack(in_focus, axis=-1)
 
 

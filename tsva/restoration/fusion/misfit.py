@@ -12,6 +12,9 @@ MOST_MISFIT = 3.0
 one in a hundred has more than 3.3. Chosen on development laboratories (docs/training.md)."""
 POWER = 3.0
 """Of the misfit, in the share: 89 % at half of `MOST_MISFIT`, 11 % at twice as much."""
+HARMED_SHARE = 0.05
+"""Of verification pairs, made worse than the sharper shot by more than `HARMED_DB`."""
+HARMED_DB = 0.1
 SHRINKAGE = 0.1
 """Share of independent features in the correlations: patches are hardly more than features."""
 LEAST_SPREAD = 1e-2
@@ -34,6 +37,8 @@ class SpectralMisfit(nn.Module):
         Half the distance between the shots.
     """
 
+    lifts = (0.0, 0.5, 1.0)
+    """How far limits may be lifted at no misfit: the farthest of these that does no harm to verification pairs."""
     mean: Tensor
     whitening: Tensor
     limits: Tensor
@@ -45,8 +50,8 @@ class SpectralMisfit(nn.Module):
         self.register_buffer("mean", torch.zeros(len(TENTS), features))
         # its product with differences from them has a mean square of 1 on training pairs
         self.register_buffer("whitening", torch.zeros(features, features))
-        # misfit at which limits are lifted by half, and its power; 0: never
-        self.register_buffer("limits", torch.zeros(2))
+        # misfit at which limits are lifted by half (0: never), its power, and how far they are lifted at none
+        self.register_buffer("limits", torch.zeros(3))
 
     @torch.no_grad()
     def fit(self, features: Tensor, focal_offset_um: Tensor) -> None:
@@ -70,7 +75,7 @@ class SpectralMisfit(nn.Module):
         square = (apart @ whitening).square().mean()
         self.mean.copy_(mean)
         self.whitening.copy_(whitening / square.clamp(min=1e-12).sqrt())
-        self.limits.copy_(torch.tensor([MOST_MISFIT, POWER]))
+        self.limits.copy_(torch.tensor([MOST_MISFIT, POWER, self.lifts[-1]]))
 
     def forward(self, features: Tensor, focal_offset_um: Tensor) -> Tensor:
         """(N,) misfit, 1 in the mean over training pairs, of features and estimated offsets as `fit` takes them."""
@@ -79,9 +84,21 @@ class SpectralMisfit(nn.Module):
 
     def share(self, misfit: Tensor) -> Tensor:
         """How far limits of the weight are lifted, 0 to 1, at a misfit."""
-        half, power = self.limits.unbind()
+        half, power, most = self.limits.unbind()
         ratio = misfit.clamp(min=LEAST_MISFIT) / half.clamp(min=LEAST_MISFIT)
-        return torch.where(half > 0, 1 / (1 + ratio.pow(power)), 0.0)
+        return torch.where(half > 0, most / (1 + ratio.pow(power)), 0.0)
+
+    def choose_lift(self, gain_db: Tensor) -> None:
+        """Lift the limits as far as verification pairs allow.
+
+        Parameters
+        ----------
+        gain_db : (N, len(lifts)) float tensor
+            Of pairs' results over their sharper shots, at limits lifted so far.
+        """
+        harmed = (gain_db < -HARMED_DB).float().mean(dim=0)
+        allowed = harmed <= torch.clamp(harmed[:1], min=HARMED_SHARE)
+        self.limits[2] = torch.tensor(self.lifts)[allowed].max()
 
     def _shares(self, focal_offset_um: Tensor) -> Tensor:
         """(N, len(TENTS)) of the sizes between which an offset lies."""

@@ -71,6 +71,23 @@ def test_limits_are_lifted_by_half_at_the_given_misfit_and_never_before_a_fit() 
     assert (SpectralMisfit(FEATURES, DELTA_UM).share(misfit) == 0).all()
 
 
+def test_limits_are_lifted_as_far_as_verification_pairs_allow() -> None:
+    found = fitted()
+    best, good, harmed = (torch.tensor(row) for row in ([1.0, 2.0, 3.0], [0.2, 0.3, 0.4], [0.0, -0.05, -1.0]))
+    found.choose_lift(torch.stack([best] * 18 + [good]))
+    assert found.limits[2] == 1
+    found.choose_lift(torch.stack([best] * 19 + [harmed]))  # one in twenty may be made worse
+    assert found.limits[2] == 1
+    found.choose_lift(torch.stack([best] * 18 + [harmed] * 2))
+    assert found.limits[2] == 0.5
+    torch.testing.assert_close(found.share(torch.tensor([0.0, MOST_MISFIT])), torch.tensor([0.5, 0.25]))
+    found.choose_lift(torch.stack([best] * 8 + [harmed - 0.06] * 2))
+    assert found.limits[2] == 0
+    # what limits do not prevent is no reason for them
+    found.choose_lift(torch.stack([best] * 8 + [harmed - 0.2] * 2))
+    assert found.limits[2] == 1
+
+
 @pytest.fixture(scope="module")
 def taught() -> tuple[Fusion, Microscopes]:
     """Fusion that knows the nominal microscope's spectra, and that microscope with two others."""
@@ -168,6 +185,8 @@ def test_a_network_of_before_restores_what_it_restored(taught: tuple[Fusion, Mic
     weights = {name: value for name, value in network.state_dict().items() if not name.startswith(later)}
     older = Checkpoint("fusion", settings, 3, 0.345, DELTA_UM, 3.0, optics, step=7, seed=1, data="abc", weights=weights)
     save(older, tmp_path / "model.ckpt")
+    held = torch.load(tmp_path / "model.ckpt", weights_only=True)["constants"]
+    assert not any("misfit" in name.lower() or "lift" in name.lower() for name in held)
     loaded = load(tmp_path / "model.ckpt").restored_network()
     decision = network.decide(low, high)
     wanted = network.with_error(low, high, replace(decision, lifted=None))
