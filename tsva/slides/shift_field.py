@@ -20,6 +20,8 @@ SAME_PX = 0.12
 """Neighbouring tiles that differ by more lie on two sides of a jump."""
 MOST_GROWTH_PX = 0.6
 """A scale of 1.0023: planes a micrometre apart are of no more; a jump inside a row of tiles may look like that."""
+MOST_STEPS = 1500
+"""Of a large slide so many differences, evenly spread, show where they crowd: all pairs of them are compared."""
 LEAST_STEPS = 4
 """Differences between neighbouring tiles from which a scale is estimated."""
 ROUNDS = 3
@@ -92,8 +94,9 @@ def _growth(shift: np.ndarray, error: np.ndarray, good: np.ndarray) -> float:
     if len(step) < LEAST_STEPS:
         return 0.0
     spread = np.sqrt(1 / weight + STRAY_PX**2 / 4)
-    crowd = np.exp(-0.5 * ((step[:, None] - step) / spread) ** 2).sum(axis=1)
-    middle = step[crowd.argmax()]
+    some = np.unique(np.linspace(0, len(step) - 1, min(len(step), MOST_STEPS)).round().astype(int))
+    crowd = np.exp(-0.5 * ((step[some, None] - step[some]) / spread[some]) ** 2).sum(axis=1)
+    middle = step[some[crowd.argmax()]]
     kept = np.abs(step - middle) < 3 * spread
     growth = float(np.average(step[kept], weights=weight[kept]))
     # no better known than zero: no scale

@@ -11,8 +11,9 @@ from tsva.slides.blending import blended
 from tsva.slides.cell_spectra import in_bands, transforms
 from tsva.slides.engine import SlideEngine
 from tsva.slides.grid import CELL_PX, CellGrid, per_pixel, units
-from tsva.slides.plane_shift import _inverse
+from tsva.slides.plane_shift import TILE_PX, _inverse, tile_shift
 from tsva.slides.shares import KnownShares, Shares
+from tsva.slides.shift_field import MOST_STEPS, _growth
 from tsva.slides.tile_restorers import SharperRestorer, weight_of_high
 
 
@@ -107,3 +108,18 @@ def test_small_inverses_and_what_has_none():
     np.testing.assert_allclose(_inverse(matrix), np.linalg.inv(matrix))
     assert _inverse(np.array([[1.0, 1.0], [1.0, 1.0 + 1e-6]])) is None
     assert _inverse(np.zeros((2, 2))) is None
+
+
+def test_empty_glass_shows_no_shift():
+    for level in (1.0, 245 / 255, 0.7):
+        found, error = tile_shift(*np.full((2, TILE_PX, TILE_PX), level, np.float32))
+        assert np.isnan(found).all()
+        assert error == np.inf
+
+
+def test_a_large_slides_scale_is_found_from_some_of_its_steps():
+    random, tiles, growth = np.random.default_rng(2), 60, 0.2
+    shift = growth * np.moveaxis(np.indices((tiles, tiles)), 0, -1) + 0.02 * random.standard_normal((tiles, tiles, 2))
+    found = _growth(shift, np.full((tiles, tiles), 0.02), np.ones((tiles, tiles), bool))
+    assert 2 * tiles * (tiles - 1) > 2 * MOST_STEPS
+    assert found == pytest.approx(growth, abs=0.002)
