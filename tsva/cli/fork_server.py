@@ -31,12 +31,15 @@ from typing import Any
 from tsva.cli.main import ANSWER, COMMANDS, LENGTH, PASSED_ON, REFUSED, SOCKET, STATUS, THREADS, circumstances
 
 LOADED_LATER = {
+    "simulate": ("tsva.simulation.phantom.tissue",),
     "train": ("tsva.training.fit", "tsva.restoration.checkpoint", "torch._dynamo"),
     "refocus": (
         "tsva.evaluation.scoring",
         "tsva.restoration.refocus",
         "tsva.restoration.checkpoint",
+        "tsva.restoration.runtime",
         "tsva.restoration.baselines.classics",
+        "tsva.restoration.baselines.learned_linear",
         "tsva.restoration.baselines.wiener",
     ),
     "count": ("tsva.evaluation.counting.table",),

@@ -107,6 +107,7 @@ def command(
                 tables.append(named(scores, patch.number, patch.row, "grid"))
             if patch.continuous and name not in methods.slow and batch == patch.number % batches:
                 scores = run(method, patch.continuous, patch.targets, shifted=entry.scored_shifted)[1]
+                scores = scores.assign(pair=np.array(patch.draws)[scores["pair"]])
                 tables.append(named(scores, patch.number, patch.row, "continuous"))
         if batches > 1:
             np.save(folder / "wanted.npy", wanted)

@@ -31,6 +31,8 @@ class Patch:
         At every offset of the grid.
     continuous : list of Pair
         At offsets between the planes; none where the slide has no such shots.
+    draws : list of int
+        Number of each of these among the field's.
     targets : dict of str to (Y, X, C) uint8 array
         By name: captured, clean.
     """
@@ -39,6 +41,7 @@ class Patch:
     row: Mapping
     grid: list[Pair]
     continuous: list[Pair]
+    draws: list[int]
     targets: dict[str, np.ndarray]
 
 
@@ -107,7 +110,7 @@ def read_patches(
                 for draw, pair in drawn.items()
             }
         grid = grid_pairs(stack, pairs, given, float(row["target_offset_um"]))
-        yield Patch(number, row, grid, list(drawn.values()), _targets(array, row, stack, pairs))
+        yield Patch(number, row, grid, list(drawn.values()), list(drawn), _targets(array, row, stack, pairs))
 
 
 def _targets(array: Path, row: Mapping, stack: np.ndarray, pairs: PairsSettings) -> dict[str, np.ndarray]:

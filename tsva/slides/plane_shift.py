@@ -101,7 +101,7 @@ def _inverse(matrix: np.ndarray) -> np.ndarray | None:
     (yy, yx), (_, xx) = matrix.tolist()
     determinant, half = yy * xx - yx * yx, (yy + xx) / 2
     apart = math.hypot((yy - xx) / 2, yx)  # eigenvalues lie at half ± apart
-    if not half + apart <= MOST_CONDITION * (half - apart):
+    if determinant <= 0 or not half + apart <= MOST_CONDITION * (half - apart):
         return None
     return np.array([[xx, -yx], [-yx, yy]]) / determinant
 

@@ -133,6 +133,10 @@ class VerificationPairs(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self._pairs)
 
+    def patch_of(self, pair: int) -> int:
+        """Number of a pair's patch."""
+        return self._pairs[pair][0]
+
     def __getitem__(self, pair: int) -> Sample:
         if pair >= len(self):
             raise IndexError(pair)

@@ -58,7 +58,7 @@ def test_lessons_keep_what_is_physical(seen: Microscopes) -> None:
     common = signal * at.coherence * (at.low * at.high).sqrt()
     spectra = torch.stack([signal * at.low + noise, signal * at.high + noise, common], dim=2).flatten(1)
     foreign = offset_lessons._foreign(seen, spectra, focal_offset_um, random)
-    far, far_um = offset_lessons._beyond(seen, spectra[4:5], 16, 3.0, random)
+    far, far_um = offset_lessons.beyond_focus(seen, spectra[4:5], 16, 3.0, random)
     for lesson in (foreign, far):
         one, two, both = lesson.reshape(len(lesson), 3, 3, bands.BANDS).unbind(2)
         assert (one > 0).all() and (two > 0).all()

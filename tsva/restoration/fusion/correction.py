@@ -191,6 +191,24 @@ def most_weight(focal_offset_um: Tensor, sd_um: Tensor, delta_um: float, most: T
     return certain / (1 + (sd / delta_um).square() * by_size(focal_offset_um, delta_um, doubt))
 
 
+def agreement(focal_offset_um: Tensor, high_share: Tensor | None, contradicted: Tensor) -> Tensor:
+    """Factor of a restored image's weight, (B, 1, 1, 1) or (B, 1, Y, X): 1 where the sharper shot is the nearer one.
+
+    Parameters
+    ----------
+    focal_offset_um : (B,) or (B, 1, Y, X) float tensor
+    high_share : (B, 1, 1, 1) or (B, 1, Y, X) float tensor, optional
+        1 where the high shot is the sharper one, 0 where the low one is. None: the offset says which one is.
+    contradicted : () float tensor
+        The factor where it is the farther one by the sign of the offset.
+    """
+    if high_share is None:
+        return torch.ones_like(contradicted)
+    offset_um = focal_offset_um.reshape(-1, 1, 1, 1) if focal_offset_um.ndim == 1 else focal_offset_um
+    agrees = torch.where(offset_um < 0, high_share, 1 - high_share)
+    return torch.lerp(contradicted, torch.ones_like(contradicted), agrees)
+
+
 def tents(value: Tensor, at: tuple[float, ...]) -> Tensor:
     """(B, len(at), Y, X): shares of `value`, (B, 1, Y, X), in the hat functions of the knots."""
     value = value.clamp(max=float(np.nextafter(np.float32(at[-1]), np.float32(0))))

@@ -62,7 +62,7 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
         for _ in range(settings.fusion.offset_steps):
             chosen = torch.multinomial(share, BATCH - beyond, replacement=True, generator=random)
             foreign = _foreign(seen, spectra[chosen], focal_offset_um[chosen], random)
-            far, far_um = _beyond(seen, still, beyond, patches.pairs.offset_max_um, random)
+            far, far_um = beyond_focus(seen, still, beyond, patches.pairs.offset_max_um, random)
             batch = _noisy(torch.cat([foreign, far]), settings.noise_jitter, random)
             lesson, truth_um = network.lesson(batch, torch.cat([focal_offset_um[chosen], far_um]))
             found, sd_um = estimator(lesson)
@@ -108,7 +108,7 @@ def _foreign(seen: Microscopes, spectra: Tensor, focal_offset_um: Tensor, random
     return torch.stack([low + noise, high + noise, common], dim=2).flatten(1)
 
 
-def _beyond(
+def beyond_focus(
     seen: Microscopes, still: Tensor, count: int, from_um: float, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Spectra as the layered model has them at offsets beyond `from_um`, made of those of pairs about the focus."""

@@ -29,6 +29,7 @@ from tsva.restoration.fusion.correction import (
     Block,
     CellConvolution,
     Gate,
+    agreement,
     by_size,
     conditions,
     contrast_factor,
@@ -98,6 +99,7 @@ class Fusion(PairNetwork[Estimate]):
     by_contrast: Tensor
     most: Tensor
     doubt: Tensor
+    contradicted: Tensor
     copies_sharper: Tensor
     _microscopes: Microscopes | None
 
@@ -125,6 +127,8 @@ class Fusion(PairNetwork[Estimate]):
         # largest weights of restored images, there too, and how fast they fall with the offset's variance
         self.register_buffer("most", torch.tensor(MOST_WEIGHT))
         self.register_buffer("doubt", torch.tensor(HALF_SD).square().reciprocal())
+        # factor of the weight where the sharper shot is not the nearer one by the offset, whose sign may be wrong then
+        self.register_buffer("contradicted", torch.tensor(1.0))
         self.register_buffer("copies_sharper", torch.tensor(True))
         self.multiple = blend.CELL_PX
         # errors and the gate are averaged over a neighbourhood, one after the other
@@ -242,6 +246,7 @@ class Fusion(PairNetwork[Estimate]):
         most = most_weight(decision.focal_offset_um, decision.sd_um, self.delta_um, self.most, self.doubt)
         if decision.lifted is not None:
             most = torch.lerp(most, torch.ones_like(most), decision.lifted.reshape(-1, 1, 1, 1))
+        most = most * agreement(decision.focal_offset_um, decision.high_share, self.contradicted)
         return blended(restored, copy, *self.error.errors(logarithms, level), most)
 
     def unblended(self, low: Tensor, high: Tensor, decision: Estimate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -387,7 +392,8 @@ class Fusion(PairNetwork[Estimate]):
         later = {"doubt": self.doubt, "copies_sharper": self.copies_sharper, "by_contrast": self.by_contrast}
         later["factors_lifted"] = self.factors_lifted
         later |= {f"misfit.{name}": value for name, value in self.misfit.named_buffers()}
-        return {**{name: torch.zeros_like(value) for name, value in later.items()}, **weights}
+        without = {name: torch.zeros_like(value) for name, value in later.items()}
+        return {"contradicted": torch.ones_like(self.contradicted), **without, **weights}
 
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on, beside the weights."""

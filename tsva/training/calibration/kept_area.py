@@ -44,6 +44,10 @@ class Area:
     kept: PatchStacks
     names: tuple[str, ...]
     """Fields of the kept patches."""
+    learning: tuple[str, ...]
+    """Fields of the training patches."""
+    verifying: tuple[str, ...]
+    """Fields of the patches that verify."""
 
 
 def protocol(
@@ -148,7 +152,11 @@ def area_of(fields: list[Field], pairs: PairsSettings, seed: int, aside: Collect
     verifying[some[: max(1, round(VERIFYING * len(some)))]] = True
     whole = _patches(stacks["training"], pairs)
     kept = _patches(stacks["kept"], pairs)
-    return Area(whole.subset(~verifying), whole.subset(verifying), kept, tuple(names["kept"]))
+    learning, of_verifying = (
+        tuple(name for name, chosen in zip(names["training"], verifying, strict=True) if bool(chosen) == wanted)
+        for wanted in (False, True)
+    )
+    return Area(whole.subset(~verifying), whole.subset(verifying), kept, tuple(names["kept"]), learning, of_verifying)
 
 
 def _cut(field: Field, y: int, x: int, pairs: PairsSettings) -> np.ndarray | None:

@@ -16,6 +16,7 @@ from tsva.errors import UserError
 from tsva.restoration.checkpoint import Checkpoint
 from tsva.restoration.fusion.filters import REACH_UM
 from tsva.restoration.fusion.misfit import unknown
+from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import PairNetwork, build
 from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.train import TrainSettings
@@ -30,7 +31,9 @@ from tsva.training.calibration.kept_area import (
     protocol,
     summary_of,
 )
+from tsva.training.calibration.limits import LEAST_FIELDS, Blends, Limits, fitted_limits
 from tsva.training.calibration.measure import Measured
+from tsva.training.calibration.offsets import keep_likelier, teach_own_offsets
 from tsva.training.dataset import VerificationPairs
 from tsva.training.fit import CALIBRATION_PAIRS, fit
 from tsva.training.loop import DivergedError
@@ -53,10 +56,14 @@ RECIPE: dict[str, Any] = {
 }
 """One facility's stain and lamp: little jitter. Shots between the planes, so that no shot shares the target's noise."""
 LEAST_CROP_PX = 64
-GIVEN, MEASURED, TUNED = "given", "measured", "tuned"
+LIMITS_PAIRS = 200
+"""At most so many pairs of training patches are restored for limits."""
+GIVEN, MEASURED, CAUTIOUS, TUNED = "given", "measured", "tuned_cautious", "tuned"
+"""Candidates, by how far each is the microscope's own: cautious is the fine-tuned one with the given limits."""
 WORDS = {
     GIVEN: "The network is kept as it was given: neither measured optics nor fine-tuning made it better",
     MEASURED: "Fine-tuning was not better: the old weights are kept, with the measured optics",
+    CAUTIOUS: "Fine-tuned, with the given limits of the restored image's weight",
     TUNED: "Fine-tuned",
 }
 
@@ -150,7 +157,7 @@ def _candidates(
     pairs, channels = area.training.pairs, area.training.channels
     progress("network: measured optics")
     settings = TrainSettings.model_validate(
-        {**given.settings, **RECIPE, "steps": steps, **_crops(given, pairs.patch_px)}
+        {**given.settings, **RECIPE, "steps": steps, **_crops(given, pairs.patch_px, own=_knows_own(area))}
     )
     # a real camera's in-focus plane has noise, which log_mse forgives
     start = _with_optics(given, settings, area, optics, seed)
@@ -169,18 +176,41 @@ def _candidates(
     candidates[MEASURED] = base
     progress(f"network: {steps} steps on {len(area.training)} patches")
     try:
-        fitted = fit(given.network, area.training, area.verification, settings, seed, optics=optics, start=base.weights)
+        begun = dict(base.weights)
+        if isinstance(start, Fusion) and _knows_own(area):
+            # limits choose no step: with them a network that may hardly restore seems as good as one that can
+            begun |= Limits.none().tensors()
+        fitted = fit(given.network, area.training, area.verification, settings, seed, optics=optics, start=begun)
         candidates[TUNED] = replace(base, weights=fitted.weights, step=fitted.best_step, seed=seed, data="")
+        if isinstance(start, Fusion) and _knows_own(area):
+            candidates |= _with_limits(candidates.pop(TUNED), Limits.of(start), area)
     except DivergedError:
         log.warning("fine-tuning diverged; the old weights are kept")
+    return candidates
+
+
+def _with_limits(tuned: Checkpoint, given: Limits, area: Area) -> dict[str, Checkpoint]:
+    """The fine-tuned network with the limits that it had, and with those that verification patches allow."""
+    network = tuned.restored_network()
+    assert isinstance(network, Fusion)
+    pairs = VerificationPairs(area.verification, CALIBRATION_PAIRS)
+    seen = VerificationPairs(area.training, LIMITS_PAIRS)
+    blends = Blends.of(network, seen, area.learning).with_others(Blends.of(network, pairs, area.verifying))
+    found = {CAUTIOUS: given, TUNED: fitted_limits(blends, given)}
+    candidates = {}
+    for name, limits in found.items():
+        network.load_state_dict({**tuned.weights, **limits.tensors()})
+        network.calibrate(pairs)
+        candidates[name] = replace(tuned, weights={key: value.clone() for key, value in network.state_dict().items()})
     return candidates
 
 
 def _compared(gains: dict[str, np.ndarray], chosen: str, kept: Sequence[KeptPair], area: Area) -> dict[str, Any]:
     """What the record says of the candidates, before and after."""
     before = GIVEN if GIVEN in gains else MEASURED
-    after = gains.get(TUNED, gains[MEASURED])
-    words = WORDS[chosen] + (f": {float(np.mean(after - gains[before])):+.2f} dB" if chosen == TUNED else "")
+    after = gains[chosen if chosen in (CAUTIOUS, TUNED) else TUNED if TUNED in gains else MEASURED]
+    more = f": {float(np.mean(after - gains[before])):+.2f} dB" if chosen in (CAUTIOUS, TUNED) else ""
+    words = WORDS[chosen] + more
     if gains[chosen].mean() <= 0:
         words += ". It is not better than the sharper shot: do not use it on such tissue"
     pairs = area.training.pairs
@@ -210,9 +240,15 @@ def _compared(gains: dict[str, np.ndarray], chosen: str, kept: Sequence[KeptPair
     }
 
 
-def _crops(given: Checkpoint, patch_px: int) -> dict[str, Any]:
+def _knows_own(area: Area) -> bool:
+    """Whether there are patches enough to train for this microscope alone, and to judge that."""
+    return len(area.verifying) >= LEAST_FIELDS
+
+
+def _crops(given: Checkpoint, patch_px: int, *, own: bool) -> dict[str, Any]:
     if given.network.startswith("fusion"):
-        return {"fusion": {**given.settings.get("fusion", {}), "crop_px": max(LEAST_CROP_PX, min(128, patch_px))}}
+        fusion = {**given.settings.get("fusion", {}), "crop_px": max(LEAST_CROP_PX, min(128, patch_px))}
+        return {"fusion": {**fusion, "microscopes": 1} if own else fusion}
     return {"crop_px": LEAST_CROP_PX}
 
 
@@ -240,9 +276,15 @@ def _with_optics(
         torch.manual_seed(seed)
         network = build(given.network, settings, channels, optics, area.training.pairs.delta_um)
         network.prepare(area.training, settings, seed)
+    if isinstance(network, Fusion) and _fits(given, optics, channels, area.training.pairs.delta_um):
+        keep_likelier(network, given.weights, area.verification, seed)
+    if isinstance(network, Fusion) and _knows_own(area):
+        teach_own_offsets(network, area.training, area.verification, seed)
     prepared = {name: value for name, value in network.state_dict().items() if name.startswith(("offset.", "taught"))}
+    # limits are what these stacks allow: they are not lifted for spectra like those of another training
+    own = {"misfit.limits": torch.zeros(2)} if isinstance(network, Fusion) else {}
     weights = for_channels(given.weights, given.channels, channels)
-    network.load_state_dict({**weights, **prepared})
+    network.load_state_dict({**weights, **prepared, **own})
     network.calibrate(VerificationPairs(area.verification, CALIBRATION_PAIRS))
     return network.eval()
 

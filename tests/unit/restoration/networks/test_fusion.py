@@ -243,7 +243,7 @@ def test_windows_reach_from_edge_to_edge() -> None:
 
 def test_the_estimator_learns_offsets_of_known_specimens() -> None:
     torch.manual_seed(0)
-    spectra, estimator = BandSpectra(), OffsetEstimator(3)
+    spectra, estimator = BandSpectra(), OffsetEstimator(3).requires_grad_(True)
     focal_offset_um = torch.linspace(-2.5, 2.5, 21).repeat(6)
     found = torch.cat(
         [spectra(*pair(float(n), size=128, seed=seed)[:2]).mean(dim=(-2, -1)) for seed, n in enumerate(focal_offset_um)]

@@ -73,7 +73,7 @@ def test_a_network_from_before_offsets_were_doubted_gives_what_it_gave(tmp_path:
     path, made = tmp_path / "model.ckpt", checkpoint()
     save(made, path)
     held = torch.load(path, weights_only=True)
-    for later in ("doubt", "copies_sharper", "by_contrast"):
+    for later in ("doubt", "contradicted", "copies_sharper", "by_contrast"):
         del held["weights"][later]
     for later in ("HALF_SD", "CONTRAST_EXPONENT", "MOST_CONTRAST"):
         del held["constants"][f"correction.{later}"]
