@@ -168,7 +168,7 @@ def he_other_regions(folder: Path) -> dict[str, Any]:
             "before": summary_of(before),
             "after": summary_of(after),
             "more_db": round(float(np.mean(after - before)), 3),
-            "calibration": _with_interval(tuned.record),
+            **{key: tuned.record[key] for key in ("kept", "of_each", "kept_patches", "patch_px", "steps")},
         }
     return out
 

@@ -282,7 +282,7 @@ def _with_optics(
         teach_own_offsets(network, area.training, area.verification, seed)
     prepared = {name: value for name, value in network.state_dict().items() if name.startswith(("offset.", "taught"))}
     # limits are what these stacks allow: they are not lifted for spectra like those of another training
-    own = {"misfit.limits": torch.zeros(2)} if isinstance(network, Fusion) else {}
+    own = {"misfit.limits": torch.zeros_like(network.misfit.limits)} if isinstance(network, Fusion) else {}
     weights = for_channels(given.weights, given.channels, channels)
     network.load_state_dict({**weights, **prepared, **own})
     network.calibrate(VerificationPairs(area.verification, CALIBRATION_PAIRS))
