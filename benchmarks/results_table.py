@@ -178,7 +178,7 @@ def before_and_now(results: dict[str, Any]) -> str:
     """The README's methods at earlier versions and now: gains without intervals, and shares."""
     versions = [
         *((each["label"], each["rows"]) for each in EARLIER),
-        ("**now**: two patches of a test field in place of four, errors of TSVA calibrated", results["rows"]),
+        ("**now**: limits of Fusion lifted by its misfit, pairs of a test field shared", results["rows"]),
     ]
     heads = ["test slides", "method", *(label for label, _ in versions)]
     lines = [_line(heads), "|---" * len(heads) + "|"]
