@@ -80,7 +80,7 @@ class Judge(Protocol):
 
     def weights(self, shares: np.ndarray, row: int, column: int) -> np.ndarray:
         """Share of the restored image of pixels, (64 r, 64 k), of (r+2, k+2) cells' shares: one more on each side of
-        those from (row, column) on."""
+        those from (row, column) on. It has to be 0 where nothing is restored: the restored image is 0 on glass."""
         ...
 
 

@@ -13,7 +13,8 @@ from tsva.errors import UserError
 from tsva.slides.stored_tiles import TileCodec
 from tsva.slides.workplace import digest_of_values
 
-FORMAT = 1
+FORMAT = 2
+"""Rises when journals of unfinished work of earlier versions can no longer be continued."""
 
 
 @dataclass(frozen=True)
