@@ -9,19 +9,22 @@
 - `fusion`: megapixels a second with a map of the focal offset, and with one offset.
 - `runs`: core-seconds of whole runs of two sizes: what a slide takes whatever its size, and a megapixel more, the
   network's share and the rest (survey, judging, encoding, pyramid).
+- `side_by_side`: seconds on all cores of whole slides, by that script and by this package with either network.
 - `memory`: peak resident MiB of a process that restores slides of these edges, whose planes are read tile by tile.
 
-All on one thread. Parts that are not asked for keep their numbers in the file.
+All but `side_by_side` on one thread. Parts that are not asked for keep their numbers in the file.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +43,7 @@ from tsva.slides.slide_run import SlideOptions, refocus_planes
 
 TORCH_TILES_PX = (224, 512, 1024)
 WINDOW_PX, WARMING_PX = 256, 512
-PARTS = ("tsva", "fusion", "tsva_runs", "fusion_runs")
+PARTS = ("tsva", "fusion", "tsva_runs", "fusion_runs", "side_by_side")
 TISSUE_PX = 1024
 """Rows of tissue of slides whose memory is measured: what grows with a slide is what is kept of all its cells."""
 SPECKS_PX = 256
@@ -114,11 +117,16 @@ def of_tsva(path: Path, edge: int) -> dict[str, Any]:
 
 
 def _of_monai(network: Any, low: np.ndarray, high: np.ndarray) -> dict[str, float]:
+    script = _script(network, low, high)
+    return {} if script is None else {"monai_core_s_per_mp": cpu_seconds(script) / (low.shape[0] * low.shape[1] / 1e6)}
+
+
+def _script(network: Any, low: np.ndarray, high: np.ndarray) -> Callable[[], None] | None:
     """What a script without this package would do: MONAI's sliding windows by torch, into a TIFF."""
     try:
         from monai.inferers import sliding_window_inference
     except ImportError:
-        return {}
+        return None
     both = torch.from_numpy(np.concatenate([low, high], axis=2)).permute(2, 0, 1)[None].float() / 255
 
     def window(pair: torch.Tensor) -> torch.Tensor:
@@ -131,7 +139,30 @@ def _of_monai(network: Any, low: np.ndarray, high: np.ndarray) -> dict[str, floa
         with tempfile.TemporaryDirectory() as folder:
             tifffile.imwrite(Path(folder) / "out.tif", pixels, photometric="rgb", tile=(512, 512), compression="zlib")
 
-    return {"monai_core_s_per_mp": cpu_seconds(script) / (low.shape[0] * low.shape[1] / 1e6)}
+    return script
+
+
+def side_by_side(tsva: Path, fusion: Path, edge: int) -> dict[str, Any]:
+    """Seconds of a whole slide of this edge, tissue all over, on all cores: the script, and this package by network."""
+    torch.set_num_threads(cores := os.cpu_count() or 1)
+    held = load(tsva)
+    planes = PatternPlanes(edge, held.pixel_um, held.delta_um)
+    found: dict[str, Any] = {"cores": cores, "megapixels": edge**2 / 1e6}
+    for name, path in (("tsva", tsva), ("fusion", fusion)):
+        for size in (WARMING_PX, edge):
+            small = PatternPlanes(size, held.pixel_um, held.delta_um)
+            with tempfile.TemporaryDirectory() as folder:
+                began = time.perf_counter()
+                refocus_planes(small, path, Path(folder) / "slide.ome.tif", SlideOptions(threads=cores))
+                found[f"{name}_s"] = time.perf_counter() - began
+    script = _script(held.restored_network(), *planes.read(0, 0, edge, edge))
+    if script is not None:
+        began = time.perf_counter()
+        script()
+        found["script_s"] = time.perf_counter() - began
+        found |= {f"script_over_{name}": found["script_s"] / found[f"{name}_s"] for name in ("tsva", "fusion")}
+    torch.set_num_threads(1)
+    return found
 
 
 def of_fusion(path: Path) -> dict[str, float]:
@@ -246,6 +277,8 @@ def main(
     ):
         if name in parts:
             found[name] = [of_runs(path, edge, glass, clock) for glass in (0.0, 0.4)]
+    if "side_by_side" in parts:
+        found["side_by_side"] = side_by_side(tsva_path, fusion_path, 2 * edge)
     if {"tsva", "tsva_runs"} <= found.keys() and "monai_core_s_per_mp" in found["tsva"]:
         script, own = found["tsva"]["monai_core_s_per_mp"], found["tsva_runs"]
         found["monai_over_run"] = {f"glass {run['glass']:g}": script / run["core_s_per_mp"] for run in own}
