@@ -9,7 +9,6 @@ spectrum, so that the transform back has the camera's size.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -24,8 +23,10 @@ from tsva.optics.pupil import pupil_of, spectrum, travel_per_depth
 from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_heights, layer_weights
 from tsva.settings.acquisition import OpticsSettings
 
-PLANES_AT_ONCE = 16
-"""Bounds the memory of the spectra on their way back; more is no faster."""
+LEAST_AT_ONCE, SPECTRA_BYTES = 16, 400_000_000
+"""Planes that are computed together: what their sum has in common takes as long as twenty planes, so that it is done
+once, if the spectra on their way back fit into so much memory. A plane is the same to the last bit in any company, as
+a product's rows are summed one by one."""
 
 
 def image_layers(
@@ -35,7 +36,6 @@ def image_layers(
     table: OtfTable,
     grid: Grid,
     *,
-    apart: int = 0,
     dtype: type = np.float32,
     threads: int = 1,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -54,8 +54,6 @@ def image_layers(
         The microscope's transfer functions.
     grid : Grid
         Sampling; the specimen is continued periodically, so leave a margin.
-    apart : int
-        So many of the last planes are computed by themselves: the others are the same, to the last bit, without them.
     dtype : type
         Of computation and result: numpy.float32 or numpy.float64.
     threads : int
@@ -79,7 +77,8 @@ def image_layers(
     knots = table.knots()
     folds = [fold_of(grid, cutoff, len(knots) - 1, np.dtype(complex_type)) for cutoff in table.cutoffs]
     # Working memory is taken once: fresh pages cost as much as the arithmetic on them.
-    at_once = min(PLANES_AT_ONCE, len(z_um))
+    plane_bytes = max(fold.working_memory(1) for fold in folds) * np.dtype(dtype).itemsize
+    at_once = min(max(LEAST_AT_ONCE, SPECTRA_BYTES // plane_bytes), len(z_um))
     folded = np.empty((at_once, grid.shape_px[0], grid.shape_px[1] // 2 + 1), complex_type)
     memory: np.ndarray = np.empty(max(fold.working_memory(at_once) for fold in folds), dtype)
     for channel, fold in enumerate(folds):
@@ -89,18 +88,18 @@ def image_layers(
         for index, layer in enumerate(layers(channel)):
             spectrum = scipy.fft.rfft2(np.asarray(layer, dtype), workers=threads)
             matter[:, index] = fold.gather(spectrum)
-        for start, stop in _batches(len(z_um) - apart, len(z_um)):
+        for start, stop in _batches(len(z_um), at_once):
             fold.of_layers(folded, matter, transfer[..., start:stop], memory)
             for index in range(stop - start):
                 taken = scipy.fft.irfft2(folded[index], grid.shape_px, workers=threads)
                 yield start + index, channel, np.subtract(1, taken, out=taken)
 
 
-def _batches(*ends: int) -> Iterator[tuple[int, int]]:
-    """Planes that are computed together; none on either side of an end."""
-    for first, last in pairwise((0, *ends)):
-        for start in range(first, last, PLANES_AT_ONCE):
-            yield start, min(start + PLANES_AT_ONCE, last)
+def _batches(planes: int, most: int) -> Iterator[tuple[int, int]]:
+    """Where planes begin and end that are computed together, in parts as equal as can be."""
+    step = -(-planes // -(-planes // most))
+    for start in range(0, planes, step):
+        yield start, min(start + step, planes)
 
 
 def image_specimen(
@@ -113,7 +112,6 @@ def image_specimen(
     spacing_um: float,
     travel_per_depth: float = 1.0,
     absorption: Literal["multiplies", "adds"] = "multiplies",
-    apart: int = 0,
     threads: int = 1,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Image a specimen on its focal surface; further parameters and what it yields as in `image_layers`.
@@ -154,11 +152,9 @@ def image_specimen(
     transfer = table(reach)
     if absorption == "adds" and len(slabs) > 1:
         column = _column(slabs, surface_um, everywhere, spacing_um)
-        return image_layers(column, everywhere, z_um, transfer, grid, apart=apart, threads=threads)
+        return image_layers(column, everywhere, z_um, transfer, grid, threads=threads)
     images = [
-        image_layers(
-            _column([slab], surface_um, own, spacing_um), own, z_um, transfer, grid, apart=apart, threads=threads
-        )
+        image_layers(_column([slab], surface_um, own, spacing_um), own, z_um, transfer, grid, threads=threads)
         for slab, own in zip(slabs, heights, strict=True)
     ]
     return images[0] if len(images) == 1 else _product(images)

@@ -139,7 +139,7 @@ def simulate_slide(
         at_camera_um = surface.heights(*frame.places_um()) + sharpest_um
         along_um, shares = _along(at_camera_um)
         z_um = np.append(true_um, along_um)
-        images = _images(specimen, heights_um, z_um, len(along_um), tables, frame, settings, threads)
+        images = _images(specimen, heights_um, z_um, tables, frame, settings, threads)
         near = np.flatnonzero(np.abs(positions_um - focus_z_um) <= settings.clean_within_um)
         planes = len(positions_um)
         # without noise: planes near focus, and the drawn shots
@@ -164,13 +164,12 @@ def _images(
     specimen: Specimen | Sequence[Specimen],
     surface_um: np.ndarray,
     z_um: np.ndarray,
-    apart: int,
     tables: _Tables,
     frame: Frame,
     settings: SimulateSettings,
     threads: int,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Images of a specimen at true stage positions, the last ones `apart`, as the settings have them computed."""
+    """Images of a specimen at true stage positions, as the settings have them computed."""
     optics, spacing_um = tables.optics, settings.layer_spacing_um
     if tables.microscope.imaging == "multislice":
         return image_multislice(
@@ -193,7 +192,6 @@ def _images(
         spacing_um=spacing_um,
         travel_per_depth=travel_per_depth(optics),
         absorption="adds" if optics.model == "paper" else "multiplies",
-        apart=apart,
         threads=threads,
     )
 
