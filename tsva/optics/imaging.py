@@ -9,6 +9,7 @@ spectrum, so that the transform back has the camera's size.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ from tsva.optics.pupil import pupil_of, spectrum, travel_per_depth
 from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_heights, layer_weights
 from tsva.settings.acquisition import OpticsSettings
 
-LEAST_AT_ONCE, SPECTRA_BYTES = 16, 400_000_000
+LEAST_AT_ONCE, SPECTRA_BYTES = 16, 300_000_000
 """Planes that are computed together: what their sum has in common takes as long as twenty planes, so that it is done
 once, if the spectra on their way back fit into so much memory. A plane is the same to the last bit in any company, as
 a product's rows are summed one by one."""
@@ -80,7 +81,7 @@ def image_layers(
     plane_bytes = max(fold.working_memory(1) for fold in folds) * np.dtype(dtype).itemsize
     at_once = min(max(LEAST_AT_ONCE, SPECTRA_BYTES // plane_bytes), len(z_um))
     folded = np.empty((at_once, grid.shape_px[0], grid.shape_px[1] // 2 + 1), complex_type)
-    memory: np.ndarray = np.empty(max(fold.working_memory(at_once) for fold in folds), dtype)
+    memory = _working_memory(max(fold.working_memory(at_once) for fold in folds), np.dtype(dtype))
     for channel, fold in enumerate(folds):
         transfer = CubicSpline(knots, table.at_knots(channel, defocus.ravel())).c
         transfer = transfer.reshape(4, -1, *defocus.shape).transpose(1, 0, 3, 2).astype(dtype)  # (bin, 4, layer, z)
@@ -93,6 +94,12 @@ def image_layers(
             for index in range(stop - start):
                 taken = scipy.fft.irfft2(folded[index], grid.shape_px, workers=threads)
                 yield start + index, channel, np.subtract(1, taken, out=taken)
+
+
+@lru_cache(maxsize=1)
+def _working_memory(numbers: int, dtype: np.dtype) -> np.ndarray:
+    """Of sums over layers, which are done one after the other: slabs share it, as several would be hundreds of MB."""
+    return np.empty(numbers, dtype)
 
 
 def _batches(planes: int, most: int) -> Iterator[tuple[int, int]]:
