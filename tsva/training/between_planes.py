@@ -48,7 +48,8 @@ def shot_between(
     shot = _sum(stack, nodes, weights)
     lost = 1 - np.square(weights).sum()
     if lost > 0:
-        base, slope = (lost * noise.T).astype(np.float32)
+        # rows of whole length: numpy would start anew for the three colours of every pixel
+        base, slope = np.broadcast_to((lost * noise.T).astype(np.float32)[:, None], (2, *shot.shape[1:])).copy()
         variance = shot * slope
         variance += base
         sd = np.sqrt(np.maximum(variance, 0, out=variance), out=variance)

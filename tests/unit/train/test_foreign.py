@@ -22,7 +22,7 @@ def seen() -> Microscopes:
 
 
 def shown(seen: Microscopes, image: Tensor, n_um: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
-    spectra = bands.BandSpectra()(image, image).mean(dim=(-2, -1))
+    spectra = bands.BandSpectra()
     return microscopes.as_others_show(seen, DELTA_UM, (image, image), spectra, image, torch.full((len(image),), n_um))
 
 
@@ -68,7 +68,7 @@ def test_noise_is_no_tissue_and_stays(seen: Microscopes, monkeypatch: pytest.Mon
     monkeypatch.setattr(microscopes, "OTHERS", 1.0)
     random = torch.Generator().manual_seed(2)
     shots = 0.5 + 0.02 * torch.randn(2, 4, 3, 128, 128, generator=random)
-    spectra = bands.BandSpectra()(*shots).mean(dim=(-2, -1))
+    spectra = bands.BandSpectra()
     found = microscopes.as_others_show(seen, DELTA_UM, (shots[0], shots[1]), spectra, shots[0], torch.zeros(4))
     for before, after in zip(shots, found, strict=False):
         assert float(after.std() / before.std()) == pytest.approx(1, abs=0.05)

@@ -55,8 +55,17 @@ class BandSpectra(nn.Module):
         (B, C * 3 * BANDS, windows along y, windows along x) float tensor
             Mean of |Y1|², |Y2|² and Re Y1 Y2* in each band; white noise of variance v has power v.
         """
-        one, two = (self.transformed(self._windows(shot)) for shot in (low, high))
-        products = torch.stack([_common(one, one), _common(two, two), _common(one, two)], dim=2)
+        return self.gathered(self.seen(low), self.seen(high))
+
+    def seen(self, shot: Tensor) -> tuple[Tensor, Tensor]:
+        """Spectra of a shot's windows, (B, C, y, x, frequencies), and their power: a shot of two pairs needs them
+        once."""
+        spectra = self.transformed(self._windows(shot))
+        return spectra, _common(spectra, spectra)
+
+    def gathered(self, low: tuple[Tensor, Tensor], high: tuple[Tensor, Tensor]) -> Tensor:
+        """What `forward` returns, of what `seen` returns of both shots."""
+        products = torch.stack([low[1], high[1], _common(low[0], high[0])], dim=2)
         bands = products @ self.weights  # (B, C, 3, y, x, BANDS)
         return bands.movedim(-1, 3).flatten(1, 3)
 

@@ -82,11 +82,17 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
 def _of_patches(network: Fusion, patches: TrainingPatches) -> tuple[Tensor, Tensor, Tensor]:
     """Spectra, (N, C * 3 * BANDS), of every patch at every offset, the offsets, (N,), and which are 0 on the grid."""
     found, focal_offset_um, at_target = [], [], []
+    z_step_um, delta_planes = patches.pairs.z_step_um, patches.pairs.delta_planes
     for patch in range(len(patches)):
+        seen: dict[int, tuple[Tensor, Tensor]] = {}  # by plane: most are a shot of two pairs
         for offset_um in patches.pairs.offsets_um:
-            low, high, _ = patches.views(patch, offset_um)
-            shots = (torch.from_numpy(shot.copy()).permute(2, 0, 1)[None].float() / 255 for shot in (low, high))
-            found.append(network.spectra(*shots).mean(dim=(-2, -1)))
+            middle = round(offset_um / z_step_um)
+            planes = middle - delta_planes, middle + delta_planes
+            for plane, shot in zip(planes, patches.views(patch, offset_um)[:2], strict=True):
+                if plane not in seen:
+                    image = torch.from_numpy(shot.copy()).permute(2, 0, 1)[None].float() / 255
+                    seen[plane] = network.spectra.seen(image)
+            found.append(network.spectra.gathered(*(seen[plane] for plane in planes)).mean(dim=(-2, -1)))
             focal_offset_um.append(patches.from_focus_um(patch, offset_um))
             at_target.append(offset_um == 0)
     return torch.cat(found), torch.tensor(focal_offset_um), torch.tensor(at_target)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -204,7 +205,7 @@ def as_others_show(
     seen: Microscopes,
     delta_um: float,
     shots: tuple[Tensor, Tensor],
-    spectra: Tensor,
+    spectra: Callable[[Tensor, Tensor], Tensor],
     target: Tensor,
     focal_offset_um: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -217,8 +218,8 @@ def as_others_show(
         Half the distance between the shots.
     shots : two (B, C, Y, X) float tensors
         Low and high, in [0, 1].
-    spectra : (B, C * 3 * BANDS) float tensor
-        Of the shots (`BandSpectra`): their noise stays as it is.
+    spectra : callable
+        `BandSpectra`, which is asked for those of the filtered pairs alone: their noise stays as it is.
     target : (B, C, Y, X) float tensor
         In focus; filtered by what the other microscope transfers there.
     focal_offset_um : (B,) float tensor
@@ -229,38 +230,33 @@ def as_others_show(
     low, high, target : (B, C, Y, X) float tensors
         In [0, 1]. Draws come from torch's global generator.
     """
-    count, device = len(target), target.device
-    focal_offset_um, spectra = focal_offset_um.float().cpu(), spectra.cpu()
-    mixture = seen.mixture(count)
-    others = torch.rand(count) < OTHERS
-    changed, chosen = others.float(), others.nonzero().flatten().to(device)
-    mixture = replace(mixture, share=mixture.share * changed)
-    finer = tilt(count, SLOPE_SD) ** changed[:, None, None]
+    low, high, target = (image.float().clone(memory_format=torch.contiguous_format) for image in (*shots, target))
+    mixture, others, finer = seen.mixture(len(target)), torch.rand(len(target)) < OTHERS, tilt(len(target), SLOPE_SD)
+    chosen = others.nonzero().flatten()
+    if not len(chosen):
+        return low, high, target
+    on_device, focal_offset_um = chosen.to(target.device), focal_offset_um.float().cpu()[chosen]
+    mixture, finer = Mixture(mixture.other[chosen], mixture.share[chosen]), finer[chosen]
     in_focus_um = torch.full_like(focal_offset_um, delta_um)  # where the low shot is
     here = seen.nominal(focal_offset_um)
     there = seen.through(mixture, focal_offset_um, here)
-    one, two, common = spectra.reshape(count, -1, 3, bands.BANDS).unbind(2)
+    bare = low[on_device], high[on_device]
+    of_bands = spectra(*bare).mean(dim=(-2, -1)).cpu()
+    one, two, common = of_bands.reshape(len(chosen), -1, 3, bands.BANDS).unbind(2)
     noise = noise_power(one, two, common)
-    found = []
-    for image, power, of, to in zip(shots, (one, two), (here.low, here.high), (there.low, there.high), strict=True):
+    changes = ((here.low, there.low), (here.high, there.high))
+    for shot, image, power, (of, to) in zip((low, high), bare, (one, two), changes, strict=True):
         signal = (power - noise).clamp(min=0) * _change(of, to) * finer
         factor = ((signal + noise) / power.clamp(min=LEAST_PATCH_POWER)).sqrt()
-        found.append(_filtered_some(image, factor.to(device), chosen))
+        shot[on_device] = _filtered(image, factor.to(shot.device))
     at_focus = seen.nominal(in_focus_um)
     of_target = _change(at_focus.low, seen.through(mixture, in_focus_um, at_focus).low) * finer
-    return found[0], found[1], _filtered_some(target, of_target.sqrt().to(device), chosen)
+    target[on_device] = _filtered(target[on_device], of_target.sqrt().to(target.device))
+    return low, high, target
 
 
 def _change(of: Tensor, to: Tensor) -> Tensor:
     return (to / of).log().clamp(-MOST_CHANGE, MOST_CHANGE).exp()
-
-
-def _filtered_some(images: Tensor, factor: Tensor, chosen: Tensor) -> Tensor:
-    """The images, the chosen ones filtered; the others' factors are 1."""
-    found = images.float().clone(memory_format=torch.contiguous_format)
-    if len(chosen):
-        found[chosen] = _filtered(images[chosen], factor[chosen])
-    return found
 
 
 def _filtered(image: Tensor, factor: Tensor) -> Tensor:

@@ -326,9 +326,8 @@ class Fusion(PairNetwork[Estimate]):
         from tsva.restoration.fusion.microscopes import as_others_show
 
         with torch.no_grad(), single_precision(low.device):
-            spectra = self.spectra(low, high).mean(dim=(-2, -1))
             low, high, target = as_others_show(
-                self.microscopes, self.delta_um, (low, high), spectra, target, focal_offset_um
+                self.microscopes, self.delta_um, (low, high), self.spectra, target, focal_offset_um
             )
             decision = self.decide(low, high)
         restored, copy, logarithms, level = self.unblended(low, high, decision)
