@@ -84,7 +84,7 @@ def measure_cells(low: np.ndarray, high: np.ndarray, shift_px: np.ndarray) -> Ce
     return CellMeasures(level[0], level[1], gradient[0], gradient[1], spectra)
 
 
-def _turned(transform: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
+def _turned(transform: Tensor, shift_px: np.ndarray) -> Tensor:
     """Transforms of `transforms`, (K, C, …), as if what lies at p + shift, (K, 2), lay at p."""
     if not np.any(shift_px):
         return transform
@@ -93,7 +93,7 @@ def _turned(transform: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
         for axis, frequencies in enumerate((np.fft.fftfreq(CELL_PX), np.fft.rfftfreq(CELL_PX)))
     ]
     phase = (turns[0][:, :, None] * turns[1][:, None, :]).reshape(len(transform), 1, -1)
-    return np.asarray((transform.view(np.complex64) * phase).view(np.float32))
+    return torch.from_numpy((transform.numpy().view(np.complex64) * phase).view(np.float32))
 
 
 def grey_levels(shot: np.ndarray) -> np.ndarray:
@@ -131,7 +131,7 @@ def _gradient(cells: Tensor) -> Tensor:
     return steps.square_().flatten(1).mean(dim=1) / cells.shape[1] ** 2
 
 
-def transforms(cells: Tensor) -> np.ndarray:
+def transforms(cells: Tensor) -> Tensor:
     """Fourier transforms of windowed cells.
 
     Parameters
@@ -141,22 +141,21 @@ def transforms(cells: Tensor) -> np.ndarray:
 
     Returns
     -------
-    (N, C, 2 * frequencies) float32 array
+    (N, C, 2 * frequencies) float32 tensor
         Real and imaginary part side by side: the sum over both of a product of two transforms is Re one two*.
     """
     window, _ = window_and_rings()
-    return np.asarray(torch.view_as_real(torch.fft.rfft2(cells * window)).flatten(2).numpy())
+    return torch.view_as_real(torch.fft.rfft2(cells * window)).flatten(2)
 
 
-def in_bands(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """(…, BANDS) mean of Re one two* of `transforms`, (…, 2 * frequencies)."""
+def in_bands(one: Tensor, two: Tensor) -> np.ndarray:
+    """(…, BANDS) mean of Re one two* of `transforms`, (…, 2 * frequencies); torch's product takes half of NumPy's."""
     _, rings = window_and_rings()
-    found = (one * two).reshape(-1, one.shape[-1]) @ rings
-    return np.asarray(found.reshape(*one.shape[:-1], BANDS))
+    return np.asarray(((one * two) @ rings).numpy())
 
 
 @lru_cache(maxsize=1)
-def window_and_rings() -> tuple[Tensor, np.ndarray]:
+def window_and_rings() -> tuple[Tensor, Tensor]:
     """Hann window, (CELL_PX, CELL_PX), and weights that gather power in bands, (2 * frequencies, BANDS)."""
     hann = np.hanning(CELL_PX + 1)[:-1]
     window = np.outer(hann, hann)
@@ -168,4 +167,4 @@ def window_and_rings() -> tuple[Tensor, np.ndarray]:
     rings = ((radius[:, None] >= edges[:-1]) & (radius[:, None] < edges[1:])) * twice.ravel()[:, None]
     rings = rings / rings.sum(axis=0) / np.square(window).sum()
     assert rings.shape[1] == BANDS
-    return torch.from_numpy(window).float(), np.repeat(rings, 2, axis=0).astype(np.float32)
+    return torch.from_numpy(window).float(), torch.from_numpy(np.repeat(rings, 2, axis=0)).float()

@@ -88,8 +88,8 @@ def reblurred(
         found = [transforms(image) for image in (*shots, back)]
         for number, (one, two) in enumerate(pairs):
             powers[number, part] = in_bands(found[one], found[two])
-        near = torch.where(torch.from_numpy(near_high[part])[:, None, None, None], shots[1], shots[0])
-        difference[part] = near.sub_(back).flatten(1).norm(dim=1).numpy()
+        apart = [shot.sub_(back).flatten(1).norm(dim=1).numpy() for shot in shots]
+        difference[part] = np.where(near_high[part], apart[1], apart[0])
     powers /= WHITE**2
     difference /= WHITE * np.sqrt(channels * CELL_PX**2)
     variance = np.maximum(noise[:, 0] + noise[:, 1] * (level / (2 * WHITE)), LEAST_NOISE)
