@@ -25,8 +25,8 @@ class Fold:
     ----------
     source : (P * PIECE,) int array
         Place in the fine half spectrum, flattened; bins are filled up to whole pieces.
-    mirrored : (P * PIECE,) bool array
-        Where the half spectrum holds the conjugate.
+    sign : (P * PIECE,) float array
+        Of the imaginary part: -1 where the half spectrum holds the conjugate.
     factor : (P * PIECE,) complex array
         The pixel's own transfer function, and the shift from fine samples to pixel centres; 0 where a bin is filled up.
     bins : (P,) int array
@@ -39,7 +39,7 @@ class Fold:
     """
 
     source: np.ndarray
-    mirrored: np.ndarray
+    sign: np.ndarray
     factor: np.ndarray
     bins: np.ndarray
     within: np.ndarray
@@ -51,8 +51,8 @@ class Fold:
 
     def gather(self, spectrum: np.ndarray) -> np.ndarray:
         """(P, PIECE) complex: the values of a fine half spectrum, pixel and shift applied."""
-        part = spectrum.ravel()[self.source]
-        np.conjugate(part, out=part, where=self.mirrored)
+        part = spectrum.ravel().take(self.source)
+        part.imag *= self.sign  # half the time of conjugates in places
         part *= self.factor
         return part.reshape(-1, PIECE)
 
@@ -130,7 +130,8 @@ def fold_of(grid: Grid, cutoff: float, bins: int, dtype: np.dtype) -> Fold:
         filled[place] = values
         return filled
 
-    within = placed((position - bin_of) / bins).astype(dtype.type(0).real.dtype)
+    real = dtype.type(0).real.dtype
+    within = placed((position - bin_of) / bins).astype(real)
     ends = np.cumsum([len(part.radius) for part in parts])
     known = np.append(place, whole)
     ranks = [
@@ -140,7 +141,7 @@ def fold_of(grid: Grid, cutoff: float, bins: int, dtype: np.dtype) -> Fold:
     ]
     return Fold(
         source=placed(source),
-        mirrored=placed(mirrored),
+        sign=placed(np.where(mirrored, -1, 1)).astype(real),
         factor=placed(factor),
         bins=np.repeat(np.arange(bins), pieces_of),
         within=np.repeat(within, 2).reshape(-1, 2 * PIECE),

@@ -25,9 +25,8 @@ from tsva.optics.specimen import Specimen, apparent, focal_heights, layer_height
 from tsva.settings.acquisition import OpticsSettings
 
 LEAST_AT_ONCE, SPECTRA_BYTES = 16, 300_000_000
-"""Planes that are computed together: what their sum has in common takes as long as twenty planes, so that it is done
-once, if the spectra on their way back fit into so much memory. A plane is the same to the last bit in any company, as
-a product's rows are summed one by one."""
+"""Planes that are computed together, as what their sum has in common takes as long as twenty: all of them, if their
+spectra on the way back fit into so much memory. A plane is the same to the last bit in any company."""
 
 
 def image_layers(
@@ -87,8 +86,7 @@ def image_layers(
         transfer = transfer.reshape(4, -1, *defocus.shape).transpose(1, 0, 3, 2).astype(dtype)  # (bin, 4, layer, z)
         matter = np.empty((len(fold.bins), len(heights_um), PIECE), complex_type)
         for index, layer in enumerate(layers(channel)):
-            spectrum = scipy.fft.rfft2(np.asarray(layer, dtype), workers=threads)
-            matter[:, index] = fold.gather(spectrum)
+            matter[:, index] = fold.gather(scipy.fft.rfft2(np.asarray(layer, dtype), workers=threads))
         for start, stop in _batches(len(z_um), at_once):
             fold.of_layers(folded, matter, transfer[..., start:stop], memory)
             for index in range(stop - start):
@@ -98,15 +96,14 @@ def image_layers(
 
 @lru_cache(maxsize=1)
 def _working_memory(numbers: int, dtype: np.dtype) -> np.ndarray:
-    """Of sums over layers, which are done one after the other: slabs share it, as several would be hundreds of MB."""
+    """Hundreds of MB, so that slabs share it: sums over layers are done one after the other."""
     return np.empty(numbers, dtype)
 
 
 def _batches(planes: int, most: int) -> Iterator[tuple[int, int]]:
     """Where planes begin and end that are computed together, in parts as equal as can be."""
     step = -(-planes // -(-planes // most))
-    for start in range(0, planes, step):
-        yield start, min(start + step, planes)
+    yield from ((start, min(start + step, planes)) for start in range(0, planes, step))
 
 
 def image_specimen(
