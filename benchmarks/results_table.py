@@ -41,6 +41,7 @@ FROZEN = json.loads((ROOT / "docs/results/frozen.json").read_text(encoding="utf-
 NOT_SHOWN = ("y1_matched",)
 """A measure of the lamp and no method."""
 START, END = "<!-- results -->\n", "<!-- end of results -->\n"
+PRECISIONS = {"bf16-mixed": "mixed bfloat16", "32-true": "float32"}
 MINUTES = re.compile(r"about \d+ minutes on two cores")
 
 
@@ -124,7 +125,8 @@ def in_page(results: dict[str, Any]) -> str:
     averages, offsets = tables(results)
     return f"""# Results of the embedded default
 
-One seed. Gain in PSNR over the sharper shot as captured (Y1), in dB, with 95 % intervals over slides by Student's t.
+One seed, networks trained in {PRECISIONS[results["precision"]]}.
+Gain in PSNR over the sharper shot as captured (Y1), in dB, with 95 % intervals over slides by Student's t.
 A tile counts as *made worse* if it loses more than 0.1 dB, in the continuous protocol with the noise-free target.
 [The protocol](../protocol.md) says what the averages are. Wiener restoration of shots with *known ΔD* is given the
 offset that the other methods have to find.
@@ -229,13 +231,15 @@ def main() -> None:
     asked = parser.parse_args()
     results = json.loads(KEPT.read_text(encoding="utf-8"))
     if asked.summary is not None:
-        found = kept(json.loads(asked.summary.read_text(encoding="utf-8")))
+        summary = json.loads(asked.summary.read_text(encoding="utf-8"))
+        found = kept(summary)
         if asked.write_many:
             MANY.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             MANY_PAGE.write_text(in_page_of_many(found), encoding="utf-8")
             return
         minutes = asked.minutes or results["minutes_on_two_cores"]
         about = {"command": "bash envs/run.sh", "minutes_on_two_cores": minutes}
+        about["precision"] = summary["training"][0]["precision"]
         results = about | {"slides_sha256": FROZEN["definition_sha256"]} | found
     if not asked.write:
         print("\n\n".join(tables(results)))
