@@ -23,8 +23,8 @@ checks() {
 }
 checks &
 trap 'kill %1 2>/dev/null || true' EXIT
-# one process more than two cores: Slurm's tests mostly wait
+# two processes more than two cores: Slurm's tests mostly wait, and those that run Snakemake wait in part
 status=0
-pytest -n 3 "$@" || status=$?
+pytest -n 4 "$@" || status=$?
 wait %1 || { echo "Of the checks beside the tests one failed; see above." >&2; [ $status -ne 0 ] || status=1; }
 exit $status
