@@ -265,7 +265,15 @@ def main() -> None:
                     found |= _loss(restored, slide, moved, in_place[network])
                 results.setdefault(name + (f" JPEG {given.quality}" if given.quality else ""), {})[network] = found
                 print(name, network, json.dumps(found), flush=True)
-                given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+                written = json.dumps(without_nan(results), indent=1, allow_nan=False)
+                given.json.write_text(written + "\n", encoding="utf-8")
+
+
+def without_nan(found: Any) -> Any:
+    """Means of no cells as null: JSON knows no NaN."""
+    if isinstance(found, dict):
+        return {key: without_nan(value) for key, value in found.items()}
+    return None if isinstance(found, float) and np.isnan(found) else found
 
 
 def _of_shift(restored: RestoredSlide, shift: np.ndarray) -> dict[str, float]:
