@@ -238,8 +238,8 @@ def main() -> None:
             MANY_PAGE.write_text(in_page_of_many(found), encoding="utf-8")
             return
         minutes = asked.minutes or results["minutes_on_two_cores"]
-        about = {"command": "bash envs/run.sh", "minutes_on_two_cores": minutes}
-        about["precision"] = summary["training"][0]["precision"]
+        precision = summary["training"][0]["precision"]
+        about = {"command": "bash envs/run.sh", "minutes_on_two_cores": minutes, "precision": precision}
         results = about | {"slides_sha256": FROZEN["definition_sha256"]} | found
     if not asked.write:
         print("\n\n".join(tables(results)))

@@ -8,6 +8,7 @@ spectrum, so that the transform back has the camera's size.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal
@@ -80,7 +81,8 @@ def image_layers(
     plane_bytes = max(fold.working_memory(1) for fold in folds) * np.dtype(dtype).itemsize
     at_once = min(max(LEAST_AT_ONCE, SPECTRA_BYTES // plane_bytes), len(z_um))
     folded = np.empty((at_once, grid.shape_px[0], grid.shape_px[1] // 2 + 1), complex_type)
-    memory = _working_memory(max(fold.working_memory(at_once) for fold in folds), np.dtype(dtype))
+    numbers = max(fold.working_memory(at_once) for fold in folds)
+    memory = _working_memory(numbers, np.dtype(dtype), threading.get_ident())
     for channel, fold in enumerate(folds):
         transfer = CubicSpline(knots, table.at_knots(channel, defocus.ravel())).c
         transfer = transfer.reshape(4, -1, *defocus.shape).transpose(1, 0, 3, 2).astype(dtype)  # (bin, 4, layer, z)
@@ -95,8 +97,8 @@ def image_layers(
 
 
 @lru_cache(maxsize=1)
-def _working_memory(numbers: int, dtype: np.dtype) -> np.ndarray:
-    """Hundreds of MB, so that slabs share it: sums over layers are done one after the other."""
+def _working_memory(numbers: int, dtype: np.dtype, thread: int) -> np.ndarray:  # noqa: ARG001
+    """Hundreds of MB, so that slabs share it: a thread sums over layers one after the other. Threads share none."""
     return np.empty(numbers, dtype)
 
 

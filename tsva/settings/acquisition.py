@@ -75,6 +75,11 @@ class AcquisitionSettings(Section, key="acquisition"):
         """Planes from F to either shot."""
         return round(self.delta_um / self.z_step_um)
 
+    def shot_planes(self, focal_offset_um: float) -> tuple[int, int]:
+        """Planes from the in-focus plane to the low and the high shot, at an offset of the grid."""
+        f = round(focal_offset_um / self.z_step_um)
+        return f - self.delta_planes, f + self.delta_planes
+
     @property
     def reach_planes(self) -> int:
         """Planes on either side of the in-focus plane that a shot can fall on."""

@@ -175,9 +175,8 @@ class PatchStacks:
             self.pairs.reach_planes,
             self.clean(patch),
         )
-        f = middle + round(focal_offset_um / self.pairs.z_step_um)
-        target = stack[middle] if clean is None else clean
-        return stack[f - self.pairs.delta_planes], stack[f + self.pairs.delta_planes], target
+        low, high = self.pairs.shot_planes(focal_offset_um)
+        return stack[middle + low], stack[middle + high], stack[middle] if clean is None else clean
 
     def between(
         self, patch: int, focal_offset_um: float, random: np.random.Generator, where: tuple[slice, slice] = WHOLE

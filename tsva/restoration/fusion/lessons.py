@@ -82,12 +82,10 @@ def teach_offsets(network: Fusion, patches: TrainingPatches, settings: TrainSett
 def _of_patches(network: Fusion, patches: TrainingPatches) -> tuple[Tensor, Tensor, Tensor]:
     """Spectra, (N, C * 3 * BANDS), of every patch at every offset, the offsets, (N,), and which are 0 on the grid."""
     found, focal_offset_um, at_target = [], [], []
-    z_step_um, delta_planes = patches.pairs.z_step_um, patches.pairs.delta_planes
     for patch in range(len(patches)):
         seen: dict[int, tuple[Tensor, Tensor]] = {}  # by plane: most are a shot of two pairs
         for offset_um in patches.pairs.offsets_um:
-            middle = round(offset_um / z_step_um)
-            planes = middle - delta_planes, middle + delta_planes
+            planes = patches.pairs.shot_planes(offset_um)
             for plane, shot in zip(planes, patches.views(patch, offset_um)[:2], strict=True):
                 if plane not in seen:
                     image = torch.from_numpy(shot.copy()).permute(2, 0, 1)[None].float() / 255
