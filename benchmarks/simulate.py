@@ -81,7 +81,9 @@ def imaging(threads: int, plain_planes: int) -> dict[str, object]:
     kept: dict[tuple[int, int], np.ndarray] = {}
     start, start_cpu = time.perf_counter(), time.process_time()
     table = OtfTable(OPTICS, np.ptp(Z_UM) / 2 + HEIGHTS_UM.max())
-    for plane, channel, one in image_layers(lambda _: layers, HEIGHTS_UM, Z_UM, table, GRID, threads=threads):
+    for plane, channel, one in image_layers(
+        [[layer] * 3 for layer in layers], HEIGHTS_UM, Z_UM, table, GRID, threads=threads
+    ):
         if plane in chosen:
             kept[plane, channel] = one
     ours_s, ours_cpu_s = time.perf_counter() - start, time.process_time() - start_cpu

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Literal
 
 import numpy as np
@@ -31,7 +31,7 @@ spectra on the way back fit into so much memory. A plane is the same to the last
 
 
 def image_layers(
-    layers: Callable[[int], Iterable[np.ndarray]],
+    layers: Iterable[Iterable[np.ndarray]],
     heights_um: np.ndarray,
     z_um: np.ndarray,
     table: OtfTable,
@@ -44,9 +44,8 @@ def image_layers(
 
     Parameters
     ----------
-    layers : callable
-        Gives, for a colour (0, 1, 2), what each layer takes away of the light: L arrays of the fine sampling. Only one
-        is held at a time.
+    layers : iterable of L iterables of three arrays
+        What each layer takes away of the light in each colour, at the fine sampling. Only one array is held at a time.
     heights_um : (L,) float array
         Stage positions at which the layers are in focus.
     z_um : (Z,) float array
@@ -83,14 +82,16 @@ def image_layers(
     folded = np.empty((at_once, grid.shape_px[0], grid.shape_px[1] // 2 + 1), complex_type)
     numbers = max(fold.working_memory(at_once) for fold in folds)
     memory = _working_memory(numbers, np.dtype(dtype), threading.get_ident())
+    # all colours of a layer at once: their parts of it follow from the same weights
+    matter = [np.empty((len(fold.bins), len(heights_um), PIECE), complex_type) for fold in folds]
+    for index, layer in enumerate(layers):
+        for fold, spectra, taken in zip(folds, matter, layer, strict=True):
+            spectra[:, index] = fold.gather(scipy.fft.rfft2(np.asarray(taken, dtype), workers=threads))
     for channel, fold in enumerate(folds):
         transfer = CubicSpline(knots, table.at_knots(channel, defocus.ravel())).c
         transfer = transfer.reshape(4, -1, *defocus.shape).transpose(1, 0, 3, 2).astype(dtype)  # (bin, 4, layer, z)
-        matter = np.empty((len(fold.bins), len(heights_um), PIECE), complex_type)
-        for index, layer in enumerate(layers(channel)):
-            matter[:, index] = fold.gather(scipy.fft.rfft2(np.asarray(layer, dtype), workers=threads))
         for start, stop in _batches(len(z_um), at_once):
-            fold.of_layers(folded, matter, transfer[..., start:stop], memory)
+            fold.of_layers(folded, matter[channel], transfer[..., start:stop], memory)
             for index in range(stop - start):
                 taken = scipy.fft.irfft2(folded[index], grid.shape_px, workers=threads)
                 yield start + index, channel, np.subtract(1, taken, out=taken)
@@ -168,29 +169,22 @@ def image_specimen(
 
 def _column(
     slabs: Sequence[Specimen], surface_um: np.ndarray, heights: np.ndarray, spacing_um: float
-) -> Callable[[int], Iterator[np.ndarray]]:
-    """What each layer takes away of a colour's light; slabs share it by their optical densities."""
-    middles = [focal_heights(slab, surface_um) for slab in slabs]
+) -> Iterator[Iterator[np.ndarray]]:
+    """What each layer takes away of each colour's light; slabs share it by their optical densities."""
+    shares = [_shares([slab.transmittance[:, :, channel] for slab in slabs]) for channel in range(3)]
+    each = [layer_weights(focal_heights(slab, surface_um), slab.thickness_um, heights, spacing_um) for slab in slabs]
+    for weights in zip(*each, strict=True):
+        yield (reduce(np.add, map(np.multiply, weights, of_slabs)) for of_slabs in shares)
 
-    def layers(channel: int) -> Iterator[np.ndarray]:
-        through = [slab.transmittance[:, :, channel] for slab in slabs]
-        taken = 1 - np.prod(through, axis=0) if len(slabs) > 1 else 1 - through[0]
-        shares = [taken]
-        if len(slabs) > 1:
-            densities = [-np.log(np.maximum(part, np.float32(1e-6))) for part in through]
-            scale = taken / np.maximum(sum(densities), np.float32(1e-6))
-            shares = [density * scale for density in densities]
-        # Weights are computed anew for every colour: that is quicker than the pages to keep them in.
-        each = [
-            layer_weights(middle, slab.thickness_um, heights, spacing_um)
-            for slab, middle in zip(slabs, middles, strict=True)
-        ]
-        for weights in zip(*each, strict=True):
-            for weight, share in zip(weights, shares, strict=True):
-                weight *= share
-            yield weights[0] if len(slabs) == 1 else np.sum(weights, axis=0)
 
-    return layers
+def _shares(through: list[np.ndarray]) -> list[np.ndarray]:
+    """What each slab takes away of the light, given what it lets through."""
+    if len(through) == 1:
+        return [1 - through[0]]
+    taken = 1 - np.prod(through, axis=0)
+    densities = [-np.log(np.maximum(part, np.float32(1e-6))) for part in through]
+    scale = taken / np.maximum(sum(densities), np.float32(1e-6))
+    return [density * scale for density in densities]
 
 
 def _product(images: list[Iterator[tuple[int, int, np.ndarray]]]) -> Iterator[tuple[int, int, np.ndarray]]:

@@ -42,7 +42,9 @@ def _stack(images: Iterator[tuple[int, int, np.ndarray]], planes: int) -> np.nda
 
 
 def _image(layers: list[np.ndarray], table: OtfTable, dtype: type = np.float64, grid: Grid = GRID) -> np.ndarray:
-    return _stack(image_layers(lambda _: layers, HEIGHTS_UM, Z_UM, table, grid, dtype=dtype), len(Z_UM))
+    return _stack(
+        image_layers([[layer] * 3 for layer in layers], HEIGHTS_UM, Z_UM, table, grid, dtype=dtype), len(Z_UM)
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -72,7 +74,7 @@ def test_a_point_makes_the_pixel_psf() -> None:
     point = np.zeros((192, 192))
     point[3 * 32 + 1, 3 * 32 + 1] = 1
     z_um = np.array([0.0, -1.0, 4.0])
-    images = image_layers(lambda _: [point], np.zeros(1), z_um, OtfTable(OPTICS, 4.0), grid, dtype=np.float64)
+    images = image_layers([[point] * 3], np.zeros(1), z_um, OtfTable(OPTICS, 4.0), grid, dtype=np.float64)
     image = 9 * (1 - _stack(images, 3))
     expected = np.moveaxis(pixel_psf(OPTICS, z_um, 41), 1, -1)
     assert image[:, 12:53, 12:53] == pytest.approx(expected, abs=1.2e-5)
@@ -100,7 +102,12 @@ def test_carries_nothing_beyond_the_cutoff() -> None:
     grid = Grid((64, 64), 0.1, 1)
     noise = [np.random.default_rng(1).random((64, 64))]
     z_um = np.array([0.0, 3.0])
-    image = _stack(image_layers(lambda _: noise, np.zeros(1), z_um, OtfTable(optics, 3.0), grid, dtype=np.float64), 2)
+    image = _stack(
+        image_layers(
+            [[layer] * 3 for layer in noise], np.zeros(1), z_um, OtfTable(optics, 3.0), grid, dtype=np.float64
+        ),
+        2,
+    )
     radius = np.hypot(np.fft.fftfreq(64, 0.1)[:, None], np.fft.fftfreq(64, 0.1)[None])
     for channel in range(3):
         beyond = radius >= 2 * optics.na / spectrum(optics, channel)[0].min()
