@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import jv
 
 from tsva.optics.pupil import Pupil
 
@@ -134,19 +133,31 @@ def sum_of_waves(area: np.ndarray, rate: np.ndarray, still: np.ndarray | None, z
     highest = float(np.abs(rate).max(initial=0)) or 1.0
     phase = highest * float(np.abs(z_um).max(initial=0))
     orders = int(phase + 12 * np.cbrt(phase) + 24) // 2
-    even = [(-1) ** k * (1 if k == 0 else 2) * jv(2 * k, highest * z_um) for k in range(orders)]
-    odd = [(-1) ** k * 2 * jv(2 * k + 1, highest * z_um) for k in range(orders)] if still is not None else []
+    signs = (-1.0) ** np.arange(orders)[:, None]
+    bessel = 2 * _bessel(2 * orders, highest * z_um)
+    even, odd = signs * bessel[0::2], signs * bessel[1::2]
+    even[0] /= 2
     found = np.empty((len(area), len(z_um)))
     step = max(1, BLOCK // max(1, area.shape[1]))
     for start in range(0, len(area), step):
         here = slice(start, start + step)
         x = rate[here] / highest
         weight = area[here] if still is None else area[here] * np.cos(still[here])
-        found[here] = _moments(weight, np.ones_like(x), 2 * x**2 - 1, x, orders) @ np.array(even)
+        found[here] = _moments(weight, np.ones_like(x), 2 * x**2 - 1, x, orders) @ even
         if still is not None:
             weight = area[here] * np.sin(still[here])
-            found[here] -= _moments(weight, x, x, x, orders) @ np.array(odd)
+            found[here] -= _moments(weight, x, x, x, orders) @ odd
     return found
+
+
+def _bessel(orders: int, x: np.ndarray) -> np.ndarray:
+    """(orders, Z) Bessel functions J₀, J₁, … at x, (Z,), to rounding, where the last ones have fallen to rounding.
+
+    They are the Fourier coefficients of exp(i x sin θ): one transform in place of a series an order.
+    """
+    angles = 2 * np.pi / (2 * orders) * np.arange(2 * orders)
+    found = np.fft.fft(np.exp(1j * np.multiply.outer(np.sin(angles), x)), axis=0)
+    return np.asarray(found[:orders].real / (2 * orders))
 
 
 def _moments(weight: np.ndarray, first: np.ndarray, before: np.ndarray, x: np.ndarray, orders: int) -> np.ndarray:
