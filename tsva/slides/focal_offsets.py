@@ -57,7 +57,7 @@ LEAST_SPECIMEN = 0.02
 """Transfer of power of both shots together that the specimen's power is divided by at least."""
 LEAST_TRANSFER = 1e-6
 """Transfer of power beyond the optics' cutoff."""
-CELLS_AT_ONCE, OFFSETS_AT_ONCE = 300, 11
+CELLS_AT_ONCE, OFFSETS_AT_ONCE = 300, 3
 """Arrays of so many cells and offsets stay in the cache."""
 NOMINAL_UM = 2.0
 TELLING_UM = 0.75
@@ -123,9 +123,24 @@ def scenes(optics: OpticsSettings, delta_um: float, channels: int) -> tuple[Scen
     return tuple(
         _scene(transfer, delta_um, thickness_um, spherical_um, depth_um, scale)
         for spherical_um in SPHERICAL_UM
-        for transfer in [_transfers(optics, spherical_um, channels, delta_um)]
-        for thickness_um, depth_um, scale in product(THICKNESSES_UM, STRUCTURE_DEPTHS_UM, DELTA_SCALES)
+        for transfers in [_transfers(optics, spherical_um, channels, delta_um)]
+        for thickness_um in THICKNESSES_UM
+        for transfer in [_remembered(transfers)]  # the same at every depth of structures
+        for depth_um, scale in product(STRUCTURE_DEPTHS_UM, DELTA_SCALES)
     )
+
+
+def _remembered(transfers: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """The same function, which computes nothing twice."""
+    known: dict[bytes, np.ndarray] = {}
+
+    def at(z_um: np.ndarray) -> np.ndarray:
+        key = z_um.tobytes()
+        if key not in known:
+            known[key] = transfers(z_um)
+        return known[key]
+
+    return at
 
 
 def one_scene(
@@ -232,7 +247,9 @@ def log_likelihood(spectra: np.ndarray, noise: np.ndarray, scene: Scene, *, boun
 def _of_cells(spectra: np.ndarray, noise: np.ndarray, scene: Scene, bounded: bool) -> np.ndarray:
     """(len(OFFSETS_UM), N) logarithms; cells are the last axis of all arrays, so that sums over bands are quick."""
     floor = noise.T[:, None]
-    one, two, common = spectra.transpose(2, 1, 3, 0) / floor  # powers over the noise's, (C, BANDS, N) each
+    one, two, common = np.divide(
+        spectra.transpose(2, 1, 3, 0), floor, order="C"
+    )  # powers over the noise's, (C, BANDS, N) each
     twice_common = 2 * common
     both = np.maximum(one + two - 2, np.float32(LEAST_SIGNAL))
     law = np.log(both * floor) + np.float32(SLOPE) * np.log(np.array(FREQUENCIES, np.float32))[:, None]
@@ -241,6 +258,8 @@ def _of_cells(spectra: np.ndarray, noise: np.ndarray, scene: Scene, bounded: boo
     bands = np.ones(BANDS, np.float32)
     fit = np.empty((len(OFFSETS_UM), *both.shape), np.float32)
     stray = np.empty((len(OFFSETS_UM), both.shape[-1]), np.float32)
+    # taken once: fresh pages cost as much as the arithmetic on them
+    memory = np.empty((5, OFFSETS_AT_ONCE, *both.shape), np.float32)
     for first in range(0, len(OFFSETS_UM), OFFSETS_AT_ONCE):
         part = slice(first, first + OFFSETS_AT_ONCE)
         sums = scene.low[part] + scene.high[part]
@@ -249,25 +268,30 @@ def _of_cells(spectra: np.ndarray, noise: np.ndarray, scene: Scene, bounded: boo
             (each / transfer)[..., None]
             for each in (scene.low[part], scene.high[part], scene.common[part], np.maximum(sums, LEAST_TRANSFER))
         )
-        low, high, shared = both * of_low + 1, both * of_high + 1, both * of_both
-        product_of_both = low * high
-        determinant = np.maximum(product_of_both - shared * shared, np.float32(1e-3) * product_of_both)
+        low, high, shared, determinant, away = memory[:, : len(sums)]
+        np.add(np.multiply(both, of_low, out=low), 1, out=low)
+        np.add(np.multiply(both, of_high, out=high), 1, out=high)
+        np.multiply(both, of_both, out=shared)
+        np.multiply(low, high, out=determinant)
+        np.multiply(determinant, np.float32(1e-3), out=away)
+        determinant -= np.multiply(shared, shared, out=fit[part])
+        np.maximum(determinant, away, out=determinant)
         shared *= twice_common
         trace = np.multiply(high, one, out=fit[part])
-        trace += low * two
+        trace += np.multiply(low, two, out=away)
         trace -= shared
         trace /= determinant
         trace += np.log(determinant, out=determinant)
         # a band strays from the power law by its own scatter and by that of what is measured
         low += high
-        low /= both * of_seen
+        low /= np.multiply(both, of_seen, out=high)
         low *= low
         low /= modes
         low += np.float32(SLOPE_WEIGHT**2)
         weight = np.reciprocal(low, out=low)
-        away = law - np.log(transfer)[..., None]
+        np.subtract(law, np.log(transfer)[..., None], out=away)
         # sums over bands, as products: NumPy's sums take twice as long
-        away -= ((bands @ (weight * away)) / (bands @ weight))[..., None, :]
+        away -= ((bands @ np.multiply(weight, away, out=high)) / (bands @ weight))[..., None, :]
         away *= away
         away *= weight
         stray[part] = (bands @ away).sum(axis=1)
