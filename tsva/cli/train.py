@@ -75,7 +75,8 @@ def command(
     pixel_um, data = _pixel_um(rows, table), data_digest(rows, results)
     machine = _machine(settings, devices, nodes, workers)
     resume = _resume(out, network, settings, pairs, optics, seed, data)
-    log.info("%s: %d training and %d verification patches, %s", network, len(training), len(verification), precision())
+    rounded = precision(settings.mixed_precision)
+    log.info("%s: %d training and %d verification patches, %s", network, len(training), len(verification), rounded)
     began = time.monotonic()
     try:
         fitted = fit(network, training, verification, settings, seed, optics=optics, machine=machine, resume=resume)
@@ -93,7 +94,7 @@ def command(
         "seconds": round(time.monotonic() - began, 1),
         "threads": threads,
         "devices": machine.devices * machine.nodes,
-        "precision": precision(),
+        "precision": rounded,
         "seed": seed,
         "data": data,
     }

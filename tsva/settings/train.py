@@ -81,6 +81,8 @@ class TrainSettings(Section, key="train"):
     blend: bool = True
     """U-shaped networks that know Y1 expect the errors of their image and of Y1, and leave Y1 as it is where restoring
     is expected to gain nothing (paper: no). Fusion always does."""
+    mixed_precision: bool | None = None
+    """Networks' products are computed in bfloat16; None: where the machine multiplies that natively."""
     compile: bool | None = None
     """Training steps run through torch.compile; None: on a GPU alone."""
     state_every_s: float = Field(300, ge=0)

@@ -52,11 +52,14 @@ class Process:
     rank, world : int
         Number of this one, and how many there are.
     device : torch.device
+    precision : str
+        Of products in training steps.
     """
 
     rank: int
     world: int
     device: torch.device
+    precision: Precision = "32-true"
 
     @property
     def is_first(self) -> bool:
@@ -96,8 +99,8 @@ class Process:
         return bool(votes.item() > 0)
 
     def rounding(self) -> AbstractContextManager[object]:
-        """Mixed precision, where `precision` says so."""
-        return torch.autocast(self.device.type, torch.bfloat16) if precision() == "bf16-mixed" else nullcontext()
+        """Mixed precision, where that is this process's."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16-mixed" else nullcontext()
 
     def to_device(self, shots: Tensor) -> Tensor:
         """(B, C, Y, X) uint8 to float in [0, 1] on this device, channels last in memory."""
@@ -110,24 +113,34 @@ def visible_devices() -> int:
     return max(1, torch.cuda.device_count())
 
 
-def precision() -> Precision:
-    """What this machine trains in: bfloat16 where it multiplies that natively (half the time), elsewhere float32."""
+def precision(mixed: bool | None = None) -> Precision:
+    """What this machine trains in: what the settings say, else bfloat16 where it multiplies that natively.
+
+    Parameters
+    ----------
+    mixed : bool, optional
+        Setting `train.mixed_precision`.
+    """
+    if mixed is not None:
+        return "bf16-mixed" if mixed else "32-true"
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     return "bf16-mixed" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "32-true"
 
 
 @contextmanager
-def processes(machine: Machine) -> Iterator[Process]:
+def processes(machine: Machine, rounded: Precision) -> Iterator[Process]:
     """This process among those that train together; the first one of a node starts the others, unless Slurm has.
 
     Parameters
     ----------
     machine : Machine
         On several nodes, Slurm (or whoever starts them) has to start a task a device.
+    rounded : str
+        Precision of products in training steps.
     """
     if machine.processes == 1:
-        yield Process(0, 1, _device(0))
+        yield Process(0, 1, _device(0), rounded)
         return
     place, helpers = _place(os.environ), []
     if place is None:
@@ -141,7 +154,7 @@ def processes(machine: Machine) -> Iterator[Process]:
         world_size=machine.processes,
     )
     try:
-        yield Process(rank, machine.processes, device)
+        yield Process(rank, machine.processes, device, rounded)
         distributed.barrier()
     finally:
         distributed.destroy_process_group()

@@ -16,7 +16,7 @@ from tsva.settings.acquisition import OpticsSettings
 from tsva.settings.methods import NetworkName
 from tsva.settings.train import TrainSettings
 from tsva.training.dataset import TrainingPairs, VerificationPairs
-from tsva.training.devices import Machine, processes
+from tsva.training.devices import Machine, precision, processes
 from tsva.training.loop import DivergedError, Learner, Resume, train
 from tsva.training.patches import PatchStacks
 
@@ -110,7 +110,7 @@ def fit(
     )
     macs = multiply_accumulates(network, settings, training.channels)
     diverged_at, state = None, resume.read() if resume else None
-    with torch.random.fork_rng(), processes(machine) as process:
+    with torch.random.fork_rng(), processes(machine, precision(settings.mixed_precision)) as process:
         torch.manual_seed(seed)
         built = build(network, settings, training.channels, optics, training.pairs.delta_um)
         if start is not None:

@@ -8,9 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import tsva.restoration.fusion.lessons
-import tsva.restoration.fusion.microscopes
-import tsva.training.devices
 from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import build
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
@@ -42,21 +39,19 @@ def lively(name: NetworkName) -> nn.Module:
     return network
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+@pytest.mark.parametrize("mixed", [True, False], ids=["bf16-mixed", "32-true"])
 @pytest.mark.parametrize("name", NETWORK_NAMES)
 def test_every_network_is_trained_in_either_precision(
     name: NetworkName,
-    precision: str,
+    mixed: bool,
     training: PatchStacks,
     verification: PatchStacks,
     small: TrainSettings,
-    monkeypatch,
 ) -> None:
-    monkeypatch.setattr(tsva.training.devices, "precision", lambda: precision)
     fusion = FusionSettings(width=4, depth=1, crop_px=None, batch=4, offset_steps=5, microscopes=2)
     # the denoiser's training loss depends on the strength of noise that a step happens to draw, and it begins slowly
     steps = 72 if name == "denoiser" else 24
-    settings = small.model_copy(update={"steps": steps, "verifications": 2, "fusion": fusion})
+    settings = small.model_copy(update={"steps": steps, "verifications": 2, "fusion": fusion, "mixed_precision": mixed})
     fitted = fit(name, training, verification, settings, seed=1)
     assert fitted.diverged_at is None and [row["step"] for row in fitted.log_rows] == [steps // 2, steps]
     loss = "verification_loss" if name == "denoiser" else "training_loss"
