@@ -6,7 +6,10 @@ bash envs/setup.sh
 export PATH="$PWD/${TSVA_VENV:-.venv}/bin:$PATH"
 ruff check .
 ruff format --check .
-python -m compileall -q tsva  # once for the hundreds of short processes, where Python is told to write none
+# once for the hundreds of short processes, and for pytest's, where Python is told to write none
+python envs/rewrite_tests.py tests &
+python -m compileall -q tsva
+wait $!
 
 # beside the tests, as none uses all cores; each says at once in one piece what it found wrong
 check() {
@@ -22,9 +25,10 @@ checks() {
   return $status
 }
 checks &
-trap 'kill %1 2>/dev/null || true' EXIT
+beside=$!
+trap 'kill $beside 2>/dev/null || true' EXIT
 # two processes more than two cores: Slurm's tests mostly wait, and those that run Snakemake wait in part
 status=0
 pytest -n 4 "$@" || status=$?
-wait %1 || { echo "Of the checks beside the tests one failed; see above." >&2; [ $status -ne 0 ] || status=1; }
+wait $beside || { echo "Of the checks beside the tests one failed; see above." >&2; [ $status -ne 0 ] || status=1; }
 exit $status
