@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import onnxscript.optimizer
 import torch
 from torch import Tensor, nn
 
@@ -108,9 +109,14 @@ def write_onnx(network: TwoShotModule, channels: int, path: Path, facts: dict[st
                 input_names=["low", "high"],
                 output_names=list(network.outputs),
                 dynamic_shapes={"low": free, "high": free},
+                optimize=False,
                 verbose=False,
             )
             assert program is not None
+            # most nodes only compute sizes; one rule of the optimiser takes the square of their number
+            onnxscript.optimizer.fold_constants(program.model)
+            onnxscript.optimizer.remove_unused_nodes(program.model)
+            program.optimize()
             model = program.model_proto
     except torch.onnx.errors.OnnxExporterError as error:
         raise NotExportableError(_innermost(error)) from error
