@@ -35,7 +35,7 @@ TINY = {
         "fusion": {"width": 8, "depth": 1, "crop_px": 64, "batch": 4, "offset_steps": 20, "microscopes": 2},
     },
     "methods": {"baselines": ["mean", "wiener_blind"], "sample_per_offset": 1},
-    "baselines": {"kernel_px": 7, "section_thickness_um": 0.0},
+    "baselines": {"kernel_px": 7, "section_thickness_um": 0.0, "offset_reach_um": 2.0},
     "advise": {
         "deltas_um": [0.25, 0.5, 0.75],
         "tissues": ["glandular"],
