@@ -28,18 +28,9 @@ class BandSpectra(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         # on the CPU, whatever the default device: on the meta device it would import torch's compiler, for seconds
-        hann = torch.hann_window(WINDOW_PX + 1, periodic=False, dtype=torch.float64, device="cpu")[:-1]
-        window = hann[:, None] * hann[None, :]
+        with torch.device("cpu"):
+            window, weights = _window_and_weights()
         self.register_buffer("window", window.float(), persistent=False)
-        fy = torch.fft.fftfreq(WINDOW_PX, dtype=torch.float64) * WINDOW_PX
-        fx = torch.fft.rfftfreq(WINDOW_PX, dtype=torch.float64) * WINDOW_PX
-        radius = torch.hypot(fy[:, None], fx[None, :]).flatten()
-        twice = torch.ones(WINDOW_PX, len(fx), dtype=torch.float64)
-        twice[:, 1:-1] = 2  # the half plane that rfft2 leaves out
-        edges = torch.tensor(EDGES, dtype=torch.float64)
-        rings = (radius[:, None] >= edges[:-1]) & (radius[:, None] < edges[1:])
-        weights = rings * twice.flatten()[:, None]
-        weights = weights / weights.sum(dim=0) / window.square().sum()
         self.register_buffer("weights", weights.float(), persistent=False)
 
     def forward(self, low: Tensor, high: Tensor) -> Tensor:
@@ -119,3 +110,18 @@ def arithmetic(height: int, width: int, channels: int) -> int:
     frequencies = WINDOW_PX * (WINDOW_PX // 2 + 1)
     transform = math.ceil(1.25 * pixels * math.log2(pixels)) + pixels
     return channels * windows * (2 * transform + 6 * frequencies + 3 * frequencies * BANDS)
+
+
+def _window_and_weights() -> tuple[Tensor, Tensor]:
+    """(WINDOW_PX, WINDOW_PX) window, and (frequencies, BANDS) share of each frequency in a band's mean power."""
+    hann = torch.hann_window(WINDOW_PX + 1, periodic=False, dtype=torch.float64)[:-1]
+    window = hann[:, None] * hann[None, :]
+    fy = torch.fft.fftfreq(WINDOW_PX, dtype=torch.float64) * WINDOW_PX
+    fx = torch.fft.rfftfreq(WINDOW_PX, dtype=torch.float64) * WINDOW_PX
+    radius = torch.hypot(fy[:, None], fx[None, :]).flatten()
+    twice = torch.ones(WINDOW_PX, len(fx), dtype=torch.float64)
+    twice[:, 1:-1] = 2  # the half plane that rfft2 leaves out
+    edges = torch.tensor(EDGES, dtype=torch.float64)
+    rings = (radius[:, None] >= edges[:-1]) & (radius[:, None] < edges[1:])
+    weights = rings * twice.flatten()[:, None]
+    return window, weights / weights.sum(dim=0) / window.square().sum()

@@ -232,7 +232,7 @@ def fast_size(size: int) -> int:
 
 def _taper() -> Tensor:
     """(GRID_PX, GRID_PX) window about pixel (0, 0): one, and a cosine to zero at RADIUS_PX."""
-    place = torch.fft.fftfreq(GRID_PX) * GRID_PX
+    place = torch.fft.fftfreq(GRID_PX, device="cpu") * GRID_PX  # see `bands`: not on the meta device
     radius = torch.hypot(place[:, None], place[None, :])
     share = ((RADIUS_PX + 1 - radius) / TAPER_PX).clamp(0, 1)
     return (1 - torch.cos(math.pi * share)) / 2

@@ -126,7 +126,7 @@ class Fusion(PairNetwork[Estimate]):
         self.register_buffer("by_contrast", torch.tensor([CONTRAST_EXPONENT, 0.0, MOST_CONTRAST]))
         # largest weights of restored images, there too, and how fast they fall with the offset's variance
         self.register_buffer("most", torch.tensor(MOST_WEIGHT))
-        self.register_buffer("doubt", torch.tensor(HALF_SD).square().reciprocal())
+        self.register_buffer("doubt", torch.tensor(HALF_SD, device="cpu").square().reciprocal())
         # factor of the weight where the sharper shot is not the nearer one by the offset, whose sign may be wrong then
         self.register_buffer("contradicted", torch.tensor(1.0))
         self.register_buffer("copies_sharper", torch.tensor(True))
@@ -391,8 +391,8 @@ class Fusion(PairNetwork[Estimate]):
         later = {"doubt": self.doubt, "copies_sharper": self.copies_sharper, "by_contrast": self.by_contrast}
         later["factors_lifted"] = self.factors_lifted
         later |= {f"misfit.{name}": value for name, value in self.misfit.named_buffers()}
-        without = {name: torch.zeros_like(value) for name, value in later.items()}
-        return {"contradicted": torch.ones_like(self.contradicted), **without, **weights}
+        without = {name: value.new_zeros(value.shape) for name, value in later.items()}
+        return {"contradicted": self.contradicted.new_ones(()), **without, **weights}
 
     def physics(self) -> dict[str, ModuleType]:
         """Modules whose constants the output depends on, beside the weights."""

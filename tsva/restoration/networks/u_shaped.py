@@ -158,7 +158,7 @@ class UShaped(SharperShotNetwork):
 
     def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Earlier versions had no factor of their results' errors."""
-        return dict(weights) if self.error is None else {"factor": torch.ones_like(self.factor), **weights}
+        return dict(weights) if self.error is None else {"factor": self.factor.new_ones(self.factor.shape), **weights}
 
 
 class UNet(UShaped):
