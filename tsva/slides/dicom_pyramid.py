@@ -39,11 +39,6 @@ PIXEL_DATA = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + ITEM
 Tile = Callable[[int, int, int], bytes]
 
 
-def is_dicom_folder(out: Path) -> bool:
-    """Whether an output's name asks for DICOM."""
-    return out.name.endswith(".dicom")
-
-
 def level_file(folder: Path, level: int) -> Path:
     """Of a level, the finest is 0."""
     return folder / f"level-{level}.dcm"

@@ -19,9 +19,8 @@ from tsva.atomic import fresh_file, fresh_folder
 from tsva.readers.stack_file import read_ahead
 from tsva.slides.blending import blended, reduced, shape_at, thumbnail_level
 from tsva.slides.cell_spectra import planar
-from tsva.slides.dicom_pyramid import is_dicom_folder, write_dicom
 from tsva.slides.grid import CELL_PX, Box, Unit, box_of, filled, per_pixel, units, whole_cells
-from tsva.slides.pyramid import SlideFacts, is_zarr, write_pyramid, write_zarr
+from tsva.slides.pyramid import SlideFacts, is_dicom_folder, is_zarr, write_pyramid, write_zarr
 from tsva.slides.shares import KnownShares, Shares
 from tsva.slides.slide_plan import SlidePlan
 from tsva.slides.stored_tiles import TILE_PX, build_levels, level_shapes, padded, tile_grid, tiles_of
@@ -334,6 +333,8 @@ def assemble(plan: SlidePlan, journal: Journal, facts: SlideFacts, out: Path) ->
         if is_zarr(out):
             write_zarr(part, shapes, plan.codec, tile, facts)
         elif is_dicom_folder(out):
+            from tsva.slides.dicom_pyramid import write_dicom  # half a second, for few
+
             write_dicom(part, shapes, plan.codec, tile, facts, plan.digest)
         else:
             write_pyramid(part, shapes, plan.codec, tile, facts, stored)

@@ -183,6 +183,11 @@ COLOURS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"))
 GREY = (("grey", "FFFFFF"),)
 
 
+def is_dicom_folder(out: Path) -> bool:
+    """Whether an output's name asks for DICOM."""
+    return out.name.endswith(".dicom")
+
+
 def is_zarr(out: Path) -> bool:
     """Whether an output's name asks for OME-Zarr."""
     return out.name.endswith(".ome.zarr")

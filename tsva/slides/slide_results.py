@@ -17,9 +17,8 @@ from tsva.restoration.packaged_model import packaged_model
 from tsva.settings.acquisition import OpticsSettings
 from tsva.slides import trust_files
 from tsva.slides.blending import THUMBNAIL_PX
-from tsva.slides.dicom_pyramid import is_dicom_folder, smallest_dicom_level
 from tsva.slides.opening import SlideInput, open_two_planes
-from tsva.slides.pyramid import NOTICE, is_zarr, smallest_zarr_level
+from tsva.slides.pyramid import NOTICE, is_dicom_folder, is_zarr, smallest_zarr_level
 from tsva.slides.slide_run import RestoredSlide, SlideOptions, refocus_planes
 from tsva.slides.trust import Verdict
 from tsva.slides.two_planes import ArrayPlanes, TwoPlanes
@@ -146,6 +145,8 @@ def shares(restored: RestoredSlide) -> dict[str, float]:
 def _small_level(path: Path) -> np.ndarray:
     """The finest level of a pyramid that is small enough for a page."""
     if is_dicom_folder(path):
+        from tsva.slides.dicom_pyramid import smallest_dicom_level
+
         return smallest_dicom_level(path, THUMBNAIL_PX)
     if is_zarr(path):
         return smallest_zarr_level(path, THUMBNAIL_PX)
