@@ -45,6 +45,8 @@ TINY = {
     },
     "report": {"examples": 1, "first_look": False},
 }
+ONE_THREAD = ("--set-threads", "refocus_fields=1")
+"""In the run's fork server, as a process of its own imports torch for four seconds."""
 SHEET = """slide\tpatient\tsample\trole\tsource\tpath\tpixel_um\tpattern\ttissue
 A1\tA\tglandular\ttrain\tsimulated\t\t\t\tglandular
 B1\tB\tstromal\ttrain\tplanes\tscans/B1\t0.345\tB1_{field}_z{z}um.png\t
@@ -77,7 +79,9 @@ class Workflow:
         """Run snakemake with the copied package in front of the installed one."""
         environment = {**os.environ, "PYTHONPATH": str(self.folder), "NO_COLOR": "1"}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-        done = run_snakemake(self.folder, environment, ["--cores", "2", *arguments, "--configfile", "tiny.yaml"])
+        done = run_snakemake(
+            self.folder, environment, ["--cores", "2", *arguments, *ONE_THREAD, "--configfile", "tiny.yaml"]
+        )
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
         return done
 
