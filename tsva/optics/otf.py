@@ -16,7 +16,11 @@ RADIAL_KNOTS = 1025
 
 
 def radial_otf(
-    pupil: Pupil, wavelength_um: float, share: np.ndarray, z_um: np.ndarray, condenser: float | None = None
+    pupil: Pupil,
+    wavelength_um: float | np.ndarray,
+    share: np.ndarray,
+    z_um: np.ndarray,
+    condenser: float | None = None,
 ) -> np.ndarray:
     """Incoherent transfer function over spatial frequency and defocus; real, because the pupil is round.
 
@@ -24,10 +28,10 @@ def radial_otf(
     ----------
     pupil : Pupil
         Aperture, model and aberration.
-    wavelength_um : float
-        In vacuum.
+    wavelength_um : float or (W,) float array
+        In vacuum. Several at once take little longer than one.
     share : (S,) float array
-        Spatial frequency over the cut-off 2 NA / λ; zero is returned from 1 on.
+        Spatial frequency over the cut-off 2 NA / λ, of each wavelength its own; zero is returned from 1 on.
     z_um : (Z,) float array
         Defocus ΔD.
     condenser : float, optional
@@ -35,7 +39,7 @@ def radial_otf(
 
     Returns
     -------
-    (S, Z) float array
+    (S, Z) or (W, S, Z) float array
         1 at frequency 0, at every z.
 
     Notes
@@ -50,9 +54,9 @@ def radial_otf(
     share, z_um = np.atleast_1d(share).astype(float), np.atleast_1d(z_um).astype(float)
     inside = share < 1
     s = 2 * share[inside]
-    rim = np.ones(1)
-    defocus = np.abs(z_um).max(initial=0) * np.abs(pupil.defocus_rate(rim, wavelength_um)[0])
-    aberration = 4 * np.abs(pupil.aberration(rim, wavelength_um)[0])
+    rim, shortest = np.ones(1), float(np.min(wavelength_um))
+    defocus = np.abs(z_um).max(initial=0) * np.abs(pupil.defocus_rate(rim, shortest)[0])
+    aberration = 4 * np.abs(pupil.aberration(rim, shortest)[0])
     even_across = pupil.model == "born_wolf" and pupil.spherical_um == 0
     u, along_weights = unit_nodes(18 + int(0.55 * (defocus + aberration)))
     v, across_weights = unit_nodes(1 if even_across else 14 + int(0.04 * defocus + 0.5 * aberration))
@@ -65,15 +69,16 @@ def radial_otf(
     far = np.minimum(np.sqrt((x + s[:, None] / 2)[:, :, None] ** 2 + (y_rim[:, :, None] * v) ** 2), 1)
 
     area *= pupil.amplitude(near) * pupil.amplitude(far)
-    rate = pupil.defocus_rate(far, wavelength_um) - pupil.defocus_rate(near, wavelength_um)
-    still = pupil.aberration(far, wavelength_um) - pupil.aberration(near, wavelength_um)
+    rate = pupil.defocus_rate(far, 1.0) - pupil.defocus_rate(near, 1.0)
+    still = pupil.aberration(far, 1.0) - pupil.aberration(near, 1.0)
     rho, weights = unit_nodes(40)
     energy = 2 * np.pi * np.sum(weights * rho * pupil.amplitude(rho) ** 2)
 
-    otf = np.zeros((len(share), len(z_um)))
+    otf = np.zeros((*np.shape(wavelength_um), len(share), len(z_um)))
     rows = len(s), -1
     moved = still.reshape(rows) if pupil.spherical_um else None
-    otf[inside] = sum_of_waves(area.reshape(rows), rate.reshape(rows), moved, z_um) / energy
+    waves = sum_of_waves(area.reshape(rows), rate.reshape(rows), moved, z_um, 1 / np.asarray(wavelength_um))
+    otf[..., inside, :] = waves / energy
     return otf
 
 
@@ -128,9 +133,10 @@ class OtfTable:
         turns = int(self.reach_um * np.abs(pupil.defocus_rate(np.ones(1), shortest)[0]))
         z_nodes, u_nodes = self.reach_um * _chebyshev_nodes(turns + 32), _chebyshev_nodes(int(1.5 * turns) + 64)
         table = np.zeros((3, RADIAL_KNOTS, len(z_nodes)))
+        lines = sorted({float(line) for channel in range(3) for line in spectrum(optics, channel)[0]})
         for places_of, to_share in _pieces(optics.condenser):
             share = to_share((u_nodes + 1) / 2)
-            at_nodes = _by_wavelength(pupil, shortest, share, z_nodes, optics.condenser)
+            at_nodes = _by_wavelength(pupil, lines, share, z_nodes, optics.condenser)
             for channel in range(3):
                 for wavelength, weight in zip(*spectrum(optics, channel), strict=True):
                     knots = knots_to_share(self.knots()) * self.cutoffs[channel] / pupil.cutoff(wavelength)
@@ -141,15 +147,16 @@ class OtfTable:
 
 
 def _by_wavelength(
-    pupil: Pupil, reference_um: float, share: np.ndarray, z_nodes: np.ndarray, condenser: float | None
+    pupil: Pupil, wavelengths_um: list[float], share: np.ndarray, z_nodes: np.ndarray, condenser: float | None
 ) -> Callable[[float], np.ndarray]:
-    """Transfer functions, (S, Z), of a wavelength at z, (Z,): Chebyshev nodes over the reach, times the reach.
+    """Transfer functions, (S, Z), of one of the wavelengths at z, (Z,): Chebyshev nodes, times the reach.
 
-    Defocus turns the phase by z over the wavelength, so that without an aberration one table serves all wavelengths
-    from the reference on.
+    Defocus turns the phase by z over the wavelength, so that without an aberration the shortest one's table serves all.
     """
     if pupil.spherical_um:
-        return lambda wavelength: radial_otf(pupil, wavelength, share, z_nodes, condenser)
+        found = radial_otf(pupil, np.array(wavelengths_um), share, z_nodes, condenser)
+        return dict(zip(wavelengths_um, found, strict=True)).__getitem__
+    reference_um = min(wavelengths_um)
     reach_um = z_nodes.max() / _chebyshev_nodes(len(z_nodes)).max()
     series = _chebyshev_series(radial_otf(pupil, reference_um, share, z_nodes, condenser).T)
 

@@ -90,3 +90,12 @@ def test_camera_otf_makes_the_pixel_psf(z_um: float) -> None:
     image = np.fft.irfft2(camera_otf(optics, np.array([z_um]), (size, size))[0], (size, size))
     expected = pixel_psf(optics, np.array([z_um]), 41)[0]
     assert np.fft.fftshift(image, (1, 2))[:, 12:53, 12:53] == pytest.approx(expected, abs=1.2e-5)
+
+
+@pytest.mark.parametrize("condenser", [None, 0.7])
+@pytest.mark.parametrize("spherical_um", [0.0, -0.03])
+def test_several_wavelengths_at_once_are_those_one_by_one(condenser: float | None, spherical_um: float) -> None:
+    pupil, share, z_um = Pupil(0.75, 1.0, "debye", spherical_um), np.linspace(0, 1, 7), np.array([-3.0, 0.2, 1.5])
+    lines = np.array([0.46, 0.54, 0.62])
+    one_by_one = [radial_otf(pupil, float(line), share, z_um, condenser) for line in lines]
+    assert radial_otf(pupil, lines, share, z_um, condenser) == pytest.approx(np.array(one_by_one), abs=1e-11)
