@@ -247,9 +247,8 @@ def log_likelihood(spectra: np.ndarray, noise: np.ndarray, scene: Scene, *, boun
 def _of_cells(spectra: np.ndarray, noise: np.ndarray, scene: Scene, bounded: bool) -> np.ndarray:
     """(len(OFFSETS_UM), N) logarithms; cells are the last axis of all arrays, so that sums over bands are quick."""
     floor = noise.T[:, None]
-    one, two, common = np.divide(
-        spectra.transpose(2, 1, 3, 0), floor, order="C"
-    )  # powers over the noise's, (C, BANDS, N) each
+    # powers over the noise's, (C, BANDS, N) each
+    one, two, common = np.divide(spectra.transpose(2, 1, 3, 0), floor, order="C")
     twice_common = 2 * common
     both = np.maximum(one + two - 2, np.float32(LEAST_SIGNAL))
     law = np.log(both * floor) + np.float32(SLOPE) * np.log(np.array(FREQUENCIES, np.float32))[:, None]

@@ -12,6 +12,7 @@ from tsva.restoration.fusion.network import Fusion
 from tsva.restoration.pair_network import build
 from tsva.settings.methods import NETWORK_NAMES, NetworkName
 from tsva.settings.train import FusionSettings, TrainSettings
+from tsva.training.devices import precision
 from tsva.training.fit import fit
 from tsva.training.patches import PatchStacks
 
@@ -96,3 +97,14 @@ def test_mixed_precision_rounds_and_nothing_else(name: NetworkName, shots: tuple
     # what the network adds (or, without a residual, makes) is rounded a few times on its way
     made = plain.std() if name in PREDICT_DIRECTLY else (plain - (shots[0] + shots[1]) / 2).std()
     assert 0 < (mixed - plain).square().mean().sqrt() < 4 * BFLOAT16_STEP * made
+
+
+def test_the_setting_decides_on_every_machine(
+    training: PatchStacks, verification: PatchStacks, small: TrainSettings
+) -> None:
+    assert precision(True) == "bf16-mixed" and precision(False) == "32-true"
+    mixed, full = (
+        fit("tsva", training, verification, small.model_copy(update={"steps": 2, "mixed_precision": mixed}), seed=1)
+        for mixed in (True, False)
+    )
+    assert any(not torch.equal(full.weights[name], weight) for name, weight in mixed.weights.items())
